@@ -1,0 +1,1 @@
+"""WebDataset shards and the LightningDataModules that read them."""

@@ -1,0 +1,1 @@
+"""From raw recordings (or synthetic speakers) to shards."""

@@ -1,0 +1,60 @@
+"""The batches that travel from the datamodules to the stages: the contract between the two."""
+
+from typing import TypedDict
+
+from torch import Tensor
+
+
+class SpeechPortraitBatch(TypedDict):
+    """One speech window and one portrait of the same speaker, per row; for ConRe and SCFP."""
+
+    key: list[str]
+    """The samples' keys."""
+    spectrogram: Tensor
+    """(B, 2, T, F) power-law compressed STFT, real and imaginary part (`s2tf.media.audio`)."""
+    waveform: Tensor
+    """(B, S) 16 kHz mono in [-1, 1]; the same window as the spectrogram."""
+    portrait: Tensor
+    """(B, 3, H, W) in [-1, 1]."""
+    identity: Tensor
+    """(B,) int64, stable hash of the identity's name: equal for the same speaker."""
+    gender: Tensor
+    """(B,) int64: 0 female, 1 male, -1 unknown."""
+    age: Tensor
+    """(B,) float32 years, NaN where unknown."""
+
+
+class FramePairBatch(TypedDict):
+    """Two frames of one clip, per row; for the motion autoencoder (source I_s, target I_t of Eq. 11)."""
+
+    key: list[str]
+    source: Tensor
+    """(B, 3, S, S) in [-1, 1] at the autoencoder's input size."""
+    target: Tensor
+    """(B, 3, S, S) in [-1, 1], the frame to reconstruct, at the input size."""
+    target_output: Tensor
+    """(B, 3, R, R) in [-1, 1], the same frame at the decoder's output size."""
+    source_output: Tensor
+    """(B, 3, R, R) in [-1, 1], the source at the output size: the copy-source baseline."""
+    source_lips: Tensor
+    """(B, 20, 2) canonical lip landmarks (`s2tf.media.lips`)."""
+    target_lips: Tensor
+    """(B, 20, 2)."""
+    source_placement: Tensor
+    """(B, 4) centre x, centre y, log scale, roll of the canonical frame in the picture (`s2tf.media.lips`)."""
+    target_placement: Tensor
+    """(B, 4)."""
+
+
+class MotionSequenceBatch(TypedDict):
+    """A window of consecutive frames with its speech, per row; for lip landmarks and motion diffusion."""
+
+    key: list[str]
+    waveform: Tensor
+    """(B, T * 640) 16 kHz mono in [-1, 1]: exactly the T frames at 25 a second."""
+    lips: Tensor
+    """(B, T, 20, 2) canonical lip landmarks."""
+    reference_lips: Tensor
+    """(B, 20, 2) canonical lip landmarks of a random frame of the same clip."""
+    motion: Tensor
+    """(B, T, m) motion codes z_m; present only where the shards hold them (`motion.npy`)."""

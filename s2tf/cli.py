@@ -1,0 +1,57 @@
+"""The `s2tf` command: one sub-command per file of `s2tf.commands`."""
+
+import argparse
+import ast
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+COMMANDS = {
+    "demo": "demo",
+    "prepare": "prepare",
+    "fit": "fit",
+    "validate": "validate",
+    "test": "test",
+    "prior": "prior",
+    "codes": "codes",
+    "judges": "judges",
+    "portrait": "portrait",
+    "animate": "animate",
+    "generate": "generate",
+}
+"""Sub-command -> module of `s2tf.commands`; in the order of `s2tf --help`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, what the command returns, or 2 for a user's error."""
+    from s2tf.errors import UserError
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    parser = argparse.ArgumentParser(prog="s2tf", description="From speech alone to a talking face.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command, module_name in COMMANDS.items():
+        summary = _summary(module_name)
+        subparser = subparsers.add_parser(command, help=summary, description=summary)
+        # Only the command that runs is imported, so that `s2tf --help` answers at once.
+        if command == name:
+            module = importlib.import_module(f"s2tf.commands.{module_name}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    parsed = parser.parse_args(arguments)
+    try:
+        return parsed.run(parsed) or 0
+    except (UserError, FileNotFoundError) as error:
+        print(f"s2tf {parsed.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _summary(module_name: str) -> str:
+    """The first line of a command's docstring, read without importing it."""
+    source = (Path(__file__).parent / "commands" / f"{module_name}.py").read_text()
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

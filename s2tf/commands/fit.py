@@ -1,0 +1,25 @@
+"""Train one stage from its experiment YAML."""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("experiment", type=Path, help="an experiment YAML, such as experiments/base/conre.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as model.init_args.lr=1e-4")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
+    parser.add_argument("--json", type=Path, help="write the last logged numbers and the run folder here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, save the networks and print where the run is."""
+    from s2tf.callbacks.progress import LiveProgress
+    from s2tf.runs import fit
+
+    result = fit(args.experiment, args.overrides, args.runs, [LiveProgress(args.experiment.stem)])
+    print(f"run folder: {result.run.folder}\nnetworks:   {result.run.networks}")
+    if args.json:
+        args.json.write_text(json.dumps({"run": str(result.run.folder), "metrics": result.metrics}, indent=2) + "\n")
+    return 0

@@ -1,0 +1,138 @@
+"""Composition of experiment YAMLs: `base:` files, deep merge, overrides and interpolation, to one plain dictionary.
+
+OmegaConf composes, LightningCLI validates: what comes out of `compose` has no `base`, `vars` or `${...}` left.
+"""
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from s2tf.errors import UserError
+
+EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data")
+# Where and how fast a run is computed, not what: the same experiment may change these and resume.
+NOT_IDENTITY = (
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.logger",
+    "trainer.callbacks",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+    "trainer.enable_checkpointing",
+    "trainer.log_every_n_steps",
+    "data.init_args.num_workers",
+)
+VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
+
+
+def compose(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The experiment at `path` with its bases merged, `key=value` overrides applied and variables filled in.
+
+    A file may begin with `base: other.yaml`, relative to itself. Mappings merge deeply, lists are replaced, and where
+    `class_path` changes, the base's `init_args` are dropped. `vars:` holds shared values, used as `${vars.name}`.
+
+    Raises:
+        UserError: a file is missing or not a mapping, bases form a cycle, an override is malformed or names an
+            unknown key, a variable is unused or undefined, or a value that must be given (`???`) was not.
+    """
+    tree = _load(Path(path), ())
+    for override in overrides:
+        tree = _override(tree, override)
+    _check_variables(tree, path)
+    try:
+        config = OmegaConf.to_container(OmegaConf.create(tree), resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(_explain(path, error)) from error
+    assert isinstance(config, dict)
+    config.pop("vars", None)
+    unknown = [key for key in config if key not in EXPERIMENT_KEYS]
+    if unknown:
+        raise UserError(f"{path}: unknown key {unknown[0]!r}, expected one of {', '.join(EXPERIMENT_KEYS)}")
+    return {str(key): value for key, value in config.items()}
+
+
+def identity_hash(config: dict[str, Any]) -> str:
+    """Eight hex digits that name a resolved experiment; what cannot change its results (`NOT_IDENTITY`) is left out."""
+    config = copy.deepcopy(config)
+    for dotted in NOT_IDENTITY:
+        *parents, last = dotted.split(".")
+        node: Any = config
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(last, None)
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """`overlay` over `base`, deeply; a changed `class_path` drops the `init_args` that belonged to the old class."""
+    merged = dict(base)
+    changed = "class_path" in overlay and "class_path" in base and overlay["class_path"] != base["class_path"]
+    if changed:
+        merged.pop("init_args", None)
+    for key, value in overlay.items():
+        both_mappings = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both_mappings else value
+    return merged
+
+
+def _load(path: Path, parents: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in parents:
+        chain = " -> ".join(str(parent) for parent in (*parents, path))
+        raise UserError(f"{path}: its `base:` files form a cycle: {chain}")
+    if not path.is_file():
+        asked = f" (the `base:` of {parents[-1]})" if parents else ""
+        raise UserError(f"{path}: no such experiment file{asked}")
+    try:
+        loaded = OmegaConf.load(path)
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
+    if not isinstance(loaded, DictConfig):
+        raise UserError(f"{path}: expected a mapping at the top level")
+    tree = OmegaConf.to_container(loaded, resolve=False)
+    assert isinstance(tree, dict)
+    base = tree.pop("base", None)
+    own = {str(key): value for key, value in tree.items()}
+    return own if base is None else merge(_load(path.parent / str(base), (*parents, path)), own)
+
+
+def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"override {override!r}: expected key=value, such as model.init_args.lr=1e-4")
+    parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)
+    assert isinstance(parsed, dict)
+    names = key.split(".")
+    if names[0] == "vars" and (len(names) < 2 or names[1] not in tree.get("vars", {})):
+        known = ", ".join(sorted(tree.get("vars", {}))) or "none"
+        raise UserError(f"override {override!r}: unknown variable, this experiment has: {known}")
+    nested: Any = parsed["value"]
+    for name in reversed(names):
+        nested = {name: nested}
+    return merge(tree, nested)
+
+
+def _check_variables(tree: dict[str, Any], path: str | Path) -> None:
+    used = set(VARIABLE.findall(json.dumps(tree, default=str)))
+    defined = set(tree.get("vars") or {})
+    if used - defined:
+        raise UserError(f"{path}: vars.{sorted(used - defined)[0]} is used but not defined under `vars:`")
+    if defined - used:
+        raise UserError(f"{path}: vars.{sorted(defined - used)[0]} is defined under `vars:` but never used: a typo?")
+
+
+def _explain(path: str | Path, error: OmegaConfBaseException) -> str:
+    key = getattr(error, "full_key", None) or "?"
+    if "Missing mandatory value" in str(error) or "missing" in type(error).__name__.lower():
+        return f"{path}: {key} must be given (it is `???`): add {key}=VALUE to the command"
+    return f"{path}: {key}: {str(error).splitlines()[0]}"

@@ -1,0 +1,1 @@
+"""What the diffusion stages share: prior injection, objective and sampling."""

@@ -1,0 +1,1 @@
+"""Metrics, and the judges that read pictures for them."""

@@ -1,0 +1,1 @@
+"""The networks, plain modules: one file per part of the paper's figure."""

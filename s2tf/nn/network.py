@@ -1,0 +1,125 @@
+"""The base class of every network: it remembers how it was built, and so can be saved and loaded without Lightning."""
+
+import functools
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch.nn as nn
+from safetensors.torch import load_model, save_model
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.safetensors"
+NetworkT = TypeVar("NetworkT", bound="Network")
+
+PACKAGE = "s2tf."
+"""Only classes of this package are built from a folder, so that a downloaded folder cannot name code of its own."""
+
+
+class Network(nn.Module):
+    """An `nn.Module` whose constructor takes plain values and other networks only, and which records them.
+
+    The record makes a network a folder of two files, `config.json` and `weights.safetensors`, that
+    `Network.from_pretrained` turns back into the same network. Subclasses need nothing but an ordinary `__init__`.
+    """
+
+    init_args: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Wrap the subclass's own constructor so that it records its arguments."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _recording(cls.__init__)  # type: ignore[method-assign]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments as `{"class_path": ..., "init_args": {...}}`, nested networks likewise."""
+        return {
+            "class_path": f"{type(self).__module__}.{type(self).__qualname__}",
+            "init_args": {name: _plain(value) for name, value in self.init_args.items()},
+        }
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of parameters, trained or frozen."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `weights.safetensors` into `folder`, which is made if it is absent."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG_FILE).write_text(json.dumps(self.config, indent=2) + "\n")
+        save_model(self, str(folder / WEIGHTS_FILE))
+
+    @classmethod
+    def from_pretrained(cls: type[NetworkT], folder: str | Path) -> NetworkT:
+        """Build the network that `folder` describes and load its weights, on the CPU and in evaluation mode.
+
+        Raises:
+            FileNotFoundError: a file of the folder is absent; the message names it.
+            TypeError: the folder holds another class than the one asked for.
+        """
+        folder = Path(folder)
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder / name} is missing: expected a folder written by `save_pretrained`")
+        network = build_network(json.loads((folder / CONFIG_FILE).read_text()), str(folder / CONFIG_FILE))
+        if not isinstance(network, cls):
+            raise TypeError(f"{folder / CONFIG_FILE} describes a {type(network).__name__}, expected a {cls.__name__}")
+        load_model(network, str(folder / WEIGHTS_FILE))
+        return network.eval()
+
+
+def load_network(folder: str) -> Network:
+    """Load whatever network `folder` holds; for experiment YAMLs (`class_path: s2tf.nn.network.load_network`)."""
+    return Network.from_pretrained(folder)
+
+
+def build_network(config: dict[str, Any], origin: str) -> Network:
+    """Build a network with fresh weights from its `config`; `origin` names the file in error messages."""
+    class_path = config.get("class_path") if isinstance(config, dict) else None
+    if not isinstance(class_path, str) or not class_path.startswith(PACKAGE):
+        raise ValueError(f"{origin}: class_path is {class_path!r}, expected the path of a class of this package")
+    module_name, _, class_name = class_path.rpartition(".")
+    network_class = getattr(importlib.import_module(module_name), class_name, None)
+    if not (inspect.isclass(network_class) and issubclass(network_class, Network)):
+        raise ValueError(f"{origin}: class_path {class_path!r} is not a network of this package")
+    arguments = {name: _built(value, origin) for name, value in config.get("init_args", {}).items()}
+    try:
+        return network_class(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{origin}: init_args of {class_path} do not fit its constructor: {error}") from error
+
+
+def _recording(init: Any) -> Any:
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def recorded_init(self: Network, *args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        # A subclass's constructor calls its base's: only the outermost call says how the object was built.
+        outermost = "init_args" not in self.__dict__
+        if outermost:
+            arguments = dict(list(bound.arguments.items())[1:])
+            # Set past `nn.Module.__setattr__`, which is not ready before `nn.Module.__init__` has run.
+            self.__dict__["init_args"] = arguments
+        init(self, *args, **kwargs)
+
+    return recorded_init
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Network):
+        return value.config
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _built(value: Any, origin: str) -> Any:
+    if isinstance(value, dict) and "class_path" in value:
+        return build_network(value, origin)
+    return value

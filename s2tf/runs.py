@@ -1,0 +1,168 @@
+"""A run: one experiment trained in its own folder, `runs/<experiment>/<hash>/`, found again by the same config."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s2tf.config import compose, identity_hash
+from s2tf.errors import UserError
+
+CONFIG_FILE = "config.yaml"
+LAST_CHECKPOINT = "last.ckpt"
+CHECKPOINT_INTERVAL = timedelta(minutes=30)
+WANDB_LOGGER = "lightning.pytorch.loggers.WandbLogger"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment's resolved config and the folder that belongs to it."""
+
+    experiment: str
+    config: dict[str, Any]
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of Lightning's checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def networks(self) -> Path:
+        """The folder of the trained networks, written when a fit ends."""
+        return self.folder / "networks"
+
+    @property
+    def last_checkpoint(self) -> Path | None:
+        """The checkpoint to resume from, or None before the first."""
+        path = self.checkpoints / LAST_CHECKPOINT
+        return path if path.is_file() else None
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit leaves: its run and the last values of everything that was logged."""
+
+    run: Run
+    metrics: dict[str, float]
+
+
+def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
+    """Compose `experiment` and make its run folder with the resolved `config.yaml`, which runs again by itself."""
+    config = compose(experiment, overrides)
+    # base/conre.yaml and demo/conre.yaml are told apart by their folder.
+    path = Path(experiment).resolve()
+    name = path.stem if path.parent.name in ("base", "experiments") else f"{path.parent.name}-{path.stem}"
+    folder = Path(runs) / name / identity_hash(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    return Run(experiment=name, config=config, folder=folder)
+
+
+def build(config: dict[str, Any], run: Run | None = None, callbacks: Sequence[Any] = ()) -> Any:
+    """Validate a composed experiment and build its trainer, stage and datamodule (a `LightningCLI` holds the three).
+
+    Raises:
+        UserError: a key is unknown, a value has the wrong type, or a class cannot be built; the message names the key.
+    """
+    from jsonargparse import ArgumentError
+    from lightning.pytorch.cli import LightningCLI
+
+    from s2tf.nn.network import Network  # noqa: F401  (registers the package's classes before they are looked up)
+
+    defaults: dict[str, Any] = {"callbacks": list(callbacks)}
+    if run is not None:
+        defaults["default_root_dir"] = str(run.folder)
+        config = {**config, "trainer": _with_logger(config.get("trainer", {}), run)}
+    try:
+        return LightningCLI(
+            args=config,
+            run=False,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            save_config_callback=None,
+            trainer_defaults=defaults,
+            parser_kwargs={"exit_on_error": False},
+        )
+    except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
+        raise UserError(_first_cause(str(error))) from error
+
+
+def fit(
+    experiment: str | Path,
+    overrides: Sequence[str] = (),
+    runs: str | Path = "runs",
+    callbacks: Sequence[Any] = (),
+) -> FitResult:
+    """Train an experiment in its run folder, going on from its last checkpoint, and save its networks there."""
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    run = open_run(experiment, overrides, runs)
+    checkpoint = ModelCheckpoint(
+        dirpath=run.checkpoints,
+        save_last=True,
+        save_top_k=0,
+        train_time_interval=CHECKPOINT_INTERVAL,
+        enable_version_counter=False,
+    )
+    cli = build(run.config, run, [*callbacks, checkpoint])
+    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, weights_only=False)
+    cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
+    if cli.trainer.is_global_zero:
+        cli.model.export(run.folder)
+    metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+    return FitResult(run=run, metrics=metrics)
+
+
+def evaluate(
+    experiment: str | Path, split: str, overrides: Sequence[str] = (), runs: str | Path = "runs"
+) -> dict[str, float]:
+    """The metrics of an experiment's last checkpoint on its validation (`split="validate"`) or test data."""
+    run = open_run(experiment, overrides, runs)
+    if run.last_checkpoint is None:
+        raise UserError(f"{run.checkpoints}: no last.ckpt: train it first with `s2tf fit {experiment} ...`")
+    cli = build(run.config, run)
+    results = getattr(cli.trainer, split)(
+        cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, verbose=False, weights_only=False
+    )
+    return {name: float(value) for result in results for name, value in result.items()}
+
+
+def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
+    """The trainer's config with its logger writing into the run folder; a W&B run keeps its id over restarts."""
+    logger = trainer.get("logger")
+    if not isinstance(logger, dict):
+        return trainer
+    init_args = dict(logger.get("init_args", {}))
+    init_args.setdefault("save_dir", str(run.folder))
+    if logger.get("class_path") == WANDB_LOGGER:
+        init_args.setdefault("id", _wandb_id(run.folder))
+        init_args.setdefault("resume", "allow")
+        init_args.setdefault("group", run.experiment)
+        init_args.setdefault("name", f"{run.experiment}-{run.folder.name}")
+    return {**trainer, "logger": {**logger, "init_args": init_args}}
+
+
+def _wandb_id(folder: Path) -> str:
+    path = folder / "wandb_id"
+    if not path.is_file():
+        path.write_text(secrets.token_hex(4) + "\n")
+    return path.read_text().strip()
+
+
+def _first_cause(message: str) -> str:
+    """The telling line of jsonargparse's report, which lists every member of a union that did not fit."""
+    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
+    causes = [
+        line for line in lines if "NoneType" not in line and not line.startswith(("Subtypes", "Errors:", "Given"))
+    ]
+    telling = [line for line in causes if "does not validate" not in line.lower() and "Problem with" not in line]
+    keys = re.findall(r'(?:key|argument) "([\w.]+)"', message)
+    cause = (telling or causes or lines)[0]
+    return f"{keys[0]}: {cause}" if keys and keys[0] not in cause else cause

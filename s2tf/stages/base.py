@@ -1,0 +1,83 @@
+"""What the training stages share: which networks they hand on, and what stays out of their checkpoints."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn as nn
+
+from s2tf.nn.network import Network
+
+NETWORKS_FOLDER = "networks"
+
+
+class Stage(L.LightningModule):
+    """A LightningModule that trains the networks it is given.
+
+    Subclasses name their parts: `networks` are handed on to later stages and pipelines, `frozen` are attributes
+    (pretrained encoders, feature networks of losses) that are neither trained nor stored in the checkpoint.
+    """
+
+    frozen: tuple[str, ...] = ()
+
+    def networks(self) -> dict[str, Network]:
+        """The networks that this stage hands on, by the folder name they are saved under."""
+        raise NotImplementedError
+
+    def export(self, folder: str | Path) -> Path:
+        """Save every network of `networks` below `folder`/networks; returns that folder."""
+        networks_folder = Path(folder) / NETWORKS_FOLDER
+        for name, network in self.networks().items():
+            network.save_pretrained(networks_folder / name)
+        return networks_folder
+
+    def freeze_parts(self) -> None:
+        """Stop the gradients of the frozen parts and put them into evaluation mode; call at a constructor's end."""
+        for part in self._frozen_modules():
+            part.requires_grad_(False)
+            part.eval()
+
+    def train(self, mode: bool = True) -> "Stage":
+        """Set the mode of the trained parts; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for part in self._frozen_modules():
+            part.eval()
+        return self
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The state without the frozen parts, whose weights live in the files they were loaded from."""
+        state = super().state_dict(*args, **kwargs)
+        return {key: value for key, value in state.items() if not self._is_frozen(key)}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load a state; frozen parts may be absent from it, anything else that differs is an error."""
+        result = super().load_state_dict(state_dict, strict=False, assign=assign)
+        missing = [key for key in result.missing_keys if not self._is_frozen(key)]
+        if strict and (missing or result.unexpected_keys):
+            raise RuntimeError(
+                f"the checkpoint does not fit {type(self).__name__}: "
+                f"missing {missing[:5]}, unexpected {result.unexpected_keys[:5]}"
+            )
+        return result
+
+    def log_losses(self, split: str, losses: Mapping[str, torch.Tensor], batch_size: int) -> None:
+        """Log each named loss as `split/name`; the one called `loss` also in the progress bar."""
+        for name, value in losses.items():
+            self.log(
+                f"{split}/{name}",
+                value.detach(),
+                prog_bar=name == "loss",
+                on_step=split == "train",
+                on_epoch=split != "train",
+                sync_dist=split != "train",
+                batch_size=batch_size,
+            )
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        parts = (getattr(self, name, None) for name in self.frozen)
+        return [part for part in parts if isinstance(part, nn.Module)]
+
+    def _is_frozen(self, key: str) -> bool:
+        return any(key.startswith(f"{name}.") for name in self.frozen)

@@ -1,0 +1,36 @@
+"""Shared fixtures: slow tests are opt-in, every test starts from the same seed, and threads are few."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow") or config.getoption("-m"):
+        return
+    selected = [item for item in items if "slow" not in item.keywords]
+    config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
+    items[:] = selected
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def clips_folder() -> Path:
+    """The folder of real recordings, or a skip that says where it was looked for."""
+    folder = Path(os.environ.get("S2TF_CLIPS", Path(__file__).parents[2] / "shared" / "clips"))
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings: set S2TF_CLIPS, or put them into {folder}")
+    return folder
