@@ -37,8 +37,9 @@ VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 def compose(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The experiment at `path` with its bases merged, `key=value` overrides applied and variables filled in.
 
-    A file may begin with `base: other.yaml`, relative to itself. Mappings merge deeply, lists are replaced, and where
-    `class_path` changes, the base's `init_args` are dropped. `vars:` holds shared values, used as `${vars.name}`.
+    A file may begin with `base: other.yaml`, relative to itself, or a list of bases of which later ones win. Mappings
+    merge deeply, lists are replaced, and where `class_path` changes, the base's `init_args` are dropped. `vars:` holds
+    shared values, used as `${vars.name}`.
 
     Raises:
         UserError: a file is missing or not a mapping, bases form a cycle, an override is malformed or names an
@@ -101,9 +102,11 @@ def _load(path: Path, parents: tuple[Path, ...]) -> dict[str, Any]:
         raise UserError(f"{path}: expected a mapping at the top level")
     tree = OmegaConf.to_container(loaded, resolve=False)
     assert isinstance(tree, dict)
-    base = tree.pop("base", None)
-    own = {str(key): value for key, value in tree.items()}
-    return own if base is None else merge(_load(path.parent / str(base), (*parents, path)), own)
+    bases = tree.pop("base", None) or []
+    merged: dict[str, Any] = {}
+    for base in bases if isinstance(bases, list) else [bases]:
+        merged = merge(merged, _load(path.parent / str(base), (*parents, path)))
+    return merge(merged, {str(key): value for key, value in tree.items()})
 
 
 def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:

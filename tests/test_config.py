@@ -31,6 +31,13 @@ def test_overlay_of_a_variable_reaches_its_uses_in_the_base(experiment):
     assert "vars" not in config
 
 
+def test_of_several_bases_the_later_wins(experiment):
+    experiment("trainer: {max_steps: 7, precision: 32}", "cpu.yaml")
+    path = experiment("base: [base.yaml, cpu.yaml]\ntrainer: {devices: 4}")
+    trainer = compose(path, ["vars.shards=s"])["trainer"]
+    assert trainer == {"max_steps": 7, "devices": 4, "precision": 32}
+
+
 def test_overrides_come_last_and_are_typed(experiment):
     path = experiment("base: base.yaml\nmodel: {init_args: {deep: {x: 5}}}")
     config = compose(path, ["vars.shards=s", "model.init_args.deep.x=1e-4", "trainer.max_steps=3"])

@@ -1,0 +1,124 @@
+"""Two frames of the same clip with their lips, for the motion autoencoder."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from datamodules.base import ShardDataModule, to_picture
+from datamodules.samples import Sample, decode_jpeg
+from s2tf.media.lips import canonical_lips, to_picture_units
+
+
+@dataclass(frozen=True)
+class FrameExample:
+    """One frame, not yet decoded."""
+
+    jpeg: bytes
+    landmarks: np.ndarray
+    """(68, 2) in pixels of the stored frame."""
+
+
+@dataclass(frozen=True)
+class FramePairExample:
+    """The bytes of one row of a `FramePairBatch`."""
+
+    key: str
+    stored: int
+    source: FrameExample
+    target: FrameExample
+    input_size: int
+    output_size: int
+
+    def decode(self) -> dict[str, Any]:
+        """The row."""
+        row: dict[str, Any] = {"key": self.key}
+        for name, frame in (("source", self.source), ("target", self.target)):
+            image = decode_jpeg(frame.jpeg, self.stored, self.key)
+            row[name] = to_picture(image, self.input_size)
+            row[f"{name}_output"] = to_picture(image, self.output_size)
+        landmarks = np.stack([self.source.landmarks, self.target.landmarks])
+        pose = canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32))
+        for index, name in enumerate(("source", "target")):
+            row[f"{name}_lips"] = torch.from_numpy(pose.lips[index])
+            row[f"{name}_placement"] = torch.from_numpy(pose.placement[index])
+        return row
+
+
+@dataclass(frozen=True)
+class FramePairDraw:
+    """Draws pairs of different frames of a clip."""
+
+    input_size: int
+    output_size: int
+    pairs_per_clip: int
+
+    def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
+        """Random pairs, each of two different frames (of one frame twice where the clip has no more)."""
+        landmarks = sample.landmarks()
+        return [self._example(sample, landmarks, *_two(sample.record.frames, rng)) for _ in range(self.pairs_per_clip)]
+
+    def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FramePairExample:
+        """The first frame as the source, a later frame chosen by the seed as the target."""
+        frames = sample.record.frames
+        return self._example(sample, sample.landmarks(), 0, rng.randrange(1, frames) if frames > 1 else 0)
+
+    def _example(self, sample: Sample, landmarks: np.ndarray, source: int, target: int) -> FramePairExample:
+        first, second = (FrameExample(sample.jpeg(index), landmarks[index].copy()) for index in (source, target))
+        return FramePairExample(sample.key, sample.record.size, first, second, self.input_size, self.output_size)
+
+
+def _two(frames: int, rng: random.Random) -> tuple[int, int]:
+    if frames == 1:
+        return 0, 0
+    first, second = rng.sample(range(frames), 2)
+    return first, second
+
+
+class FramePairData(ShardDataModule):
+    """`FramePairBatch`es: source and target frame of a clip at the input and at the output size, and their lips.
+
+    Args:
+        shards: Folder made by `s2tf prepare`.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode; 0: the training process itself.
+        input_size: Side of the pictures that the autoencoder sees, in pixels.
+        output_size: Side of the pictures that it draws.
+        pairs_per_clip: Pairs drawn from each clip that training reads. More spare reading; the buffer keeps a clip's
+            pairs apart as long as it holds many clips' worth of them.
+        pairs: Pairs of each clip in validation and test.
+        seed: Of every random choice.
+        buffer: Pairs that wait to be shuffled, as raw bytes.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        batch_size: int,
+        num_workers: int = 2,
+        input_size: int = 256,
+        output_size: int = 512,
+        pairs_per_clip: int = 1,
+        pairs: int = 1,
+        seed: int = 0,
+        buffer: int = 1024,
+    ):
+        super().__init__(shards, batch_size, num_workers, seed, buffer, per_clip_eval=pairs)
+        if min(input_size, output_size, pairs_per_clip) < 1:
+            raise ValueError(
+                f"data.init_args: input_size {input_size}, output_size {output_size} and pairs_per_clip "
+                f"{pairs_per_clip} must be positive"
+            )
+        self.input_size = input_size
+        self.output_size = output_size
+        self.pairs_per_clip = pairs_per_clip
+
+    def draw(self) -> FramePairDraw:
+        """Two frames of a clip."""
+        return FramePairDraw(self.input_size, self.output_size, self.pairs_per_clip)
+
+    def wanted_size(self) -> int:
+        """Side of the larger picture."""
+        return max(self.input_size, self.output_size)

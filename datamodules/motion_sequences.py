@@ -1,0 +1,139 @@
+"""Windows of consecutive frames with their speech, for lip landmarks and motion diffusion."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from datamodules.base import ShardDataModule
+from datamodules.samples import Sample
+from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
+from s2tf.media.lips import canonical_lips, to_picture_units
+
+
+@dataclass(frozen=True)
+class MotionSequenceExample:
+    """One row of a `MotionSequenceBatch` before its lips are brought into the canonical frame."""
+
+    key: str
+    stored: int
+    pcm: np.ndarray
+    """The window's sound, int16; less than the window where the clip ends."""
+    landmarks: np.ndarray
+    """(T' + 1, 68, 2) in pixels: the reference frame, then the window; T' < T where the clip is shorter."""
+    motion: np.ndarray | None
+    """(T', m)."""
+    frames: int
+
+    def decode(self) -> dict[str, Any]:
+        """The row."""
+        landmarks = _repeat_edge(self.landmarks, self.frames + 1)
+        lips = torch.from_numpy(canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32)).lips)
+        waveform = from_pcm(self.pcm)
+        samples = self.frames * SAMPLES_PER_FRAME
+        row = {
+            "key": self.key,
+            "waveform": torch.from_numpy(np.pad(waveform, (0, samples - len(waveform)))),
+            "lips": lips[1:],
+            "reference_lips": lips[0],
+        }
+        if self.motion is not None:
+            row["motion"] = torch.from_numpy(_repeat_edge(self.motion, self.frames))
+        return row
+
+
+def _repeat_edge(array: np.ndarray, length: int) -> np.ndarray:
+    """`array` made `length` long by repeating its last entry."""
+    missing = length - len(array)
+    return np.ascontiguousarray(array if missing <= 0 else np.concatenate([array, array[-1:].repeat(missing, axis=0)]))
+
+
+@dataclass(frozen=True)
+class MotionSequenceDraw:
+    """Draws windows of a clip."""
+
+    frames: int
+    windows_per_clip: int
+
+    def train(self, sample: Sample, rng: random.Random) -> list[MotionSequenceExample]:
+        """Random windows, each with the lips of a random frame of the clip as the reference."""
+        return [self._example(sample, rng) for _ in range(self.windows_per_clip)]
+
+    def evaluate(self, sample: Sample, number: int, rng: random.Random) -> MotionSequenceExample:
+        """A window and a reference chosen by the seed."""
+        return self._example(sample, rng)
+
+    def _example(self, sample: Sample, rng: random.Random) -> MotionSequenceExample:
+        record = sample.record
+        start = rng.randint(0, max(0, record.frames - self.frames))
+        stop = min(start + self.frames, record.frames)
+        landmarks = sample.landmarks()
+        reference = rng.randrange(record.frames)
+        motion = sample.motion()
+        return MotionSequenceExample(
+            key=sample.key,
+            stored=record.size,
+            pcm=sample.pcm(start * SAMPLES_PER_FRAME, (stop - start) * SAMPLES_PER_FRAME),
+            landmarks=np.concatenate([landmarks[reference : reference + 1], landmarks[start:stop]]),
+            motion=motion[start:stop] if motion is not None else None,
+            frames=self.frames,
+        )
+
+
+class MotionSequenceData(ShardDataModule):
+    """`MotionSequenceBatch`es: T consecutive frames' lips, their speech and, where the shards have them, motion codes.
+
+    A clip shorter than the window is filled up: its last frame's lips and codes are repeated, its speech is followed
+    by silence. None is left out.
+
+    Args:
+        shards: Folder made by `s2tf prepare`, or by `s2tf codes` where motion codes are wanted.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode; 0: the training process itself.
+        frames: Length of the window, T.
+        require_motion: Motion codes are needed: without them in the shards, setup fails.
+        windows_per_clip: Windows drawn from each clip that training reads.
+        windows: Windows of each clip in validation and test.
+        seed: Of every random choice.
+        buffer: Windows that wait to be shuffled.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        batch_size: int,
+        num_workers: int = 2,
+        frames: int = 50,
+        require_motion: bool = False,
+        windows_per_clip: int = 1,
+        windows: int = 1,
+        seed: int = 0,
+        buffer: int = 256,
+    ):
+        super().__init__(shards, batch_size, num_workers, seed, buffer, per_clip_eval=windows)
+        if frames < 1 or windows_per_clip < 1:
+            raise ValueError(
+                f"data.init_args: frames {frames} and windows_per_clip {windows_per_clip} must be positive"
+            )
+        self.frames = frames
+        self.require_motion = require_motion
+        self.windows_per_clip = windows_per_clip
+
+    def draw(self) -> MotionSequenceDraw:
+        """A window of a clip."""
+        return MotionSequenceDraw(self.frames, self.windows_per_clip)
+
+    def check_manifest(self, manifest: dict) -> None:
+        """Motion codes are there if they are required.
+
+        Raises:
+            ValueError: They are not; says which command makes them.
+        """
+        super().check_manifest(manifest)
+        if self.require_motion and "motion" not in manifest:
+            raise ValueError(
+                f"data.init_args.shards: {self.shards!r} has no motion codes (motion.npy): `s2tf codes` copies a shard "
+                "folder and adds them, by a trained motion autoencoder"
+            )

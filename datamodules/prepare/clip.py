@@ -1,0 +1,151 @@
+"""From one recording to the bytes of one sample: the same steps for synthetic speakers and for real recordings."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
+from datamodules.samples import FRAMES, JSON, LANDMARKS, WAV, ClipRecord, encode_array, encode_jpegs
+from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
+from s2tf.media.faces import CropRule, crop, square_box, to_crop
+from s2tf.media.tracking import FaceError, FaceSettings, track_face
+
+SILENCE = 1e-4
+"""A sound track that never gets louder than this is no sound (-80 dB)."""
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """What `prepare` does to every clip.
+
+    Args:
+        rule: The crop.
+        faces: How faces are found in recordings that come without landmarks.
+        min_seconds: Shorter clips fail at the step `length`.
+        max_seconds: Longer clips are cut to this.
+        min_face_px: Clips whose landmarks' box is smaller, in the recording's pixels, fail at the step `size`.
+        jpeg_quality: Of the stored frames, 1 to 100.
+    """
+
+    rule: CropRule
+    faces: FaceSettings = field(default_factory=FaceSettings)
+    min_seconds: float = 1.0
+    max_seconds: float | None = None
+    min_face_px: float = 0.0
+    jpeg_quality: int = 92
+
+
+@dataclass(frozen=True)
+class PreparedClip:
+    """A sample ready to be written."""
+
+    key: str
+    identity: str
+    split: str
+    frames: int
+    gender: str | None
+    notes: tuple[str, ...]
+    """What was done to it beyond the ordinary: `cut`, `trimmed`, `filled`."""
+    members: dict[str, bytes]
+
+
+def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> PreparedClip:
+    """Load, find and follow the face, crop, encode.
+
+    Raises:
+        PrepareError: The recording cannot be used; says at which step and why.
+    """
+    clip = recording.load()
+    clip, cut = _fit_together(clip, settings.max_seconds)
+    _check_length(clip, settings)
+    _check_sound(clip)
+    landmarks, start, stop, how = _landmarks(clip, settings.faces)
+    clip = _part(clip, start, stop)
+    _check_length(clip, settings)
+    _check_size(landmarks, settings)
+    box = square_box(landmarks, settings.rule)
+    size = settings.rule.size
+    pictures, offsets = encode_jpegs(crop(clip.frames, box, size), settings.jpeg_quality)
+    record = ClipRecord(
+        dataset=recording.dataset,
+        identity=recording.identity,
+        clip=recording.key,
+        split=split,
+        fps=FPS,
+        size=size,
+        frames=len(clip.frames),
+        offsets=offsets,
+        samples=len(clip.waveform),
+        crop={"rule": settings.rule.to_json(), "box": {"x": box.x, "y": box.y, "side": box.side}, **how},
+        attributes=recording.attributes,
+        truth=clip.truth,
+    )
+    notes = [name for name, is_so in (("cut", cut), ("trimmed", how["trimmed"]), ("filled", how["filled"])) if is_so]
+    return PreparedClip(
+        recording.key,
+        recording.identity,
+        split,
+        record.frames,
+        recording.attributes.get("gender"),
+        tuple(notes),
+        {
+            JSON: record.to_json(),
+            WAV: encode_wav(clip.waveform),
+            FRAMES: pictures,
+            LANDMARKS: encode_array(to_crop(landmarks, box, size)),
+        },
+    )
+
+
+def _fit_together(clip: LoadedClip, max_seconds: float | None) -> tuple[LoadedClip, bool]:
+    """As many frames as there is sound for and the other way round; whether something was cut for `max_seconds`."""
+    frames = min(len(clip.frames), max(1, round(len(clip.waveform) / SAMPLES_PER_FRAME)))
+    limit = frames if max_seconds is None else max(1, round(max_seconds * FPS))
+    return _part(clip, 0, min(frames, limit)), frames > limit
+
+
+def _part(clip: LoadedClip, start: int, stop: int) -> LoadedClip:
+    """Frames start to stop - 1, and exactly their sound: 640 samples a frame, silence where it ends early."""
+    waveform = clip.waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+    waveform = np.pad(waveform, (0, (stop - start) * SAMPLES_PER_FRAME - len(waveform)))
+    landmarks = clip.landmarks[start:stop] if clip.landmarks is not None else None
+    return LoadedClip(clip.frames[start:stop], waveform, landmarks, clip.truth)
+
+
+def _check_length(clip: LoadedClip, settings: ClipSettings) -> None:
+    seconds = len(clip.frames) / FPS
+    if seconds < settings.min_seconds:
+        raise PrepareError("length", f"{seconds:.2f} s of sound and picture, wanted {settings.min_seconds:g}")
+
+
+def _check_sound(clip: LoadedClip) -> None:
+    if np.abs(clip.waveform).max() < SILENCE:
+        raise PrepareError("sound", "the sound track is silent")
+
+
+def _check_size(landmarks: np.ndarray, settings: ClipSettings) -> None:
+    extent = np.median((landmarks.max(axis=1) - landmarks.min(axis=1)).max(axis=1))
+    if extent < settings.min_face_px:
+        raise PrepareError("size", f"face of {extent:.0f} px, at least {settings.min_face_px:g} px wanted")
+
+
+def _landmarks(clip: LoadedClip, faces: FaceSettings) -> tuple[np.ndarray, int, int, dict[str, Any]]:
+    """Landmarks (stop - start, 68, 2), the frames start to stop that have them, and how they were found."""
+    if clip.landmarks is not None:
+        if clip.landmarks.shape != (len(clip.frames), 68, 2):
+            raise PrepareError("landmarks", f"given as {clip.landmarks.shape}, expected {(len(clip.frames), 68, 2)}")
+        how: dict[str, Any] = {"detector": "given", "landmarks": "given", "trimmed": 0, "filled": 0}
+        return clip.landmarks, 0, len(clip.frames), how
+    try:
+        face = track_face(clip.frames, faces)
+    except FaceError as error:
+        raise PrepareError(error.step, error.reason) from error
+    how = {
+        "detector": face.found.detector,
+        "landmarks": faces.landmarks,
+        "faces": face.found.faces,
+        "trimmed": len(clip.frames) - (face.stop - face.start),
+        "filled": face.filled,
+    }
+    return face.landmarks, face.start, face.stop, how

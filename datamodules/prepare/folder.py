@@ -1,0 +1,151 @@
+"""Reader for any folder of videos, with an optional table that says who is in which."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
+from datamodules.prepare.splits import split_identities
+from s2tf.media.audio import read_audio
+from s2tf.media.video import read_video
+
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
+TABLE = "index.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecording(Recording):
+    """One video file."""
+
+    path: Path
+
+    def load(self) -> LoadedClip:
+        """See `Recording.load`; fails at `read` (unreadable) or `sound` (no sound track)."""
+        try:
+            video = read_video(self.path, max_seconds=self.max_seconds)
+        except (ValueError, OSError) as error:
+            raise PrepareError("read", str(error)) from error
+        try:
+            waveform = read_audio(self.path, max_seconds=self.max_seconds, origin=video.origin)
+        except (ValueError, OSError) as error:
+            raise PrepareError("sound", str(error)) from error
+        if not len(waveform):
+            raise PrepareError("sound", f"the sound track of {self.path} is empty")
+        return LoadedClip(video.frames, waveform)
+
+
+class FolderReader:
+    """Every video in a folder and its subfolders, in the order of their names.
+
+    A table `index.csv` in the folder or in the one above it may name the speakers: the columns `path` (relative to
+    the table) and `identity`, and where present `gender` (female, male, f, m) and `age`. A file that the table does
+    not list is a speaker of its own; so is every file where there is no table.
+
+    Args:
+        source: The folder.
+        val: Share of the identities held out for validation (`split_identities`).
+        test: Share held out for test.
+        seed: Of the choice of identities.
+
+    Attributes:
+        ignored: Files that are no videos by their name, relative to the folder.
+        table: The table that was used, None where there is none.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: There is no video in it, or the table cannot be used.
+    """
+
+    def __init__(self, source: str | Path, val: float = 0.1, test: float = 0.1, seed: int = 0):
+        self.source = Path(source)
+        if not self.source.is_dir():
+            raise FileNotFoundError(f"no folder {str(source)!r} to read videos from")
+        files = sorted(path for path in self.source.rglob("*") if path.is_file())
+        files = [path for path in files if not _hidden(path.relative_to(self.source))]
+        self.videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+        self.table = next((path for path in (self.source / TABLE, self.source.parent / TABLE) if path.is_file()), None)
+        self.ignored = [
+            str(path.relative_to(self.source)) for path in files if path not in set(self.videos) and path != self.table
+        ]
+        if not self.videos:
+            raise ValueError(f"no video in {source}: no file ends in {' '.join(sorted(VIDEO_SUFFIXES))}")
+        rows = _read_table(self.table) if self.table is not None else {}
+        self._recordings = _recordings(self.videos, self.source, rows, self.table)
+        splits = split_identities((item.identity for item in self._recordings), val=val, test=test, seed=seed)
+        self._recordings = [replace(item, split=splits[item.identity]) for item in self._recordings]
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _recordings(
+    videos: list[Path], source: Path, rows: dict[Path, dict[str, str]], table: Path | None
+) -> list[FileRecording]:
+    taken: set[str] = set()
+    result = []
+    for path in videos:
+        row = rows.get(path.resolve(), {})
+        key = _unique(_key(path.relative_to(source)), taken)
+        identity = (row.get("identity") or "").strip() or key
+        result.append(
+            FileRecording(key=key, dataset="folder", identity=identity, attributes=_attributes(row, table), path=path)
+        )
+    return result
+
+
+def _key(path: Path) -> str:
+    """A file's name as a key: `a/b c.mp4` → `a--b_c`."""
+    text = "--".join(path.with_suffix("").parts)
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-") or "clip"
+
+
+def _unique(key: str, taken: set[str]) -> str:
+    result, number = key, 2
+    while result in taken:
+        result, number = f"{key}-{number}", number + 1
+    taken.add(result)
+    return result
+
+
+def _read_table(path: Path) -> dict[Path, dict[str, str]]:
+    """Rows by the file they speak of."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            if "path" not in columns or "identity" not in columns:
+                raise ValueError(f"{path}: expected the columns 'path' and 'identity', got {list(columns)}")
+            return {(path.parent / row["path"]).resolve(): row for row in reader if row["path"]}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def _attributes(row: dict[str, str], table: Path | None) -> dict[str, Any]:
+    """Gender and age, where the row has them."""
+    result: dict[str, Any] = {}
+    gender = (row.get("gender") or "").strip().lower()
+    if gender:
+        names = {"f": "female", "female": "female", "m": "male", "male": "male"}
+        if gender not in names:
+            raise ValueError(f"{table}: gender {gender!r} of {row['path']}, expected female or male")
+        result["gender"] = names[gender]
+    age = (row.get("age") or "").strip()
+    if age:
+        try:
+            result["age"] = float(age)
+        except ValueError as error:
+            raise ValueError(f"{table}: age {age!r} of {row['path']}, expected years") from error
+    return result

@@ -1,0 +1,65 @@
+"""What a reader of a data set gives to `prepare`: recordings that load themselves, one at a time, in any process."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+class PrepareError(Exception):
+    """A recording cannot be used; becomes one row of `failures.csv` and never stops the others.
+
+    Args:
+        step: The stage of the preparation that failed: `read`, `sound`, `face`, `landmarks`, `length`, `size`, ...
+        reason: One line that a user can act on.
+    """
+
+    def __init__(self, step: str, reason: str):
+        super().__init__(step, reason)
+        self.step = step
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class LoadedClip:
+    """A clip in memory at 25 frames a second and 16 kHz, before the crop."""
+
+    frames: np.ndarray
+    """(T, H, W, 3) uint8 RGB at 25 fps."""
+    waveform: np.ndarray
+    """(S,) float32 mono in [-1, 1] at 16 kHz, starting with the first frame."""
+    landmarks: np.ndarray | None = None
+    """(T, 68, 2) float32, iBUG order, (x, y) in pixels of `frames`; None: to be detected."""
+    truth: dict[str, Any] = field(default_factory=dict)
+    """What is known about the clip, as JSON values; stored in the sample's JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One clip of a data set, not yet read. Picklable: it is sent to worker processes, and loads there.
+
+    Subclasses implement `load`.
+    """
+
+    key: str
+    """Unique within the data set; letters, digits, `_` and `-` (it names the members of the tar)."""
+    dataset: str
+    identity: str
+    """The speaker's name: splits never share one."""
+    split: str = "train"
+    """`train`, `val` or `test`, the same for all of an identity's recordings."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """Of the person, where known: `gender` (`female` or `male`), `age` in years."""
+    max_seconds: float | None = None
+    """Read no more than this from the start of the clip; set by `prepare`."""
+
+    def load(self) -> LoadedClip:
+        """Read the clip.
+
+        Raises:
+            PrepareError: It cannot be used; says at which step and why.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement load()")

@@ -1,0 +1,113 @@
+"""What became of every recording: the ledger's rows, and counts that add up."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.table import Table
+
+from datamodules.prepare.clip import PreparedClip
+from datamodules.samples import GENDERS, SPLITS
+from s2tf.media.audio import FPS
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One row of `failures.csv`."""
+
+    clip: str
+    step: str
+    reason: str
+
+
+@dataclass
+class SplitSummary:
+    """What a split holds."""
+
+    clips: int = 0
+    frames: int = 0
+    identities: set[str] = field(default_factory=set)
+    genders: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*GENDERS, "unknown"), 0))
+    shards: dict[str, int] = field(default_factory=dict)
+    """Samples in each file."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of its clips together."""
+        return self.frames / FPS
+
+
+@dataclass
+class PrepareSummary:
+    """What became of every recording: `recordings` = `written` + `failed`."""
+
+    splits: dict[str, SplitSummary] = field(default_factory=lambda: {name: SplitSummary() for name in SPLITS})
+    failures: list[Failure] = field(default_factory=list)
+    recordings: int = 0
+    notes: dict[str, int] = field(default_factory=dict)
+    """Clips `cut` to the longest length, `trimmed` to where the face is, or with landmarks `filled`."""
+
+    def add(self, clip: PreparedClip) -> None:
+        """Count a clip that was written."""
+        split = self.splits[clip.split]
+        split.clips += 1
+        split.frames += clip.frames
+        split.identities.add(clip.identity)
+        split.genders[clip.gender or "unknown"] += 1
+        for note in clip.notes:
+            self.notes[note] = self.notes.get(note, 0) + 1
+
+    @property
+    def written(self) -> int:
+        """Clips in the shards."""
+        return sum(split.clips for split in self.splits.values())
+
+    @property
+    def failed(self) -> int:
+        """Rows of `failures.csv`."""
+        return len(self.failures)
+
+    @property
+    def failed_steps(self) -> dict[str, int]:
+        """Failures by step, the commonest first."""
+        counts: dict[str, int] = {}
+        for failure in self.failures:
+            counts[failure.step] = counts.get(failure.step, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def table(self) -> Table:
+        """The counts, for `rich` to print; they add up to the recordings."""
+        table = Table(title=f"{self.recordings} recordings", title_justify="left")
+        table.add_column("")
+        for name in ("clips", "identities", "minutes"):
+            table.add_column(name, justify="right")
+        for name, split in self.splits.items():
+            table.add_row(name, str(split.clips), str(len(split.identities)), f"{split.seconds / 60:.1f}")
+        for step, count in self.failed_steps.items():
+            table.add_row(f"failed: {step}", str(count), "", "")
+        table.add_section()
+        table.add_row("written + failed", f"{self.written} + {self.failed}", "", "")
+        for note, count in sorted(self.notes.items()):
+            table.add_row(f"of those written, {note}", str(count), "", "")
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "recordings": self.recordings,
+            "written": self.written,
+            "failed": self.failed,
+            "failed_steps": self.failed_steps,
+            "notes": dict(sorted(self.notes.items())),
+            "failures": [asdict(failure) for failure in self.failures],
+            "splits": {name: _split_json(split) for name, split in self.splits.items()},
+        }
+
+
+def _split_json(split: SplitSummary) -> dict[str, Any]:
+    return {
+        "clips": split.clips,
+        "seconds": split.seconds,
+        "identities": sorted(split.identities),
+        "genders": split.genders,
+        "shards": split.shards,
+    }

@@ -1,0 +1,120 @@
+"""Speech and portrait of the same speaker, for ConRe and SCFP."""
+
+import hashlib
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from datamodules.base import ShardDataModule, to_picture
+from datamodules.samples import GENDERS, Sample, decode_jpeg
+from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectrogram
+
+
+def identity_number(dataset: str, identity: str) -> int:
+    """A speaker as a number below 2^63, the same on every machine."""
+    digest = hashlib.blake2b(f"{dataset}/{identity}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+@dataclass(frozen=True)
+class SpeechPortraitExample:
+    """The bytes of one row of a `SpeechPortraitBatch`."""
+
+    key: str
+    jpeg: bytes
+    stored: int
+    pcm: np.ndarray
+    seconds: float
+    size: int
+    identity: int
+    gender: int
+    age: float
+
+    def decode(self) -> dict[str, Any]:
+        """The row."""
+        waveform = torch.from_numpy(from_pcm(fit_seconds(self.pcm, self.seconds)))
+        return {
+            "key": self.key,
+            "spectrogram": power_law_spectrogram(waveform),
+            "waveform": waveform,
+            "portrait": to_picture(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
+            "identity": torch.tensor(self.identity),
+            "gender": torch.tensor(self.gender),
+            "age": torch.tensor(self.age, dtype=torch.float32),
+        }
+
+
+@dataclass(frozen=True)
+class SpeechPortraitDraw:
+    """Draws a frame and a window of speech of the same clip, independently of each other."""
+
+    size: int
+    seconds: float
+
+    def train(self, sample: Sample, rng: random.Random) -> list[SpeechPortraitExample]:
+        """A random frame, and a random window where the speech is longer than it."""
+        longer = sample.record.samples - round(self.seconds * SAMPLE_RATE)
+        start = rng.randint(0, longer) if longer > 0 else 0
+        return [self._example(sample, rng.randrange(sample.record.frames), start)]
+
+    def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
+        """A frame chosen by the seed, and the beginning of the speech, as the paper cuts it."""
+        return self._example(sample, rng.randrange(sample.record.frames), 0)
+
+    def _example(self, sample: Sample, frame: int, start: int) -> SpeechPortraitExample:
+        record = sample.record
+        gender = record.attributes.get("gender")
+        age = record.attributes.get("age")
+        return SpeechPortraitExample(
+            key=sample.key,
+            jpeg=sample.jpeg(frame),
+            stored=record.size,
+            pcm=sample.pcm(start, round(self.seconds * SAMPLE_RATE)),
+            seconds=self.seconds,
+            size=self.size,
+            identity=identity_number(record.dataset, record.identity),
+            gender=GENDERS.index(gender) if gender is not None else -1,
+            age=math.nan if age is None else float(age),
+        )
+
+
+class SpeechPortraitData(ShardDataModule):
+    """`SpeechPortraitBatch`es: a window of a clip's speech and one of its frames.
+
+    Args:
+        shards: Folder made by `s2tf prepare`.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode; 0: the training process itself.
+        size: Side of the portrait in pixels.
+        seconds: Length of the speech by the paper's rule, cut or repeated; in training the cut begins anywhere.
+        seed: Of every random choice.
+        buffer: Examples that wait to be shuffled, as raw bytes.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        batch_size: int,
+        num_workers: int = 2,
+        size: int = 256,
+        seconds: float = 6.0,
+        seed: int = 0,
+        buffer: int = 256,
+    ):
+        super().__init__(shards, batch_size, num_workers, seed, buffer)
+        if size < 1 or seconds < 0.025:
+            raise ValueError(f"data.init_args: size {size} must be positive, seconds {seconds} at least 0.025")
+        self.size = size
+        self.seconds = seconds
+
+    def draw(self) -> SpeechPortraitDraw:
+        """A frame and a window of the same clip."""
+        return SpeechPortraitDraw(self.size, self.seconds)
+
+    def wanted_size(self) -> int:
+        """Side of the portrait."""
+        return self.size

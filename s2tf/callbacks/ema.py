@@ -1,0 +1,146 @@
+"""An exponential moving average of the networks that a stage names, kept beside the weights in training."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+
+class ExponentialMovingAverage(L.Callback):
+    """Average the weights of the attributes that the stage lists in `ema_networks`.
+
+    Counts batches, not `global_step`, which rises by two per batch where a stage steps two optimisers. The decay warms
+    up as (1 + n) / (10 + n), so that the average forgets the random start at once and short runs have one too.
+
+    The averages stand in for the weights in validation, testing and prediction, and after the fit, when the stage
+    exports its networks. Checkpoints hold the weights in training as usual, and the averages in this callback's state.
+    Only parameters are averaged; buffers are those of the training.
+    """
+
+    def __init__(self, decay: float = 0.9999) -> None:
+        """Set the decay that the warm-up leads to.
+
+        Raises:
+            ValueError: `decay` is not in [0, 1).
+        """
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay is {decay}, expected at least 0 and less than 1")
+        self.decay = decay
+        self.batches = 0
+        self._averages: dict[str, Tensor] = {}
+        self._training: dict[str, Tensor] | None = None
+
+    @contextmanager
+    def swapped(self, stage: L.LightningModule) -> Iterator[None]:
+        """Let the averages stand in for the weights within a `with` block."""
+        self._swap_in(stage)
+        try:
+            yield
+        finally:
+            self._swap_out(stage)
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start from the stage's weights, unless a checkpoint brought averages."""
+        self._swap_out(pl_module)
+        parameters = averaged_parameters(pl_module)
+        if self._averages.keys() != parameters.keys():
+            if self._averages:
+                raise RuntimeError(
+                    f"the checkpoint's averages do not fit {type(pl_module).__name__}.ema_networks: "
+                    f"{sorted(self._averages.keys() ^ parameters.keys())[:3]} differ"
+                )
+            self._averages = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+        self._averages = {name: value.to(parameters[name].device) for name, value in self._averages.items()}
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the averages towards the weights."""
+        self.batches += 1
+        decay = min(self.decay, (1 + self.batches) / (10 + self.batches))
+        for name, parameter in averaged_parameters(pl_module).items():
+            self._averages[name].lerp_(parameter.detach(), 1 - decay)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Validate the averages."""
+        self._swap_in(pl_module)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Go on with the weights in training."""
+        self._swap_out(pl_module)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Test the averages."""
+        self._swap_in(pl_module)
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Go back to the weights in training."""
+        self._swap_out(pl_module)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave the averages in the stage, for its export; the next fit starts from the weights in training."""
+        self._swap_in(pl_module)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Put the weights in training back, in case validation was interrupted."""
+        self._swap_out(pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averages and the count of batches."""
+        return {"batches": self.batches, "averages": self._averages}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the averages of a checkpoint."""
+        self.batches = state_dict["batches"]
+        self._averages = {name: value.clone() for name, value in state_dict["averages"].items()}
+
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Store the weights in training, also while the averages stand in for them."""
+        if self._training is not None:
+            checkpoint["state_dict"].update(self._training)
+
+    @torch.no_grad()
+    def _swap_in(self, stage: L.LightningModule) -> None:
+        if self._training is not None or not self._averages:
+            return
+        parameters = averaged_parameters(stage)
+        self._training = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+        _copy_into(parameters, self._averages)
+
+    @torch.no_grad()
+    def _swap_out(self, stage: L.LightningModule) -> None:
+        if self._training is None:
+            return
+        _copy_into(averaged_parameters(stage), self._training)
+        self._training = None
+
+
+def averaged_parameters(stage: L.LightningModule) -> dict[str, torch.nn.Parameter]:
+    """The trained parameters of the networks in `stage.ema_networks`, by their names in the stage.
+
+    Raises:
+        ValueError: the stage has no `ema_networks`, or one of them is no attribute of it.
+    """
+    names = getattr(stage, "ema_networks", ())
+    if not names:
+        raise ValueError(f"{type(stage).__name__} lists no ema_networks: the EMA callback would average nothing")
+    parameters: dict[str, torch.nn.Parameter] = {}
+    for name in names:
+        network = getattr(stage, name, None)
+        if not isinstance(network, torch.nn.Module):
+            raise ValueError(f"{type(stage).__name__}.ema_networks names {name!r}, which is no network of the stage")
+        trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
+        parameters |= {f"{name}.{key}": value for key, value in trained.items()}
+    return parameters
+
+
+def _copy_into(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
+    for name, target in targets.items():
+        target.copy_(sources[name])

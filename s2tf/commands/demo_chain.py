@@ -1,0 +1,196 @@
+"""The training half of the demo: shards, then every stage on its own experiment YAML, then one pipeline folder."""
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from datamodules.prepare.recording import Recording
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "demo"
+STEPS = 25
+"""Denoiser calls of each diffusion when the demo samples."""
+
+
+@dataclass(frozen=True)
+class DemoPlan:
+    """How large a demo is."""
+
+    seed: int = 0
+    source: Path | None = None
+    stretch: int = 1
+    """Every stage trains `stretch` times the steps of its YAML."""
+    speakers: int = 360
+    val: float = 8 / 360
+    test: float = 32 / 360
+    seconds: float = 3.0
+    """Of each synthetic speaker's clip."""
+    max_seconds: float = 8.0
+    """Of each real recording."""
+    size: int = 128
+    """Side of the stored frames, pixels."""
+    workers: int = 2
+
+
+@dataclass
+class Chain:
+    """What training leaves: where each part is, how long it took, and which networks are random."""
+
+    shards: Path
+    pipeline: Path
+    networks: dict[str, Path] = field(default_factory=dict)
+    """Stage -> its folder of networks."""
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Stage -> its numbers on the test split."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    random_weights: list[str] = field(default_factory=list)
+
+
+def make_shards(plan: DemoPlan, out: Path, console: "Console") -> Path:
+    """Prepare the plan's speakers, synthetic or from recordings, into `out`/shards; finished shards are kept.
+
+    Raises:
+        UserError: the source is no folder of videos, or too few of its recordings can be used.
+    """
+    from datamodules.prepare.prepare import FAILURES, prepare
+    from s2tf.errors import UserError
+    from s2tf.media.faces import CropRule
+
+    shards = out / "shards"
+    if is_finished(shards):
+        console.print(f"shards: kept from before, {shards}", highlight=False)
+        return shards
+    try:
+        recordings = _recordings(plan)
+        with console.status("") as status:
+            summary = prepare(
+                recordings,
+                shards,
+                rule=CropRule(size=plan.size),
+                workers=plan.workers,
+                max_seconds=plan.max_seconds,
+                on_progress=lambda done, total, key: status.update(f"shards: {done} of {total}  {key}"),
+            )
+    except (ValueError, ImportError) as error:
+        raise UserError(str(error)) from error
+    console.print(summary.table())
+    if summary.failed:
+        console.print(f"what could not be used, and why: {shards / FAILURES}", highlight=False)
+    empty = [split for split, content in summary.splits.items() if not content.clips]
+    if empty:
+        raise UserError(
+            f"{plan.source}: {summary.written} of {summary.recordings} recordings could be used, which leaves nothing "
+            f"for {', '.join(empty)}: expected recordings of at least three people"
+        )
+    return shards
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a shard folder is complete; one that was left half written is removed."""
+    if (folder / "manifest.json").is_file():
+        return True
+    if folder.exists():
+        shutil.rmtree(folder)
+    return False
+
+
+def _recordings(plan: DemoPlan) -> "Iterable[Recording]":
+    from datamodules.prepare.folder import FolderReader
+    from datamodules.prepare.synthetic.reader import SyntheticReader
+    from s2tf.media.tracking import FaceSettings
+
+    if plan.source is not None:
+        FaceSettings().open()
+        return FolderReader(plan.source, seed=plan.seed)
+    return SyntheticReader(plan.speakers, 1, plan.seconds, plan.size, plan.seed, val=plan.val, test=plan.test)
+
+
+def train_chain(plan: DemoPlan, shards: Path, out: Path, console: "Console") -> Chain:
+    """Train every stage in the paper's order, each on `experiments/demo/<stage>.yaml`; runs that are done are kept."""
+    from s2tf.commands.codes import write_codes
+    from s2tf.commands.prior import write_prior
+
+    chain = Chain(shards=shards, pipeline=out / "pipeline")
+    runs, prior, codes = out / "runs", out / "prior", out / "codes"
+    data = f"vars.shards={shards}"
+    _train("conre", [data], plan, chain, runs, console)
+    with _timed(chain, "prior", console):
+        write_prior(EXPERIMENTS / "conre.yaml", _overrides("conre", [data], plan), runs, prior, faces=None)
+    conre = f"vars.conre={chain.networks['conre']}"
+    _train("scfp", [data, conre, f"vars.prior={prior}"], plan, chain, runs, console)
+    _train("motion_autoencoder", [data], plan, chain, runs, console)
+    _train("lip_landmarks", [data], plan, chain, runs, console)
+    with _timed(chain, "codes", console):
+        if not is_finished(codes):
+            write_codes(shards, chain.networks["motion_autoencoder"] / "motion_autoencoder", codes)
+    _train("motion_diffusion", [f"vars.shards={codes}"], plan, chain, runs, console)
+    _assemble(plan, chain)
+    return chain
+
+
+def _assemble(plan: DemoPlan, chain: Chain) -> None:
+    """Put the stages' networks together into the pipeline folder `chain.pipeline`."""
+    from datamodules.shards import load_manifest
+    from s2tf.config import compose
+    from s2tf.nn.network import load_network
+    from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
+    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+    from s2tf.pipelines.talking_face import TalkingFacePipeline, TalkingSettings
+
+    def network(stage: str, name: str) -> Any:
+        return load_network(str(chain.networks[stage] / name))
+
+    crop = load_manifest(chain.shards)["crop_rule"]
+    conre = compose(EXPERIMENTS / "conre.yaml", [f"vars.shards={chain.shards}"])
+    portrait = PortraitPipeline(
+        speech_encoder=network("scfp", "speech_encoder"),
+        portrait_diffusion=network("scfp", "portrait_diffusion"),
+        face_decoder=network("scfp", "face_decoder"),
+        portrait_settings=PortraitSettings(seconds=conre["data"]["init_args"]["seconds"], crop=crop, steps=STEPS),
+    )
+    talking_face = TalkingFacePipeline(
+        motion_autoencoder=network("motion_autoencoder", "motion_autoencoder"),
+        lip_features=network("lip_landmarks", "speech_features"),
+        lip_landmarks=network("lip_landmarks", "lip_landmarks"),
+        motion_features=network("motion_diffusion", "speech_features"),
+        motion_diffusion=network("motion_diffusion", "motion_diffusion"),
+        talking_settings=TalkingSettings(crop=crop, steps=STEPS),
+    )
+    pipeline = SpeechToTalkingFacePipeline(portrait, talking_face)
+    pipeline.save_pretrained(chain.pipeline)
+    chain.random_weights = list(pipeline.random_weights)
+
+
+def _train(stage: str, overrides: list[str], plan: DemoPlan, chain: Chain, runs: Path, console: "Console") -> None:
+    from s2tf.callbacks.progress import LiveProgress
+    from s2tf.runs import fit
+
+    with _timed(chain, stage, console):
+        result = fit(
+            EXPERIMENTS / f"{stage}.yaml",
+            _overrides(stage, overrides, plan),
+            runs,
+            [LiveProgress(stage, console)],
+        )
+    chain.networks[stage] = result.run.networks
+    chain.metrics[stage] = result.metrics
+
+
+def _overrides(stage: str, overrides: list[str], plan: DemoPlan) -> list[str]:
+    from s2tf.config import compose
+
+    steps = compose(EXPERIMENTS / f"{stage}.yaml", overrides)["trainer"]["max_steps"]
+    return [*overrides, f"seed_everything={plan.seed}", f"trainer.max_steps={steps * plan.stretch}"]
+
+
+@contextmanager
+def _timed(chain: Chain, step: str, console: "Console") -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    chain.seconds[step] = round(time.monotonic() - started, 1)

@@ -1,0 +1,214 @@
+"""The generating half of the demo: portraits and videos of unseen speakers, and what is measured on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2tf.commands.demo_chain import Chain, DemoPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import Console
+
+    from s2tf.metrics.protocol import Measurement
+    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+
+VIDEOS = 8
+"""Speakers that get videos; every test speaker gets a portrait."""
+GENDERS = {"female": 0, "male": 1}
+
+
+@dataclass(frozen=True)
+class UnseenSpeaker:
+    """A test clip with what was made of its speech."""
+
+    key: str
+    gender: int
+    """0 female, 1 male, -1 unknown."""
+    waveform: "np.ndarray"
+    frames: "np.ndarray"
+    """(T, H, W, 3) uint8, the true video."""
+    landmarks: "np.ndarray"
+    """(T, 68, 2) pixels of the true frames."""
+    portrait: "np.ndarray"
+    """(H', W', 3) uint8, generated from the speech."""
+    generated: "np.ndarray | None" = None
+    """(T', R, R, 3) uint8, the video of the portrait; None beyond the first `VIDEOS` speakers."""
+    wrong: "np.ndarray | None" = None
+    """The same portrait with the next speaker's speech."""
+
+
+@dataclass
+class Results:
+    """All unseen speakers and the pipeline that made them."""
+
+    pipeline: "SpeechToTalkingFacePipeline"
+    speakers: list[UnseenSpeaker] = field(default_factory=list)
+
+    @property
+    def with_video(self) -> list[UnseenSpeaker]:
+        """The speakers that have videos."""
+        return [speaker for speaker in self.speakers if speaker.generated is not None]
+
+
+def write_speakers(plan: DemoPlan, chain: Chain, out: Path, console: "Console") -> Results:
+    """Generate from the speech of every unseen speaker, and write the files of each below `out`/speakers."""
+    from datamodules.shards import read_split
+    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+
+    pipeline = SpeechToTalkingFacePipeline.from_pretrained(chain.pipeline)
+    results = Results(pipeline)
+    samples = list({sample.record.identity: sample for sample in read_split(chain.shards, "test")}.values())
+    waveforms = [sample.waveform() for sample in samples]
+    for index, sample in enumerate(samples):
+        portrait = pipeline.portrait(waveforms[index], seed=plan.seed).image
+        generated = wrong = None
+        if index < VIDEOS:
+            console.print(f"speaking: {sample.key} ({index + 1} of {min(VIDEOS, len(samples))})", highlight=False)
+            generated = _speak(pipeline, portrait, waveforms[index], plan.seed)
+            wrong = _speak(pipeline, portrait, waveforms[(index + 1) % len(samples)], plan.seed)
+        speaker = UnseenSpeaker(
+            key=sample.key,
+            gender=GENDERS.get(sample.record.attributes.get("gender", ""), -1),
+            waveform=waveforms[index],
+            frames=sample.frames(),
+            landmarks=sample.landmarks(),
+            portrait=portrait,
+            generated=generated,
+            wrong=wrong,
+        )
+        _write(speaker, out / "speakers" / sample.key, pipeline.random_weights)
+        results.speakers.append(speaker)
+    return results
+
+
+def _speak(
+    pipeline: "SpeechToTalkingFacePipeline", portrait: "np.ndarray", waveform: "np.ndarray", seed: int
+) -> "np.ndarray":
+    import numpy as np
+
+    return np.stack(list(pipeline.talking_face(portrait, waveform, seed=seed)))
+
+
+def _write(speaker: UnseenSpeaker, folder: Path, random_weights: tuple[str, ...]) -> None:
+    """`speech.wav` and `portrait.png`; with a video also `talking.mp4` and `sheet.png`."""
+    from PIL import Image
+
+    from s2tf.media.audio import FPS, write_wav
+    from s2tf.media.sheet import draw_sheet, sheet_indices
+    from s2tf.media.video import VideoWriter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_wav(folder / "speech.wav", speaker.waveform)
+    Image.fromarray(speaker.portrait).save(folder / "portrait.png")
+    if speaker.generated is None:
+        return
+    with VideoWriter(folder / "talking.mp4", speaker.generated.shape[1], FPS, speaker.waveform) as video:
+        for frame in speaker.generated:
+            video.write(frame)
+    shown = sheet_indices(min(len(speaker.frames), len(speaker.generated)))
+    note = f" (random weights: {', '.join(random_weights)})" if random_weights else ""
+    sheet = draw_sheet(
+        speaker.frames[0],
+        speaker.portrait,
+        [speaker.frames[index] for index in shown],
+        [speaker.generated[index] for index in shown],
+        captions=[f"{index / FPS:.2f} s" for index in shown],
+        title=f"{speaker.key}: a face and its speech, from the speech alone{note}",
+    )
+    sheet.save(folder / "sheet.png")
+
+
+def measure(plan: DemoPlan, chain: Chain, results: Results, console: "Console") -> "list[Measurement]":
+    """The demo's evidence; what a judge must read is measured on synthetic speakers only, whose judges are known."""
+    measurements = list(_reconstruction(chain, results))
+    if plan.source is not None:
+        return [*measurements, _mouths(results, _detected_opening, "mediapipe landmarks")]
+    from s2tf.commands.judges import JudgeData, load_judges
+    from s2tf.metrics.evidence import gender_evidence, retrieval_evidence
+
+    judges = load_judges(JudgeData(), console)
+    portraits = [speaker.portrait for speaker in results.speakers]
+    videos = [speaker.frames for speaker in results.speakers]
+    protocol = {"speakers": "synthetic, unseen", "seed": plan.seed, "judges": judges.settings}
+    import numpy as np
+
+    faces = np.stack(portraits)
+    measurements += retrieval_evidence(judges, faces, videos, protocol)
+    genders = gender_evidence(judges, faces, videos, [speaker.gender for speaker in results.speakers], protocol)
+    if genders is not None:
+        measurements.append(genders)
+    measurements.append(_mouths(results, lambda frames: judges.opening(frames).numpy(), "mouth judge"))
+    return measurements
+
+
+def _reconstruction(chain: Chain, results: Results) -> "list[Measurement]":
+    """Frames of unseen speakers rebuilt from their first frame and their own motion, against that frame copied."""
+    import numpy as np
+    import torch
+
+    from s2tf.media.audio import FPS
+    from s2tf.media.faces import resize
+    from s2tf.metrics.evidence import reconstruction_evidence
+    from s2tf.metrics.image import FrameQuality
+    from s2tf.pipelines.base import to_uint8
+
+    autoencoder = results.pipeline.talking_face.motion_autoencoder
+    rebuilt, copied = FrameQuality(), FrameQuality()
+
+    def pictures(frames: "np.ndarray", size: int) -> torch.Tensor:
+        stacked = np.stack([resize(frame, size) for frame in frames])
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    for speaker in results.speakers:
+        chosen = speaker.frames[:: FPS // 5][1:]
+        true = pictures(chosen, autoencoder.output_size)
+        with torch.no_grad():
+            source = autoencoder.encode_source(pictures(speaker.frames[:1], autoencoder.input_size))
+            codes = autoencoder.encode_motion(pictures(chosen, autoencoder.input_size))
+            image = autoencoder.decode(source, codes).image
+        rebuilt.update(torch.from_numpy(to_uint8(image)).permute(0, 3, 1, 2), ((true + 1) * 127.5).round().byte())
+        copied.update(pictures(speaker.frames[:1], autoencoder.output_size).expand_as(true), true)
+    protocol = {
+        "source": "frame 0",
+        "frames": "every fifth but the first",
+        "size": autoencoder.output_size,
+        "mouth": "predicted",
+        "fps": FPS,
+    }
+    return reconstruction_evidence(rebuilt, copied, protocol)
+
+
+def _mouths(results: Results, read: "Callable[[np.ndarray], np.ndarray]", reader: str) -> "Measurement":
+    """How the generated mouths follow the true ones, beside the same faces with another's speech."""
+    from s2tf.media.lips import canonical_lips, mouth_opening, to_picture_units
+    from s2tf.metrics.evidence import mouth_evidence
+
+    rows = []
+    for speaker in results.with_video:
+        assert speaker.generated is not None
+        assert speaker.wrong is not None
+        length = min(len(speaker.frames), len(speaker.generated), len(speaker.wrong))
+        units = to_picture_units(speaker.landmarks[:length], speaker.frames.shape[1])
+        rows.append(
+            (
+                read(speaker.generated[:length]),
+                read(speaker.wrong[:length]),
+                mouth_opening(canonical_lips(units).lips),
+                read(speaker.frames[:length]),
+            )
+        )
+    generated, wrong, true, true_read = zip(*rows, strict=True)
+    return mouth_evidence(generated, wrong, true, true_read, {"reader": reader, "true": "landmarks of the shards"})
+
+
+def _detected_opening(frames: "np.ndarray") -> "np.ndarray":
+    """The mouth's opening (T,) read by a landmark detector on frames (T, H, W, 3); NaN where it finds no face."""
+    from s2tf.media.face_backends import open_landmarks
+    from s2tf.media.faces import FaceBox
+    from s2tf.media.lips import canonical_lips, mouth_opening, to_picture_units
+
+    size = frames.shape[1]
+    landmarks = open_landmarks("mediapipe").landmarks(frames, FaceBox(0, 0, size, size))
+    return mouth_opening(canonical_lips(to_picture_units(landmarks, size)).lips)

@@ -1,0 +1,184 @@
+"""The motion diffusion M_diff as one network: denoiser, statistics of the codes, and how they go together (Eq. 20)."""
+
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from s2tf.diffusion.objective import denoising_loss
+from s2tf.diffusion.prior_injection import Predict
+from s2tf.diffusion.sampling import sample
+from s2tf.diffusion.schedule import BetaSchedule, make_scheduler, noise_levels
+from s2tf.diffusion.windows import Windows, windowed
+from s2tf.nn.network import Network
+
+Target = Literal["noise", "sample"]
+
+
+class MotionDiffusion(Network):
+    """Speech features to motion codes (section III-B.2 of the paper).
+
+    Codes enter and leave in the motion encoder's units, shape (B, T, m); the diffusion works on normalised ones.
+
+    What the denoiser predicts is the `target`. `noise` is the paper's: ε, with its squared error as the loss. `sample`
+    is the codes x_0 themselves, with theirs, as in motion diffusion models since MDM; ε = (x_t - √ᾱ x_0) / √(1 − ᾱ)
+    follows. Motion is smooth, so that x_0 is little more than a smoothed x_t where there is little noise, while ε must
+    be found in the rest; and an error in ε is magnified by √(1 − ᾱ)/√ᾱ (157 at the last level of the linear schedule)
+    in the x_0 that sampling begins with. Trained for hundreds of steps instead of hundreds of thousands, a denoiser of
+    ε diverges in sampling, one of x_0 does not.
+    """
+
+    def __init__(
+        self,
+        unet: Network,
+        statistics: Network,
+        betas: BetaSchedule = "linear",
+        train_steps: int = 1000,
+        target: Target = "noise",
+        window: int = 125,
+        overlap: int = 25,
+    ) -> None:
+        """Build the diffusion.
+
+        Args:
+            unet: the denoiser, a `MotionUNet`.
+            statistics: mean and deviation of the codes, a `MotionStatistics` of the same m.
+            betas: the noise schedule.
+            train_steps: the number of noise levels.
+            target: what the denoiser predicts, see the class.
+            window: frames sampled at once, those of the training clips.
+            overlap: frames that neighbouring windows share, see `s2tf.diffusion.windows`.
+
+        Raises:
+            ValueError: the parts' m differ, `target` is unknown, or the overlap is not less than the window.
+        """
+        super().__init__()
+        if target not in ("noise", "sample"):
+            raise ValueError(f"target is {target!r}, expected 'noise' or 'sample'")
+        Windows(window, window, overlap)
+        self.unet, self.statistics = unet, statistics
+        self.motion_dim = cast(int, unet.motion_dim)
+        if len(statistics.get_buffer("mean")) != self.motion_dim:
+            raise ValueError(
+                f"statistics.motion_dim is {len(statistics.get_buffer('mean'))}, expected the denoiser's "
+                f"{self.motion_dim}"
+            )
+        self.betas, self.train_steps, self.target = betas, train_steps, target
+        self.window, self.overlap = window, overlap
+        self.scheduler = make_scheduler("ddpm", betas, train_steps)
+
+    def forward(self, x_t: Tensor, t: Tensor, features: Tensor) -> Tensor:
+        """Predict the noise in normalised codes (B, T, m) at noise levels (B,), given features (B, 2 T, C)."""
+        return self._denoise(x_t, t, features)
+
+    def loss(
+        self,
+        codes: Tensor,
+        features: Tensor,
+        draws: int = 1,
+        speech_dropout: float = 0.0,
+        start_dropout: float = 0.5,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The denoising loss (Eq. 20).
+
+        Args:
+            codes: motion codes, shape (B, T, m).
+            features: speech features, shape (B, 2 T, C).
+            draws: (t, ε) pairs per row.
+            speech_dropout: probability that a row's features are replaced by zeros, for classifier-free guidance.
+            start_dropout: probability that a row is not told the code of its first frame.
+            generator: seeds the draws.
+
+        Returns:
+            A scalar, the mean over all elements.
+        """
+        x_0 = cast(Any, self.statistics).normalise(codes).repeat(draws, 1, 1)
+        features = features.repeat(draws, 1, 1)
+        if speech_dropout > 0:
+            features = features * _kept(x_0, speech_dropout, generator)[:, None, None]
+        started = _kept(x_0, start_dropout, generator)
+
+        def predict(x_t: Tensor, t: Tensor) -> Tensor:
+            return self._denoise(x_t, t, features, x_0[:, 0], started)
+
+        t = torch.randint(self.train_steps, (len(x_0),), generator=generator, device=x_0.device)
+        weight = None
+        if self.target == "sample":
+            signal_level, noise_level = noise_levels(self.scheduler, t, x_0)
+            weight = (noise_level / signal_level).square().flatten()
+        return denoising_loss(predict, x_0, self.scheduler, t=t, weight=weight, generator=generator)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        features: Tensor,
+        steps: int = 50,
+        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        generator: torch.Generator | None = None,
+        start: Tensor | None = None,
+        guidance: float = 1.0,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """Draw motion for speech of any length.
+
+        Args:
+            features: speech features of the whole speech, shape (B, 2 T, C).
+            steps: denoiser calls (twice as many with guidance).
+            kind: the sampler.
+            generator: seeds the noise; a CPU generator gives the same sample on every device.
+            start: code that the first frame should have, shape (B, m), or None.
+            guidance: scale of classifier-free guidance; 1 is none. Other values need `speech_dropout` in training.
+            temperature: factor on the initial noise; less than 1 draws calmer motion, nearer to the mode.
+
+        Returns:
+            Motion codes, shape (B, T, m).
+        """
+        frames = features.shape[1] // 2
+        windows = Windows(frames, self.window, self.overlap)
+        predict = self._predict(features, start, windows)
+        if guidance != 1.0:
+            predict = _guided(predict, self._predict(torch.zeros_like(features), start, windows), guidance)
+        source = generator.device if generator is not None else features.device
+        noise = torch.randn(len(features), frames, self.motion_dim, generator=generator, device=source).to(features)
+        scheduler = make_scheduler(kind, self.betas, self.train_steps)
+        x_0 = sample(predict, temperature * noise, scheduler, steps, generator=generator)
+        return cast(Any, self.statistics).denormalise(x_0)
+
+    def _denoise(
+        self, x_t: Tensor, t: Tensor, features: Tensor, start: Tensor | None = None, started: Tensor | None = None
+    ) -> Tensor:
+        """ε, whatever the denoiser predicts."""
+        predicted = self.unet(x_t, t, features, start, started)
+        if self.target == "noise":
+            return predicted
+        signal_level, noise_level = noise_levels(self.scheduler, t, x_t)
+        return (x_t - signal_level * predicted) / noise_level
+
+    def _predict(self, features: Tensor, start: Tensor | None, windows: Windows) -> Predict:
+        pieces = windows.split_features(features)
+        first = windows.first(len(features)).to(features.device)
+        if start is None:
+            starts = None
+        else:
+            normal = cast(Any, self.statistics).normalise(start)
+            starts = normal.repeat_interleave(len(windows.starts), dim=0)
+
+        def predict(x_t: Tensor, t: Tensor, rows: slice) -> Tensor:
+            if starts is None:
+                return self._denoise(x_t, t, pieces[rows])
+            return self._denoise(x_t, t, pieces[rows], starts[rows], first[rows])
+
+        return windowed(predict, windows)
+
+
+def _kept(x_0: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
+    return torch.rand(len(x_0), generator=generator, device=x_0.device) >= dropout
+
+
+def _guided(conditional: Predict, unconditional: Predict, scale: float) -> Predict:
+    def predict(x_t: Tensor, t: Tensor) -> Tensor:
+        base = unconditional(x_t, t)
+        return base + scale * (conditional(x_t, t) - base)
+
+    return predict

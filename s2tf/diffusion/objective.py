@@ -1,0 +1,50 @@
+"""The training objective of both diffusion models: predict the noise ε (Eq. 2, 7 and 20 of the paper)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.diffusion.prior_injection import Injection, Predict, injected
+from s2tf.diffusion.schedule import Scheduler, noise_levels
+
+
+def denoising_loss(
+    predict: Predict,
+    x_0: Tensor,
+    scheduler: Scheduler,
+    *,
+    noise: Tensor | None = None,
+    t: Tensor | None = None,
+    weight: Tensor | None = None,
+    shift: Tensor | None = None,
+    injection: Injection = "input",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The mean squared error of the predicted noise, ‖ε − ε_θ(x_t, t)‖² (Eq. 7).
+
+    Works on any shape: portraits (B, c, h, w), motion (B, T, m).
+
+    Args:
+        predict: the denoiser, (x_t, t (B,)) to ε; conditions are bound by the caller.
+        x_0: clean data of about unit variance, shape (B, ...).
+        scheduler: gives √ᾱ_t and √(1 − ᾱ_t); Eq. 1's α and 1 − α are read so.
+        noise: ε, shape of x_0; drawn if None.
+        t: noise levels, shape (B,), integers from 0 to T − 1; drawn uniformly if None.
+        weight: factor on each row's squared error, shape (B,), or None.
+        shift: the weighted prior β ⊙ z_p, broadcastable to x_0, or None.
+        injection: how the shift enters, see `s2tf.diffusion.prior_injection`.
+        generator: seeds the draws; of x_0's device.
+
+    Returns:
+        A scalar, the mean over all elements.
+    """
+    if t is None:
+        t = torch.randint(len(scheduler.alphas_cumprod), (len(x_0),), generator=generator, device=x_0.device)
+    if noise is None:
+        noise = torch.randn(x_0.shape, generator=generator, device=x_0.device, dtype=x_0.dtype)
+    signal_level, noise_level = noise_levels(scheduler, t, x_0)
+    y_t = signal_level * x_0 + noise_level * noise
+    predicted = injected(predict, shift, scheduler, injection)(y_t, t)
+    if weight is None:
+        return F.mse_loss(predicted, noise)
+    return ((predicted - noise).square().flatten(1).mean(dim=1) * weight).mean()

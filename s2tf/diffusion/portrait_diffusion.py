@@ -1,0 +1,144 @@
+"""The portrait diffusion P_diff as one network: denoiser, prior weighting, prior, and how they go together."""
+
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from s2tf.diffusion.objective import denoising_loss
+from s2tf.diffusion.prior_injection import Injection, Predict, injected
+from s2tf.diffusion.sampling import sample
+from s2tf.diffusion.schedule import BetaSchedule, make_scheduler
+from s2tf.nn.network import Network
+
+
+class PortraitDiffusion(Network):
+    """Speech embedding z_s to face latent z_0 (section III-A.2 of the paper).
+
+    Latents enter and leave in the face encoder's units, shape (B, d). Inside they are divided by the prior's scale and
+    folded by a fixed reshape to the denoiser's map (c, h, w); the prior is scaled and folded alike.
+    """
+
+    def __init__(
+        self,
+        unet: Network,
+        weighting: Network,
+        prior: Network,
+        injection: Injection = "input",
+        betas: BetaSchedule = "scaled_linear",
+        train_steps: int = 1000,
+    ) -> None:
+        """Build the diffusion.
+
+        Args:
+            unet: the denoiser, a `PortraitUNet`.
+            weighting: the weight of the prior, a `PriorWeighting`.
+            prior: the prior and the latents' scale, a `FacePrior`; not trained.
+            injection: the reading of Eq. 6–9, see `s2tf.diffusion.prior_injection`.
+            betas: the noise schedule.
+            train_steps: the number T of noise levels.
+
+        Raises:
+            ValueError: the prior's size is not that of the denoiser's map.
+        """
+        super().__init__()
+        self.unet, self.weighting, self.prior = unet, weighting, prior
+        self.latent_shape: tuple[int, ...] = tuple(cast(Any, unet).latent_shape)
+        self.injection, self.betas, self.train_steps = injection, betas, train_steps
+        self.scheduler = make_scheduler("ddpm", betas, train_steps)
+        size = self.prior.get_buffer("z_p").numel()
+        if size != torch.Size(self.latent_shape).numel():
+            raise ValueError(f"the prior has {size} dimensions, expected those of the denoiser's {self.latent_shape}")
+
+    def forward(self, y_t: Tensor, t: Tensor, z_s: Tensor) -> Tensor:
+        """Predict the noise in the ordinary (unshifted) state.
+
+        Args:
+            y_t: scaled latent √ᾱ_t z_0 + √(1 − ᾱ_t) ε, shape (B, c, h, w).
+            t: noise levels, shape (B,).
+            z_s: speech embedding, shape (B, d_s).
+
+        Returns:
+            ε, shape (B, c, h, w).
+        """
+        return self._predict(z_s)(y_t, t)
+
+    def loss(
+        self,
+        z_f: Tensor,
+        z_s: Tensor,
+        draws: int = 1,
+        speech_dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The denoising loss (Eq. 7).
+
+        Args:
+            z_f: face latents, shape (B, d).
+            z_s: speech embeddings of the same rows, shape (B, d_s).
+            draws: (t, ε) pairs per row.
+            speech_dropout: probability that a row's embedding is replaced by zeros, for classifier-free guidance.
+            generator: seeds the draws.
+
+        Returns:
+            A scalar.
+        """
+        z_f, z_s = z_f.repeat(draws, 1), z_s.repeat(draws, 1)
+        if speech_dropout > 0:
+            kept = torch.rand(len(z_s), 1, generator=generator, device=z_s.device) >= speech_dropout
+            z_s = z_s * kept
+        z_0 = self._folded(z_f / self.prior.get_buffer("scale"))
+        return denoising_loss(self._predict(z_s), z_0, self.scheduler, generator=generator)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        z_s: Tensor,
+        steps: int = 50,
+        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        generator: torch.Generator | None = None,
+        guidance: float = 1.0,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """Draw one face latent per speech embedding.
+
+        Args:
+            z_s: speech embeddings, shape (B, d_s).
+            steps: denoiser calls (twice as many with guidance).
+            kind: the sampler.
+            generator: seeds the noise; a CPU generator gives the same sample on every device.
+            guidance: scale of classifier-free guidance; 1 is none. Other values need `speech_dropout` in training.
+            temperature: factor on the initial noise; 1 samples the learned distribution, less draws nearer its mode.
+
+        Returns:
+            z_0 in the face encoder's units, shape (B, d).
+        """
+        predict = self._predict(z_s)
+        if guidance != 1.0:
+            predict = _guided(predict, self._predict(torch.zeros_like(z_s)), guidance)
+        source = generator.device if generator is not None else z_s.device
+        noise = torch.randn((len(z_s), *self.latent_shape), generator=generator, device=source).to(z_s)
+        scheduler = make_scheduler(kind, self.betas, self.train_steps)
+        z_0 = sample(predict, temperature * noise, scheduler, steps, generator=generator)
+        return z_0.flatten(1) * self.prior.get_buffer("scale")
+
+    def weighted_prior(self, z_s: Tensor) -> Tensor:
+        """β ⊙ z_p in the diffusion's units, folded to (B, c, h, w)."""
+        return self._folded(self.weighting(z_s, self.prior.get_buffer("z_p") / self.prior.get_buffer("scale")))
+
+    def _predict(self, z_s: Tensor) -> Predict:
+        def predict(z_t: Tensor, t: Tensor) -> Tensor:
+            return self.unet(z_t, t, z_s)
+
+        return injected(predict, self.weighted_prior(z_s), self.scheduler, self.injection)
+
+    def _folded(self, z: Tensor) -> Tensor:
+        return z.reshape(len(z), *self.latent_shape)
+
+
+def _guided(conditional: Predict, unconditional: Predict, scale: float) -> Predict:
+    def predict(y_t: Tensor, t: Tensor) -> Tensor:
+        base = unconditional(y_t, t)
+        return base + scale * (conditional(y_t, t) - base)
+
+    return predict

@@ -1,0 +1,222 @@
+"""Sound: read any container as 16 kHz mono, the paper's 6-second rule, its power-law STFT, and PCM in memory."""
+
+import io
+import wave
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+SAMPLE_RATE = 16000
+FPS = 25
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+WINDOW = 400
+"""25 ms at 16 kHz."""
+HOP = 160
+"""10 ms at 16 kHz."""
+FFT = 512
+POWER = 0.3
+PCM_PEAK = 32767.0
+
+# Container timestamps are rounded (to 1 ms in Matroska), so only a longer hole is a hole.
+MIN_GAP_SECONDS = 0.05
+
+
+def read_audio(
+    path: str | Path, *, start: float = 0.0, max_seconds: float | None = None, origin: float | None = None
+) -> np.ndarray:
+    """Read the first sound track of a file as 16 kHz mono.
+
+    The first sample is at the time of the first picture where the file has a video track, so that sound and frames
+    of `s2tf.media.video.read_video` line up: sound that begins earlier is cut, sound that begins later is preceded
+    by silence. Holes in the sound's timestamps become silence.
+
+    Args:
+        path: Any container that FFmpeg reads.
+        start: Seconds after the origin from which on to read.
+        max_seconds: Read no more than this.
+        origin: The file's timestamp, in seconds, that counts as zero; None: the start of its video track, or of its
+            sound where it has no video.
+
+    Returns:
+        (S,) float32 in [-1, 1].
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be read, or has no sound track; the message names the file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise ValueError(f"{path} has no sound track")
+            if origin is None:
+                origin = _origin(container)
+            blocks = list(_blocks(container, origin + start, max_seconds))
+            limit = _limit(container, origin + start, max_seconds)
+    except (av.FFmpegError, EOFError) as error:
+        raise ValueError(f"cannot read the sound of {path}: {error}") from error
+    waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    return np.clip(waveform[:limit], -1.0, 1.0)
+
+
+def _limit(container: av.container.InputContainer, begin: float, max_seconds: float | None) -> int | None:
+    """Samples to give: as asked, and no more than an MP4's own length, whose last AAC frame is filled up with zeros."""
+    stream = container.streams.audio[0]
+    seconds = [] if max_seconds is None else [max_seconds]
+    if "mp4" in container.format.name and stream.duration and stream.time_base:
+        seconds.append(max(0.0, float(((stream.start_time or 0) + stream.duration) * stream.time_base) - begin))
+    return round(min(seconds) * SAMPLE_RATE) if seconds else None
+
+
+def _origin(container: av.container.InputContainer) -> float:
+    """Seconds: the start of the video track, or of the sound where there is no video but a cover picture."""
+    tracks = [stream for stream in container.streams.video if not _is_cover(stream)]
+    stream = tracks[0] if tracks else container.streams.audio[0]
+    return 0.0 if stream.start_time is None or stream.time_base is None else float(stream.start_time * stream.time_base)
+
+
+def _is_cover(stream: av.video.stream.VideoStream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _blocks(container: av.container.InputContainer, begin: float, max_seconds: float | None) -> Iterator[np.ndarray]:
+    """Blocks of samples, placed by timestamp, the first of them at the file's time `begin`."""
+    stream = container.streams.audio[0]
+    if begin > 1.0:
+        container.seek(int((begin - 1.0) * av.time_base))
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    done = 0
+    limit = _limit(container, begin, max_seconds)
+    lead: int | None = None
+    for frame in container.decode(stream):
+        missing = 0 if frame.time is None else round((frame.time - begin) * SAMPLE_RATE) - done
+        if lead is None:
+            # Sound from before `begin` is cut as it comes out; `done` counts from the first sample decoded.
+            lead = max(0, -missing)
+            done = min(0, missing)
+        if missing > (0 if done == 0 else MIN_GAP_SECONDS * SAMPLE_RATE):
+            done += missing
+            yield np.zeros(missing, np.float32)
+        for block in _resampled(resampler, frame):
+            done += len(block)
+            kept = block[min(lead, len(block)) :]
+            lead -= len(block) - len(kept)
+            yield kept
+        if limit is not None and done >= limit:
+            return
+    for block in _resampled(resampler, None):
+        yield block[min(lead or 0, len(block)) :]
+
+
+def _resampled(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
+    for out in resampler.resample(frame):
+        yield out.to_ndarray().reshape(-1).astype(np.float32)
+
+
+def fit_seconds(waveform: np.ndarray, seconds: float) -> np.ndarray:
+    """The paper's rule for a fixed length of speech (6 s there): cut what is longer, repeat what is shorter.
+
+    Args:
+        waveform: (S,) at 16 kHz.
+        seconds: Length wanted.
+
+    Returns:
+        (round(seconds * 16000),) samples.
+
+    Raises:
+        ValueError: There is no sample to repeat.
+    """
+    samples = round(seconds * SAMPLE_RATE)
+    if len(waveform) == 0:
+        raise ValueError(f"cannot fit an empty waveform to {seconds} s: it has no samples")
+    if len(waveform) >= samples:
+        return waveform[:samples]
+    return np.resize(waveform, samples)
+
+
+def frame_count(samples: int, fps: int | Fraction = FPS) -> int:
+    """How many frames of video belong to so many samples at 16 kHz: round(samples * fps / 16000), at least one."""
+    return max(1, round(Fraction(samples) * Fraction(fps) / SAMPLE_RATE))
+
+
+def power_law_spectrogram(waveform: Tensor) -> Tensor:
+    """The speech encoder's input (§III-A.3): STFT with sgn(S)|S|^0.3 on its real and imaginary parts.
+
+    Hann window of 25 ms, hop of 10 ms, FFT of 512: a frame is 400 samples, zero-padded to 512 (not centred, unlike
+    `torch.stft`, whose frames would reach over the ends); 6 s give 598 frames.
+
+    Args:
+        waveform: (..., S) at 16 kHz, S >= 400.
+
+    Returns:
+        (..., 2, T, F): real and imaginary part, T = (S - 400) // 160 + 1, F = 257.
+
+    Raises:
+        ValueError: The waveform is shorter than one window.
+    """
+    if waveform.shape[-1] < WINDOW:
+        raise ValueError(f"a spectrogram needs at least {WINDOW} samples (25 ms), got {waveform.shape[-1]}")
+    window = torch.hann_window(WINDOW, periodic=True, dtype=waveform.dtype, device=waveform.device)
+    frames = waveform.unfold(-1, WINDOW, HOP) * window
+    spectrum = torch.view_as_real(torch.fft.rfft(frames, n=FFT)).movedim(-1, -3)
+    return torch.copysign(spectrum.abs().pow(POWER), spectrum)
+
+
+def encode_wav(waveform: np.ndarray) -> bytes:
+    """A waveform (S,) in [-1, 1] as the bytes of a 16 kHz mono 16-bit WAV; louder values are clipped."""
+    pcm = np.round(np.clip(np.asarray(waveform), -1.0, 1.0) * PCM_PEAK).astype("<i2")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(pcm.tobytes())
+    return buffer.getvalue()
+
+
+def decode_pcm(data: bytes, start: int = 0, count: int | None = None) -> np.ndarray:
+    """Samples of a WAV made by `encode_wav`, as they are stored.
+
+    Args:
+        data: The file's bytes.
+        start: First sample.
+        count: How many; fewer come back where the sound ends. None: to the end.
+
+    Returns:
+        (S,) int16; `from_pcm` makes it a waveform.
+
+    Raises:
+        ValueError: The bytes are no 16 kHz mono 16-bit WAV.
+    """
+    try:
+        with wave.open(io.BytesIO(data), "rb") as file:
+            form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            if form != (1, 2, SAMPLE_RATE):
+                raise ValueError(f"expected mono 16-bit {SAMPLE_RATE} Hz, got (channels, bytes, rate) = {form}")
+            file.setpos(min(start, file.getnframes()))
+            pcm = file.readframes(file.getnframes() if count is None else count)
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"not a WAV: {error}") from error
+    return np.frombuffer(pcm, "<i2")
+
+
+def from_pcm(pcm: np.ndarray) -> np.ndarray:
+    """16-bit samples (S,) int16 → (S,) float32 in [-1, 1]."""
+    return np.maximum(pcm.astype(np.float32) * (1.0 / PCM_PEAK), -1.0)
+
+
+def decode_wav(data: bytes, start: int = 0, count: int | None = None) -> np.ndarray:
+    """`decode_pcm` as a waveform, (S,) float32 in [-1, 1]."""
+    return from_pcm(decode_pcm(data, start, count))
+
+
+def write_wav(path: str | Path, waveform: np.ndarray) -> None:
+    """Write a waveform (S,) in [-1, 1] as a 16 kHz mono 16-bit WAV."""
+    Path(path).write_bytes(encode_wav(waveform))

@@ -1,0 +1,216 @@
+"""Faces: the one crop rule of training and inference, and what to do with boxes and landmarks that detectors find.
+
+Pixel coordinates are continuous: 0 is the left (top) edge of the picture, W (H) its right (bottom) edge, and the
+centre of the first pixel is at 0.5. So a landmark scales with the picture by a plain factor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import cv2
+import numpy as np
+
+LANDMARKS = 68
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """A face in pixels, left < right, top < bottom; it may reach over the picture's border."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float = 1.0
+
+    @property
+    def width(self) -> float:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return self.bottom - self.top
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y)."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+@dataclass(frozen=True)
+class SquareBox:
+    """A square crop in whole pixels of the original picture; it may reach over the border."""
+
+    x: int
+    y: int
+    side: int
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """How a clip's landmarks decide its square crop: plain numbers, stored in every sample and every checkpoint.
+
+    With the defaults the landmarks (brows to chin) fill about 57 % of the picture's side, as in VoxCeleb's crops.
+
+    Args:
+        scale: Side of the crop, in the larger side of the landmarks' box (median over the clip).
+        shift_y: Moves the crop down by this many of those sides; negative: up, to take in the forehead and hair.
+        cover: The crop is at least this many times as large as the box that holds the landmarks of (nearly) all
+            frames, so that a moving head stays inside the one crop of its clip.
+        size: Side of the picture stored, in pixels.
+    """
+
+    scale: float = 1.75
+    shift_y: float = -0.1
+    cover: float = 1.1
+    size: int = 256
+
+    def __post_init__(self) -> None:
+        if self.scale <= 0 or self.cover < 0 or not -1 <= self.shift_y <= 1:
+            raise ValueError(f"crop rule {self}: expected scale > 0, cover >= 0, -1 <= shift_y <= 1")
+        if self.size < 16 or self.size % 2:
+            raise ValueError(f"crop rule: size {self.size} must be even and at least 16 pixels")
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "CropRule":
+        """The rule of such an object.
+
+        Raises:
+            ValueError: A number is missing, unknown or of the wrong type.
+        """
+        names = {field.name for field in fields(cls)}
+        if not isinstance(data, dict) or set(data) != names:
+            raise ValueError(f"crop rule: expected the keys {sorted(names)}, got {data!r}")
+        for name, value in data.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"crop rule: {name} must be a number, got {value!r}")
+        return cls(**{**data, "size": int(data["size"])})
+
+
+def square_box(landmarks: np.ndarray, rule: CropRule) -> SquareBox:
+    """The one square crop of a clip (or of a picture).
+
+    Centre and size come from the medians of the frames' landmark boxes, so that a few bad frames do not move it.
+
+    Args:
+        landmarks: (T, N, 2) or (N, 2) in pixels; a face box may be given as its two corners, N = 2.
+        rule: The crop rule.
+
+    Raises:
+        ValueError: A landmark is not finite.
+    """
+    points = np.asarray(landmarks, np.float64)
+    points = points[None] if points.ndim == 2 else points
+    if points.size == 0 or not np.isfinite(points).all():
+        raise ValueError("a crop needs landmarks in every frame, and all of them finite")
+    low, high = points.min(axis=1), points.max(axis=1)
+    face = float(np.median((high - low).max(axis=1)))
+    first, last = np.percentile(low, 5, axis=0), np.percentile(high, 95, axis=0)
+    side = max(2, round(max(rule.scale * face, rule.cover * float((last - first).max()))))
+    # The middle of where the head has been keeps it inside; for a still head it is the median's own centre.
+    centre = (first + last) / 2 + np.array([0.0, rule.shift_y * face])
+    x, y = np.round(centre - side / 2).astype(int).tolist()
+    return SquareBox(x, y, side)
+
+
+def crop(frames: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
+    """Cut the square out of every frame and scale it; beyond the border the outermost pixels are repeated.
+
+    Args:
+        frames: (T, H, W, 3) or (H, W, 3) uint8.
+        box: The square.
+        size: Side of the result in pixels.
+
+    Returns:
+        (T, size, size, 3) or (size, size, 3) uint8.
+    """
+    if frames.ndim == 3:
+        return _crop_one(frames, box, size)
+    result = np.empty((len(frames), size, size, frames.shape[3]), np.uint8)
+    for index, frame in enumerate(frames):
+        result[index] = _crop_one(frame, box, size)
+    return result
+
+
+def _crop_one(frame: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
+    height, width = frame.shape[:2]
+    rows = np.arange(box.y, box.y + box.side)
+    columns = np.arange(box.x, box.x + box.side)
+    inside = box.x >= 0 and box.y >= 0 and box.x + box.side <= width and box.y + box.side <= height
+    if inside:
+        cut = frame[box.y : box.y + box.side, box.x : box.x + box.side]
+    else:
+        cut = frame[rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)[None]]
+    return resize(cut, size)
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """A square picture (S, S, 3) uint8 at another size: area averages when it shrinks, cubic when it grows."""
+    if image.shape[0] == size and image.shape[1] == size:
+        return np.ascontiguousarray(image)
+    method = cv2.INTER_AREA if size < image.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=method)
+
+
+def to_crop(landmarks: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
+    """Landmarks (..., 2) in pixels of the original picture → in pixels of the crop scaled to `size`."""
+    return ((landmarks - np.array([box.x, box.y])) * (size / box.side)).astype(np.float32)
+
+
+def from_crop(landmarks: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
+    """The inverse of `to_crop`."""
+    return (landmarks * (box.side / size) + np.array([box.x, box.y])).astype(np.float32)
+
+
+def choose_face(faces: Sequence[FaceBox], point: tuple[float, float] | None = None) -> FaceBox:
+    """The speaker among several faces: the one nearest to `point` (x, y in pixels), else the largest.
+
+    Raises:
+        ValueError: There is no face.
+    """
+    if not faces:
+        raise ValueError("no face to choose from")
+    if point is None:
+        return max(faces, key=lambda face: face.width * face.height)
+    return min(faces, key=lambda face: np.hypot(face.centre[0] - point[0], face.centre[1] - point[1]))
+
+
+def box_of(landmarks: np.ndarray) -> FaceBox:
+    """The box around landmarks (N, 2)."""
+    left, top = landmarks.min(axis=0).tolist()
+    right, bottom = landmarks.max(axis=0).tolist()
+    return FaceBox(left, top, right, bottom)
+
+
+def fill_gaps(landmarks: np.ndarray, max_gap: int) -> np.ndarray:
+    """Fill frames without landmarks from their neighbours.
+
+    Short holes are interpolated linearly in time; short holes at the ends repeat the nearest frame.
+
+    Args:
+        landmarks: (T, N, 2), NaN in the frames without.
+        max_gap: The longest hole, in frames, that is filled; longer ones stay NaN.
+
+    Returns:
+        (T, N, 2) float32.
+    """
+    missing = np.isnan(landmarks).any(axis=(1, 2))
+    result = landmarks.astype(np.float32)
+    known = np.flatnonzero(~missing)
+    if not len(known) or not missing.any():
+        return result
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], missing.astype(int), [0]])))
+    flat = result.reshape(len(result), -1)
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        if end - begin > max_gap:
+            continue
+        for column in range(flat.shape[1]):
+            flat[begin:end, column] = np.interp(np.arange(begin, end), known, flat[known, column])
+    return result

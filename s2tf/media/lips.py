@@ -1,0 +1,146 @@
+"""Canonical lips: the mouth's shape, apart from where the head is, and the place to put it back.
+
+Coordinates are picture units: x right, y down, -1 the left or top edge of the picture, +1 the right or bottom edge.
+Landmarks are the 68 points of iBUG in their order; the lips are points 48 to 67.
+
+The frame of a face comes from its STABLE points alone, which speech does not move: the corners of the eyes (36, 39,
+42, 45) and the bridge of the nose (27 to 30).
+
+- scale: the distance between the outer corners of the eyes, |p45 - p36|.
+- roll: the angle of the line from p36 to p45; 0 for a level face, positive clockwise on the screen (y is down).
+- origin: the mean of the eight stable points.
+
+A placement is (cx, cy, log scale, roll), and a point of the picture is
+
+    point = R(roll) @ lip * exp(log scale) + (cx, cy),    R(roll) = [[cos, -sin], [sin, cos]].
+
+Canonical lips are therefore in units of the outer-eye distance, with the mouth below the origin at positive y, and a
+translation, rotation or scaling of the whole face changes the placement only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LIPS = slice(48, 68)
+STABLE = (36, 39, 42, 45, 27, 28, 29, 30)
+RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 36, 45
+INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
+"""Pairs of facing points of the inner lips, as indices of the twenty: iBUG's 61-67, 62-66 and 63-65."""
+
+SMALLEST_SCALE = 1e-3
+"""Outer-eye distance in picture units below which a face has no frame: half a pixel at 1000 px."""
+
+
+@dataclass(frozen=True)
+class LipPose:
+    """Lips in the frame of their face, and where that frame is in the picture."""
+
+    lips: np.ndarray
+    """(..., 20, 2) canonical lips, in units of the outer-eye distance."""
+    placement: np.ndarray
+    """(..., 4): centre x, centre y (picture units), log scale, roll (radians)."""
+
+
+def to_picture_units(pixels: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """Pixel coordinates as picture units.
+
+    Pixel i covers [i, i + 1), so its centre is at i + 0.5: coordinate 0 is the edge, -1, and `size` the edge +1.
+
+    Args:
+        pixels: (..., 2) x and y.
+        size: side of the picture, or (height, width).
+
+    Returns:
+        (..., 2) in [-1, 1] inside the picture.
+    """
+    return np.asarray(pixels) * (2.0 / _extent(size)) - 1.0
+
+
+def to_pixels(points: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """The inverse of `to_picture_units`: (..., 2) picture units to pixels of a picture of `size`."""
+    return (np.asarray(points) + 1.0) * (_extent(size) / 2.0)
+
+
+def canonical_lips(landmarks: np.ndarray) -> LipPose:
+    """Take the lips out of the picture into the frame of their face.
+
+    Args:
+        landmarks: (..., 68, 2) iBUG points in picture units.
+
+    Returns:
+        Canonical lips (..., 20, 2) and placement (..., 4), in the landmarks' floating type.
+
+    Raises:
+        ValueError: not 68 points, values that are not finite, or outer eye corners that coincide.
+    """
+    landmarks = _checked(landmarks, (68, 2), "landmarks")
+    eye_line = landmarks[..., LEFT_EYE_OUTER, :] - landmarks[..., RIGHT_EYE_OUTER, :]
+    scale = np.hypot(eye_line[..., 0], eye_line[..., 1])
+    if scale.size and scale.min() < SMALLEST_SCALE:
+        raise ValueError(
+            f"landmarks have no frame: the outer eye corners (points 36 and 45) are {scale.min():.3g} picture units "
+            f"apart, expected at least {SMALLEST_SCALE} (are they in picture units, -1 to 1?)"
+        )
+    roll = np.arctan2(eye_line[..., 1], eye_line[..., 0])
+    origin = landmarks[..., STABLE, :].mean(axis=-2)
+    lips = _rotated(landmarks[..., LIPS, :] - origin[..., None, :], -roll) / scale[..., None, None]
+    placement = np.stack([origin[..., 0], origin[..., 1], np.log(scale), roll], axis=-1)
+    return LipPose(lips=lips, placement=placement)
+
+
+def place_lips(lips: np.ndarray, placement: np.ndarray) -> np.ndarray:
+    """Put canonical lips into the picture; the exact inverse of `canonical_lips`.
+
+    Args:
+        lips: (..., 20, 2) canonical lips.
+        placement: (..., 4) centre x, centre y, log scale, roll.
+
+    Returns:
+        (..., 20, 2) in picture units.
+
+    Raises:
+        ValueError: a shape is wrong or a value not finite.
+    """
+    lips = _checked(lips, (20, 2), "lips")
+    placement = _checked(placement, (4,), "placement")
+    scale = np.exp(placement[..., 2])[..., None, None]
+    return _rotated(lips, placement[..., 3]) * scale + placement[..., None, :2]
+
+
+def mouth_opening(lips: np.ndarray) -> np.ndarray:
+    """How far the mouth is open: the mean gap between facing points of the inner lips.
+
+    Args:
+        lips: (..., 20, 2) canonical lips.
+
+    Returns:
+        (...) in units of the outer-eye distance; 0 closed, negative where the lower lip is above the upper one.
+    """
+    lips = _checked(lips, (20, 2), "lips")
+    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(axis=-1)
+
+
+def _rotated(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """R(angle) @ point for points (..., N, 2) and angles (...)."""
+    cos, sin = np.cos(angle)[..., None], np.sin(angle)[..., None]
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+
+
+def _checked(values: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:
+    values = np.asarray(values)
+    if values.shape[-len(shape) :] != shape:
+        raise ValueError(f"{name} have shape {values.shape}, expected (..., {', '.join(map(str, shape))})")
+    if not np.issubdtype(values.dtype, np.floating):
+        values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} hold values that are not finite")
+    return values
+
+
+def _extent(size: int | tuple[int, int]) -> np.ndarray:
+    height, width = size if isinstance(size, tuple) else (size, size)
+    if height < 1 or width < 1:
+        raise ValueError(f"size is {size}, expected a positive side or (height, width)")
+    return np.array([width, height], dtype=np.float32)

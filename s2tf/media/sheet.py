@@ -1,0 +1,95 @@
+"""The sheet of one speaker: true face and portrait, and frames of the true and of the generated video."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+GAP = 6
+MARGIN = 10
+CAPTION = 18
+BACKGROUND = (255, 255, 255)
+INK = (40, 40, 40)
+FRAMES = 8
+
+
+def sheet_indices(frame_count: int, columns: int = FRAMES) -> list[int]:
+    """The frames that a sheet shows: `columns` of them, evenly from first to last; repeated where there are fewer.
+
+    Raises:
+        ValueError: there is no frame.
+    """
+    if frame_count < 1:
+        raise ValueError("a sheet needs at least one frame")
+    return [round(position) for position in np.linspace(0, frame_count - 1, columns)]
+
+
+def draw_sheet(
+    true_face: np.ndarray,
+    portrait: np.ndarray,
+    true_frames: Sequence[np.ndarray],
+    generated_frames: Sequence[np.ndarray],
+    *,
+    captions: Sequence[str] = (),
+    title: str = "",
+    size: int = 128,
+) -> Image.Image:
+    """Draw the sheet: above the true face and the true frames, below the portrait and the generated frames.
+
+    Args:
+        true_face: (H, W, 3) uint8 RGB, the speaker's face.
+        portrait: (H, W, 3) uint8 RGB, the face generated from the speech.
+        true_frames: frames of the true video, (H, W, 3) uint8 each.
+        generated_frames: as many frames of the generated video, at the same times.
+        captions: one line above each pair of frames, e.g. its time; none where empty.
+        title: a line above everything.
+        size: side of each picture on the sheet, pixels.
+
+    Raises:
+        ValueError: the numbers of frames or captions differ.
+    """
+    columns = len(true_frames)
+    if len(generated_frames) != columns or (captions and len(captions) != columns):
+        raise ValueError(
+            f"{columns} true frames, {len(generated_frames)} generated frames, {len(captions)} captions: "
+            "expected equal numbers"
+        )
+    rows = [("true", true_face, true_frames), ("generated", portrait, generated_frames)]
+    left = MARGIN + CAPTION
+    first_frame = left + size + 3 * GAP
+    top = MARGIN + (CAPTION if title else 0) + CAPTION
+    width = first_frame + columns * (size + GAP) - GAP + MARGIN
+    height = top + 2 * (size + GAP) - GAP + MARGIN
+    sheet = Image.new("RGB", (width, height), BACKGROUND)
+    if title:
+        _write(sheet, (left, MARGIN), title)
+    _write(sheet, (left, top - CAPTION), "face")
+    for column, caption in enumerate(captions):
+        _write(sheet, (first_frame + column * (size + GAP), top - CAPTION), caption)
+    for row, (name, face, frames) in enumerate(rows):
+        y = top + row * (size + GAP)
+        sheet.paste(_vertical(name, size), (MARGIN, y))
+        sheet.paste(_picture(face, size), (left, y))
+        for column, frame in enumerate(frames):
+            sheet.paste(_picture(frame, size), (first_frame + column * (size + GAP), y))
+    return sheet
+
+
+def _picture(image: np.ndarray, size: int) -> Image.Image:
+    # Enlarged without smoothing beyond what bicubic does: a sheet must not flatter a small picture.
+    return Image.fromarray(np.ascontiguousarray(image)).resize((size, size), Image.Resampling.BICUBIC)
+
+
+def _write(image: Image.Image, position: tuple[int, int], text: str) -> None:
+    ImageDraw.Draw(image).text(position, text, fill=INK, font=_font())
+
+
+def _vertical(text: str, length: int) -> Image.Image:
+    line = Image.new("RGB", (length, CAPTION - 2), BACKGROUND)
+    font = _font()
+    ImageDraw.Draw(line).text(((length - font.getlength(text)) / 2, 0), text, fill=INK, font=font)
+    return line.rotate(90, expand=True)
+
+
+def _font() -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
+    return ImageFont.load_default(size=13)

@@ -1,0 +1,70 @@
+"""The record that every reported number carries: how it was measured, and what it stands beside."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number of a report, with its protocol, its baseline and the ground-truth row.
+
+    `value`, `baseline` and `truth` are in the same unit. `target` is the least value that counts as reached (the most,
+    where `higher_is_better` is false), and `target_rule` says in words where it comes from.
+    """
+
+    name: str
+    value: float
+    protocol: Mapping[str, Any]
+    baseline: float | None = None
+    baseline_name: str = ""
+    truth: float | None = None
+    target: float | None = None
+    target_rule: str = ""
+    higher_is_better: bool = True
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many items went in and how many were left out, by reason."""
+
+    def __post_init__(self) -> None:
+        """Refuse a number without protocol.
+
+        Raises:
+            ValueError: the protocol is empty.
+        """
+        if not self.protocol:
+            raise ValueError(f"measurement {self.name!r} has an empty protocol: say how it was measured")
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the target is met; None where none is set. A value that is not a number never meets it."""
+        if self.target is None:
+            return None
+        if math.isnan(self.value):
+            return False
+        return self.value >= self.target if self.higher_is_better else self.value <= self.target
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`; numbers that JSON does not know (NaN, infinity) become null."""
+        record = {**asdict(self), "protocol": dict(self.protocol), "counts": dict(self.counts), "reached": self.reached}
+        for name in ("value", "baseline", "truth", "target"):
+            record[name] = _finite(record[name])
+        return record
+
+
+def measurements_to_json(measurements: Iterable[Measurement]) -> dict[str, Any]:
+    """The measurements by name.
+
+    Raises:
+        ValueError: two measurements share a name.
+    """
+    result: dict[str, Any] = {}
+    for measurement in measurements:
+        if measurement.name in result:
+            raise ValueError(f"two measurements are called {measurement.name!r}")
+        result[measurement.name] = measurement.to_json()
+    return result
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

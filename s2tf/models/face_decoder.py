@@ -1,0 +1,84 @@
+"""The face decoder D_f: a convolutional network that mirrors the face encoder (section III-A.3 of the paper)."""
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from s2tf.models.face_encoder import SPATIAL_BLOCKS, SPATIAL_CHANNELS, VGG_BLOCKS, Form
+from s2tf.nn.convolution import Norm, initialise_relu_network, make_norm, scaled_channels
+from s2tf.nn.network import Network
+
+
+class FaceDecoder(Network):
+    """Face embedding z to portrait.
+
+    VGG16's blocks in reverse, each after a doubling of the side by nearest neighbour. The `fc7` form starts from a map
+    of S/32 that one linear layer makes (8 × 8 at 256 px, 2 × 2 at 64 px); the `spatial` form from the latent
+    (4, S/8, S/8). The output layer is linear: colours near the ends of the range would saturate a tanh. Values may
+    leave [-1, 1]; clamp them where they become a picture.
+    """
+
+    def __init__(
+        self,
+        dim: int = 4096,
+        width: float = 1.0,
+        image_size: int = 256,
+        form: Form = "fc7",
+        norm: Norm = "none",
+    ) -> None:
+        """Build the decoder.
+
+        Args:
+            dim: size d of the embedding.
+            width: factor on VGG16's channels.
+            image_size: side S of the portraits in pixels, a multiple of 32 (`fc7`) or 8 (`spatial`).
+            form: of the embedding, as in the face encoder.
+            norm: normalisation after each convolution; VGG has `none`.
+
+        Raises:
+            ValueError: `image_size` is no such multiple, or `dim` does not fit the spatial form.
+        """
+        super().__init__()
+        self.form = form
+        blocks = VGG_BLOCKS if form == "fc7" else VGG_BLOCKS[:SPATIAL_BLOCKS]
+        doublings = len(blocks) if form == "fc7" else len(blocks) - 1
+        if image_size % 2**doublings:
+            raise ValueError(f"image_size is {image_size}, expected a multiple of {2**doublings} for form {form!r}")
+        self.seed_size = image_size // 2**doublings
+        channels = [(scaled_channels(count, width), convolutions) for count, convolutions in reversed(blocks)]
+        self.seed_channels = channels[0][0]
+        if form == "fc7":
+            self.to_seed: nn.Module = nn.Linear(dim, self.seed_channels * self.seed_size**2)
+        elif dim == SPATIAL_CHANNELS * self.seed_size**2:
+            self.to_seed = nn.Conv2d(SPATIAL_CHANNELS, self.seed_channels, 3, padding=1)
+        else:
+            raise ValueError(f"dim is {dim}, expected {SPATIAL_CHANNELS * self.seed_size**2} for form {form!r}")
+        self.stages = _stages(channels, norm, double_first=form == "fc7")
+        self.to_picture = nn.Conv2d(channels[-1][0], 3, 3, padding=1)
+        initialise_relu_network(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Decode embeddings.
+
+        Args:
+            z: shape (B, dim), unscaled, as the face encoder gives it.
+
+        Returns:
+            Portraits, shape (B, 3, S, S), RGB in about [-1, 1].
+        """
+        if self.form == "spatial":
+            z = z.reshape(len(z), SPATIAL_CHANNELS, self.seed_size, self.seed_size)
+        seed = self.to_seed(z).reshape(len(z), self.seed_channels, self.seed_size, self.seed_size)
+        return self.to_picture(self.stages(torch.relu(seed)))
+
+
+def _stages(channels: list[tuple[int, int]], norm: Norm, *, double_first: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    c_in = channels[0][0]
+    for block, (c_out, count) in enumerate(channels):
+        if block > 0 or double_first:
+            layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
+        for _ in range(count):
+            layers += [nn.Conv2d(c_in, c_out, 3, padding=1), make_norm(norm, c_out), nn.ReLU(inplace=True)]
+            c_in = c_out
+    return nn.Sequential(*layers)

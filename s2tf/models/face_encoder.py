@@ -1,0 +1,167 @@
+"""The face encoder E_f: VGGFace's VGG16 up to the embedding (section III-A.3 of the paper)."""
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from s2tf.nn.convolution import Norm, initialise_relu_network, make_norm, scaled_channels
+from s2tf.nn.network import Network
+
+Form = Literal["fc7", "spatial"]
+
+VGG_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+"""Channels and number of convolutions of VGG16's five blocks."""
+SPATIAL_BLOCKS = 4
+"""Blocks under the spatial form, whose map has an eighth of the picture's side."""
+SPATIAL_CHANNELS = 4
+MEAN_RGB = (129.1863, 104.7624, 93.5940)
+"""VGGFace's mean colour, on the scale 0 to 255."""
+INPUT_SCALE = 128.0
+"""Inputs are divided by this, and pretrained first weights multiplied: the same function, better conditioned."""
+
+
+class FaceEncoder(Network):
+    """Portrait to face embedding z.
+
+    `fc7` is the paper's form: 13 convolutions, fc6, and fc7 without its ReLU; a one-sided, sparse latent would be far
+    from the Gaussian that diffusion ends in. A picture of any size goes through the convolutions as it is, and the last
+    map is averaged to `pooled` × `pooled` (7 in VGGFace), so that 256 px pictures lose no border to a crop.
+    `spatial` ends in a convolutional latent (4, S/8, S/8) from the first four blocks, flattened to d.
+    """
+
+    mean_bgr: Tensor
+
+    def __init__(
+        self,
+        dim: int = 4096,
+        width: float = 1.0,
+        image_size: int = 256,
+        form: Form = "fc7",
+        hidden: int = 4096,
+        pooled: int = 7,
+        norm: Norm = "none",
+        weights: str = "random",
+    ) -> None:
+        """Build the encoder.
+
+        Args:
+            dim: size d of the embedding.
+            width: factor on VGG16's channels.
+            image_size: side S of the portraits in pixels.
+            form: `fc7` or `spatial`, see the class.
+            hidden: width of fc6.
+            pooled: side of the map that fc6 reads.
+            norm: normalisation after each convolution; VGGFace has `none`.
+            weights: path of VGGFace weights (state dict with the names conv1_1 ... fc7), or `random`. A network that
+                has been trained or loaded says `saved`: its weights come with it.
+
+        Raises:
+            FileNotFoundError: `weights` names a file that does not exist.
+            ValueError: sizes or weights do not fit each other.
+        """
+        super().__init__()
+        self.dim, self.form = dim, form
+        blocks = VGG_BLOCKS if form == "fc7" else VGG_BLOCKS[:SPATIAL_BLOCKS]
+        channels = [(scaled_channels(count, width), convolutions) for count, convolutions in blocks]
+        self.register_buffer("mean_bgr", torch.tensor(MEAN_RGB[::-1]).reshape(1, 3, 1, 1), persistent=False)
+        self.convolutions = _convolutions(channels, norm, pool_last=form == "fc7")
+        last = channels[-1][0]
+        if form == "fc7":
+            self.pool: nn.Module = nn.AdaptiveAvgPool2d(pooled)
+            self.fc6 = nn.Linear(last * pooled * pooled, hidden)
+            self.fc7 = nn.Linear(hidden, dim)
+        elif form == "spatial":
+            _check_spatial(dim, image_size)
+            self.to_latent = nn.Conv2d(last, SPATIAL_CHANNELS, 3, padding=1)
+        else:
+            raise ValueError(f"form is {form!r}, expected 'fc7' or 'spatial'")
+        initialise_relu_network(self)
+        if weights not in ("random", "saved"):
+            load_vggface(self, weights)
+            self.mark_trained()
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the weights are neither pretrained nor trained."""
+        return self.init_args["weights"] == "random"
+
+    def mark_trained(self) -> None:
+        """Record that the weights are no longer those of the constructor; called by the stage that trains them."""
+        self.init_args["weights"] = "saved"
+
+    def forward(self, portrait: Tensor) -> Tensor:
+        """Embed portraits.
+
+        Args:
+            portrait: RGB in [-1, 1], shape (B, 3, S, S).
+
+        Returns:
+            z, shape (B, dim).
+        """
+        bgr = (portrait.flip(1) + 1) * 127.5
+        features = self.convolutions((bgr - self.mean_bgr) / INPUT_SCALE)
+        if self.form == "spatial":
+            return self.to_latent(features).flatten(1)
+        return self.fc7(torch.relu(self.fc6(self.pool(features).flatten(1))))
+
+
+def load_vggface(encoder: FaceEncoder, weights: str) -> None:
+    """Fill `encoder` with VGGFace weights by the public names conv1_1 ... conv5_3, fc6, fc7.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: tensors are missing or of another shape; the message names the first ones.
+    """
+    if not Path(weights).is_file():
+        raise FileNotFoundError(
+            f"face_encoder.weights is {weights!r}, which does not exist: give the path of the VGGFace VGG16 weights "
+            "(vgg_face_dag.pth, from the page of the VGG Face model), or 'random'"
+        )
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    targets = _vgg_names(encoder)
+    wrong = [
+        f"{name} {tuple(state[name].shape) if name in state else 'missing'}, expected {tuple(target.shape)}"
+        for name, target in targets.items()
+        if name not in state or state[name].shape != target.shape
+    ]
+    if wrong:
+        raise ValueError(f"{weights} does not fit face_encoder: {'; '.join(wrong[:3])}")
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(state[name] * (INPUT_SCALE if name == "conv1_1.weight" else 1.0))
+
+
+def _vgg_names(encoder: FaceEncoder) -> dict[str, Tensor]:
+    parameters = {
+        key.removeprefix("convolutions."): value
+        for key, value in encoder.named_parameters()
+        if not key.startswith("to_latent.") and ".norm" not in key
+    }
+    return {key: value for key, value in parameters.items() if not key.startswith("norm")}
+
+
+def _convolutions(channels: list[tuple[int, int]], norm: Norm, *, pool_last: bool) -> nn.Sequential:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    c_in = 3
+    for block, (c_out, count) in enumerate(channels, start=1):
+        for index in range(1, count + 1):
+            layers[f"conv{block}_{index}"] = nn.Conv2d(c_in, c_out, 3, padding=1)
+            layers[f"norm{block}_{index}"] = make_norm(norm, c_out)
+            layers[f"relu{block}_{index}"] = nn.ReLU(inplace=True)
+            c_in = c_out
+        if block < len(channels) or pool_last:
+            layers[f"pool{block}"] = nn.MaxPool2d(2)
+    return nn.Sequential(layers)
+
+
+def _check_spatial(dim: int, image_size: int) -> None:
+    side = image_size // 2 ** (SPATIAL_BLOCKS - 1)
+    if dim != SPATIAL_CHANNELS * side * side:
+        raise ValueError(
+            f"dim is {dim}, expected {SPATIAL_CHANNELS * side * side}: the spatial form of {image_size} px pictures "
+            f"is ({SPATIAL_CHANNELS}, {side}, {side})"
+        )

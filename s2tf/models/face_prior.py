@@ -1,0 +1,60 @@
+"""The statistical face prior z_p and the scale of the face latents, with the record of what they were computed from."""
+
+import torch
+from torch import Tensor
+
+from s2tf.nn.network import Network
+
+
+class FacePrior(Network):
+    """The mean face latent (Eq. 5), unscaled, and the factor that gives the diffused latents unit variance.
+
+    The constructor's arguments are the provenance, so `config.json` of a saved prior says how it was made.
+
+    Attributes:
+        z_p: mean latent in the face encoder's units, shape (d,).
+        scale: standard deviation of all entries of all latents about their common mean, a scalar.
+    """
+
+    z_p: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        dim: int = 4096,
+        n: int = 0,
+        female: int = 0,
+        male: int = 0,
+        unknown: int = 0,
+        balance: float = 0.5,
+        balanced: bool = True,
+        seed: int = 0,
+    ) -> None:
+        """Build an empty prior: z_p = 0, scale = 1.
+
+        Args:
+            dim: size d of the latent.
+            n: number N of faces averaged.
+            female: faces of women among them.
+            male: faces of men among them.
+            unknown: faces of unknown gender among them; all of them or none.
+            balance: the share of women that was asked for.
+            balanced: False where no gender was known, so that the share could not be kept.
+            seed: of the choice of faces.
+        """
+        super().__init__()
+        self.register_buffer("z_p", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(()))
+
+    @property
+    def provenance(self) -> dict[str, int | float | bool]:
+        """N, the counts by gender, the balance asked for and the seed; JSON-able."""
+        return dict(self.init_args)
+
+    def scaled(self, z: Tensor) -> Tensor:
+        """A latent of the face encoder in the units of the diffusion (unit variance); any shape."""
+        return z / self.scale
+
+    def unscaled(self, z: Tensor) -> Tensor:
+        """The inverse of `scaled`."""
+        return z * self.scale

@@ -1,0 +1,183 @@
+"""The statistical face prior z_p = (1/N) Σ E_f(f^i), streamed over a data set with gender balance (Eq. 5)."""
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from s2tf.models.face_prior import FacePrior
+
+FEMALE, MALE, UNKNOWN = 0, 1, -1
+NAMES = {FEMALE: "female", MALE: "male", UNKNOWN: "unknown"}
+
+
+class RunningStatistics:
+    """Mean and overall variance of latents, accumulated in float64 without holding them."""
+
+    def __init__(self, dim: int) -> None:
+        self.count = 0
+        self._sum = torch.zeros(dim, dtype=torch.float64)
+        self._squares = 0.0
+
+    def update(self, latents: Tensor) -> None:
+        """Add latents of shape (B, d)."""
+        rows = latents.detach().double().cpu()
+        self.count += len(rows)
+        self._sum += rows.sum(dim=0)
+        self._squares += float((rows**2).sum())
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean latent, shape (d,), float64."""
+        return self._sum / self.count
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of all entries about their common mean."""
+        entries = self.count * len(self._sum)
+        return max(self._squares / entries - float(self._sum.sum() / entries) ** 2, 0.0) ** 0.5
+
+
+@dataclass
+class _Choice:
+    """The faces of one gender that are chosen so far: the `limit` smallest draws."""
+
+    limit: int | None
+    heap: list[tuple[int, str]] = field(default_factory=list)
+    latents: dict[str, Tensor] = field(default_factory=dict)
+
+    def wants(self, draw: int) -> bool:
+        return self.limit is None or len(self.heap) < self.limit or (self.limit > 0 and -draw > self.heap[0][0])
+
+    def add(self, draw: int, key: str, latent: Tensor) -> None:
+        if key in self.latents or not self.wants(draw):
+            return
+        heapq.heappush(self.heap, (-draw, key))
+        self.latents[key] = latent
+        if self.limit is not None and len(self.heap) > self.limit:
+            _, dropped = heapq.heappop(self.heap)
+            del self.latents[dropped]
+
+    def smallest(self, count: int) -> list[tuple[str, Tensor]]:
+        """The `count` faces with the smallest draws, by key."""
+        kept = sorted(self.heap, reverse=True)[:count]
+        return sorted((key, self.latents[key]) for _, key in kept)
+
+
+def compute_face_prior(
+    encoder: Callable[[Tensor], Tensor],
+    batches: Iterable[Mapping[str, Any]],
+    n: int | None,
+    balance: float = 0.5,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> FacePrior:
+    """Average the latents of N faces.
+
+    Each sample's key and the seed give it a fixed draw, and the faces with the smallest draws of each gender are taken.
+    The choice is thus the same whatever the order of the stream, its batch size and its number of workers; a larger N
+    holds the smaller one's faces; and only faces that are in the running are encoded. A key is counted once. The stream
+    must give a key the same picture every time.
+
+    Where the gender is known for some face, faces of unknown gender are left out. Where it is known for none, N faces
+    are taken regardless and the prior records `balanced: false`.
+
+    Args:
+        encoder: the face encoder, portraits (B, 3, H, W) to latents (B, d), in evaluation mode.
+        batches: rows of `key` (list of str), `portrait` (B, 3, H, W) and `gender` (B,): 0 female, 1 male, -1 unknown.
+        n: N, or None for as many as the balance allows.
+        balance: the share of women, 0 to 1.
+        seed: of the choice.
+        device: where the encoder is.
+
+    Returns:
+        The prior with z_p, the latents' scale and its provenance.
+
+    Raises:
+        ValueError: `balance` or `n` is out of range, or there are too few faces; the message gives the numbers.
+    """
+    if not 0 <= balance <= 1:
+        raise ValueError(f"balance is {balance}, expected a share of women from 0 to 1")
+    if n is not None and n < 2:
+        raise ValueError(f"n is {n}, expected at least 2 faces")
+    choices = _choose(encoder, batches, _quotas(n, balance), seed, device)
+    available = {gender: len(choice.heap) for gender, choice in choices.items()}
+    taken = _taken(available, n, balance)
+    chosen = [face for gender, count in taken.items() for face in choices[gender].smallest(count)]
+    statistics = RunningStatistics(chosen[0][1].numel())
+    for _, latent in chosen:
+        statistics.update(latent[None])
+    prior = FacePrior(
+        dim=chosen[0][1].numel(),
+        n=len(chosen),
+        female=taken[FEMALE],
+        male=taken[MALE],
+        unknown=taken[UNKNOWN],
+        balance=balance,
+        balanced=taken[UNKNOWN] == 0,
+        seed=seed,
+    )
+    prior.z_p.copy_(statistics.mean)
+    prior.scale.fill_(statistics.deviation)
+    return prior.eval()
+
+
+def _quotas(n: int | None, balance: float) -> dict[int, int | None]:
+    if n is None:
+        return {FEMALE: None, MALE: None, UNKNOWN: None}
+    female = round(n * balance)
+    return {FEMALE: female, MALE: n - female, UNKNOWN: n}
+
+
+@torch.no_grad()
+def _choose(
+    encoder: Callable[[Tensor], Tensor],
+    batches: Iterable[Mapping[str, Any]],
+    quotas: Mapping[int, int | None],
+    seed: int,
+    device: torch.device | str,
+) -> dict[int, _Choice]:
+    choices = {gender: _Choice(limit) for gender, limit in quotas.items()}
+    for batch in batches:
+        draws = [_draw(key, seed) for key in batch["key"]]
+        genders = [int(gender) for gender in batch["gender"]]
+        rows = [row for row, gender in enumerate(genders) if choices[gender].wants(draws[row])]
+        if not rows:
+            continue
+        latents = encoder(batch["portrait"][rows].to(device)).float().cpu()
+        for row, latent in zip(rows, latents, strict=True):
+            choices[genders[row]].add(draws[row], batch["key"][row], latent)
+    return choices
+
+
+def _taken(available: Mapping[int, int], n: int | None, balance: float) -> dict[int, int]:
+    female, male, unknown = available[FEMALE], available[MALE], available[UNKNOWN]
+    if female + male == 0:
+        count = unknown if n is None else n
+        if unknown < max(count, 2):
+            raise ValueError(f"the prior needs {n or 2} faces, but the data set has {unknown}, none of known gender")
+        return {FEMALE: 0, MALE: 0, UNKNOWN: count}
+    if n is None:
+        n = _largest(female, male, balance)
+    wanted = {FEMALE: round(n * balance), MALE: n - round(n * balance)}
+    if female < wanted[FEMALE] or male < wanted[MALE] or n < 2:
+        raise ValueError(
+            f"the prior of n = {n} faces at balance = {balance} needs {wanted[FEMALE]} female and {wanted[MALE]} male "
+            f"faces, but the data set has {female} and {male}: lower n or change balance"
+        )
+    return {**wanted, UNKNOWN: 0}
+
+
+def _largest(female: int, male: int, balance: float) -> int:
+    n = female + male
+    while n > 0 and (round(n * balance) > female or n - round(n * balance) > male):
+        n -= 1
+    return n
+
+
+def _draw(key: str, seed: int) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=8).digest(), "big")

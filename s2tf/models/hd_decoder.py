@@ -1,0 +1,162 @@
+"""Decoder HD_f: the refined warped latents to a picture, at the input's size or through a codebook at twice the size."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.nn.blur import FirUpsample
+from s2tf.nn.equalised import EqualisedConv2d, octave_channels, octaves
+from s2tf.nn.network import Network
+from s2tf.nn.quantiser import Quantised, VectorQuantiser
+from s2tf.nn.vq_blocks import Fusion, PositionAttention, ResidualBlock, Upsample, group_norm
+
+
+class RGBDecoder(Network):
+    """LIA's decoder: a plain 1x1 convolution to colours at each scale, summed with the coarser sum doubled by FIR.
+
+    Args:
+        size: side of the picture in pixels.
+        channel_base: width times side of the latents, the image encoder's.
+        channel_max: greatest width of the latents, the image encoder's.
+    """
+
+    def __init__(self, size: int = 256, channel_base: int = 16384, channel_max: int = 512) -> None:
+        super().__init__()
+        self.size = size
+        widths = [octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")]
+        self.to_rgb = nn.ModuleList(EqualisedConv2d(width, 3, 1) for width in widths)
+        self.upsample = FirUpsample()
+
+    def forward(self, pyramid: tuple[Tensor, ...]) -> Tensor:
+        """Latents from coarse to fine, (B, C, side, side) -> (B, 3, size, size), near [-1, 1] but not clamped."""
+        image: Tensor | None = None
+        for to_rgb, latents in zip(self.to_rgb, pyramid, strict=True):
+            colours = to_rgb(latents)
+            image = colours if image is None else colours + self.upsample(image)
+        assert image is not None
+        return image
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The codebook decoder's picture and its codes."""
+
+    image: Tensor
+    """(B, 3, output_size, output_size)"""
+    code: Quantised
+
+
+class CodebookDecoder(Network):
+    """HD_f with the codebook: the latents at `latent_side` are quantised (Eq. 18) and generated from, as CodeFormer.
+
+    The generator is a convolution, residual, attention and residual block, then per level residual blocks (with
+    attention at the first) and a doubling. After the first block of each level with a finer latent map, that map is
+    fused in under the control of `fidelity`.
+
+    Args:
+        size: side of the finest latents in pixels.
+        output_size: side of the picture in pixels.
+        latent_side: side of the latents that are quantised; 16 for 256 pixels in and 512 out.
+        codes: number of items of the codebook.
+        code_dim: length of an item.
+        widths: the generator's width at each side from coarse to fine; the default is CodeFormer's.
+        res_blocks: residual blocks per level.
+        channel_base: width times side of the latents, the image encoder's.
+        channel_max: greatest width of the latents, the image encoder's.
+        image_skip: add the generator's picture to the doubled picture of the RGB decoder rather than replace it.
+    """
+
+    def __init__(
+        self,
+        size: int = 256,
+        output_size: int = 512,
+        latent_side: int = 16,
+        codes: int = 1024,
+        code_dim: int = 256,
+        widths: tuple[int, ...] = (512, 256, 256, 128, 128, 64),
+        res_blocks: int = 2,
+        channel_base: int = 16384,
+        channel_max: int = 512,
+        image_skip: bool = False,
+    ) -> None:
+        super().__init__()
+        sides = octaves(latent_side, output_size, "output_size")
+        if len(widths) != len(sides):
+            raise ValueError(f"widths has {len(widths)} numbers, expected {len(sides)}: one per side in {sides}")
+        latents = {side: octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")}
+        if latent_side not in latents:
+            raise ValueError(f"latent_side is {latent_side}, expected one of {list(latents)}")
+        self.latent_side = latent_side
+        self.output_size = output_size
+        self.image_skip = image_skip
+        self.to_code = nn.Conv2d(latents[latent_side], code_dim, 1)
+        self.quantiser = VectorQuantiser(codes, code_dim)
+        first = widths[0]
+        self.head = nn.Sequential(
+            nn.Conv2d(code_dim, first, 3, padding=1),
+            ResidualBlock(first, first),
+            PositionAttention(first),
+            ResidualBlock(first, first),
+        )
+        before = (first, *widths)
+        self.levels = nn.ModuleList(
+            _Level(
+                before[index],
+                width,
+                res_blocks,
+                attention=index == 0,
+                fused=latents.get(side, 0) if index > 0 else 0,
+                up=side < output_size,
+            )
+            for index, (side, width) in enumerate(zip(sides, widths, strict=True))
+        )
+        self.norm = group_norm(widths[-1])
+        self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        if image_skip:
+            nn.init.zeros_(self.to_rgb.weight)
+            nn.init.zeros_(self.to_rgb.bias)  # type: ignore[arg-type]
+
+    def forward(self, pyramid: tuple[Tensor, ...], coarse: Tensor, fidelity: float = 1.0) -> Decoded:
+        """Decode the refined latents, coarse to fine, and the RGB decoder's picture (B, 3, size, size).
+
+        `fidelity` is w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the finer latents fully, 0 the codebook alone.
+        """
+        latents = {z.shape[-1]: z for z in pyramid}
+        code = self.quantiser(self.to_code(latents[self.latent_side]))
+        x = self.head(code.output)
+        for level in self.levels:
+            x = level(x, latents.get(x.shape[-1]), fidelity)
+        image = self.to_rgb(self.norm(x))
+        if self.image_skip:
+            image = image + F.interpolate(
+                coarse, size=(self.output_size, self.output_size), mode="bilinear", align_corners=False
+            )
+        return Decoded(image, code)
+
+
+class _Level(nn.Module):
+    """The blocks of one side: residual blocks, fusion after the first, attention after each, doubling at the end."""
+
+    def __init__(
+        self, in_channels: int, channels: int, res_blocks: int, attention: bool, fused: int, up: bool
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            ResidualBlock(in_channels if index == 0 else channels, channels) for index in range(res_blocks)
+        )
+        self.attentions = nn.ModuleList(PositionAttention(channels) for _ in range(res_blocks if attention else 0))
+        self.fusion = Fusion(fused, channels) if fused else None
+        self.up = Upsample(channels) if up else None
+
+    def forward(self, x: Tensor, faithful: Tensor | None, fidelity: float) -> Tensor:
+        """(B, C_in, S, S) -> (B, C, S, S), or 2 S where the level doubles."""
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index == 0 and self.fusion is not None and faithful is not None:
+                x = self.fusion(x, faithful, fidelity)
+            if self.attentions:
+                x = self.attentions[index](x)
+        return x if self.up is None else self.up(x)

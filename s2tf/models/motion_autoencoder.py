@@ -1,0 +1,179 @@
+"""Motion autoencoder (Section III-B.1, Eq. 11-13 and 18): a source picture, a motion code and lips to a frame."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from s2tf.models.flow_generator import FlowGenerator
+from s2tf.models.hd_decoder import CodebookDecoder, RGBDecoder
+from s2tf.models.image_encoder import ImageEncoder
+from s2tf.models.lip_refiner import LipRefiner
+from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
+from s2tf.models.mouth_reader import MouthReader, MouthState
+from s2tf.nn.lips import place_lips
+from s2tf.nn.network import Network
+from s2tf.nn.quantiser import Quantised
+
+
+@dataclass(frozen=True)
+class SourceFeatures:
+    """What is computed once for a source picture and used for all its frames."""
+
+    latent: Tensor
+    """(B, latent_dim) of the image encoder."""
+    z_id: Tensor
+    """(B, latent_dim) identity code."""
+    pyramid: tuple[Tensor, ...]
+    """Feature maps from coarse to fine, (B, C_side, side, side)."""
+
+    def expand(self, batch: int) -> "SourceFeatures":
+        """The features of one source for `batch` frames, without copying; unchanged where the batch is right already.
+
+        Raises:
+            ValueError: there are several sources, but not `batch` of them.
+        """
+        sources = len(self.z_id)
+        if sources == batch:
+            return self
+        if sources != 1:
+            raise ValueError(f"{sources} sources for {batch} motion codes: expected one source or equal numbers")
+        return SourceFeatures(
+            self.latent.expand(batch, -1),
+            self.z_id.expand(batch, -1),
+            tuple(features.expand(batch, -1, -1, -1) for features in self.pyramid),
+        )
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A decoded frame and how it came about."""
+
+    image: Tensor
+    """(B, 3, R, R) the frame at the output size, near [-1, 1] but not clamped."""
+    coarse: Tensor
+    """(B, 3, S, S) the RGB decoder's frame at the input size; `image` itself without a codebook."""
+    flow: Tensor
+    """(B, 2, S, S) finest flow."""
+    occlusion: Tensor
+    """(B, 1, S, S) finest occlusion map in 0..1."""
+    mouth: MouthState
+    """The mouth as predicted from z_id and z_m."""
+    code: Quantised | None
+    """The codes, None without a codebook."""
+
+
+class MotionAutoencoder(Network):
+    """Composes the networks of Section III-B.1; parts given as None are switched off.
+
+    Args:
+        image_encoder: E_f.
+        identity_encoder: phi_id.
+        motion_encoder: phi_m.
+        flow_generator: motion warper G_w.
+        decoder: the decoder to the input's size.
+        mouth_reader: predicts the mouth where it is not given.
+        lip_refiner: lip guider and refiner G_R; None leaves the warped latents as they are.
+        codebook: HD_f with the codebook, at its output size; None gives the decoder's picture.
+    """
+
+    def __init__(
+        self,
+        image_encoder: ImageEncoder,
+        identity_encoder: IdentityEncoder,
+        motion_encoder: MotionEncoder,
+        flow_generator: FlowGenerator,
+        decoder: RGBDecoder,
+        mouth_reader: MouthReader,
+        lip_refiner: LipRefiner | None = None,
+        codebook: CodebookDecoder | None = None,
+    ) -> None:
+        super().__init__()
+        _check_equal("size", image_encoder.size, flow_generator.size, decoder.size)
+        _check_equal("motion_dim", motion_encoder.motion_dim, flow_generator.motion_dim)
+        self.image_encoder = image_encoder
+        self.identity_encoder = identity_encoder
+        self.motion_encoder = motion_encoder
+        self.flow_generator = flow_generator
+        self.decoder = decoder
+        self.mouth_reader = mouth_reader
+        self.lip_refiner = lip_refiner
+        self.codebook = codebook
+
+    @property
+    def input_size(self) -> int:
+        """Side of the pictures that go in, in pixels."""
+        return self.image_encoder.size
+
+    @property
+    def output_size(self) -> int:
+        """Side of the pictures that come out, in pixels."""
+        return self.decoder.size if self.codebook is None else self.codebook.output_size
+
+    @property
+    def motion_dim(self) -> int:
+        """m, the length of a motion code."""
+        return self.motion_encoder.motion_dim
+
+    def encode_source(self, image: Tensor) -> SourceFeatures:
+        """E_f and phi_id of source pictures (B, 3, S, S) in [-1, 1], Eq. 11."""
+        encoded = self.image_encoder(image)
+        return SourceFeatures(encoded.latent, self.identity_encoder(encoded.latent), encoded.pyramid)
+
+    def encode_motion(self, image: Tensor) -> Tensor:
+        """z_m = phi_m(E_f(image)) (B, m) of pictures (B, 3, S, S) in [-1, 1], Eq. 11."""
+        return self.motion_encoder(self.image_encoder(image).latent)
+
+    def source_motion(self, source: SourceFeatures) -> Tensor:
+        """z_m (B, m) of the source picture itself, without encoding it again."""
+        return self.motion_encoder(source.latent)
+
+    def read_mouth(self, source: SourceFeatures, z_m: Tensor | None = None) -> MouthState:
+        """The mouth of the source under the motion z_m (B, m), or of the source picture itself without one."""
+        z_m = self.source_motion(source) if z_m is None else z_m
+        return self.mouth_reader(source.expand(len(z_m)).z_id, z_m)
+
+    def decode(
+        self,
+        source: SourceFeatures,
+        z_m: Tensor,
+        lips: Tensor | None = None,
+        placement: Tensor | None = None,
+        fidelity: float = 1.0,
+    ) -> Rendering:
+        """Move the source by z_m and give it the lips, Eq. 12, 13 and 18.
+
+        Args:
+            source: of one picture, or of as many as there are motion codes.
+            z_m: (B, m) motion codes.
+            lips: (B, 20, 2) canonical lips; None takes those predicted from z_id and z_m.
+            placement: (B, 4) where the lips' frame lies; None takes the predicted one.
+            fidelity: weight w of the finer latents in the codebook's generator, in 0..1.
+        """
+        source = source.expand(len(z_m))
+        mouth = self.mouth_reader(source.z_id, z_m)
+        warped = self.flow_generator(source.z_id, z_m, source.pyramid)
+        z_wr = warped.pyramid
+        if self.lip_refiner is not None:
+            drawn = MouthState(
+                mouth.lips if lips is None else lips, mouth.placement if placement is None else placement
+            )
+            # What the refiner sees is a given: its error must not move the predicted mouth.
+            z_wr = self.lip_refiner(z_wr, place_lips(drawn.lips.detach(), drawn.placement.detach()))
+        coarse = self.decoder(z_wr)
+        rendering = Rendering(coarse, coarse, warped.flows[-1], warped.occlusions[-1], mouth, None)
+        if self.codebook is None:
+            return rendering
+        decoded = self.codebook(z_wr, coarse, fidelity)
+        return dataclasses.replace(rendering, image=decoded.image, code=decoded.code)
+
+    def forward(
+        self, source: Tensor, target: Tensor, lips: Tensor | None = None, placement: Tensor | None = None
+    ) -> Rendering:
+        """Reconstruct target pictures (B, 3, S, S) from source pictures alike; lips and placement as in `decode`."""
+        return self.decode(self.encode_source(source), self.encode_motion(target), lips, placement)
+
+
+def _check_equal(name: str, *values: int) -> None:
+    if len(set(values)) > 1:
+        raise ValueError(f"the motion autoencoder's networks have different {name}: {values}, expected equal ones")

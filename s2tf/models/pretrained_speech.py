@@ -1,0 +1,172 @@
+"""Speech features of pretrained transformers: HuBERT, which the paper uses, and wav2vec 2.0, its ablation."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+from transformers import HubertConfig, HubertModel, PretrainedConfig, PreTrainedModel, Wav2Vec2Config, Wav2Vec2Model
+
+from s2tf.models.speech_features import HOP, SAMPLE_RATE, SpeechFeatures, padded_to_hops
+
+Layers = Literal["last", "weighted"]
+
+CHUNK = 20 * SAMPLE_RATE // HOP
+"""Features computed at once: attention over longer speech would cost its length squared."""
+CONTEXT = SAMPLE_RATE // HOP
+"""Features of neighbouring speech, one second, that a piece sees on both sides."""
+
+
+class _TransformerFeatures(SpeechFeatures):
+    """What HuBERT and wav2vec 2.0 share.
+
+    The transformer reads at most 20 s at once, with a second of context on both sides, so that memory does not grow
+    with the square of the length; the normalisation still covers the whole waveform.
+    """
+
+    model_class: type[PreTrainedModel]
+    config_class: type[PretrainedConfig]
+    key: str
+    hint: str
+
+    def __init__(
+        self,
+        weights: str,
+        layers: Layers = "last",
+        trainable: bool = False,
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        """Build the features.
+
+        Args:
+            weights: local folder of a transformers checkpoint (`config.json` and weights), or `random`: untrained
+                weights of the sizes in `config`. A network saved by `save_pretrained` says `saved`.
+            layers: `last` hidden state, or the `weighted` sum of all, whose weights (a softmax) are learned.
+            trainable: True trains the transformer along; its convolutions stay frozen, as is usual.
+            config: with `random`, entries of transformers' configuration, the others are its defaults.
+
+        Raises:
+            FileNotFoundError: `weights` is no folder; the message names the key and how to get it.
+            ValueError: unknown `layers` or entry of `config`, or a model that does not give 50 features a second.
+        """
+        super().__init__()
+        if layers not in ("last", "weighted"):
+            raise ValueError(f"{self.key}.layers is {layers!r}, expected 'last' or 'weighted'")
+        self.trainable, self.layers = trainable, layers
+        self.backbone = self._build(weights, config)
+        self.out_dim = self.backbone.config.hidden_size
+        self.window = _receptive_field(self.backbone.config, self.key)
+        states = self.backbone.config.num_hidden_layers + 1
+        self.layer_weights = nn.Parameter(torch.zeros(states)) if layers == "weighted" else None
+        self._freeze()
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the transformer is neither pretrained nor trained."""
+        return self.init_args["weights"] == "random"
+
+    @property
+    def restorable_parts(self) -> tuple[str, ...]:
+        """The transformer, if it is frozen and came from a folder."""
+        return () if self.trainable or self.is_random else ("backbone",)
+
+    def mark_trained(self) -> None:
+        """Record, when a training begins, that a trainable transformer is random no more."""
+        if self.trainable:
+            self.init_args["weights"] = "saved"
+
+    def train(self, mode: bool = True) -> "_TransformerFeatures":
+        """Set the mode; a frozen transformer stays in evaluation mode."""
+        super().train(mode)
+        if not self.trainable:
+            self.backbone.eval()
+        return self
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """The features of a normalised waveform (B, S): (B, S / 320, C)."""
+        waveform = padded_to_hops(waveform, self.window, HOP)
+        count = (waveform.shape[-1] - self.window) // HOP + 1
+        pieces = [self._piece(waveform, start, min(start + CHUNK, count), count) for start in range(0, count, CHUNK)]
+        return torch.cat(pieces, dim=1)
+
+    def _piece(self, waveform: Tensor, start: int, stop: int, count: int) -> Tensor:
+        """Features `start` to `stop`, computed with their context."""
+        first, last = max(0, start - CONTEXT), min(count, stop + CONTEXT)
+        sound = waveform[:, first * HOP : (last - 1) * HOP + self.window]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
+            output = self.backbone(sound, output_hidden_states=self.layer_weights is not None)
+        if self.layer_weights is None:
+            states = output.last_hidden_state
+        else:
+            weights = torch.softmax(self.layer_weights, dim=0)
+            states = sum(weight * state for weight, state in zip(weights, output.hidden_states, strict=True))
+        return states[:, start - first : stop - first]
+
+    def _build(self, weights: str, config: dict[str, Any] | None) -> PreTrainedModel:
+        if weights in ("random", "saved"):
+            return self.model_class(_quiet(self.config_class(**_known(config or {}, self.config_class, self.key))))
+        if not (Path(weights) / "config.json").is_file():
+            raise FileNotFoundError(
+                f"{self.key}.weights is {weights!r}, which is no folder with a config.json: give the folder of "
+                f"{self.hint}, downloaded beforehand, or 'random'"
+            )
+        loaded = _quiet(self.config_class.from_pretrained(weights, local_files_only=True))
+        backbone = self.model_class.from_pretrained(weights, config=loaded, local_files_only=True)
+        # The folder may not exist where a saved network is loaded: record what rebuilds it without.
+        self.init_args["weights"] = "saved"
+        self.init_args["config"] = {
+            key: value for key, value in loaded.to_diff_dict().items() if key in self.config_class().to_dict()
+        }
+        return backbone
+
+    def _freeze(self) -> None:
+        self.backbone.requires_grad_(self.trainable)
+        if self.trainable:
+            self.backbone.feature_extractor.requires_grad_(False)
+        else:
+            self.backbone.eval()
+
+
+class HubertFeatures(_TransformerFeatures):
+    """HuBERT; the paper uses HuBERT-large (1024 channels)."""
+
+    model_class = HubertModel
+    config_class = HubertConfig
+    key = "HubertFeatures"
+    hint = "facebook/hubert-large-ls960-ft on the Hugging Face hub"
+
+
+class Wav2Vec2Features(_TransformerFeatures):
+    """wav2vec 2.0, the ablation of Tables VI and XI; base has 768 channels."""
+
+    model_class = Wav2Vec2Model
+    config_class = Wav2Vec2Config
+    key = "Wav2Vec2Features"
+    hint = "facebook/wav2vec2-base-960h on the Hugging Face hub"
+
+
+def _quiet(config: PretrainedConfig) -> PretrainedConfig:
+    """Without what only pretraining needs: random masks fail on short speech, dropped layers break their weighted sum."""
+    config.apply_spec_augment = False
+    config.layerdrop = 0.0
+    return config
+
+
+def _known(config: dict[str, Any], config_class: type[PretrainedConfig], key: str) -> dict[str, Any]:
+    known = config_class().to_dict()
+    for name in config:
+        if name not in known:
+            raise ValueError(f"{key}.config has the entry {name!r}, which {config_class.__name__} does not know")
+    return config
+
+
+def _receptive_field(config: PretrainedConfig, key: str) -> int:
+    """Samples that one feature sees through the convolutions."""
+    field, hop = 1, 1
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        field += (kernel - 1) * hop
+        hop *= stride
+    if hop != HOP:
+        raise ValueError(f"{key} has a feature every {hop} samples, expected {HOP} (50 a second at 16 kHz)")
+    return field

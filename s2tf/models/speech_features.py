@@ -1,0 +1,92 @@
+"""Speech features at 50 Hz, exactly two per frame of 25-fps video: what the motion models are conditioned on.
+
+Feature i describes the sound around sample 320 i + 160, so features 2k and 2k + 1 lie evenly in frame k, which covers
+samples 640 k to 640 (k + 1). Every class pads the waveform by half of what its analysis window exceeds the hop.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.nn.network import Network
+
+SAMPLE_RATE = 16000
+HOP = 320
+"""Samples per feature: 20 ms."""
+SAMPLES_PER_FRAME = 2 * HOP
+SILENCE = 1e-7
+"""Added to the variance, as in the feature extractors of HuBERT and wav2vec 2.0, so that silence stays silent."""
+
+
+class SpeechFeatures(Network):
+    """The interface of speech features; subclasses set `out_dim` and give the features of a normalised waveform.
+
+    Attributes:
+        out_dim: number C of channels.
+        trainable: whether the features are trained along with the network that reads them.
+    """
+
+    out_dim: int
+    trainable: bool
+
+    @property
+    def is_random(self) -> bool:
+        """Whether frozen features come from weights that were never trained; outputs must say so."""
+        return False
+
+    @property
+    def restorable_parts(self) -> tuple[str, ...]:
+        """Names of the parts whose weights come from a file and are not trained: checkpoints can leave them out."""
+        return ()
+
+    def mark_trained(self) -> None:
+        """Record, when a training begins, that the trained weights are no longer those of the constructor."""
+
+    def forward(self, waveform: Tensor, frames: int) -> Tensor:
+        """Describe speech, two features per frame.
+
+        The waveform is normalised to zero mean and unit variance over its whole length: give whole recordings, not
+        pieces of them.
+
+        Args:
+            waveform: 16 kHz mono, shape (B, S).
+            frames: number T of video frames at 25 a second; round(S / 640), at least 1.
+
+        Returns:
+            Features, shape (B, 2 T, C). Where the sound ends within the last frame, the last feature is repeated.
+
+        Raises:
+            ValueError: the waveform is empty, or longer or shorter than the frames by more than one of them.
+        """
+        _check_length(waveform, frames)
+        features = self.features(normalised(waveform))[:, : 2 * frames]
+        missing = 2 * frames - features.shape[1]
+        return torch.cat([features, features[:, -1:].expand(-1, missing, -1)], dim=1)
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """All features of a normalised waveform (B, S): (B, about S / 320, C), at least one."""
+        raise NotImplementedError
+
+
+def normalised(waveform: Tensor) -> Tensor:
+    """Each row of a waveform (B, S) at zero mean and unit variance over its whole length."""
+    centred = waveform - waveform.mean(dim=-1, keepdim=True)
+    return centred / torch.sqrt(centred.square().mean(dim=-1, keepdim=True) + SILENCE)
+
+
+def padded_to_hops(waveform: Tensor, window: int, hop: int) -> Tensor:
+    """Zeros around a waveform (B, S) so that windows of `window` at every `hop` number S / hop, at least one."""
+    before = (window - hop) // 2
+    after = window - hop - before
+    return F.pad(waveform, (before, after + max(0, hop - waveform.shape[-1])))
+
+
+def _check_length(waveform: Tensor, frames: int) -> None:
+    if waveform.ndim != 2:
+        raise ValueError(f"the waveform has shape {tuple(waveform.shape)}, expected (B, S)")
+    samples = waveform.shape[-1]
+    if frames < 1 or samples < 1 or abs(samples - frames * SAMPLES_PER_FRAME) > SAMPLES_PER_FRAME:
+        raise ValueError(
+            f"a waveform of {samples} samples does not belong to {frames} frames: expected "
+            f"{frames * SAMPLES_PER_FRAME} samples, 640 a frame, within one frame"
+        )

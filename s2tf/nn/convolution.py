@@ -1,0 +1,35 @@
+"""The 3×3 convolution block that the VGG encoder and its mirrored decoder are made of."""
+
+from typing import Literal
+
+import torch.nn as nn
+
+Norm = Literal["none", "group"]
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """`channels` times `width`, at least 4 and a multiple of 4, so that it divides into groups."""
+    return max(4, 4 * round(channels * width / 4))
+
+
+def make_norm(norm: Norm, channels: int) -> nn.Module:
+    """The normalisation called `norm`: `none`, or `group` with groups of at least four channels, at most 32 groups.
+
+    Raises:
+        ValueError: another name.
+    """
+    if norm == "none":
+        return nn.Identity()
+    if norm == "group":
+        groups = max(count for count in range(1, 33) if channels % count == 0 and channels // count >= 4)
+        return nn.GroupNorm(groups, channels)
+    raise ValueError(f"norm is {norm!r}, expected 'none' or 'group'")
+
+
+def initialise_relu_network(module: nn.Module) -> None:
+    """Give every convolution and linear layer He's initial weights and zero biases: variance kept through ReLUs."""
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

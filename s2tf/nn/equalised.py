@@ -1,0 +1,106 @@
+"""Equalised layers: weights drawn with unit variance and scaled at run time, as in StyleGAN2 and LIA."""
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.nn.blur import Blur
+
+LEAK = 0.2
+GAIN = math.sqrt(2)
+
+
+def octave_channels(side: int, channel_base: int, channel_max: int) -> int:
+    """The width of a feature map of `side` pixels: `channel_base / side`, at most `channel_max`.
+
+    16384 and 512 give LIA's table (32: 512, 64: 256, 128: 128, 256: 64).
+    """
+    return max(1, min(channel_max, channel_base // side))
+
+
+def octaves(first: int, last: int, name: str) -> list[int]:
+    """The powers of two from `first` to `last`, both included.
+
+    Raises:
+        ValueError: `last` is not a power of two, or less than `first`; `name` is its key in the message.
+    """
+    if last < first or last & (last - 1):
+        raise ValueError(f"{name} is {last}, expected a power of two of at least {first}")
+    return [2**n for n in range(first.bit_length() - 1, last.bit_length())]
+
+
+class EqualisedConv2d(nn.Module):
+    """Convolution whose weight is scaled by 1 / sqrt(fan in): (B, C_in, H, W) -> (B, C_out, H', W')."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, padding: int = 0, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.scale = 1 / math.sqrt(in_channels * kernel**2)
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve `x`."""
+        return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
+
+
+class EqualisedLinear(nn.Module):
+    """Linear layer whose weight is scaled by 1 / sqrt(in_features): (..., in) -> (..., out)."""
+
+    def __init__(self, in_features: int, out_features: int, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features))
+        self.bias = nn.Parameter(torch.full((out_features,), bias))
+        self.scale = 1 / math.sqrt(in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer to the last dimension of `x`."""
+        return F.linear(x, self.weight * self.scale, self.bias)
+
+
+class BiasedLeakyReLU(nn.Module):
+    """A learned bias per channel, then a leaky ReLU of slope 0.2 scaled by sqrt 2, which keeps the variance."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activate (B, C, ...)."""
+        bias = self.bias.view(1, -1, *[1] * (x.ndim - 2))
+        return F.leaky_relu(x + bias, LEAK) * GAIN
+
+
+class EqualisedBlock(nn.Sequential):
+    """Optional blur, equalised convolution ("same" or stride 2), biased leaky ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, down: bool = False) -> None:
+        layers: list[nn.Module] = []
+        if down:
+            layers.append(Blur.before_stride(kernel))
+        stride, padding = (2, 0) if down else (1, kernel // 2)
+        layers.append(EqualisedConv2d(in_channels, out_channels, kernel, stride, padding, bias=False))
+        layers.append(BiasedLeakyReLU(out_channels))
+        super().__init__(*layers)
+
+
+class DownBlock(nn.Module):
+    """StyleGAN2's residual block of the discriminator: (B, C_in, H, W) -> (B, C_out, H/2, W/2)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = EqualisedBlock(in_channels, in_channels, 3)
+        self.conv2 = EqualisedBlock(in_channels, out_channels, 3, down=True)
+        self.skip = nn.Sequential(
+            Blur.before_stride(1), EqualisedConv2d(in_channels, out_channels, 1, stride=2, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The mean of the two ways, at unit variance."""
+        return (self.conv2(self.conv1(x)) + self.skip(x)) / GAIN

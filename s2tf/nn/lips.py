@@ -1,0 +1,94 @@
+"""Lip landmarks as pictures: placing canonical lips in the picture and drawing them, on the device and in batches."""
+
+import torch
+from torch import Tensor
+
+OUTER = slice(0, 12)
+"""iBUG points 48-59, the closed outer contour, among the 20 lip points."""
+INNER = slice(12, 20)
+"""iBUG points 60-67, the closed inner contour."""
+LINE_SHARE = 0.012
+"""A contour's width as a share of the picture's side; at least one pixel and a half."""
+
+
+def place_lips(lips: Tensor, placement: Tensor) -> Tensor:
+    """Canonical lips as points of the picture: R(roll) lips exp(log scale) + centre.
+
+    Args:
+        lips: (..., 20, 2) in the canonical frame.
+        placement: (..., 4) centre x, centre y, log scale, roll in radians; R = [[cos, -sin], [sin, cos]].
+
+    Returns:
+        (..., 20, 2) in picture units, -1 and 1 at the picture's edges, y down.
+    """
+    centre, log_scale, roll = placement[..., None, :2], placement[..., 2:3], placement[..., 3:4]
+    cos, sin = torch.cos(roll), torch.sin(roll)
+    x, y = lips[..., 0], lips[..., 1]
+    turned = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
+    return turned * log_scale.exp().unsqueeze(-1) + centre
+
+
+def draw_lips(points: Tensor, side: int) -> Tensor:
+    """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
+
+    Args:
+        points: (B, 20, 2) in picture units.
+        side: side of the picture in pixels.
+
+    Returns:
+        (B, 3, side, side) in [0, 1].
+    """
+    pixels = _pixel_centres(side, points)
+    width = max(1.5, LINE_SHARE * side)
+    outer, _ = _contour(points[:, OUTER], pixels)
+    inner, inside = _contour(points[:, INNER], pixels)
+    in_pixels = side / 2
+    lines = [(width / 2 + 0.5 - distance * in_pixels).clamp(0, 1) for distance in (outer, inner)]
+    signed = torch.where(inside, inner, -inner)
+    opening = (0.5 + signed * in_pixels).clamp(0, 1)
+    return torch.stack([*lines, opening], dim=1)
+
+
+def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
+    """1 in the box around the lips, falling linearly to 0 at `margin` mouth widths from it.
+
+    Args:
+        points: (B, 20, 2) in picture units.
+        side: side of the map in pixels.
+        margin: reach outside the box, in widths of the mouth.
+
+    Returns:
+        (B, 1, side, side) in [0, 1].
+    """
+    low, high = points.amin(dim=1), points.amax(dim=1)
+    width = (high - low)[:, 0].clamp_min(1e-3)
+    line = (2 * torch.arange(side, device=points.device, dtype=points.dtype) + 1) / side - 1
+    outside_x, outside_y = (
+        torch.maximum(low[:, axis, None] - line, line - high[:, axis, None]).clamp_min(0) for axis in (0, 1)
+    )
+    distance = torch.sqrt(outside_x[:, None, :].square() + outside_y[:, :, None].square())
+    return (1 - distance / (margin * width)[:, None, None]).clamp(0, 1).unsqueeze(1)
+
+
+def _pixel_centres(side: int, like: Tensor) -> Tensor:
+    line = (2 * torch.arange(side, device=like.device, dtype=like.dtype) + 1) / side - 1
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x, y], dim=-1)
+
+
+def _contour(corners: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance of each pixel to a closed polygon, and whether it lies inside by the even-odd rule.
+
+    One segment at a time: the memory stays at a few pictures whatever the polygon.
+    """
+    distance = torch.full((len(corners), *pixels.shape[:2]), torch.inf, dtype=corners.dtype, device=corners.device)
+    inside = torch.zeros_like(distance, dtype=torch.bool)
+    for start, end in zip(corners.unbind(1), corners.roll(-1, 1).unbind(1), strict=True):
+        a, b = start[:, None, None], end[:, None, None]
+        edge, offset = b - a, pixels - a
+        along = ((offset * edge).sum(-1) / edge.square().sum(-1).clamp_min(1e-12)).clamp(0, 1)
+        distance = torch.minimum(distance, (offset - along.unsqueeze(-1) * edge).square().sum(-1))
+        crosses = (a[..., 1] > pixels[..., 1]) != (b[..., 1] > pixels[..., 1])
+        at_height = offset[..., 1] * edge[..., 0] - offset[..., 0] * edge[..., 1]
+        inside ^= crosses & ((at_height > 0) == (edge[..., 1] > 0))
+    return distance.sqrt(), inside

@@ -1,0 +1,95 @@
+"""Blocks of VQ autoencoders: group-normalised residual blocks, self-attention over positions, and controlled fusion."""
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+NORM_GROUPS = 32
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group normalisation in 32 groups, or the most that divide a narrower width."""
+    return nn.GroupNorm(math.gcd(NORM_GROUPS, channels), channels, eps=1e-6)
+
+
+class ResidualBlock(nn.Module):
+    """Twice norm, swish and 3x3 convolution, added to the input: (B, C_in, H, W) -> (B, C_out, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.norm1 = group_norm(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm2 = group_norm(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.skip = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The block's output."""
+        hidden = self.conv1(F.silu(self.norm1(x)))
+        return self.conv2(F.silu(self.norm2(hidden))) + self.skip(x)
+
+
+class PositionAttention(nn.Module):
+    """Single-head self-attention over the positions of a map, added to the input: (B, C, H, W) -> same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = group_norm(channels)
+        self.q = nn.Conv2d(channels, channels, 1)
+        self.k = nn.Conv2d(channels, channels, 1)
+        self.v = nn.Conv2d(channels, channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend and add."""
+        normed = self.norm(x)
+        q, k, v = (layer(normed).flatten(2).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return x + self.out(attended.reshape(x.shape))
+
+
+class Upsample(nn.Module):
+    """Nearest doubling and a 3x3 convolution: (B, C, H, W) -> (B, C, 2 H, 2 W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Double the sides."""
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Fusion(nn.Module):
+    """CodeFormer's controllable feature transformation: x + w (x * scale + shift).
+
+    Scale and shift come from a residual block over the faithful features and `x`; w = 0 leaves `x`, the pure
+    codebook, w = 1 is the most faithful.
+
+    Args:
+        in_channels: width of the faithful features, brought to `channels` by a 1x1 convolution where it differs.
+        channels: width of `x`.
+    """
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.adapter = nn.Conv2d(in_channels, channels, 1) if in_channels != channels else nn.Identity()
+        self.encode = ResidualBlock(2 * channels, channels)
+        self.scale = self._head(channels)
+        self.shift = self._head(channels)
+
+    def forward(self, x: Tensor, faithful: Tensor, fidelity: float = 1.0) -> Tensor:
+        """Fuse (B, in_channels, H, W) into `x` (B, channels, H, W) with the weight w = `fidelity`."""
+        encoded = self.encode(torch.cat([self.adapter(faithful), x], dim=1))
+        return x + fidelity * (x * self.scale(encoded) + self.shift(encoded))
+
+    @staticmethod
+    def _head(channels: int) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )

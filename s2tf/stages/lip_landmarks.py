@@ -1,0 +1,103 @@
+"""Lip landmarks from speech: the training of audio2lmk."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.batches import MotionSequenceBatch
+from s2tf.models.lip_landmarks import LipLandmarks
+from s2tf.nn.network import Network
+from s2tf.stages.base import Stage
+from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.speech import checked_features, restorable
+
+
+class LipLandmarksStage(Stage):
+    """Trains speech features (where they are trainable) and `LipLandmarks` on canonical lips by L1, as AniPortrait."""
+
+    ema_networks = ("speech_features", "lip_landmarks")
+
+    def __init__(
+        self,
+        speech_features: Network,
+        lip_landmarks: LipLandmarks,
+        learning_rate: float = 1e-4,
+        velocity_weight: float = 0.0,
+        warmup_steps: int = 0,
+    ) -> None:
+        """Build the stage.
+
+        Args:
+            speech_features: waveform to features at 50 Hz, a `SpeechFeatures`.
+            lip_landmarks: features and a reference's lips to lips.
+            learning_rate: of Adam.
+            velocity_weight: factor on the L1 distance of frame-to-frame differences, against jitter; 0 is AniPortrait.
+            warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
+        """
+        super().__init__()
+        self.speech_features = checked_features(speech_features, lip_landmarks.feature_dim, "lip_landmarks")
+        self.lip_landmarks = lip_landmarks
+        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
+        self.velocity_weight = velocity_weight
+        self.frozen = restorable(self.speech_features)
+
+    def networks(self) -> dict[str, Network]:
+        """`speech_features` and `lip_landmarks`."""
+        return {"speech_features": self.speech_features, "lip_landmarks": self.lip_landmarks}
+
+    def predict_lips(self, waveform: Tensor, reference_lips: Tensor, frames: int) -> Tensor:
+        """Canonical lips (B, T, 20, 2) for speech (B, S) of T frames and a reference's lips (B, 20, 2)."""
+        return self.lip_landmarks(self.speech_features(waveform, frames), reference_lips)
+
+    def losses(self, batch: MotionSequenceBatch) -> dict[str, Tensor]:
+        """The named terms and their weighted sum `loss`; in units of the outer-eye distance."""
+        lips = self.predict_lips(batch["waveform"], batch["reference_lips"], batch["lips"].shape[1])
+        return self._losses(lips, batch["lips"])
+
+    def training_step(self, batch: MotionSequenceBatch, batch_idx: int) -> Tensor:
+        """One step on a batch of sequences."""
+        losses = self.losses(batch)
+        self.log_losses("train", losses, len(batch["lips"]))
+        return losses["loss"]
+
+    def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
+        """Log the losses, that of the reference standing still, and the correlation of the mouth's opening."""
+        true = batch["lips"]
+        lips = self.predict_lips(batch["waveform"], batch["reference_lips"], true.shape[1])
+        values = self._losses(lips, true) | {
+            "reference_l1": F.l1_loss(batch["reference_lips"][:, None].expand_as(true), true),
+            "opening_correlation": correlation(opening(lips), opening(true)),
+        }
+        self.log_losses("val", values, len(true))
+
+    def on_train_start(self) -> None:
+        """Record that trained features are random no more."""
+        self.speech_features.mark_trained()
+
+    def configure_optimizers(self) -> Any:
+        """Adam, and the schedule."""
+        groups = decay_groups([self.speech_features, self.lip_landmarks], self.learning_rate, weight_decay=0.0)
+        optimizer = torch.optim.Adam(groups)
+        schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _losses(self, lips: Tensor, true: Tensor) -> dict[str, Tensor]:
+        terms = {"l1": F.l1_loss(lips, true)}
+        # A single frame has no velocity.
+        velocity = F.l1_loss(lips.diff(dim=1), true.diff(dim=1)) if true.shape[1] > 1 else torch.zeros_like(terms["l1"])
+        terms["velocity"] = velocity
+        return {**terms, "loss": terms["l1"] + self.velocity_weight * velocity}
+
+
+def opening(lips: Tensor) -> Tensor:
+    """The mean gap between facing points of the inner lips (61-67, 62-66, 63-65), (..., 20, 2) to (...)."""
+    return (lips[..., 17:20, 1].flip(-1) - lips[..., 13:16, 1]).mean(dim=-1)
+
+
+def correlation(predicted: Tensor, true: Tensor) -> Tensor:
+    """The mean over rows of Pearson's correlation over time of two signals (B, T); a constant signal counts as 0."""
+    predicted, true = (signal.float() - signal.float().mean(dim=1, keepdim=True) for signal in (predicted, true))
+    covariance = (predicted * true).sum(dim=1)
+    return (covariance / (predicted.norm(dim=1) * true.norm(dim=1)).clamp(min=1e-8)).mean()

@@ -1,0 +1,220 @@
+"""Motion autoencoder training (Eq. 14-19): reconstruct one frame of a clip from another one."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.batches import FramePairBatch
+from s2tf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
+from s2tf.losses.codebook import code_loss
+from s2tf.losses.vgg import VGGPyramid
+from s2tf.metrics.image import FrameQuality
+from s2tf.models.discriminator import Discriminator
+from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
+from s2tf.nn.network import Network
+from s2tf.stages.base import Stage
+from s2tf.stages.optimisation import total_steps, warmup_cosine
+
+GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
+"""LIA's scaling of the rate and of Adam's second moment, left over from StyleGAN2's lazy regularisation."""
+SECOND_MOMENT = 0.99
+
+
+@dataclass
+class LossWeights:
+    """Factors of the terms; the paper's Eq. 14 has 1 for all, LIA 10 for the VGG term."""
+
+    l1: float = 1.0
+    """L_re, Eq. 15."""
+    vgg: float = 10.0
+    """L_vgg, Eq. 16; not computed at 0."""
+    adversarial: float = 1.0
+    """L_adv, Eq. 17."""
+    code: float = 1.0
+    """L_code, Eq. 19."""
+    coarse: float = 1.0
+    """L1 of the RGB decoder's picture where the codebook makes the final one."""
+    mouth: float = 1.0
+    """L1 of the predicted lips and placement."""
+    r1: float = 0.0
+    """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
+
+
+class MotionAutoencoderStage(Stage):
+    """Trains the motion autoencoder against a discriminator, both by one optimizer.
+
+    The generator's loss calls the discriminator with detached parameters and the discriminator's loss takes detached
+    pictures, so that one backward pass gives each its own gradient. Gradient clipping, accumulation, plain `ddp` and
+    `max_steps` then work as in any other stage.
+    """
+
+    frozen = ("vgg",)
+
+    def __init__(
+        self,
+        autoencoder: MotionAutoencoder,
+        discriminator: Discriminator | None = None,
+        vgg: VGGPyramid | None = None,
+        weights: LossWeights | None = None,
+        learning_rate: float = 0.002,
+        momentum: float = 0.0,
+        schedule: Literal["constant", "cosine"] = "constant",
+        warmup_steps: int = 0,
+        beta: float = 0.25,
+        adversarial_start: int = 0,
+        restart_codes_every: int = 0,
+        mouth_noise: float = 0.0,
+    ) -> None:
+        """Build the stage.
+
+        Args:
+            autoencoder: what is trained and handed on.
+            discriminator: D, at the autoencoder's output size; None trains without the adversarial term.
+            vgg: the perceptual loss; None trains without it.
+            weights: of the terms.
+            learning_rate: of Adam; the paper's 0.002, times LIA's 4/5 for the generator and 16/17 for D.
+            momentum: Adam's first-moment decay; LIA's 0.
+            schedule: of the rate: constant as in the paper, or a cosine to zero at max_steps.
+            warmup_steps: steps over which the rate rises from near zero, with the cosine.
+            beta: weight of the commitment term, Eq. 19.
+            adversarial_start: optimizer step from which the adversarial terms count.
+            restart_codes_every: every so many steps dead codes move to current latents; 0 never.
+            mouth_noise: standard deviation of the noise on the true lips and placement that are given to the guider.
+
+        Raises:
+            ValueError: weights ask for a term whose network is absent.
+        """
+        super().__init__()
+        self.autoencoder, self.discriminator, self.vgg = autoencoder, discriminator, vgg
+        self.weights = weights or LossWeights()
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.schedule, self.warmup_steps = schedule, warmup_steps
+        self.beta, self.adversarial_start = beta, adversarial_start
+        self.restart_codes_every, self.mouth_noise = restart_codes_every, mouth_noise
+        self.quality = FrameQuality()
+        self.copy_quality = FrameQuality()
+        self.freeze_parts()
+
+    def networks(self) -> dict[str, Network]:
+        """The autoencoder under `motion_autoencoder`; the discriminator stays in the checkpoint."""
+        return {"motion_autoencoder": self.autoencoder}
+
+    def training_step(self, batch: FramePairBatch, batch_idx: int) -> Tensor:
+        """One step of both networks on a batch of frame pairs.
+
+        Raises:
+            FloatingPointError: the loss is not finite; the message names the batch's keys.
+        """
+        rendering = self._reconstruct(batch)
+        terms = self._generator_terms(rendering, batch) | self._adversarial_terms(rendering, batch)
+        loss = self._total(terms)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {self.global_step}: "
+                f"{ {name: float(term.detach()) for name, term in terms.items()} }, clips {list(batch['key'])}"
+            )
+        self.log_losses("train", terms | self._code_statistics(rendering) | {"loss": loss}, len(batch["target"]))
+        self._restart_codes(rendering)
+        return loss + self._untouched()
+
+    def validation_step(self, batch: FramePairBatch, batch_idx: int) -> None:
+        """Measure the reconstruction, whose mouth is predicted, and the copied source against the true frame."""
+        rendering = self.autoencoder(batch["source"], batch["target"])
+        true = batch["target_output"]
+        self.quality.update(rendering.image.float(), true)
+        self.copy_quality.update(batch["source_output"], true)
+        terms = self._generator_terms(rendering, batch)
+        self.log_losses("val", terms | self._code_statistics(rendering), len(true))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log PSNR and SSIM of the reconstruction, of the copied source, and the gain in dB."""
+        values = {**self.quality.compute()}
+        values |= {f"{name}_copy_source": value for name, value in self.copy_quality.compute().items()}
+        values["psnr_gain"] = values["psnr"] - values["psnr_copy_source"]
+        self.log_dict({f"val/{name}": value.float() for name, value in values.items()}, prog_bar=False)
+        self.quality.reset()
+        self.copy_quality.reset()
+
+    def configure_optimizers(self) -> Any:
+        """One Adam with LIA's rates: a group for the autoencoder and one for the discriminator."""
+        groups = [self._group(self.autoencoder, GENERATOR_RATIO)]
+        if self.discriminator is not None:
+            groups.append(self._group(self.discriminator, DISCRIMINATOR_RATIO))
+        optimizer = torch.optim.Adam(groups)
+        if self.schedule == "constant":
+            return optimizer
+        scheduler = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _group(self, network: Network, ratio: float) -> dict[str, Any]:
+        betas = (self.momentum**ratio, SECOND_MOMENT**ratio)
+        return {"params": list(network.parameters()), "lr": self.learning_rate * ratio, "betas": betas}
+
+    def _reconstruct(self, batch: FramePairBatch) -> Rendering:
+        lips, placement = (
+            true + self.mouth_noise * torch.randn_like(true)
+            for true in (batch["target_lips"], batch["target_placement"])
+        )
+        return self.autoencoder(batch["source"], batch["target"], lips, placement)
+
+    def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
+        true, mouth = batch["target_output"], rendering.mouth
+        terms = {
+            "l1": F.l1_loss(rendering.image, true),
+            "mouth": F.l1_loss(mouth.lips, batch["target_lips"])
+            + F.l1_loss(mouth.placement, batch["target_placement"]),
+        }
+        if self.vgg is not None and self.weights.vgg > 0:
+            terms["vgg"] = self.vgg(rendering.image, true)
+        if rendering.code is not None:
+            terms["coarse"] = F.l1_loss(rendering.coarse, batch["target"])
+            terms |= code_loss(rendering.code.z, rendering.code.z_q, self.beta)
+        return terms
+
+    def _adversarial_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
+        if not self._adversarial:
+            return {}
+        assert self.discriminator is not None
+        real = batch["target_output"]
+        terms = {
+            "adversarial": generator_loss(self.discriminator, rendering.image),
+            "discriminator": discriminator_loss(self.discriminator, rendering.image, real),
+        }
+        if self.weights.r1 > 0:
+            terms["r1"] = gradient_penalty(self.discriminator, real)
+        return terms
+
+    @property
+    def _adversarial(self) -> bool:
+        started = self.global_step >= self.adversarial_start
+        return self.discriminator is not None and self.weights.adversarial > 0 and started
+
+    def _total(self, terms: dict[str, Tensor]) -> Tensor:
+        factors = vars(self.weights) | {
+            "codebook": self.weights.code,
+            "commitment": self.weights.code,
+            # The discriminator's own loss is not traded against the others: it reaches no shared parameter.
+            "discriminator": 1.0,
+        }
+        return torch.stack([factors[name] * term for name, term in terms.items()]).sum()
+
+    def _untouched(self) -> Tensor | float:
+        """Zero that depends on a discriminator that has not started: `ddp` wants a gradient for every parameter."""
+        if self.discriminator is None or self._adversarial:
+            return 0.0
+        return torch.stack([parameter.sum() * 0 for parameter in self.discriminator.parameters()]).sum()
+
+    def _code_statistics(self, rendering: Rendering) -> dict[str, Tensor]:
+        if rendering.code is None or self.autoencoder.codebook is None:
+            return {}
+        dead = self.autoencoder.codebook.quantiser.dead.float()
+        return {"perplexity": rendering.code.perplexity, "dead_codes": dead}
+
+    def _restart_codes(self, rendering: Rendering) -> None:
+        every = self.restart_codes_every
+        if every and rendering.code is not None and self.global_step % every == 0:
+            assert self.autoencoder.codebook is not None
+            self.autoencoder.codebook.quantiser.restart_dead(rendering.code.z)

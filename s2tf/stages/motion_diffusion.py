@@ -1,0 +1,157 @@
+"""Motion diffusion: motion codes from speech (Eq. 20)."""
+
+import itertools
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from s2tf.batches import MotionSequenceBatch
+from s2tf.diffusion.motion_diffusion import MotionDiffusion
+from s2tf.models.motion_statistics import MotionStatistics
+from s2tf.models.motion_unet import MotionUNet
+from s2tf.nn.network import Network
+from s2tf.stages.base import Stage
+from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.speech import checked_features, restorable
+
+VALIDATION_SEED = 0
+VALIDATION_DRAWS = 4
+
+
+class MotionDiffusionStage(Stage):
+    """Trains the denoiser, and speech features where they are trainable, on the codes of real motion.
+
+    The statistics of the codes are computed from the training data before the first step, unless they are there.
+    """
+
+    ema_networks = ("speech_features", "diffusion")
+
+    def __init__(
+        self,
+        speech_features: Network,
+        diffusion: MotionDiffusion,
+        learning_rate: float = 2e-4,
+        warmup_steps: int = 0,
+        draws: int = 1,
+        speech_dropout: float = 0.0,
+        start_dropout: float = 0.5,
+        statistics_batches: int = 200,
+    ) -> None:
+        """Build the stage.
+
+        Args:
+            speech_features: waveform to features at 50 Hz, a `SpeechFeatures`.
+            diffusion: denoiser and statistics of the codes.
+            learning_rate: of Adam; the paper's 2e-4.
+            warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
+            draws: (t, ε) pairs per sample and step, so that the features' work is used more than once.
+            speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
+            start_dropout: probability of hiding the start code.
+            statistics_batches: training batches that the statistics are computed from, at most.
+
+        Raises:
+            ValueError: a number is out of its range, or the parts do not fit each other.
+        """
+        super().__init__()
+        _check_numbers(draws, speech_dropout, start_dropout, statistics_batches)
+        unet = cast(MotionUNet, diffusion.unet)
+        self.speech_features = checked_features(speech_features, unet.feature_dim, "diffusion.unet")
+        self.diffusion = diffusion
+        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
+        self.draws, self.speech_dropout, self.start_dropout = draws, speech_dropout, start_dropout
+        self.statistics_batches = statistics_batches
+        self.frozen = restorable(self.speech_features)
+
+    def networks(self) -> dict[str, Network]:
+        """`speech_features` and `motion_diffusion`."""
+        return {"speech_features": self.speech_features, "motion_diffusion": self.diffusion}
+
+    def losses(
+        self,
+        batch: MotionSequenceBatch,
+        draws: int,
+        speech_dropout: float,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """The denoising loss (Eq. 20) as `loss`."""
+        codes = _codes(batch)
+        features = self.speech_features(batch["waveform"], codes.shape[1])
+        loss = self.diffusion.loss(codes, features, draws, speech_dropout, self.start_dropout, generator)
+        return {"loss": loss}
+
+    def on_train_start(self) -> None:
+        """Compute the statistics of the codes, and record that trained features are random no more."""
+        self.speech_features.mark_trained()
+        statistics = cast(MotionStatistics, self.diffusion.statistics)
+        if not statistics.fitted:
+            batches = itertools.islice(self.trainer.train_dataloader, self.statistics_batches)
+            moments = sum(statistics.moments(_codes(batch)) for batch in batches)
+            if not isinstance(moments, Tensor):
+                raise ValueError("the training data is empty: there are no motion codes to compute statistics from")
+            # Every process has read its own part.
+            statistics.set_moments(self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum"))
+
+    def training_step(self, batch: MotionSequenceBatch, batch_idx: int) -> Tensor:
+        """One step on a batch of sequences."""
+        losses = self.losses(batch, self.draws, self.speech_dropout)
+        self.log_losses("train", losses, len(batch["waveform"]))
+        return losses["loss"]
+
+    def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
+        """Log the loss at draws that are the same every time."""
+        generator = torch.Generator(batch["waveform"].device).manual_seed(VALIDATION_SEED + batch_idx)
+        losses = self.losses(batch, VALIDATION_DRAWS, 0.0, generator)
+        self.log_losses("val", losses, len(batch["waveform"]))
+
+    @torch.no_grad()
+    def generate(
+        self,
+        waveform: Tensor,
+        frames: int,
+        steps: int = 50,
+        generator: torch.Generator | None = None,
+        start: Tensor | None = None,
+        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        guidance: float = 1.0,
+    ) -> Tensor:
+        """Draw motion for whole speech.
+
+        Args:
+            waveform: shape (B, S), 16 kHz mono.
+            frames: T, that belong to it.
+            steps: denoiser calls.
+            generator: seeds the noise; the same state gives the same motion.
+            start: code that the first frame should have, shape (B, m), or None.
+            kind: the sampler.
+            guidance: scale of classifier-free guidance; 1 is none.
+
+        Returns:
+            Motion codes, shape (B, T, m).
+        """
+        features = self.speech_features(waveform, frames)
+        return self.diffusion.sample(features, steps, kind, generator, start, guidance)
+
+    def configure_optimizers(self) -> Any:
+        """Adam, and the schedule."""
+        groups = decay_groups([self.speech_features, self.diffusion], self.learning_rate, weight_decay=0.0)
+        optimizer = torch.optim.Adam(groups)
+        schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _codes(batch: MotionSequenceBatch) -> Tensor:
+    if "motion" not in batch:
+        raise ValueError(
+            "the shards hold no motion codes (motion.npy): write them with the trained motion autoencoder first"
+        )
+    return batch["motion"]
+
+
+def _check_numbers(draws: int, speech_dropout: float, start_dropout: float, statistics_batches: int) -> None:
+    for name, value in (("draws", draws), ("statistics_batches", statistics_batches)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}, expected at least 1")
+    for name, share in (("speech_dropout", speech_dropout), ("start_dropout", start_dropout)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} is {share}, expected 0 to 1")

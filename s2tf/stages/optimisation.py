@@ -1,0 +1,56 @@
+"""Optimiser groups and the learning-rate schedule of the first stage's two trainings."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn as nn
+
+
+def decay_groups(modules: Sequence[nn.Module], learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups for AdamW: matrices and kernels decay, biases, norms and single values do not.
+
+    Args:
+        modules: whose trained parameters are taken.
+        learning_rate: of both groups.
+        weight_decay: of the first group.
+
+    Returns:
+        One or two groups, without empty ones.
+    """
+    parameters = [value for module in modules for value in module.parameters() if value.requires_grad]
+    groups = [
+        {"params": [value for value in parameters if value.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [value for value in parameters if value.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [{**group, "lr": learning_rate} for group in groups if group["params"]]
+
+
+def warmup_cosine(
+    optimizer: torch.optim.Optimizer, warmup_steps: int, total_steps: int | float
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """A factor on every group's rate: linear from near 0 over the warm-up, then a half cosine to 0 at the end.
+
+    Args:
+        optimizer: whose groups are scaled.
+        warmup_steps: length of the rise; 0 starts at the full rate.
+        total_steps: steps of the whole training; where it has no end (infinity) the rate stays constant.
+    """
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / (warmup_steps + 1)
+        if math.isinf(total_steps):
+            return 1.0
+        progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def total_steps(trainer: Any) -> int | float:
+    """The optimiser steps of a fit, or infinity where its end is not set in steps or epochs."""
+    if trainer.max_steps != -1:
+        return trainer.max_steps
+    return trainer.estimated_stepping_batches

@@ -1,0 +1,137 @@
+"""SCFP: portrait diffusion conditioned on speech, with the statistical face prior as guidance (Eq. 1–9)."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from s2tf.batches import SpeechPortraitBatch
+from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
+from s2tf.losses.reconstruction import mean_absolute_error
+from s2tf.nn.network import Network
+from s2tf.stages.base import Stage
+from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+
+VALIDATION_SEED = 0
+VALIDATION_STEPS = 20
+SEED_STRIDE = 2**32
+"""Distance of the batches' seeds of two trainings: more than the batches of either."""
+
+
+class SCFPStage(Stage):
+    """Trains the denoiser and the prior's weighting on the latents of frozen encoders (section III-A.2)."""
+
+    frozen = ("speech_encoder", "face_encoder", "face_decoder")
+    ema_networks = ("diffusion",)
+
+    def __init__(
+        self,
+        speech_encoder: Network,
+        face_encoder: Network,
+        face_decoder: Network,
+        diffusion: PortraitDiffusion,
+        learning_rate: float = 2e-5,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 0,
+        draws: int = 1,
+        speech_dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """Build the stage.
+
+        Args:
+            speech_encoder: E_s of ConRe, frozen.
+            face_encoder: E_f of ConRe, frozen.
+            face_decoder: D_f of ConRe, frozen.
+            diffusion: denoiser, prior, its weighting, and the reading of the prior's injection.
+            learning_rate: of the denoiser and the weighting; the paper's 2e-5.
+            weight_decay: decoupled, on matrices and convolutions only.
+            warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
+            draws: (t, ε) pairs per sample and step, so that the frozen encoders' work is used more than once.
+            speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
+            seed: of t and ε. Each batch draws from a seed of its own, so that a resumed training draws as if it had
+                not been interrupted.
+
+        Raises:
+            ValueError: `draws` is below 1 or `speech_dropout` not in [0, 1).
+        """
+        super().__init__()
+        if draws < 1:
+            raise ValueError(f"draws is {draws}, expected at least 1")
+        if not 0 <= speech_dropout < 1:
+            raise ValueError(f"speech_dropout is {speech_dropout}, expected at least 0 and less than 1")
+        self.speech_encoder, self.face_encoder, self.face_decoder = speech_encoder, face_encoder, face_decoder
+        self.diffusion = diffusion
+        self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
+        self.draws, self.speech_dropout, self.seed = draws, speech_dropout, seed
+        self.freeze_parts()
+
+    def networks(self) -> dict[str, Network]:
+        """All that a portrait needs: `speech_encoder`, `portrait_diffusion` and `face_decoder`."""
+        return {
+            "speech_encoder": self.speech_encoder,
+            "portrait_diffusion": self.diffusion,
+            "face_decoder": self.face_decoder,
+        }
+
+    def losses(
+        self, batch: SpeechPortraitBatch, draws: int, speech_dropout: float, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """The denoising loss (Eq. 7) as `loss`."""
+        with torch.no_grad():
+            z_s, z_f = self.speech_encoder(batch["spectrogram"]), self.face_encoder(batch["portrait"])
+        return {"loss": self.diffusion.loss(z_f, z_s, draws, speech_dropout, generator)}
+
+    def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:
+        """One step on a batch of pairs."""
+        losses = self.losses(batch, self.draws, self.speech_dropout, self._generator())
+        self.log_losses("train", losses, len(batch["portrait"]))
+        return losses["loss"]
+
+    def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
+        """Log the loss at fixed draws, and how far sampled portraits are from the true and the mean face."""
+        spectrogram, portrait = batch["spectrogram"], batch["portrait"]
+        generator = torch.Generator(spectrogram.device).manual_seed(VALIDATION_SEED + batch_idx)
+        values = self.losses(batch, self.draws, 0.0, generator)
+        picture = self.sample(spectrogram, VALIDATION_STEPS, generator)
+        mean_face = self.face_decoder(self.diffusion.prior.get_buffer("z_p")[None]).expand_as(portrait)
+        values |= {
+            "portrait_l1": mean_absolute_error(picture, portrait),
+            "mean_face_l1": mean_absolute_error(mean_face, portrait),
+        }
+        self.log_losses("val", values, len(portrait))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        spectrogram: Tensor,
+        steps: int = 50,
+        generator: torch.Generator | None = None,
+        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        guidance: float = 1.0,
+    ) -> Tensor:
+        """Draw a portrait per speech.
+
+        Args:
+            spectrogram: shape (B, 2, T, F).
+            steps: denoiser calls.
+            generator: seeds the noise; the same state gives the same portraits.
+            kind: the sampler.
+            guidance: scale of classifier-free guidance; 1 is none.
+
+        Returns:
+            Portraits, shape (B, 3, H, W), RGB in about [-1, 1].
+        """
+        z_s = self.speech_encoder(spectrogram)
+        return self.face_decoder(self.diffusion.sample(z_s, steps, kind, generator, guidance))
+
+    def _generator(self) -> torch.Generator:
+        """A generator for this batch of this rank."""
+        batch = self.trainer.fit_loop.total_batch_idx * self.trainer.world_size + self.trainer.global_rank
+        return torch.Generator(self.device).manual_seed(SEED_STRIDE * self.seed + batch)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW on the diffusion, and the schedule."""
+        optimizer = torch.optim.AdamW(decay_groups([self.diffusion], self.learning_rate, self.weight_decay))
+        schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

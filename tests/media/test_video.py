@@ -1,0 +1,102 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from video_files import number_of, numbered_frame, tone, write_video
+
+from s2tf.media.audio import read_audio
+from s2tf.media.video import VideoWriter, read_video, video_seconds
+
+
+@pytest.mark.parametrize("rate", [15, Fraction(2213, 100), Fraction(30000, 1001), 30, 60])
+def test_resampling_is_by_timestamp_and_never_drifts(tmp_path, rate):
+    times = [Fraction(number) / Fraction(rate) for number in range(int(2 * rate))]
+    path = write_video(tmp_path / "clip.mp4", [numbered_frame(n) for n in range(len(times))], times=times)
+    clip = read_video(path)
+    assert len(clip.frames) == round(len(times) / Fraction(rate) * 25)
+    for index, frame in enumerate(clip.frames):
+        shown = number_of(frame) / rate
+        assert abs(shown - Fraction(index, 25)) <= Fraction(1, 2) / rate + Fraction(1, 50)
+
+
+def test_a_variable_frame_rate_follows_the_timestamps(tmp_path):
+    times = [Fraction(0), Fraction(1, 25), Fraction(2, 25), Fraction(12, 25), Fraction(13, 25), Fraction(14, 25)]
+    path = write_video(tmp_path / "vfr.mkv", [numbered_frame(n) for n in range(6)], times=times)
+    numbers = [number_of(frame) for frame in read_video(path).frames[:15]]
+    assert numbers == [0, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 5]
+
+
+def test_a_part_of_a_clip_is_the_same_as_that_part_of_the_whole(tmp_path):
+    times = [Fraction(number, 30) for number in range(90)]
+    path = write_video(tmp_path / "clip.mp4", [numbered_frame(n) for n in range(90)], times=times, waveform=tone(3.0))
+    whole, part = read_video(path), read_video(path, max_seconds=0.8, start=1.6)
+    assert np.array_equal(part.frames, whole.frames[40:60])
+    sound = read_audio(path, start=1.6, max_seconds=0.8)
+    assert len(sound) == 12800
+    assert np.corrcoef(sound, read_audio(path)[25600:38400])[0, 1] > 0.99
+
+
+def test_sound_that_begins_later_than_the_picture_is_preceded_by_silence(tmp_path):
+    times = [Fraction(number, 25) for number in range(50)]
+    click = np.zeros(16000, np.float32)
+    click[4000:4100] = 0.9
+    frames = [numbered_frame(n) for n in range(50)]
+    path = write_video(tmp_path / "late.mkv", frames, times=times, waveform=click, sound_start=0.5)
+    sound = read_audio(path)
+    assert abs(int(np.argmax(np.abs(sound) > 0.4)) - 12000) < 160
+    path = write_video(
+        tmp_path / "early.mkv", frames, times=[time + Fraction(1, 5) for time in times], waveform=click
+    )
+    assert abs(int(np.argmax(np.abs(read_audio(path)) > 0.4)) - 800) < 160
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.2, 1.0, 2.52])
+@pytest.mark.parametrize("frames", [1, 25, 62])
+def test_the_writer_gives_exactly_its_frames_and_as_much_sound(tmp_path, frames, seconds):
+    path = tmp_path / "talking.mp4"
+    with VideoWriter(path, (64, 48), waveform=tone(seconds)) as writer:
+        for number in range(frames):
+            writer.write(numbered_frame(number, 64, 48))
+    clip = read_video(path)
+    assert clip.frames.shape == (frames, 64, 48, 3)
+    assert [number_of(frame) for frame in clip.frames] == list(range(frames))
+    assert abs(len(read_audio(path)) / 16000 - frames / 25) < 1 / 25
+    assert abs(video_seconds(path) - frames / 25) < 1 / 25
+    assert path.read_bytes().index(b"moov") < path.read_bytes().index(b"mdat")
+
+
+def test_a_click_stays_at_its_frame_through_writer_and_reader(tmp_path):
+    click = np.zeros(32000, np.float32)
+    click[16000:16160] = 0.9
+    with VideoWriter(tmp_path / "click.mp4", (64, 64), waveform=click) as writer:
+        for number in range(50):
+            writer.write(numbered_frame(number))
+    assert abs(int(np.argmax(np.abs(read_audio(tmp_path / "click.mp4")) > 0.4)) - 16000) < 320
+
+
+def test_an_odd_size_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ValueError, match="65x64"):
+        VideoWriter(tmp_path / "odd.mp4", (64, 65))
+
+
+def test_a_frame_of_another_size_is_an_error_and_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError, match="frame 1"), VideoWriter(tmp_path / "a.mp4", (64, 64)) as writer:
+        writer.write(numbered_frame(0))
+        writer.write(numbered_frame(0, 32, 32))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [read_video, read_audio])
+def test_an_unreadable_file_is_one_clear_error(tmp_path, read):
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"not a video" * 100)
+    with pytest.raises(ValueError, match=r"broken\.mp4"):
+        read(path)
+    with pytest.raises(FileNotFoundError, match=r"absent\.mp4"):
+        read(tmp_path / "absent.mp4")
+
+
+def test_a_video_without_sound_says_so(tmp_path):
+    path = write_video(tmp_path / "mute.mp4", [numbered_frame(0)], times=[Fraction(0)])
+    with pytest.raises(ValueError, match=r"mute\.mp4 has no sound track"):
+        read_audio(path)

@@ -1,0 +1,112 @@
+import pytest
+import torch
+
+from s2tf.models.face_decoder import FaceDecoder
+from s2tf.models.face_encoder import INPUT_SCALE, MEAN_RGB, FaceEncoder
+from s2tf.nn.network import Network
+
+FC7 = {"dim": 16, "width": 1 / 16, "image_size": 64, "hidden": 12, "pooled": 2}
+SPATIAL = {"dim": 4 * 8 * 8, "width": 1 / 16, "image_size": 64, "form": "spatial"}
+
+
+def _decoder(arguments):
+    return FaceDecoder(**{name: arguments[name] for name in arguments if name not in ("hidden", "pooled")})
+
+
+def test_parameter_counts_at_paper_width():
+    with torch.device("meta"):
+        encoder, decoder = FaceEncoder(), FaceDecoder()
+        z = encoder(torch.zeros(1, 3, 256, 256))
+        picture = decoder(z)
+    convolutions = sum(p.numel() for p in encoder.convolutions.parameters())
+    assert convolutions == 14_714_688
+    assert encoder.fc6.weight.shape == (4096, 25088)
+    assert encoder.parameter_count - convolutions == pytest.approx(119.6e6, rel=0.001)
+    assert z.shape == (1, 4096)
+    assert picture.shape == (1, 3, 256, 256)
+
+
+def test_spatial_form_at_paper_size_is_a_map_of_4096():
+    with torch.device("meta"):
+        z = FaceEncoder(form="spatial")(torch.zeros(1, 3, 256, 256))
+        assert z.shape == (1, 4096)
+        assert FaceDecoder(form="spatial")(z).shape == (1, 3, 256, 256)
+
+
+@pytest.mark.parametrize("arguments", [FC7, SPATIAL], ids=["fc7", "spatial"])
+@pytest.mark.parametrize("norm", ["none", "group"])
+def test_gradient_reaches_every_parameter(arguments, norm):
+    encoder, decoder = FaceEncoder(**arguments, norm=norm), _decoder({**arguments, "norm": norm})
+    picture = decoder(encoder(torch.rand(8, 3, 64, 64) * 2 - 1))
+    picture.pow(2).mean().backward()
+    named = [*encoder.named_parameters(), *decoder.named_parameters()]
+    assert [name for name, p in named if p.grad is None or not p.grad.abs().sum() > 0] == []
+    assert picture.shape == (8, 3, 64, 64)
+
+
+def test_a_place_in_the_spatial_latent_is_a_place_in_the_picture():
+    encoder = FaceEncoder(**SPATIAL).eval()
+    picture = torch.zeros(1, 3, 64, 64)
+    changed = picture.clone()
+    changed[..., :4, :4] = 1
+    difference = (encoder(changed) - encoder(picture)).reshape(4, 8, 8).abs().sum(0)
+    assert difference[0, 0] > 0
+    assert difference[7, 7] == 0
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="dim is 100, expected 256"):
+        FaceEncoder(dim=100, width=0.1, image_size=64, form="spatial")
+    with pytest.raises(ValueError, match="multiple of 32"):
+        FaceDecoder(dim=16, width=0.1, image_size=80)
+
+
+def _vggface_file(encoder, path):
+    state = {name.removeprefix("convolutions."): torch.randn_like(p) for name, p in encoder.named_parameters()}
+    torch.save(state, path)
+    return state
+
+
+def test_vggface_weights_see_bgr_with_the_mean_subtracted(tmp_path):
+    path = tmp_path / "vgg_face.pth"
+    state = _vggface_file(FaceEncoder(**FC7), path)
+    encoder = FaceEncoder(**FC7, weights=str(path))
+    rgb = torch.randint(0, 256, (2, 3, 64, 64)).float()
+    mean = torch.tensor(MEAN_RGB)
+    bgr = torch.stack([rgb[:, c] - mean[c] for c in (2, 1, 0)], dim=1)
+    expected = torch.nn.functional.conv2d(bgr, state["conv1_1.weight"], state["conv1_1.bias"], padding=1)
+    seen = []
+    # Cloned, since the ReLU that follows works in place.
+    encoder.convolutions.conv1_1.register_forward_hook(lambda module, inputs, output: seen.append(output.clone()))
+    encoder(rgb / 127.5 - 1)
+    torch.testing.assert_close(seen[0], expected, rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(encoder.convolutions.conv1_1.weight, state["conv1_1.weight"] * INPUT_SCALE)
+    assert not encoder.is_random
+
+
+def test_missing_and_wrong_weights_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"face_encoder.weights is 'absent.pth'"):
+        FaceEncoder(**FC7, weights="absent.pth")
+    path = tmp_path / "other.pth"
+    _vggface_file(FaceEncoder(**{**FC7, "width": 1 / 8}), path)
+    with pytest.raises(ValueError, match=r"conv1_1.weight \(8, 3, 3, 3\), expected \(4, 3, 3, 3\)"):
+        FaceEncoder(**FC7, weights=str(path))
+
+
+def test_a_pretrained_encoder_loads_where_the_weights_file_is_gone(tmp_path):
+    path = tmp_path / "vgg_face.pth"
+    _vggface_file(FaceEncoder(**FC7), path)
+    encoder = FaceEncoder(**FC7, weights=str(path)).eval()
+    encoder.save_pretrained(tmp_path / "saved")
+    path.unlink()
+    loaded = Network.from_pretrained(tmp_path / "saved")
+    portrait = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(loaded(portrait), encoder(portrait))
+    assert not loaded.is_random
+
+
+def test_random_weights_say_so():
+    encoder = FaceEncoder(**FC7)
+    assert encoder.is_random
+    encoder.mark_trained()
+    assert not encoder.is_random

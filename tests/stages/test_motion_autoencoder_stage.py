@@ -1,0 +1,138 @@
+import lightning as L
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from s2tf.losses.vgg import VGGPyramid
+from s2tf.models.discriminator import Discriminator
+from s2tf.models.flow_generator import FlowGenerator
+from s2tf.models.hd_decoder import CodebookDecoder, RGBDecoder
+from s2tf.models.image_encoder import ImageEncoder
+from s2tf.models.lip_refiner import LipGuider, LipRefiner
+from s2tf.models.motion_autoencoder import MotionAutoencoder
+from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
+from s2tf.models.mouth_reader import MouthReader
+from s2tf.stages.motion_autoencoder import LossWeights, MotionAutoencoderStage
+
+NARROW = {"channel_base": 128, "channel_max": 16}
+
+
+def autoencoder(codebook: bool = True) -> MotionAutoencoder:
+    torch.manual_seed(0)
+    return MotionAutoencoder(
+        ImageEncoder(16, 16, **NARROW),
+        IdentityEncoder(16, 1),
+        MotionEncoder(16, 4, 2),
+        FlowGenerator(16, 16, 4, **NARROW),
+        RGBDecoder(16, **NARROW),
+        MouthReader(16, 4, 16),
+        LipRefiner(LipGuider(16, 8, 16, 16), **NARROW, hidden=8),
+        CodebookDecoder(16, 32, 8, 16, 8, (16, 8, 8), 1, **NARROW, image_skip=True) if codebook else None,
+    )
+
+
+def stage(**kwargs) -> MotionAutoencoderStage:
+    weights = LossWeights(vgg=0.1, adversarial=0.1)
+    arguments = {"vgg": VGGPyramid("random", 2, 1, 0.1), "weights": weights} | kwargs
+    return MotionAutoencoderStage(autoencoder(), Discriminator(32, **NARROW), **arguments)
+
+
+def rows(count: int = 4, value: float = 1.0) -> list[dict]:
+    generator = torch.Generator().manual_seed(3)
+    pictures = torch.rand(count, 2, 3, 32, 32, generator=generator) * 2 - 1
+    return [
+        {
+            "key": f"clip-{index}",
+            "source": torch.nn.functional.avg_pool2d(pair[0], 2),
+            "target": torch.nn.functional.avg_pool2d(pair[1], 2) * value,
+            "source_output": pair[0],
+            "target_output": pair[1],
+            "source_lips": torch.rand(20, 2, generator=generator),
+            "target_lips": torch.rand(20, 2, generator=generator),
+            "source_placement": torch.zeros(4),
+            "target_placement": torch.full((4,), 0.1),
+        }
+        for index, pair in enumerate(pictures)
+    ]
+
+
+def fit(module, count=4, **kwargs) -> L.Trainer:
+    loader = DataLoader(rows(count), batch_size=4)
+    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    options |= {"enable_model_summary": False, "accelerator": "cpu", "log_every_n_steps": 1}
+    trainer = L.Trainer(**options, **kwargs)
+    with pytest.warns(UserWarning, match="does not have many workers"):
+        trainer.fit(module, loader, loader)
+    return trainer
+
+
+def test_the_loss_falls_on_one_batch():
+    module = stage(learning_rate=0.005)
+    losses = []
+    module.log_losses = lambda split, values, size: losses.append((split, float(values["l1"].detach())))
+    fit(module, max_steps=15)
+    trained = [value for split, value in losses if split == "train"]
+    assert sum(trained[-3:]) < 0.9 * sum(trained[:3])
+
+
+def test_clipping_accumulation_and_steps_work_with_both_networks_training():
+    module = stage(schedule="cosine")
+    before = [parameter.clone() for parameter in module.parameters()]
+    trainer = fit(module, count=16, max_steps=3, gradient_clip_val=1.0, accumulate_grad_batches=2)
+    assert trainer.global_step == 3
+    assert trainer.fit_loop.total_batch_idx + 1 == 6
+    moved = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True) if b.requires_grad]
+    assert sum(moved) > 0.95 * len(moved)
+    values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    for name in ("train/discriminator", "train/r1"):
+        assert (name in values) == (name == "train/discriminator")
+    assert {"val/psnr", "val/ssim", "val/psnr_copy_source", "val/psnr_gain", "val/perplexity"} <= values.keys()
+    assert values["val/psnr_gain"] == pytest.approx(values["val/psnr"] - values["val/psnr_copy_source"], abs=1e-4)
+
+
+def test_the_discriminator_waits_for_its_start_with_zero_gradients():
+    module = stage(adversarial_start=2)
+    before = [parameter.clone() for parameter in module.discriminator.parameters()]
+    trainer = fit(module, count=8, max_steps=2)
+    assert all(torch.equal(a, b) for a, b in zip(before, module.discriminator.parameters(), strict=True))
+    assert all(parameter.grad is not None for parameter in module.discriminator.parameters())
+    assert "train/discriminator" not in trainer.callback_metrics
+
+
+def test_the_gradient_penalty_reaches_the_discriminator():
+    module = stage(weights=LossWeights(r1=10.0, vgg=0.0))
+    trainer = fit(module, max_steps=2)
+    assert trainer.callback_metrics["train/r1"] > 0
+
+
+def test_parts_can_be_left_out():
+    module = MotionAutoencoderStage(autoencoder(codebook=False))
+    loader = rows()
+    batch = torch.utils.data.default_collate(loader)
+    batch["target_output"], batch["source_output"] = batch["target"], batch["source"]
+    module.log_losses = lambda split, values, size: None
+    module.training_step(batch, 0).backward()
+    assert len(module.configure_optimizers().param_groups) == 2
+    assert module.networks().keys() == {"motion_autoencoder"}
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_clips_names():
+    module = stage()
+    batch = torch.utils.data.default_collate(rows(2, value=float("nan")))
+    with pytest.raises(FloatingPointError, match=r"nan at step 0.*'clip-0', 'clip-1'"):
+        module.training_step(batch, 0)
+
+
+def test_the_loss_network_is_not_in_the_checkpoint():
+    assert not any(name.startswith("vgg.") for name in stage().state_dict())
+
+
+def test_rates_are_lias_and_those_of_the_hd_part_its_own():
+    module = stage(learning_rate=0.002, refinement_learning_rate=1e-4)
+    warper, refinement, discriminator = module.configure_optimizers().param_groups
+    assert warper["lr"] == pytest.approx(0.0016)
+    assert warper["betas"] == pytest.approx((0.0, 0.99**0.8))
+    assert refinement["lr"] == pytest.approx(1e-4)
+    assert discriminator["lr"] == pytest.approx(0.002 * 16 / 17)
+    grouped = sum(len(group["params"]) for group in (warper, refinement, discriminator))
+    assert grouped == sum(parameter.requires_grad for parameter in module.parameters())

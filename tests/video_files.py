@@ -1,0 +1,54 @@
+"""Tiny video files for the tests, with pictures that say their own number."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def numbered_frame(number: int, height: int = 64, width: int = 64) -> np.ndarray:
+    """A flat grey picture; two grey levels to a number survive the codec's rounding."""
+    return np.full((height, width, 3), 10 + 2 * number, np.uint8)
+
+
+def number_of(frame: np.ndarray) -> int:
+    return round((float(frame[8:-8, 8:-8].mean()) - 10) / 2)
+
+
+def write_video(
+    path: Path,
+    frames: list[np.ndarray],
+    *,
+    times: list[Fraction],
+    waveform: np.ndarray | None = None,
+    sound_start: float = 0.0,
+    rotation: int = 0,
+) -> Path:
+    """Write frames at the given times, with mono 16 kHz sound where given, into any container by the path's suffix."""
+    height, width = frames[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"crf": "4", "preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 90000)
+        sound = None
+        if waveform is not None:
+            sound = container.add_stream("aac", rate=16000, layout="mono")
+        for frame, time in zip(frames, times, strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts = round(time * 90000)
+            picture.time_base = Fraction(1, 90000)
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        if sound is not None:
+            piece = av.AudioFrame.from_ndarray(waveform[None].astype(np.float32), format="fltp", layout="mono")
+            piece.sample_rate = 16000
+            piece.time_base = Fraction(1, 16000)
+            piece.pts = round(sound_start * 16000)
+            container.mux(sound.encode(piece))
+            container.mux(sound.encode(None))
+    return path
+
+
+def tone(seconds: float, frequency: float = 220.0) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * 16000)) / 16000)).astype(np.float32)
