@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -80,16 +81,19 @@ def build(config: dict[str, Any], run: Run | None = None, callbacks: Sequence[An
         defaults["default_root_dir"] = str(run.folder)
         config = {**config, "trainer": _with_logger(config.get("trainer", {}), run)}
     try:
-        return LightningCLI(
-            args=config,
-            run=False,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            save_config_callback=None,
-            trainer_defaults=defaults,
-            parser_kwargs={"exit_on_error": False},
-        )
+        with warnings.catch_warnings():
+            # The command line is parsed by `s2tf.cli`; LightningCLI is right that it must not be parsed twice.
+            warnings.filterwarnings("ignore", "LightningCLI's args parameter")
+            return LightningCLI(
+                args=config,
+                run=False,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                save_config_callback=None,
+                trainer_defaults=defaults,
+                parser_kwargs={"exit_on_error": False},
+            )
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
         raise UserError(_first_cause(str(error))) from error
 
@@ -157,12 +161,17 @@ def _wandb_id(folder: Path) -> str:
 
 
 def _first_cause(message: str) -> str:
-    """The telling line of jsonargparse's report, which lists every member of a union that did not fit."""
-    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    causes = [
-        line for line in lines if "NoneType" not in line and not line.startswith(("Subtypes", "Errors:", "Given"))
-    ]
-    telling = [line for line in causes if "does not validate" not in line.lower() and "Problem with" not in line]
-    keys = re.findall(r'(?:key|argument) "([\w.]+)"', message)
-    cause = (telling or causes or lines)[0]
-    return f"{keys[0]}: {cause}" if keys and keys[0] not in cause else cause
+    """The first thing that did not fit in jsonargparse's report, behind the keys and the class that lead to it."""
+    keys: list[str] = []
+    class_name = ""
+    headings = ("Does not validate", "Subtypes", "Errors:", "Given value")
+    lines = [line.strip().removeprefix("- ") for line in message.splitlines() if line.strip()]
+    for line in lines:
+        if key := re.fullmatch(r'Parser key "(.+)":', line):
+            keys.append(key.group(1))
+        elif path := re.fullmatch(r"Problem with given class_path '(.+)':", line):
+            class_name = path.group(1).rpartition(".")[2]
+        elif not line.startswith(headings):
+            where = ".".join(keys) + (f" ({class_name})" if class_name else "")
+            return f"{where}: {line}" if where else line
+    return message

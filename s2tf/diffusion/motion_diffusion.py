@@ -14,6 +14,9 @@ from s2tf.nn.network import Network
 
 Target = Literal["noise", "sample"]
 
+SETTLE = 10
+"""Frames over which what the denoiser misses of a start code is made up for: 0.4 s."""
+
 
 class MotionDiffusion(Network):
     """Speech features to motion codes (section III-B.2 of the paper).
@@ -127,7 +130,8 @@ class MotionDiffusion(Network):
             steps: denoiser calls (twice as many with guidance).
             kind: the sampler.
             generator: seeds the noise; a CPU generator gives the same sample on every device.
-            start: code that the first frame should have, shape (B, m), or None.
+            start: code of the first frame, shape (B, m), or None. The denoiser is told it, and what it misses of it
+                is added, fading over 0.4 s, so that the first frame has it exactly.
             guidance: scale of classifier-free guidance; 1 is none. Other values need `speech_dropout` in training.
             temperature: factor on the initial noise; less than 1 draws calmer motion, nearer to the mode.
 
@@ -136,6 +140,7 @@ class MotionDiffusion(Network):
         """
         frames = features.shape[1] // 2
         windows = Windows(frames, self.window, self.overlap)
+        start = None if start is None else cast(Any, self.statistics).normalise(start)
         predict = self._predict(features, start, windows)
         if guidance != 1.0:
             predict = _guided(predict, self._predict(torch.zeros_like(features), start, windows), guidance)
@@ -143,6 +148,8 @@ class MotionDiffusion(Network):
         noise = torch.randn(len(features), frames, self.motion_dim, generator=generator, device=source).to(features)
         scheduler = make_scheduler(kind, self.betas, self.train_steps)
         x_0 = sample(predict, temperature * noise, scheduler, steps, generator=generator)
+        if start is not None:
+            x_0 = _begun_at(x_0, start)
         return cast(Any, self.statistics).denormalise(x_0)
 
     def _denoise(
@@ -156,20 +163,24 @@ class MotionDiffusion(Network):
         return (x_t - signal_level * predicted) / noise_level
 
     def _predict(self, features: Tensor, start: Tensor | None, windows: Windows) -> Predict:
+        """The denoiser of whole sequences, given their speech and, normalised, the code of their first frame."""
         pieces = windows.split_features(features)
-        first = windows.first(len(features)).to(features.device)
         if start is None:
-            starts = None
-        else:
-            normal = cast(Any, self.statistics).normalise(start)
-            starts = normal.repeat_interleave(len(windows.starts), dim=0)
+            return windowed(lambda x_t, t, rows: self._denoise(x_t, t, pieces[rows]), windows)
+        starts = start.repeat_interleave(len(windows.starts), dim=0)
+        first = windows.first(len(features)).to(features.device)
 
         def predict(x_t: Tensor, t: Tensor, rows: slice) -> Tensor:
-            if starts is None:
-                return self._denoise(x_t, t, pieces[rows])
             return self._denoise(x_t, t, pieces[rows], starts[rows], first[rows])
 
         return windowed(predict, windows)
+
+
+def _begun_at(x_0: Tensor, start: Tensor) -> Tensor:
+    """Codes (B, T, m) moved so that the first is `start` (B, m); the move fades over `SETTLE` frames."""
+    frame = torch.arange(x_0.shape[1], device=x_0.device)
+    fade = 0.5 * (1 + torch.cos(torch.pi * (frame / SETTLE).clamp(max=1)))
+    return x_0 + fade.to(x_0)[:, None] * (start - x_0[:, 0])[:, None]
 
 
 def _kept(x_0: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:

@@ -122,7 +122,7 @@ class MotionDiffusionStage(Stage):
             frames: T, that belong to it.
             steps: denoiser calls.
             generator: seeds the noise; the same state gives the same motion.
-            start: code that the first frame should have, shape (B, m), or None.
+            start: code of the first frame, shape (B, m), or None.
             kind: the sampler.
             guidance: scale of classifier-free guidance; 1 is none.
 

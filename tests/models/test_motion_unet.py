@@ -61,7 +61,7 @@ def test_rows_without_a_start_do_not_see_it():
 
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="head_dim is 64"):
-        MotionUNet(channels=[32, 48])
+        MotionUNet(channels=[32, 48], attention_levels=[])
     with pytest.raises(ValueError, match="attention_levels names 3"):
         MotionUNet(channels=[64, 128, 192], attention_levels=[3])
     with pytest.raises(ValueError, match=r"expected \(B, T, 6\) and \(B, 2 T, 8\)"):

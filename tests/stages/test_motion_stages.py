@@ -1,0 +1,183 @@
+import lightning as L
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from s2tf.diffusion.motion_diffusion import MotionDiffusion
+from s2tf.models.lip_landmarks import LipLandmarks
+from s2tf.models.log_mel_features import LogMelFeatures
+from s2tf.models.motion_statistics import MotionStatistics
+from s2tf.models.motion_unet import MotionUNet
+from s2tf.models.pretrained_speech import HubertFeatures
+from s2tf.nn.network import Network
+from s2tf.stages.lip_landmarks import LipLandmarksStage, correlation, opening
+from s2tf.stages.motion_diffusion import MotionDiffusionStage
+
+pytestmark = [
+    # Raised inside lightning on the newest torch.
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers"),
+    pytest.mark.filterwarnings("ignore:The number of training batches"),
+    pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no"),
+]
+
+FRAMES = 16
+HUBERT = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
+def make_rows(rows=16, seed=0):
+    """A noise whose loudness in each frame opens the mouth and moves the code."""
+    generator = torch.Generator().manual_seed(seed)
+    loudness = torch.rand(rows, FRAMES, generator=generator)
+    waveform = torch.randn(rows, FRAMES, 640, generator=generator) * loudness[..., None]
+    lips = torch.zeros(rows, FRAMES, 20, 2)
+    lips[..., 17:20, 1] = loudness[..., None]
+    motion = 30 + 4 * torch.stack([loudness, 1 - loudness, loudness.roll(1, 1)], dim=-1)
+    return [
+        {"key": str(row), "waveform": waveform[row].flatten(), "lips": lips[row], "reference_lips": lips[row, 0]}
+        | {"motion": motion[row]}
+        for row in range(rows)
+    ]
+
+
+def loader(rows, batch_size=8):
+    return DataLoader(rows, batch_size=batch_size)
+
+
+def batch(rows=16):
+    return next(iter(loader(make_rows(rows), rows)))
+
+
+def lip_stage(**kwargs):
+    return LipLandmarksStage(LogMelFeatures(16), LipLandmarks(16, 24, 1), learning_rate=5e-3, **kwargs)
+
+
+def motion_stage(features=None, **kwargs):
+    features = features or LogMelFeatures(8)
+    unet = MotionUNet(3, features.out_dim, [16, 24], 1, [], 8, 16, dropout=0.0)
+    diffusion = MotionDiffusion(unet, MotionStatistics(3), target="sample", window=FRAMES, overlap=4)
+    return MotionDiffusionStage(features, diffusion, **{"learning_rate": 3e-3, **kwargs})
+
+
+def trainer(tmp_path, steps, **kwargs):
+    return L.Trainer(
+        max_steps=steps, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
+        enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=tmp_path, **kwargs,
+    )  # fmt: skip
+
+
+def test_lips_learn_to_follow_the_speech_of_unseen_rows(tmp_path):
+    stage = lip_stage(velocity_weight=0.5)
+    run = trainer(tmp_path, 150)
+    run.fit(stage, loader(make_rows(32)), loader(make_rows(8, seed=1)))
+    metrics = run.validate(stage, loader(make_rows(8, seed=1)), verbose=False)[0]
+    assert metrics["val/opening_correlation"] > 0.8
+    assert metrics["val/l1"] < 0.5 * metrics["val/reference_l1"]
+    assert set(stage.networks()) == {"speech_features", "lip_landmarks"}
+
+
+def test_lip_losses_by_hand():
+    stage, rows = lip_stage(velocity_weight=2.0), batch(4)
+    losses = stage.losses(rows)
+    still = rows["reference_lips"][:, None].expand_as(rows["lips"])
+    l1 = (still - rows["lips"]).abs().mean()
+    velocity = rows["lips"].diff(dim=1).abs().mean()
+    torch.testing.assert_close(losses["l1"], l1)
+    torch.testing.assert_close(losses["loss"], l1 + 2 * velocity)
+    one = {key: value[:, :1] if key == "lips" else value for key, value in rows.items()}
+    one["waveform"] = rows["waveform"][:, :640]
+    assert stage.losses(one)["velocity"] == 0
+
+
+def test_opening_agrees_with_the_media_side():
+    from s2tf.media.lips import mouth_opening
+
+    lips = torch.randn(3, 5, 20, 2)
+    torch.testing.assert_close(opening(lips), torch.from_numpy(mouth_opening(lips.numpy())))
+
+
+def test_correlation_counts_a_mouth_that_does_not_move_as_zero():
+    true = torch.randn(2, 30)
+    assert correlation(torch.stack([2 * true[0] + 3, -true[1]]), true).item() == pytest.approx(0.0, abs=1e-5)
+    assert correlation(torch.ones(2, 30), true) == 0
+
+
+def test_motion_is_learned_and_sampled_from_unseen_speech(tmp_path):
+    stage = motion_stage(speech_dropout=0.1, draws=2)
+    rows = make_rows(8, seed=1)
+    run = trainer(tmp_path, 150)
+    before = stage.losses(batch(), 4, 0.0, torch.Generator().manual_seed(0))["loss"]
+    run.fit(stage, loader(make_rows(32)), loader(rows))
+    first, second = (run.validate(stage, loader(rows), verbose=False)[0]["val/loss"] for _ in range(2))
+    assert first == second
+    assert first < 0.5 * before
+    statistics = stage.diffusion.statistics
+    codes = torch.stack([row["motion"] for row in make_rows(32)]).flatten(0, 1)
+    torch.testing.assert_close(statistics.mean, codes.mean(0))
+    unseen = next(iter(loader(rows)))
+    stage.eval()
+    drawn = stage.generate(unseen["waveform"], FRAMES, steps=10, generator=torch.Generator().manual_seed(0))
+    assert correlation(drawn[..., 0], unseen["motion"][..., 0]) > 0.6
+    assert correlation(drawn[..., 0], unseen["motion"][..., 0].roll(1, 0)) < 0.4
+
+
+def test_generated_motion_has_the_frames_of_its_speech_and_follows_the_generator():
+    stage = motion_stage().eval()
+    for frames in (1, 5, FRAMES + 1, 10 * FRAMES + 3):
+        waveform = torch.randn(1, frames * 640 - 17)
+        draws = [stage.generate(waveform, frames, 3, torch.Generator().manual_seed(5)) for _ in range(2)]
+        assert draws[0].shape == (1, frames, 3)
+        assert torch.equal(*draws)
+
+
+def test_statistics_that_are_there_are_kept(tmp_path):
+    stage = motion_stage()
+    stage.diffusion.statistics.fit([torch.randn(10, 3) + 100])
+    mean = stage.diffusion.statistics.mean.clone()
+    trainer(tmp_path, 1).fit(stage, loader(make_rows(8)))
+    assert torch.equal(stage.diffusion.statistics.mean, mean)
+
+
+def test_shards_without_codes_are_named():
+    rows = batch(2)
+    del rows["motion"]
+    with pytest.raises(ValueError, match=r"no motion codes \(motion\.npy\)"):
+        motion_stage().losses(rows, 1, 0.0)
+
+
+def test_a_frozen_pretrained_transformer_stays_out_of_checkpoints_and_the_rest_comes_back(tmp_path):
+    HubertFeatures("random", config=HUBERT).backbone.save_pretrained(tmp_path / "weights")
+    stage = motion_stage(HubertFeatures(str(tmp_path / "weights"), layers="weighted"))
+    state = stage.state_dict()
+    assert not [key for key in state if key.startswith("speech_features.backbone.")]
+    assert "speech_features.layer_weights" in state
+    torch.nn.init.normal_(stage.speech_features.layer_weights)
+    other = motion_stage(HubertFeatures(str(tmp_path / "weights"), layers="weighted"))
+    other.load_state_dict(stage.state_dict())
+    waveform = torch.randn(1, 3200)
+    torch.testing.assert_close(other.eval().speech_features(waveform, 5), stage.eval().speech_features(waveform, 5))
+    exported = Network.from_pretrained(stage.export(tmp_path / "run") / "speech_features")
+    torch.testing.assert_close(exported(waveform, 5), stage.speech_features(waveform, 5))
+
+
+def test_random_transformers_stay_in_checkpoints():
+    stage = motion_stage(HubertFeatures("random", config=HUBERT))
+    assert any(key.startswith("speech_features.backbone.") for key in stage.state_dict())
+    assert stage.speech_features.is_random
+
+
+def test_features_of_another_width_are_named():
+    with pytest.raises(ValueError, match=r"lip_landmarks\.feature_dim is 16, expected 8"):
+        LipLandmarksStage(LogMelFeatures(8), LipLandmarks(16))
+    with pytest.raises(ValueError, match="expected a SpeechFeatures"):
+        LipLandmarksStage(LipLandmarks(16), LipLandmarks(16))
+    with pytest.raises(ValueError, match=r"speech_dropout is 1\.5"):
+        motion_stage(speech_dropout=1.5)
