@@ -45,10 +45,11 @@ def compose(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         UserError: a file is missing or not a mapping, bases form a cycle, an override is malformed or names an
             unknown key, a variable is unused or undefined, or a value that must be given (`???`) was not.
     """
-    tree = _load(Path(path), ())
+    read: set[str] = set()
+    tree = _load(Path(path), (), read)
     for override in overrides:
         tree = _override(tree, override)
-    _check_variables(tree, path)
+    tree = _check_variables(tree, read, path)
     try:
         config = OmegaConf.to_container(OmegaConf.create(tree), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -86,7 +87,8 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _load(path: Path, parents: tuple[Path, ...]) -> dict[str, Any]:
+def _load(path: Path, parents: tuple[Path, ...], read: set[str]) -> dict[str, Any]:
+    """The merged tree of `path` and its bases; adds to `read` the variables that any of the files refers to."""
     path = path.resolve()
     if path in parents:
         chain = " -> ".join(str(parent) for parent in (*parents, path))
@@ -103,9 +105,10 @@ def _load(path: Path, parents: tuple[Path, ...]) -> dict[str, Any]:
     tree = OmegaConf.to_container(loaded, resolve=False)
     assert isinstance(tree, dict)
     bases = tree.pop("base", None) or []
+    read |= _references(tree)
     merged: dict[str, Any] = {}
     for base in bases if isinstance(bases, list) else [bases]:
-        merged = merge(merged, _load(path.parent / str(base), (*parents, path)))
+        merged = merge(merged, _load(path.parent / str(base), (*parents, path), read))
     return merge(merged, {str(key): value for key, value in tree.items()})
 
 
@@ -125,13 +128,20 @@ def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:
     return merge(tree, nested)
 
 
-def _check_variables(tree: dict[str, Any], path: str | Path) -> None:
-    used = set(VARIABLE.findall(json.dumps(tree, default=str)))
-    defined = set(tree.get("vars") or {})
-    if used - defined:
-        raise UserError(f"{path}: vars.{sorted(used - defined)[0]} is used but not defined under `vars:`")
-    if defined - used:
-        raise UserError(f"{path}: vars.{sorted(defined - used)[0]} is defined under `vars:` but never used: a typo?")
+def _check_variables(tree: dict[str, Any], read: set[str], path: str | Path) -> dict[str, Any]:
+    """The tree without the variables that it does not need, such as those of a part that an ablation switched off."""
+    used = _references(tree)
+    variables = tree.get("vars") or {}
+    undefined, strange = used - set(variables), set(variables) - used - read
+    if undefined:
+        raise UserError(f"{path}: vars.{sorted(undefined)[0]} is used but not defined under `vars:`")
+    if strange:
+        raise UserError(f"{path}: vars.{sorted(strange)[0]} is defined under `vars:` but never used: a typo?")
+    return {**tree, "vars": {name: value for name, value in variables.items() if name in used}}
+
+
+def _references(tree: dict[str, Any]) -> set[str]:
+    return set(VARIABLE.findall(json.dumps(tree, default=str)))
 
 
 def _explain(path: str | Path, error: OmegaConfBaseException) -> str:

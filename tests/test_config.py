@@ -38,6 +38,11 @@ def test_of_several_bases_the_later_wins(experiment):
     assert trainer == {"max_steps": 7, "devices": 4, "precision": 32}
 
 
+def test_a_variable_of_a_part_that_is_switched_off_need_not_be_given(experiment):
+    config = compose(experiment("base: base.yaml\ndata: {init_args: {shards: here}}"))
+    assert config["data"]["init_args"]["shards"] == "here"
+
+
 def test_overrides_come_last_and_are_typed(experiment):
     path = experiment("base: base.yaml\nmodel: {init_args: {deep: {x: 5}}}")
     config = compose(path, ["vars.shards=s", "model.init_args.deep.x=1e-4", "trainer.max_steps=3"])

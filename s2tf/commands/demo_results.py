@@ -104,7 +104,8 @@ def _write(speaker: UnseenSpeaker, folder: Path, random_weights: tuple[str, ...]
     Image.fromarray(speaker.portrait).save(folder / "portrait.png")
     if speaker.generated is None:
         return
-    with VideoWriter(folder / "talking.mp4", speaker.generated.shape[1], FPS, speaker.waveform) as video:
+    size = speaker.generated.shape[1]
+    with VideoWriter(folder / "talking.mp4", (size, size), FPS, speaker.waveform) as video:
         for frame in speaker.generated:
             video.write(frame)
     shown = sheet_indices(min(len(speaker.frames), len(speaker.generated)))

@@ -29,7 +29,7 @@ STILLS_OF_UNSEEN = 9
 class JudgeData:
     """Which pictures judges are trained on."""
 
-    speakers: int = 1200
+    speakers: int = 800
     days: int = 2
     """Each speaker is seen on so many days: other hair colour, clothes, background and light, the same face."""
     stills: int = 2

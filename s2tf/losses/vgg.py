@@ -33,6 +33,9 @@ class VGGPyramid(Network):
         ValueError: a number out of its range, or a width other than 1 with given weights.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, weights: str, layers: int = 5, scales: int = 4, width: float = 1.0) -> None:
         super().__init__()
         if not 1 <= layers <= len(BLOCKS):

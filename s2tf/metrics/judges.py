@@ -47,9 +47,9 @@ class JudgeExamples:
 class JudgeTraining:
     """How judges are trained; the numbers are passes over the examples."""
 
-    face_epochs: int = 14
-    gender_epochs: int = 3
-    mouth_epochs: int = 8
+    face_epochs: int = 10
+    gender_epochs: int = 2
+    mouth_epochs: int = 6
     batch_size: int = 64
     lr: float = 3e-3
     width: int = 16
@@ -127,7 +127,7 @@ def train_judges(
     training = training or JudgeTraining()
     opening = torch.from_numpy(mouth_opening(examples.lips.numpy()))[:, None]
     lips = examples.lips.reshape(len(examples), LIP_VALUES)
-    jobs = {
+    jobs: dict[str, tuple[Tensor, int, Callable[[Tensor, Tensor], Tensor]]] = {
         "face": (examples.identity.float(), training.face_epochs, F.smooth_l1_loss),
         "gender": (examples.gender.float()[:, None], training.gender_epochs, F.binary_cross_entropy_with_logits),
         "mouth": (torch.cat([opening, lips], dim=1).float(), training.mouth_epochs, _mouth_loss),

@@ -1,5 +1,7 @@
 """Discriminator D (Eq. 17 of the paper): StyleGAN2's residual discriminator, as in LIA."""
 
+import itertools
+
 import torch
 import torch.nn as nn
 from torch import Tensor
@@ -33,7 +35,7 @@ class Discriminator(Network):
         last = widths[-1]
         self.group = group
         self.from_rgb = EqualisedBlock(3, widths[0], 1)
-        self.blocks = nn.Sequential(*(DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)))
+        self.blocks = nn.Sequential(*(DownBlock(*pair) for pair in itertools.pairwise(widths)))
         self.final = EqualisedBlock(last + 1, last, 3)
         self.head = nn.Sequential(EqualisedLinear(last * 16, last), BiasedLeakyReLU(last), EqualisedLinear(last, 1))
 

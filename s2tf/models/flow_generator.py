@@ -1,5 +1,6 @@
 """Motion warper G_w (Eq. 12 of the paper): flow and occlusion at each scale from StyleGAN2's style blocks."""
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -106,7 +107,7 @@ class FlowGenerator(Network):
         self.directions = DirectionBank(latent_dim, motion_dim)
         self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
         self.first = StyledConv(widths[0], widths[0], latent_dim)
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(itertools.pairwise(widths))
         self.ups = nn.ModuleList(StyledConv(before, after, latent_dim, up=True) for before, after in pairs)
         self.convs = nn.ModuleList(StyledConv(after, after, latent_dim) for _, after in pairs)
         self.to_flows = nn.ModuleList(

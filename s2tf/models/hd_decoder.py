@@ -1,8 +1,7 @@
-"""Decoder HD_f: the refined warped latents to a picture, at the input's size or through a codebook at twice the size."""
+"""Decoder HD_f: the refined latents to a picture, at the input's size or through a codebook at twice the size."""
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
@@ -140,9 +139,7 @@ class CodebookDecoder(Network):
 class _Level(nn.Module):
     """The blocks of one side: residual blocks, fusion after the first, attention after each, doubling at the end."""
 
-    def __init__(
-        self, in_channels: int, channels: int, res_blocks: int, attention: bool, fused: int, up: bool
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, res_blocks: int, attention: bool, fused: int, up: bool) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
             ResidualBlock(in_channels if index == 0 else channels, channels) for index in range(res_blocks)

@@ -1,4 +1,6 @@
-"""Lip guider and lip refiner G_R (Eq. 13 of the paper): lip landmarks, drawn as a picture, refine the warped latents."""
+"""Lip guider and lip refiner G_R (Eq. 13 of the paper): drawn lip landmarks refine the warped latents."""
+
+import itertools
 
 import torch
 import torch.nn as nn
@@ -10,9 +12,6 @@ from s2tf.nn.lips import draw_lips, mouth_region
 from s2tf.nn.network import Network
 from s2tf.nn.vq_blocks import ResidualBlock
 
-FIRST_CHANNELS = 16
-"""Width of the guider at full size; it doubles with each halving of the side, as in AniPortrait's pose guider."""
-
 
 class LipGuider(Network):
     """The lip landmarks' picture to guidance maps z_l: convolutions that halve the side, with an output at each scale.
@@ -21,19 +20,22 @@ class LipGuider(Network):
         size: side in pixels at which the landmarks are drawn.
         coarsest: side of the coarsest guidance.
         finest: side of the finest guidance.
-        channel_max: greatest width.
+        channels: width at full size; it doubles with each halving of the side, as in AniPortrait's pose guider ...
+        channel_max: ... up to this.
     """
 
-    def __init__(self, size: int = 256, coarsest: int = 8, finest: int = 64, channel_max: int = 128) -> None:
+    def __init__(
+        self, size: int = 256, coarsest: int = 8, finest: int = 64, channels: int = 16, channel_max: int = 128
+    ) -> None:
         super().__init__()
         if not coarsest <= finest <= size:
             raise ValueError(f"lip guider: coarsest {coarsest}, finest {finest}: expected coarsest <= finest <= {size}")
         self.size = size
         sides = octaves(coarsest, size, "size")[::-1]
-        widths = [min(FIRST_CHANNELS * 2**n, channel_max) for n in range(len(sides))]
+        widths = [min(channels * 2**n, channel_max) for n in range(len(sides))]
         self.first = nn.Sequential(nn.Conv2d(3, widths[0], 3, padding=1), nn.SiLU())
-        self.downs = nn.ModuleList(_halving(*pair) for pair in zip(widths, widths[1:], strict=False))
-        self.channels = {side: width for side, width in zip(sides, widths, strict=True) if side <= finest}
+        self.downs = nn.ModuleList(_halving(*pair) for pair in itertools.pairwise(widths))
+        self.widths = {side: width for side, width in zip(sides, widths, strict=True) if side <= finest}
         """Width of the guidance at each of its sides."""
 
     def forward(self, points: Tensor) -> dict[int, Tensor]:
@@ -43,7 +45,7 @@ class LipGuider(Network):
         for down in self.downs:
             x = down(x)
             guidance[x.shape[-1]] = x
-        return {side: guidance[side] for side in self.channels}
+        return {side: guidance[side] for side in self.widths}
 
 
 class LipRefiner(Network):
@@ -59,15 +61,13 @@ class LipRefiner(Network):
         hidden: greatest width inside the refiner.
     """
 
-    def __init__(
-        self, guider: LipGuider, channel_base: int = 16384, channel_max: int = 512, hidden: int = 128
-    ) -> None:
+    def __init__(self, guider: LipGuider, channel_base: int = 16384, channel_max: int = 512, hidden: int = 128) -> None:
         super().__init__()
         self.guider = guider
         self.merges = nn.ModuleDict(
             {
                 str(side): _Merge(octave_channels(side, channel_base, channel_max), width, hidden)
-                for side, width in guider.channels.items()
+                for side, width in guider.widths.items()
             }
         )
 

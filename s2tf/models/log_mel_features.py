@@ -1,4 +1,4 @@
-"""Speech features without pretrained weights: a log-mel spectrogram and a small stack of convolutions, trained along."""
+"""Speech features without pretrained weights: log-mel spectra and a small stack of convolutions, trained along."""
 
 import math
 
@@ -15,7 +15,7 @@ MEL_HOP = 160
 """10 ms: two spectra per feature."""
 FFT = 512
 FLOOR = 1e-3
-"""Power below which sound counts as silence; speech is normalised to unit variance, so this is relative to its level."""
+"""Power below which sound counts as silence; relative to the speech, whose variance is one."""
 
 
 class LogMelFeatures(SpeechFeatures):

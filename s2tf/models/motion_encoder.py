@@ -1,5 +1,7 @@
 """Identity encoder phi_id and motion encoder phi_m (Eq. 11 of the paper): MLPs on the image encoder's latent vector."""
 
+import itertools
+
 import torch.nn as nn
 from torch import Tensor
 
@@ -46,7 +48,7 @@ class MotionEncoder(Network):
 
 def _mlp(widths: list[int], linear: bool) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for index, (width_in, width_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (width_in, width_out) in enumerate(itertools.pairwise(widths)):
         if index > 0 and not linear:
             layers.append(BiasedLeakyReLU(width_in))
         layers.append(EqualisedLinear(width_in, width_out))

@@ -12,6 +12,9 @@ from s2tf.models.lip_landmarks import paired
 from s2tf.nn.convolution import make_norm
 from s2tf.nn.network import Network
 
+FADE = 8.0
+"""Frames over which the start code fades by e."""
+
 
 class MotionUNet(Network):
     """ε̂(M_t, t, z^s) of Eq. 20: noise in a sequence of motion codes, from the noisy codes, t and speech features.
@@ -21,9 +24,11 @@ class MotionUNet(Network):
     the condition is one vector per frame, the time embedding plus the projected speech, averaged at the coarse levels;
     the speech is also concatenated to the input.
 
-    A start code says what the first frame is: two more inputs hold it there, with a flag, and zeros elsewhere.
+    A start code says what the first frame is. It is concatenated to the input of every frame, with a flag, and both
+    fade with exp(-frame / 8): convolutions, which know no position, see from it how far the start is.
 
-    Any T >= 1: the sequence is padded by its last frame to a multiple of the coarsest level's stride, and cropped.
+    Any T >= 1: both ends are continued by their own frame, by one stride of the coarsest level or a little more, and
+    cropped again. So lengths become multiples of the stride, and the zeros that convolutions pad with stay away.
     """
 
     def __init__(
@@ -106,7 +111,8 @@ class MotionUNet(Network):
         speech = self.speech(speech)
         condition = self.time(timestep_embedding(t, self.frequencies).to(x_t))[:, :, None] + speech
         hidden = self.enter(torch.cat([state, speech], dim=1))
-        return self.leave(self._through_levels(hidden, F.silu(condition)))[:, :, :frames].transpose(1, 2)
+        predicted = self.leave(self._through_levels(hidden, F.silu(condition)))
+        return predicted[:, :, self.stride : self.stride + frames].transpose(1, 2)
 
     def _through_levels(self, hidden: Tensor, condition: Tensor) -> Tensor:
         conditions = {condition.shape[2]: condition}
@@ -120,16 +126,14 @@ class MotionUNet(Network):
         return hidden
 
     def _padded(self, sequence: Tensor) -> Tensor:
-        """(B, C, T) continued by its last frame to a multiple of the stride."""
-        return F.pad(sequence, (0, -sequence.shape[2] % self.stride), mode="replicate")
+        """(B, C, T) continued at both ends to a multiple of the stride."""
+        return F.pad(sequence, (self.stride, self.stride + -sequence.shape[2] % self.stride), mode="replicate")
 
 
 class ResidualBlock(nn.Module):
     """Norm, SiLU, convolution, twice; scaled and shifted in between; `resample` changes the number of frames."""
 
-    def __init__(
-        self, c_in: int, c_out: int, condition_dim: int, dropout: float, resample: float = 1.0
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, condition_dim: int, dropout: float, resample: float = 1.0) -> None:
         super().__init__()
         self.resample = resample
         self.norm_in = make_norm("group", c_in)
@@ -222,13 +226,13 @@ def timestep_embedding(t: Tensor, size: int) -> Tensor:
 
 
 def _known(x_t: Tensor, start: Tensor | None, started: Tensor | None) -> Tensor:
-    """The start code in the first frame with a flag beside it, zeros elsewhere: (B, T, m + 1)."""
+    """The start code with a flag beside it, both fading from the first frame on; zeros without one: (B, T, m + 1)."""
     batch, frames, size = x_t.shape
-    known = x_t.new_zeros(batch, 1, size + 1)
-    if start is not None:
-        flag = x_t.new_ones(batch, 1) if started is None else started.to(x_t)[:, None]
-        known = torch.cat([start.to(x_t) * flag, flag], dim=1)[:, None]
-    return F.pad(known, (0, 0, 0, frames - 1))
+    if start is None:
+        return x_t.new_zeros(batch, frames, size + 1)
+    flag = x_t.new_ones(batch, 1) if started is None else started.to(x_t)[:, None]
+    fade = torch.exp(-torch.arange(frames, device=x_t.device) / FADE).to(x_t)
+    return torch.cat([start.to(x_t) * flag, flag], dim=1)[:, None] * fade[:, None]
 
 
 def _run(parts: nn.Module, hidden: Tensor, conditions: dict[int, Tensor]) -> Tensor:
@@ -242,8 +246,8 @@ def _conv(c_in: int, c_out: int) -> nn.Conv1d:
 
 
 def _zeroed(convolution: nn.Conv1d) -> nn.Conv1d:
-    nn.init.zeros_(convolution.weight)
-    nn.init.zeros_(convolution.bias)
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
     return convolution
 
 
@@ -253,4 +257,4 @@ def _check_sizes(channels: Sequence[int], attention_levels: Sequence[int], head_
             raise ValueError(f"attention_levels names {level}, expected indices of the {len(channels)} levels")
     for width in {channels[-1], *(channels[level] for level in attention_levels)}:
         if width % head_dim:
-            raise ValueError(f"head_dim is {head_dim}, expected a divisor of the width {width} of a level it is used at")
+            raise ValueError(f"head_dim is {head_dim}, expected a divisor of {width}, a width that has attention")

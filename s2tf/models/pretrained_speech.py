@@ -147,7 +147,7 @@ class Wav2Vec2Features(_TransformerFeatures):
 
 
 def _quiet(config: PretrainedConfig) -> PretrainedConfig:
-    """Without what only pretraining needs: random masks fail on short speech, dropped layers break their weighted sum."""
+    """Without what pretraining needs: random masks fail on short speech, and dropped layers break the weighted sum."""
     config.apply_spec_augment = False
     config.layerdrop = 0.0
     return config

@@ -16,13 +16,17 @@ def fir_kernel(gain: float = 1.0) -> Tensor:
 
 
 class Blur(nn.Module):
-    """Pad by `pad` pixels before and after and filter each channel: (B, C, H, W) -> (B, C, H + a + b - 3, ...)."""
+    """Pad by `pad` pixels before and after and filter each channel: (B, C, H, W) -> (B, C, H + a + b - 3, ...).
+
+    With `stride` 2 only every second pixel of the result is computed.
+    """
 
     kernel: Tensor
 
-    def __init__(self, pad: tuple[int, int], gain: float = 1.0) -> None:
+    def __init__(self, pad: tuple[int, int], gain: float = 1.0, stride: int = 1) -> None:
         super().__init__()
         self.pad = pad
+        self.stride = stride
         self.register_buffer("kernel", fir_kernel(gain), persistent=False)
 
     @classmethod
@@ -30,6 +34,11 @@ class Blur(nn.Module):
         """The blur in front of an unpadded convolution of `kernel` pixels and stride 2, so that sides halve."""
         total = len(TAPS) - 2 + kernel - 1
         return cls(((total + 1) // 2, total // 2))
+
+    @classmethod
+    def halving(cls) -> "Blur":
+        """The blur and sub-sampling by two together."""
+        return cls((1, 1), stride=2)
 
     @classmethod
     def after_transpose(cls) -> "Blur":
@@ -42,8 +51,8 @@ class Blur(nn.Module):
         channels = x.shape[1]
         weight = self.kernel.to(x.dtype).expand(channels, 1, *self.kernel.shape)
         if before == after:
-            return F.conv2d(x, weight, padding=before, groups=channels)
-        return F.conv2d(F.pad(x, (before, after, before, after)), weight, groups=channels)
+            return F.conv2d(x, weight, stride=self.stride, padding=before, groups=channels)
+        return F.conv2d(F.pad(x, (before, after, before, after)), weight, stride=self.stride, groups=channels)
 
 
 class FirUpsample(nn.Module):

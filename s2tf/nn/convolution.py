@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch.nn as nn
 
-Norm = Literal["none", "group"]
+Norm = Literal["none", "batch", "group"]
 
 
 def scaled_channels(channels: int, width: float) -> int:
@@ -13,17 +13,22 @@ def scaled_channels(channels: int, width: float) -> int:
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
-    """The normalisation called `norm`: `none`, or `group` with groups of at least four channels, at most 32 groups.
+    """The normalisation called `norm`.
+
+    `none`, `batch`, or `group` with groups of at least four channels, at most 32 of them. Group norm takes each
+    picture's own mean and contrast out, which a decoder then has to find again; it learns colours slowly.
 
     Raises:
         ValueError: another name.
     """
     if norm == "none":
         return nn.Identity()
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
     if norm == "group":
         groups = max(count for count in range(1, 33) if channels % count == 0 and channels // count >= 4)
         return nn.GroupNorm(groups, channels)
-    raise ValueError(f"norm is {norm!r}, expected 'none' or 'group'")
+    raise ValueError(f"norm is {norm!r}, expected 'none', 'batch' or 'group'")
 
 
 def initialise_relu_network(module: nn.Module) -> None:

@@ -97,9 +97,7 @@ class DownBlock(nn.Module):
         super().__init__()
         self.conv1 = EqualisedBlock(in_channels, in_channels, 3)
         self.conv2 = EqualisedBlock(in_channels, out_channels, 3, down=True)
-        self.skip = nn.Sequential(
-            Blur.before_stride(1), EqualisedConv2d(in_channels, out_channels, 1, stride=2, bias=False)
-        )
+        self.skip = nn.Sequential(Blur.halving(), EqualisedConv2d(in_channels, out_channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """The mean of the two ways, at unit variance."""

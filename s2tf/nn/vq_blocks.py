@@ -8,11 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 NORM_GROUPS = 32
+CHANNELS_IN_GROUP = 2
+"""Least channels that are normalised together: CodeFormer's at its narrowest."""
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation in 32 groups, or the most that divide a narrower width."""
-    return nn.GroupNorm(math.gcd(NORM_GROUPS, channels), channels, eps=1e-6)
+    """Group normalisation in 32 groups, or fewer for narrow widths."""
+    return nn.GroupNorm(math.gcd(NORM_GROUPS, max(1, channels // CHANNELS_IN_GROUP)), channels, eps=1e-6)
 
 
 class ResidualBlock(nn.Module):

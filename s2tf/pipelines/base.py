@@ -117,7 +117,8 @@ class Pipeline:
         settings: Mapping[str, Any],
         random_weights: Sequence[str],
     ) -> PipelineT:
-        return cls(**components, **settings, random_weights=random_weights)
+        arguments: dict[str, Any] = {**components, **settings, "random_weights": random_weights}
+        return cls(**arguments)
 
 
 def read_index(folder: Path) -> dict[str, Any]:

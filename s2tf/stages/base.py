@@ -46,7 +46,7 @@ class Stage(L.LightningModule):
             part.eval()
         return self
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """The state without the frozen parts, whose weights live in the files they were loaded from."""
         state = super().state_dict(*args, **kwargs)
         return {key: value for key, value in state.items() if not self._is_frozen(key)}

@@ -10,6 +10,7 @@ from torch import Tensor
 from s2tf.batches import FramePairBatch
 from s2tf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from s2tf.losses.codebook import code_loss
+from s2tf.losses.flow import face_points, point_flow_loss
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
@@ -21,6 +22,8 @@ from s2tf.stages.optimisation import total_steps, warmup_cosine
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 """LIA's scaling of the rate and of Adam's second moment, left over from StyleGAN2's lazy regularisation."""
 SECOND_MOMENT = 0.99
+ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
+"""Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
 
 
 @dataclass
@@ -39,6 +42,8 @@ class LossWeights:
     """L1 of the RGB decoder's picture where the codebook makes the final one."""
     mouth: float = 1.0
     """L1 of the predicted lips and placement."""
+    flow: float = 0.0
+    """Guidance of the flow by face and lip points, for short trainings from scratch; not of the paper."""
     r1: float = 0.0
     """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
 
@@ -60,6 +65,7 @@ class MotionAutoencoderStage(Stage):
         vgg: VGGPyramid | None = None,
         weights: LossWeights | None = None,
         learning_rate: float = 0.002,
+        ordinary_learning_rate: float = 1e-4,
         momentum: float = 0.0,
         schedule: Literal["constant", "cosine"] = "constant",
         warmup_steps: int = 0,
@@ -75,7 +81,9 @@ class MotionAutoencoderStage(Stage):
             discriminator: D, at the autoencoder's output size; None trains without the adversarial term.
             vgg: the perceptual loss; None trains without it.
             weights: of the terms.
-            learning_rate: of Adam; the paper's 0.002, times LIA's 4/5 for the generator and 16/17 for D.
+            learning_rate: of Adam for the equalised networks; the paper's 0.002, times LIA's 4/5 and for D 16/17.
+            ordinary_learning_rate: for layers that are not equalised: lip refiner, mouth reader and the codebook's
+                HD_f; the paper's 1e-4.
             momentum: Adam's first-moment decay; LIA's 0.
             schedule: of the rate: constant as in the paper, or a cosine to zero at max_steps.
             warmup_steps: steps over which the rate rises from near zero, with the cosine.
@@ -90,8 +98,8 @@ class MotionAutoencoderStage(Stage):
         super().__init__()
         self.autoencoder, self.discriminator, self.vgg = autoencoder, discriminator, vgg
         self.weights = weights or LossWeights()
-        self.learning_rate, self.momentum = learning_rate, momentum
-        self.schedule, self.warmup_steps = schedule, warmup_steps
+        self.learning_rate, self.ordinary_learning_rate = learning_rate, ordinary_learning_rate
+        self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start = beta, adversarial_start
         self.restart_codes_every, self.mouth_noise = restart_codes_every, mouth_noise
         self.quality = FrameQuality()
@@ -139,19 +147,31 @@ class MotionAutoencoderStage(Stage):
         self.copy_quality.reset()
 
     def configure_optimizers(self) -> Any:
-        """One Adam with LIA's rates: a group for the autoencoder and one for the discriminator."""
-        groups = [self._group(self.autoencoder, GENERATOR_RATIO)]
+        """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
+        ordinary = [
+            parameter
+            for module in self.autoencoder.modules()
+            if isinstance(module, ORDINARY_LAYERS)
+            for parameter in module.parameters()
+        ]
+        known = {id(parameter) for parameter in ordinary}
+        equalised = [parameter for parameter in self.autoencoder.parameters() if id(parameter) not in known]
+        rate = self.learning_rate
+        groups = [
+            self._group(equalised, rate * GENERATOR_RATIO, GENERATOR_RATIO),
+            self._group(ordinary, self.ordinary_learning_rate, GENERATOR_RATIO),
+        ]
         if self.discriminator is not None:
-            groups.append(self._group(self.discriminator, DISCRIMINATOR_RATIO))
+            parameters = list(self.discriminator.parameters())
+            groups.append(self._group(parameters, rate * DISCRIMINATOR_RATIO, DISCRIMINATOR_RATIO))
         optimizer = torch.optim.Adam(groups)
         if self.schedule == "constant":
             return optimizer
         scheduler = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _group(self, network: Network, ratio: float) -> dict[str, Any]:
-        betas = (self.momentum**ratio, SECOND_MOMENT**ratio)
-        return {"params": list(network.parameters()), "lr": self.learning_rate * ratio, "betas": betas}
+    def _group(self, parameters: list[torch.nn.Parameter], rate: float, ratio: float) -> dict[str, Any]:
+        return {"params": parameters, "lr": rate, "betas": (self.momentum**ratio, SECOND_MOMENT**ratio)}
 
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
         lips, placement = (
@@ -167,6 +187,11 @@ class MotionAutoencoderStage(Stage):
             "mouth": F.l1_loss(mouth.lips, batch["target_lips"])
             + F.l1_loss(mouth.placement, batch["target_placement"]),
         }
+        source_points, target_points = (
+            face_points(batch[f"{frame}_lips"], batch[f"{frame}_placement"])  # type: ignore[literal-required]
+            for frame in ("source", "target")
+        )
+        terms["flow"] = point_flow_loss(rendering.flow, source_points, target_points)
         if self.vgg is not None and self.weights.vgg > 0:
             terms["vgg"] = self.vgg(rendering.image, true)
         if rendering.code is not None:

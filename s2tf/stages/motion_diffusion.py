@@ -85,7 +85,7 @@ class MotionDiffusionStage(Stage):
         self.speech_features.mark_trained()
         statistics = cast(MotionStatistics, self.diffusion.statistics)
         if not statistics.fitted:
-            batches = itertools.islice(self.trainer.train_dataloader, self.statistics_batches)
+            batches = itertools.islice(cast(Any, self.trainer.train_dataloader), self.statistics_batches)
             moments = sum(statistics.moments(_codes(batch)) for batch in batches)
             if not isinstance(moments, Tensor):
                 raise ValueError("the training data is empty: there are no motion codes to compute statistics from")

@@ -12,7 +12,7 @@ def face(seed=0, opening=0.1):
     points = rng.uniform(-0.5, 0.5, (68, 2))
     points[[36, 39, 42, 45]] = [[-0.3, -0.1], [-0.1, -0.1], [0.1, -0.1], [0.3, -0.1]]
     points[27:31] = [[0.0, y] for y in (-0.1, -0.05, 0.0, 0.05)]
-    points[48:68] = rng.uniform(-0.15, 0.15, (20, 2)) + (0, 0.35)
+    points[48:68] = rng.uniform(-0.15, 0.15, (20, 2)) + np.array([0, 0.35])
     points[61:64, 1], points[65:68, 1] = 0.3, 0.3 + 0.6 * opening
     return points
 
@@ -70,7 +70,9 @@ def test_mouth_opening_is_in_eye_distances():
 
 
 def test_picture_units_are_the_edges_and_come_back():
-    np.testing.assert_allclose(to_picture_units(np.array([[0, 0], [64, 64], [32, 16]]), 64), [[-1, -1], [1, 1], [0, -0.5]])
+    np.testing.assert_allclose(
+        to_picture_units(np.array([[0, 0], [64, 64], [32, 16]]), 64), [[-1, -1], [1, 1], [0, -0.5]]
+    )
     pixels = np.random.default_rng(0).uniform(0, 100, (5, 68, 2))
     np.testing.assert_allclose(to_pixels(to_picture_units(pixels, (50, 100)), (50, 100)), pixels)
     np.testing.assert_allclose(to_picture_units(np.array([100.0, 50.0]), (50, 100)), [1, 1])

@@ -76,7 +76,7 @@ def trainer(tmp_path, steps, **kwargs):
 
 def test_lips_learn_to_follow_the_speech_of_unseen_rows(tmp_path):
     stage = lip_stage(velocity_weight=0.5)
-    run = trainer(tmp_path, 150)
+    run = trainer(tmp_path, 100)
     run.fit(stage, loader(make_rows(32)), loader(make_rows(8, seed=1)))
     metrics = run.validate(stage, loader(make_rows(8, seed=1)), verbose=False)[0]
     assert metrics["val/opening_correlation"] > 0.8
@@ -111,9 +111,9 @@ def test_correlation_counts_a_mouth_that_does_not_move_as_zero():
 
 
 def test_motion_is_learned_and_sampled_from_unseen_speech(tmp_path):
-    stage = motion_stage(speech_dropout=0.1, draws=2)
+    stage = motion_stage(speech_dropout=0.1)
     rows = make_rows(8, seed=1)
-    run = trainer(tmp_path, 150)
+    run = trainer(tmp_path, 100)
     before = stage.losses(batch(), 4, 0.0, torch.Generator().manual_seed(0))["loss"]
     run.fit(stage, loader(make_rows(32)), loader(rows))
     first, second = (run.validate(stage, loader(rows), verbose=False)[0]["val/loss"] for _ in range(2))
