@@ -140,7 +140,7 @@ def _check_variables(tree: dict[str, Any], read: set[str], path: str | Path) -> 
     return {**tree, "vars": {name: value for name, value in variables.items() if name in used}}
 
 
-def _references(tree: dict[str, Any]) -> set[str]:
+def _references(tree: Any) -> set[str]:
     return set(VARIABLE.findall(json.dumps(tree, default=str)))
 
 

@@ -26,6 +26,10 @@ class DemoPlan:
     source: Path | None = None
     stretch: int = 1
     """Every stage trains `stretch` times the steps of its YAML."""
+    steps: int | None = None
+    """Steps of every stage instead of those of its YAML; the project's own tests take few."""
+    videos: int = 8
+    """Unseen speakers that get videos; every one of them gets a portrait."""
     speakers: int = 360
     val: float = 8 / 360
     test: float = 32 / 360
@@ -185,8 +189,8 @@ def _train(stage: str, overrides: list[str], plan: DemoPlan, chain: Chain, runs:
 def _overrides(stage: str, overrides: list[str], plan: DemoPlan) -> list[str]:
     from s2tf.config import compose
 
-    steps = compose(EXPERIMENTS / f"{stage}.yaml", overrides)["trainer"]["max_steps"]
-    return [*overrides, f"seed_everything={plan.seed}", f"trainer.max_steps={steps * plan.stretch}"]
+    steps = plan.steps or plan.stretch * compose(EXPERIMENTS / f"{stage}.yaml", overrides)["trainer"]["max_steps"]
+    return [*overrides, f"seed_everything={plan.seed}", f"trainer.max_steps={steps}"]
 
 
 @contextmanager

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from s2tf.metrics.protocol import Measurement
     from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
-VIDEOS = 8
-"""Speakers that get videos; every test speaker gets a portrait."""
 GENDERS = {"female": 0, "male": 1}
 
 
@@ -34,7 +32,7 @@ class UnseenSpeaker:
     portrait: "np.ndarray"
     """(H', W', 3) uint8, generated from the speech."""
     generated: "np.ndarray | None" = None
-    """(T', R, R, 3) uint8, the video of the portrait; None beyond the first `VIDEOS` speakers."""
+    """(T', R, R, 3) uint8, the video of the portrait; None beyond the first `plan.videos` speakers."""
     wrong: "np.ndarray | None" = None
     """The same portrait with the next speaker's speech."""
 
@@ -64,8 +62,8 @@ def write_speakers(plan: DemoPlan, chain: Chain, out: Path, console: "Console") 
     for index, sample in enumerate(samples):
         portrait = pipeline.portrait(waveforms[index], seed=plan.seed).image
         generated = wrong = None
-        if index < VIDEOS:
-            console.print(f"speaking: {sample.key} ({index + 1} of {min(VIDEOS, len(samples))})", highlight=False)
+        if index < plan.videos:
+            console.print(f"speaking: {sample.key} ({index + 1} of {min(plan.videos, len(samples))})", highlight=False)
             generated = _speak(pipeline, portrait, waveforms[index], plan.seed)
             wrong = _speak(pipeline, portrait, waveforms[(index + 1) % len(samples)], plan.seed)
         speaker = UnseenSpeaker(

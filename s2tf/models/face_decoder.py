@@ -69,7 +69,9 @@ class FaceDecoder(Network):
         if self.form == "spatial":
             z = z.reshape(len(z), SPATIAL_CHANNELS, self.seed_size, self.seed_size)
         seed = self.to_seed(z).reshape(len(z), self.seed_channels, self.seed_size, self.seed_size)
-        return self.to_picture(self.stages(torch.relu(seed)))
+        # Convolutions of few channels run nearly twice as fast on a CPU in this layout.
+        seed = torch.relu(seed).contiguous(memory_format=torch.channels_last)
+        return self.to_picture(self.stages(seed)).contiguous()
 
 
 def _stages(channels: list[tuple[int, int]], norm: Norm, *, double_first: bool) -> nn.Sequential:

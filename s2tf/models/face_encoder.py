@@ -103,7 +103,9 @@ class FaceEncoder(Network):
             z, shape (B, dim).
         """
         bgr = (portrait.flip(1) + 1) * 127.5
-        features = self.convolutions((bgr - self.mean_bgr) / INPUT_SCALE)
+        normalised = (bgr - self.mean_bgr) / INPUT_SCALE
+        # Convolutions of few channels run nearly twice as fast on a CPU in this layout.
+        features = self.convolutions(normalised.contiguous(memory_format=torch.channels_last))
         if self.form == "spatial":
             return self.to_latent(features).flatten(1)
         return self.fc7(torch.relu(self.fc6(self.pool(features).flatten(1))))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any, cast
 
 import torch
 import torch.nn as nn
@@ -88,7 +89,8 @@ class PortraitUNet(Network):
         pieces = self.norm(z_s).reshape(len(z_s), self.tokens, -1)
         context = self.to_context(pieces) + self.token_names
         state = torch.cat([z_t, self.place.expand(len(z_t), -1, -1, -1)], dim=1)
-        return self.unet(state, t, encoder_hidden_states=context).sample
+        # diffusers types its models as not callable.
+        return cast(Any, self.unet)(state, t, encoder_hidden_states=context).sample
 
 
 def _check_sizes(latent_shape: Sequence[int], dim: int, tokens: int, channels: Sequence[int]) -> None:

@@ -105,6 +105,8 @@ class SpeechEncoder(Network):
         """
         if spectrogram.shape[2] < self.shortest:
             raise ValueError(f"the spectrogram has {spectrogram.shape[2]} frames, expected at least {self.shortest}")
+        # Convolutions of few channels run nearly twice as fast on a CPU in this layout.
+        spectrogram = spectrogram.contiguous(memory_format=torch.channels_last)
         features = self.attention(self.blocks(spectrogram)).mean(dim=2)
         return self.head(self.norm(torch.relu(features)).flatten(1))
 
