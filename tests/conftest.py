@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+
+# Before torch is loaded: see `s2tf.cli`.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 os.environ.setdefault("WANDB_MODE", "offline")

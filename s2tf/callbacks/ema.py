@@ -99,9 +99,7 @@ class ExponentialMovingAverage(L.Callback):
         self.batches = state_dict["batches"]
         self._averages = {name: value.clone() for name, value in state_dict["averages"].items()}
 
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Store the weights in training, also while the averages stand in for them."""
         if self._training is not None:
             checkpoint["state_dict"].update(self._training)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "demo"
 STEPS = 25
-"""Denoiser calls of each diffusion when the demo samples."""
+"""Denoiser calls for a portrait in the demo."""
+MOTION_STEPS = 12
+"""Denoiser calls for a clip's motion in the demo."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _assemble(plan: DemoPlan, chain: Chain) -> None:
         lip_landmarks=network("lip_landmarks", "lip_landmarks"),
         motion_features=network("motion_diffusion", "speech_features"),
         motion_diffusion=network("motion_diffusion", "motion_diffusion"),
-        talking_settings=TalkingSettings(crop=crop, steps=STEPS),
+        talking_settings=TalkingSettings(crop=crop, steps=MOTION_STEPS),
     )
     pipeline = SpeechToTalkingFacePipeline(portrait, talking_face)
     pipeline.save_pretrained(chain.pipeline)

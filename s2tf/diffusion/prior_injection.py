@@ -29,9 +29,7 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 """A denoiser: (x_t (B, ...), t (B,)) to the predicted ε (B, ...)."""
 
 
-def injected(
-    predict: Predict, shift: Tensor | None, scheduler: Scheduler, injection: Injection = "input"
-) -> Predict:
+def injected(predict: Predict, shift: Tensor | None, scheduler: Scheduler, injection: Injection = "input") -> Predict:
     """Let `predict` see the ordinary state y_t shifted by the weighted prior.
 
     Args:

@@ -15,7 +15,6 @@ SchedulerKind = Literal["ddpm", "ddim", "dpm-solver++"]
 BetaSchedule = Literal["scaled_linear", "linear"]
 
 
-
 class Scheduler(Protocol):
     """What this package uses of a diffusers scheduler; their common base class declares none of it."""
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from s2tf.nn.lips import place_lips
 
 FACE_X, FACE_Y = (-0.7, 0.0, 0.7), (-0.5, 0.0, 0.5, 1.0)
-"""Points of the face in its canonical frame, in outer-eye distances from between the eyes: brows to chin, cheek to cheek."""
+"""A grid over the face in its canonical frame (outer-eye distances): cheek to cheek, brows to chin."""
 
 
 def face_points(lips: Tensor, placement: Tensor) -> Tensor:

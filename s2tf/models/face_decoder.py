@@ -1,11 +1,13 @@
 """The face decoder D_f: a convolutional network that mirrors the face encoder (section III-A.3 of the paper)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn as nn
 from torch import Tensor
 
-from s2tf.models.face_encoder import SPATIAL_BLOCKS, SPATIAL_CHANNELS, VGG_BLOCKS, Form
-from s2tf.nn.convolution import Norm, initialise_relu_network, make_norm, scaled_channels
+from s2tf.models.face_encoder import SPATIAL_CHANNELS, VGG_DEPTHS, Form, vgg_blocks
+from s2tf.nn.convolution import Norm, initialise_relu_network, make_norm
 from s2tf.nn.network import Network
 
 
@@ -25,6 +27,7 @@ class FaceDecoder(Network):
         image_size: int = 256,
         form: Form = "fc7",
         norm: Norm = "none",
+        depths: Sequence[int] = VGG_DEPTHS,
     ) -> None:
         """Build the decoder.
 
@@ -34,18 +37,18 @@ class FaceDecoder(Network):
             image_size: side S of the portraits in pixels, a multiple of 32 (`fc7`) or 8 (`spatial`).
             form: of the embedding, as in the face encoder.
             norm: normalisation after each convolution; VGG has `none`.
+            depths: convolutions in each of VGG16's five blocks, in the encoder's order.
 
         Raises:
             ValueError: `image_size` is no such multiple, or `dim` does not fit the spatial form.
         """
         super().__init__()
         self.form = form
-        blocks = VGG_BLOCKS if form == "fc7" else VGG_BLOCKS[:SPATIAL_BLOCKS]
-        doublings = len(blocks) if form == "fc7" else len(blocks) - 1
+        channels = vgg_blocks(form, width, depths)[::-1]
+        doublings = len(channels) if form == "fc7" else len(channels) - 1
         if image_size % 2**doublings:
             raise ValueError(f"image_size is {image_size}, expected a multiple of {2**doublings} for form {form!r}")
         self.seed_size = image_size // 2**doublings
-        channels = [(scaled_channels(count, width), convolutions) for count, convolutions in reversed(blocks)]
         self.seed_channels = channels[0][0]
         if form == "fc7":
             self.to_seed: nn.Module = nn.Linear(dim, self.seed_channels * self.seed_size**2)

@@ -1,6 +1,7 @@
 """The face encoder E_f: VGGFace's VGG16 up to the embedding (section III-A.3 of the paper)."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +14,10 @@ from s2tf.nn.network import Network
 
 Form = Literal["fc7", "spatial"]
 
-VGG_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-"""Channels and number of convolutions of VGG16's five blocks."""
+VGG_CHANNELS = (64, 128, 256, 512, 512)
+"""Channels of VGG16's five blocks."""
+VGG_DEPTHS = (2, 2, 3, 3, 3)
+"""Convolutions in each of them."""
 SPATIAL_BLOCKS = 4
 """Blocks under the spatial form, whose map has an eighth of the picture's side."""
 SPATIAL_CHANNELS = 4
@@ -45,6 +48,7 @@ class FaceEncoder(Network):
         pooled: int = 7,
         norm: Norm = "none",
         weights: str = "random",
+        depths: Sequence[int] = VGG_DEPTHS,
     ) -> None:
         """Build the encoder.
 
@@ -58,6 +62,7 @@ class FaceEncoder(Network):
             norm: normalisation after each convolution; VGGFace has `none`.
             weights: path of VGGFace weights (state dict with the names conv1_1 ... fc7), or `random`. A network that
                 has been trained or loaded says `saved`: its weights come with it.
+            depths: convolutions in each of the five blocks; VGG16's are (2, 2, 3, 3, 3).
 
         Raises:
             FileNotFoundError: `weights` names a file that does not exist.
@@ -65,8 +70,7 @@ class FaceEncoder(Network):
         """
         super().__init__()
         self.dim, self.form = dim, form
-        blocks = VGG_BLOCKS if form == "fc7" else VGG_BLOCKS[:SPATIAL_BLOCKS]
-        channels = [(scaled_channels(count, width), convolutions) for count, convolutions in blocks]
+        channels = vgg_blocks(form, width, depths)
         self.register_buffer("mean_bgr", torch.tensor(MEAN_RGB[::-1]).reshape(1, 3, 1, 1), persistent=False)
         self.convolutions = _convolutions(channels, norm, pool_last=form == "fc7")
         last = channels[-1][0]
@@ -109,6 +113,18 @@ class FaceEncoder(Network):
         if self.form == "spatial":
             return self.to_latent(features).flatten(1)
         return self.fc7(torch.relu(self.fc6(self.pool(features).flatten(1))))
+
+
+def vgg_blocks(form: Form, width: float, depths: Sequence[int]) -> list[tuple[int, int]]:
+    """Channels and number of convolutions of each block that a form of the latent uses.
+
+    Raises:
+        ValueError: `depths` are not five positive numbers.
+    """
+    if len(depths) != len(VGG_CHANNELS) or min(depths) < 1:
+        raise ValueError(f"depths is {list(depths)}, expected {len(VGG_CHANNELS)} positive numbers, one per block")
+    channels = [scaled_channels(count, width) for count in VGG_CHANNELS]
+    return list(zip(channels, depths, strict=True))[: SPATIAL_BLOCKS if form == "spatial" else None]
 
 
 def load_vggface(encoder: FaceEncoder, weights: str) -> None:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.nn.blur import FirUpsample
-from s2tf.nn.equalised import EqualisedConv2d, octave_channels, octaves
+from s2tf.nn.equalised import EqualisedConv2d, colours_out, octave_channels, octaves
 from s2tf.nn.network import Network
 from s2tf.nn.quantiser import Quantised, VectorQuantiser
 from s2tf.nn.vq_blocks import Fusion, PositionAttention, ResidualBlock, Upsample, group_norm
@@ -15,6 +15,8 @@ from s2tf.nn.vq_blocks import Fusion, PositionAttention, ResidualBlock, Upsample
 
 class RGBDecoder(Network):
     """LIA's decoder: a plain 1x1 convolution to colours at each scale, summed with the coarser sum doubled by FIR.
+
+    It starts as the inverse of the image encoder's first layer, so that training starts from the warped source.
 
     Args:
         size: side of the picture in pixels.
@@ -26,8 +28,12 @@ class RGBDecoder(Network):
         super().__init__()
         self.size = size
         widths = [octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")]
-        self.to_rgb = nn.ModuleList(EqualisedConv2d(width, 3, 1) for width in widths)
+        convolutions = [EqualisedConv2d(width, 3, 1) for width in widths]
+        self.to_rgb = nn.ModuleList(convolutions)
         self.upsample = FirUpsample()
+        for coarser in convolutions[:-1]:
+            nn.init.zeros_(coarser.weight)
+        colours_out(convolutions[-1])
 
     def forward(self, pyramid: tuple[Tensor, ...]) -> Tensor:
         """Latents from coarse to fine, (B, C, side, side) -> (B, 3, size, size), near [-1, 1] but not clamped."""

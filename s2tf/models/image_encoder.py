@@ -7,7 +7,7 @@ from typing import Literal
 import torch.nn as nn
 from torch import Tensor
 
-from s2tf.nn.equalised import DownBlock, EqualisedBlock, EqualisedConv2d, octave_channels, octaves
+from s2tf.nn.equalised import DownBlock, EqualisedBlock, EqualisedConv2d, colours_in, octave_channels, octaves
 from s2tf.nn.network import Network
 from s2tf.nn.vq_blocks import group_norm
 
@@ -50,6 +50,7 @@ class ImageEncoder(Network):
         self.size = size
         self.latent_dim = latent_dim
         self.from_rgb = EqualisedBlock(3, widths[0], 1)
+        colours_in(self.from_rgb)
         block = DownBlock if blocks == "residual" else _NormalisedBlock
         self.blocks = nn.ModuleList(block(*pair) for pair in itertools.pairwise(widths))
         self.to_latent = EqualisedConv2d(widths[-1], latent_dim, 4, bias=False)

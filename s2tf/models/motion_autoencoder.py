@@ -59,6 +59,8 @@ class Rendering:
     """(B, 1, S, S) finest occlusion map in 0..1."""
     mouth: MouthState
     """The mouth as predicted from z_id and z_m."""
+    source_mouth: MouthState
+    """The source's own mouth, predicted alike."""
     code: Quantised | None
     """The codes, None without a codebook."""
 
@@ -161,7 +163,9 @@ class MotionAutoencoder(Network):
             # What the refiner sees is a given: its error must not move the predicted mouth.
             z_wr = self.lip_refiner(z_wr, place_lips(drawn.lips.detach(), drawn.placement.detach()))
         coarse = self.decoder(z_wr)
-        rendering = Rendering(coarse, coarse, warped.flows[-1], warped.occlusions[-1], mouth, None)
+        rendering = Rendering(
+            coarse, coarse, warped.flows[-1], warped.occlusions[-1], mouth, self.read_mouth(source), None
+        )
         if self.codebook is None:
             return rendering
         decoded = self.codebook(z_wr, coarse, fidelity)

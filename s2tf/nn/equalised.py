@@ -102,3 +102,26 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The mean of the two ways, at unit variance."""
         return (self.conv2(self.conv1(x)) + self.skip(x)) / GAIN
+
+
+def colours_in(block: EqualisedBlock) -> None:
+    """Start a 1x1 block on colours so that its first six channels are the colours and their negatives, activated.
+
+    What `colours_out` does with them gives back the colours: a warper between the two starts by copying the picture.
+    Narrower blocks keep their random weights.
+    """
+    convolution = block[0]
+    assert isinstance(convolution, EqualisedConv2d)
+    if len(convolution.weight) >= 6:
+        with torch.no_grad():
+            signed = torch.cat([torch.eye(3), -torch.eye(3)])
+            convolution.weight[:6, :, 0, 0] = signed / convolution.scale
+
+
+def colours_out(convolution: EqualisedConv2d) -> None:
+    """Start a 1x1 convolution to colours as the inverse of `colours_in`; narrower ones keep their random weights."""
+    if convolution.weight.shape[1] >= 6:
+        with torch.no_grad():
+            signed = torch.cat([torch.eye(3), -torch.eye(3)], dim=1)
+            convolution.weight.zero_()
+            convolution.weight[:, :6, 0, 0] = signed / (convolution.scale * GAIN * (1 + LEAK))

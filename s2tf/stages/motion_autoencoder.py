@@ -15,6 +15,7 @@ from s2tf.losses.vgg import VGGPyramid
 from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
+from s2tf.models.mouth_reader import MouthState
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import total_steps, warmup_cosine
@@ -41,7 +42,7 @@ class LossWeights:
     coarse: float = 1.0
     """L1 of the RGB decoder's picture where the codebook makes the final one."""
     mouth: float = 1.0
-    """L1 of the predicted lips and placement."""
+    """L1 of the predicted lips and placements of both frames."""
     flow: float = 0.0
     """Guidance of the flow by face and lip points, for short trainings from scratch; not of the paper."""
     r1: float = 0.0
@@ -181,11 +182,11 @@ class MotionAutoencoderStage(Stage):
         return self.autoencoder(batch["source"], batch["target"], lips, placement)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
-        true, mouth = batch["target_output"], rendering.mouth
+        true = batch["target_output"]
         terms = {
             "l1": F.l1_loss(rendering.image, true),
-            "mouth": F.l1_loss(mouth.lips, batch["target_lips"])
-            + F.l1_loss(mouth.placement, batch["target_placement"]),
+            "mouth": _mouth_loss(rendering.mouth, batch["target_lips"], batch["target_placement"])
+            + _mouth_loss(rendering.source_mouth, batch["source_lips"], batch["source_placement"]),
         }
         source_points, target_points = (
             face_points(batch[f"{frame}_lips"], batch[f"{frame}_placement"])  # type: ignore[literal-required]
@@ -243,3 +244,7 @@ class MotionAutoencoderStage(Stage):
         if every and rendering.code is not None and self.global_step % every == 0:
             assert self.autoencoder.codebook is not None
             self.autoencoder.codebook.quantiser.restart_dead(rendering.code.z)
+
+
+def _mouth_loss(mouth: MouthState, lips: Tensor, placement: Tensor) -> Tensor:
+    return F.l1_loss(mouth.lips, lips) + F.l1_loss(mouth.placement, placement)

@@ -15,6 +15,7 @@ from s2tf.nn.lips import mouth_region, place_lips
 
 NARROW = {"channel_base": 128, "channel_max": 16}
 LATENT, MOTION = 24, 6
+KINDS = ("residual", "normalised")
 
 
 def build(lip_refiner: bool = True, codebook: bool = True, image_skip: bool = False) -> MotionAutoencoder:
@@ -54,7 +55,7 @@ def test_the_ablations_change_the_output_size_and_nothing_of_the_interface(lip_r
     assert rendering.flow.shape == (2, 2, 32, 32)
     assert rendering.occlusion.shape == (2, 1, 32, 32)
     assert rendering.mouth.lips.shape == (2, 20, 2)
-    assert rendering.mouth.placement.shape == (2, 4)
+    assert rendering.mouth.placement.shape == rendering.source_mouth.placement.shape == (2, 4)
     assert (rendering.code is not None) == codebook
 
 
@@ -141,13 +142,24 @@ def test_ablated_parts_survive_saving(tmp_path):
     assert loaded.lip_refiner is None
 
 
-def test_training_starts_from_the_source_with_open_occlusion():
-    model = build()
-    source, target, lips, placement = inputs()
-    rendering = model(source, target, lips, placement)
+def test_training_starts_by_copying_the_source_with_open_occlusion():
+    torch.manual_seed(0)
+    wide = {"channel_base": 512, "channel_max": 16}
+    networks = [ImageEncoder(32, LATENT, **wide), IdentityEncoder(LATENT), MotionEncoder(LATENT, MOTION)]
+    networks += [FlowGenerator(32, LATENT, MOTION, **wide), RGBDecoder(32, **wide), MouthReader(LATENT, MOTION)]
+    source, target, _, _ = inputs()
+    rendering = MotionAutoencoder(*networks)(source, target)
     assert rendering.flow.abs().max() == 0
     # The FIR takes zeros from beyond the border, as LIA's does.
     assert rendering.occlusion[..., 8:-8, 8:-8].min() > 0.85
+    torch.testing.assert_close(rendering.image, source * rendering.occlusion, atol=1e-5, rtol=1e-5)
+
+
+def test_normalised_blocks_give_the_same_shapes():
+    image = torch.randn(2, 3, 32, 32)
+    residual, normalised = (ImageEncoder(32, LATENT, **NARROW, blocks=kind)(image) for kind in KINDS)
+    assert normalised.latent.shape == residual.latent.shape
+    assert [map_.shape for map_ in normalised.pyramid] == [map_.shape for map_ in residual.pyramid]
 
 
 def test_warped_features_are_masked_and_moved_at_every_scale():

@@ -57,9 +57,7 @@ def test_too_short_speech_is_refused_with_the_number_needed():
 
 
 def test_gradient_reaches_every_parameter():
-    encoder = SpeechEncoder(
-        8, 1.0, 8, 257, (4, 4, 6, 6, 64), (4, 1, 2, 1, 1), (2, 2, 2, 1, 2), pooled=(), dropout=0.0
-    )
+    encoder = SpeechEncoder(8, 1.0, 8, 257, (4, 4, 6, 6, 64), (4, 1, 2, 1, 1), (2, 2, 2, 1, 2), pooled=(), dropout=0.0)
     encoder(torch.randn(4, 2, 98, 257)).pow(2).sum().backward()
     still = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert still == []

@@ -147,7 +147,9 @@ def test_frozen_parts_are_neither_trained_nor_stored(tmp_path):
     fit = trainer(tmp_path, 3, ExponentialMovingAverage(0.5))
     fit.fit(stage, loader(batches(3)), loader(batches(1)))
     fit.save_checkpoint(tmp_path / "last.ckpt")
-    changed = {name for name, value in torch.nn.Module.state_dict(stage).items() if not torch.equal(value, before[name])}
+    changed = {
+        name for name, value in torch.nn.Module.state_dict(stage).items() if not torch.equal(value, before[name])
+    }
     assert changed
     assert {name.split(".")[0] for name in changed} == {"diffusion"}
     assert not any(name.startswith("diffusion.prior") for name in changed)
