@@ -6,14 +6,20 @@ from pathlib import Path
 import av
 import numpy as np
 
+STRIPES = 8
+
 
 def numbered_frame(number: int, height: int = 64, width: int = 64) -> np.ndarray:
-    """A flat grey picture; two grey levels to a number survive the codec's rounding."""
-    return np.full((height, width, 3), 10 + 2 * number, np.uint8)
+    """A picture with a number below 256 in it: eight upright stripes, white where its bit is set."""
+    bits = [(number >> bit) & 1 for bit in range(STRIPES)]
+    row = np.repeat(np.array(bits, np.uint8) * 200 + 20, width // STRIPES + 1)[:width]
+    return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
 
 
 def number_of(frame: np.ndarray) -> int:
-    return round((float(frame[8:-8, 8:-8].mean()) - 10) / 2)
+    stripe = frame.shape[1] // STRIPES + 1
+    centres = [min(bit * stripe + stripe // 2, frame.shape[1] - 1) for bit in range(STRIPES)]
+    return sum(1 << bit for bit, x in enumerate(centres) if frame[8:-8, x].mean() > 127)
 
 
 def write_video(
@@ -28,7 +34,9 @@ def write_video(
     """Write frames at the given times, with mono 16 kHz sound where given, into any container by the path's suffix."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25, options={"crf": "4", "preset": "ultrafast"})
+        # Also the length that the last picture is shown for.
+        rate = 1 / (times[1] - times[0]) if len(times) > 1 else Fraction(25)
+        video = container.add_stream("libx264", rate=rate, options={"crf": "4", "preset": "ultrafast"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.time_base = Fraction(1, 90000)
         sound = None

@@ -54,6 +54,7 @@ def read_video(
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} has no video track")
+            container.streams.video[0].thread_type = "SLICE"
             pictures = _timed_pictures(container)
             first = next(pictures, None)
             if first is None:
@@ -98,7 +99,6 @@ def _seek(container: av.container.InputContainer, seconds: float) -> None:
 def _timed_pictures(container: av.container.InputContainer) -> Iterator[TimedPicture]:
     """Pictures in the order of time; without timestamps they are counted at the stream's average rate."""
     stream = container.streams.video[0]
-    stream.thread_type = "SLICE"
     period = float(1 / stream.average_rate) if stream.average_rate else 1.0 / FPS
     last: float | None = None
     for picture in container.decode(stream):

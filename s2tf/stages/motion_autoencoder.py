@@ -73,14 +73,15 @@ class MotionAutoencoderStage(Stage):
         beta: float = 0.25,
         adversarial_start: int = 0,
         restart_codes_every: int = 0,
-        mouth_noise: float = 0.0,
+        placement_noise: float = 0.0,
     ) -> None:
         """Build the stage.
 
         Args:
             autoencoder: what is trained and handed on.
-            discriminator: D, at the autoencoder's output size; None trains without the adversarial term.
-            vgg: the perceptual loss; None trains without it.
+            discriminator: D, at the autoencoder's output size; None trains without the adversarial term, whatever its
+                weight.
+            vgg: the perceptual loss; None trains without it likewise.
             weights: of the terms.
             learning_rate: of Adam for the equalised networks; the paper's 0.002, times LIA's 4/5 and for D 16/17.
             ordinary_learning_rate: for layers that are not equalised: lip refiner, mouth reader and the codebook's
@@ -91,10 +92,8 @@ class MotionAutoencoderStage(Stage):
             beta: weight of the commitment term, Eq. 19.
             adversarial_start: optimizer step from which the adversarial terms count.
             restart_codes_every: every so many steps dead codes move to current latents; 0 never.
-            mouth_noise: standard deviation of the noise on the true lips and placement that are given to the guider.
-
-        Raises:
-            ValueError: weights ask for a term whose network is absent.
+            placement_noise: standard deviation of the noise on the true placement that the guider is given in training,
+                for use with placements that are predicted.
         """
         super().__init__()
         self.autoencoder, self.discriminator, self.vgg = autoencoder, discriminator, vgg
@@ -102,7 +101,7 @@ class MotionAutoencoderStage(Stage):
         self.learning_rate, self.ordinary_learning_rate = learning_rate, ordinary_learning_rate
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start = beta, adversarial_start
-        self.restart_codes_every, self.mouth_noise = restart_codes_every, mouth_noise
+        self.restart_codes_every, self.placement_noise = restart_codes_every, placement_noise
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
         self.freeze_parts()
@@ -175,11 +174,9 @@ class MotionAutoencoderStage(Stage):
         return {"params": parameters, "lr": rate, "betas": (self.momentum**ratio, SECOND_MOMENT**ratio)}
 
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
-        lips, placement = (
-            true + self.mouth_noise * torch.randn_like(true)
-            for true in (batch["target_lips"], batch["target_placement"])
-        )
-        return self.autoencoder(batch["source"], batch["target"], lips, placement)
+        true = batch["target_placement"]
+        placement = true + self.placement_noise * torch.randn_like(true)
+        return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         true = batch["target_output"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s2tf.media.face_backends import MESH_TO_IBUG, open_detector, open_landmarks
 from s2tf.media.faces import (
     CropRule,
     FaceBox,
@@ -19,7 +20,6 @@ from s2tf.media.faces import (
     square_box,
     to_crop,
 )
-from s2tf.media.face_backends import MESH_TO_IBUG, open_detector, open_landmarks
 
 
 def _landmarks(frames=5, centre=(100.0, 80.0), size=40.0):

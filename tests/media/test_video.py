@@ -20,10 +20,10 @@ def test_resampling_is_by_timestamp_and_never_drifts(tmp_path, rate):
 
 
 def test_a_variable_frame_rate_follows_the_timestamps(tmp_path):
-    times = [Fraction(0), Fraction(1, 25), Fraction(2, 25), Fraction(12, 25), Fraction(13, 25), Fraction(14, 25)]
+    times = [Fraction(0), Fraction(1, 25), Fraction(2, 25), Fraction(11, 25), Fraction(12, 25), Fraction(13, 25)]
     path = write_video(tmp_path / "vfr.mkv", [numbered_frame(n) for n in range(6)], times=times)
-    numbers = [number_of(frame) for frame in read_video(path).frames[:15]]
-    assert numbers == [0, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 5]
+    numbers = [number_of(frame) for frame in read_video(path).frames[:14]]
+    assert numbers == [0, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 5]
 
 
 def test_a_part_of_a_clip_is_the_same_as_that_part_of_the_whole(tmp_path):
@@ -44,9 +44,7 @@ def test_sound_that_begins_later_than_the_picture_is_preceded_by_silence(tmp_pat
     path = write_video(tmp_path / "late.mkv", frames, times=times, waveform=click, sound_start=0.5)
     sound = read_audio(path)
     assert abs(int(np.argmax(np.abs(sound) > 0.4)) - 12000) < 160
-    path = write_video(
-        tmp_path / "early.mkv", frames, times=[time + Fraction(1, 5) for time in times], waveform=click
-    )
+    path = write_video(tmp_path / "early.mkv", frames, times=[time + Fraction(1, 5) for time in times], waveform=click)
     assert abs(int(np.argmax(np.abs(read_audio(path)) > 0.4)) - 800) < 160
 
 
@@ -80,9 +78,13 @@ def test_an_odd_size_is_an_error_that_names_it(tmp_path):
 
 
 def test_a_frame_of_another_size_is_an_error_and_leaves_no_file(tmp_path):
-    with pytest.raises(ValueError, match="frame 1"), VideoWriter(tmp_path / "a.mp4", (64, 64)) as writer:
-        writer.write(numbered_frame(0))
-        writer.write(numbered_frame(0, 32, 32))
+    def write_two_sizes():
+        with VideoWriter(tmp_path / "a.mp4", (64, 64)) as writer:
+            writer.write(numbered_frame(0))
+            writer.write(numbered_frame(0, 32, 32))
+
+    with pytest.raises(ValueError, match="frame 1"):
+        write_two_sizes()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -54,7 +54,16 @@ def test_a_place_in_the_spatial_latent_is_a_place_in_the_picture():
     assert difference[7, 7] == 0
 
 
+def test_blocks_may_be_shallower():
+    encoder, decoder = FaceEncoder(**FC7, depths=[1, 1, 1, 2, 1]), _decoder({**FC7, "depths": [1, 1, 1, 2, 1]})
+    names = [name for name, _ in encoder.convolutions.named_children() if name.startswith("conv")]
+    assert names == ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2", "conv5_1"]
+    assert decoder(encoder(torch.rand(1, 3, 64, 64))).shape == (1, 3, 64, 64)
+
+
 def test_sizes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"depths is \[1, 0\], expected 5 positive numbers"):
+        FaceEncoder(**FC7, depths=[1, 0])
     with pytest.raises(ValueError, match="dim is 100, expected 256"):
         FaceEncoder(dim=100, width=0.1, image_size=64, form="spatial")
     with pytest.raises(ValueError, match="multiple of 32"):

@@ -145,3 +145,13 @@ def test_rates_are_lias_and_those_of_the_hd_part_its_own():
     assert discriminator["lr"] == pytest.approx(0.002 * 16 / 17)
     grouped = sum(len(group["params"]) for group in (warper, refinement, discriminator))
     assert grouped == sum(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_half_precision_trains_too():
+    module = stage()
+    module.log_losses = lambda split, values, size: None
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = module.training_step(torch.utils.data.default_collate(rows()), 0)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(parameter.grad).all() for parameter in module.parameters() if parameter.grad is not None)
