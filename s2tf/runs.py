@@ -1,5 +1,6 @@
 """A run: one experiment trained in its own folder, `runs/<experiment>/<hash>/`, found again by the same config."""
 
+import os
 import re
 import secrets
 import warnings
@@ -71,6 +72,8 @@ def build(config: dict[str, Any], run: Run | None = None, callbacks: Sequence[An
     Raises:
         UserError: a key is unknown, a value has the wrong type, or a class cannot be built; the message names the key.
     """
+    # Lightning calls what jsonargparse 4.49 has deprecated; nothing here can help that.
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     from jsonargparse import ArgumentError
     from lightning.pytorch.cli import LightningCLI
 

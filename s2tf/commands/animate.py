@@ -48,7 +48,8 @@ def read_picture(path: Path) -> "np.ndarray":
     if not path.is_file():
         raise UserError(f"{path}: no such file, expected a picture")
     try:
-        return np.asarray(Image.open(path).convert("RGB"))
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
     except UnidentifiedImageError as error:
         raise UserError(f"{path}: not a picture that can be read") from error
 
