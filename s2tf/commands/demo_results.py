@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from s2tf.metrics.protocol import Measurement
     from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
+LEAST_FRAMES = 10
+"""Of a clip, for its correlation to mean anything."""
 GENDERS = {"female": 0, "male": 1}
 
 
@@ -123,7 +125,11 @@ def measure(plan: DemoPlan, chain: Chain, results: Results, console: "Console") 
     """The demo's evidence; what a judge must read is measured on synthetic speakers only, whose judges are known."""
     measurements = list(_reconstruction(chain, results))
     if plan.source is not None:
-        return [*measurements, _mouths(results, _detected_opening, "mediapipe landmarks")]
+        mouths = _mouths(results, _detected_opening, "mediapipe landmarks")
+        if not mouths:
+            console.print("mouth opening: not measured, mediapipe finds no face in the generated videos")
+        console.print("portraits: not measured, no judge of real faces is at hand")
+        return [*measurements, *mouths]
     from s2tf.commands.judges import JudgeData, load_judges
     from s2tf.metrics.evidence import gender_evidence, retrieval_evidence
 
@@ -138,7 +144,7 @@ def measure(plan: DemoPlan, chain: Chain, results: Results, console: "Console") 
     genders = gender_evidence(judges, faces, videos, [speaker.gender for speaker in results.speakers], protocol)
     if genders is not None:
         measurements.append(genders)
-    measurements.append(_mouths(results, lambda frames: judges.opening(frames).numpy(), "mouth judge"))
+    measurements += _mouths(results, lambda frames: judges.opening(frames).numpy(), "mouth judge")
     return measurements
 
 
@@ -179,35 +185,49 @@ def _reconstruction(chain: Chain, results: Results) -> "list[Measurement]":
     return reconstruction_evidence(rebuilt, copied, protocol)
 
 
-def _mouths(results: Results, read: "Callable[[np.ndarray], np.ndarray]", reader: str) -> "Measurement":
-    """How the generated mouths follow the true ones, beside the same faces with another's speech."""
+def _mouths(results: Results, read: "Callable[[np.ndarray], np.ndarray]", reader: str) -> "list[Measurement]":
+    """How the generated mouths follow the true ones, beside the same faces with another's speech.
+
+    Frames whose mouth cannot be read in all of the four videos are left out and counted; no measurement remains where
+    no clip has `LEAST_FRAMES` of them.
+    """
+    import numpy as np
+
     from s2tf.media.lips import canonical_lips, mouth_opening, to_picture_units
     from s2tf.metrics.evidence import mouth_evidence
 
-    rows = []
+    rows, frames, unread = [], 0, 0
     for speaker in results.with_video:
         assert speaker.generated is not None
         assert speaker.wrong is not None
         length = min(len(speaker.frames), len(speaker.generated), len(speaker.wrong))
         units = to_picture_units(speaker.landmarks[:length], speaker.frames.shape[1])
-        rows.append(
-            (
-                read(speaker.generated[:length]),
-                read(speaker.wrong[:length]),
-                mouth_opening(canonical_lips(units).lips),
-                read(speaker.frames[:length]),
-            )
-        )
-    generated, wrong, true, true_read = zip(*rows, strict=True)
-    return mouth_evidence(generated, wrong, true, true_read, {"reader": reader, "true": "landmarks of the shards"})
+        true = mouth_opening(canonical_lips(units).lips)
+        videos = (speaker.generated, speaker.wrong, speaker.frames)
+        generated, wrong, true_read = (np.asarray(read(video[:length])) for video in videos)
+        signals = np.stack([generated, wrong, true, true_read])
+        known = np.isfinite(signals).all(axis=0)
+        frames, unread = frames + length, unread + int((~known).sum())
+        if known.sum() >= LEAST_FRAMES:
+            rows.append(signals[:, known])
+    if not rows:
+        return []
+    protocol = {"reader": reader, "true": "landmarks of the shards", "frames": frames, "frames left out": unread}
+    openings = [list(column) for column in zip(*rows, strict=True)]
+    return [mouth_evidence(openings[0], openings[1], openings[2], openings[3], protocol)]
 
 
 def _detected_opening(frames: "np.ndarray") -> "np.ndarray":
     """The mouth's opening (T,) read by a landmark detector on frames (T, H, W, 3); NaN where it finds no face."""
+    import numpy as np
+
     from s2tf.media.face_backends import open_landmarks
     from s2tf.media.faces import FaceBox
     from s2tf.media.lips import canonical_lips, mouth_opening, to_picture_units
 
     size = frames.shape[1]
     landmarks = open_landmarks("mediapipe").landmarks(frames, FaceBox(0, 0, size, size))
-    return mouth_opening(canonical_lips(to_picture_units(landmarks, size)).lips)
+    found = np.isfinite(landmarks).all(axis=(1, 2))
+    opening = np.full(len(frames), np.nan)
+    opening[found] = mouth_opening(canonical_lips(to_picture_units(landmarks[found], size)).lips)
+    return opening
