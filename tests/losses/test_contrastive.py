@@ -4,18 +4,9 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F
+from contrastive_rank import IDENTITY, embeddings, run_rank
 
 from s2tf.losses.contrastive import ContrastiveLoss
-
-ROWS, D = 6, 5
-
-
-def _embeddings():
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(ROWS, D, generator=generator), torch.randn(ROWS, D, generator=generator)
-
-
-IDENTITY = torch.tensor([0, 1, 2, 3, 1, 4])
 
 
 def _reference(z_s, z_f, identity, scale, same_ignored):
@@ -31,9 +22,9 @@ def _reference(z_s, z_f, identity, scale, same_ignored):
 
 @pytest.mark.parametrize("same_identity", ["ignore", "negative"])
 def test_value_is_that_of_the_definition(same_identity):
-    loss = ContrastiveLoss(same_identity)(*_embeddings(), IDENTITY)
+    loss = ContrastiveLoss(same_identity)(*embeddings(), IDENTITY)
     assert loss.item() == pytest.approx(
-        _reference(*_embeddings(), IDENTITY, 1 / 0.07, same_identity == "ignore"), rel=1e-5
+        _reference(*embeddings(), IDENTITY, 1 / 0.07, same_identity == "ignore"), rel=1e-5
     )
 
 
@@ -47,35 +38,24 @@ def test_rows_of_the_same_speaker_do_not_repel_each_other():
 
 def test_temperature_is_learned_and_its_inverse_is_at_most_100():
     loss = ContrastiveLoss()
-    loss(*_embeddings(), IDENTITY).backward()
+    loss(*embeddings(), IDENTITY).backward()
     assert loss.log_scale.grad.abs() > 0
     loss.log_scale.data.fill_(10.0)
     assert loss.scale.item() == 100
 
 
 def test_bf16_embeddings_are_compared_in_full_precision():
-    loss, (z_s, z_f) = ContrastiveLoss(), _embeddings()
+    loss, (z_s, z_f) = ContrastiveLoss(), embeddings()
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(loss(z_s, z_f, IDENTITY), loss(z_s, z_f, IDENTITY).float())
     assert loss(z_s.bfloat16(), z_f.bfloat16(), IDENTITY).dtype == torch.float32
 
 
-def _worker(rank, ranks, rendezvous, folder):
-    torch.distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=ranks)
-    rows = slice(rank * ROWS // ranks, (rank + 1) * ROWS // ranks)
-    z_s, z_f = (z[rows].clone().requires_grad_() for z in _embeddings())
-    module = ContrastiveLoss()
-    loss = module(z_s, z_f, IDENTITY[rows])
-    loss.backward()
-    torch.save((loss.detach(), z_s.grad, z_f.grad, module.log_scale.grad), f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
 @pytest.mark.slow
 def test_two_processes_equal_one_on_the_joined_batch(tmp_path):
-    mp.spawn(_worker, (2, tmp_path / "rendezvous", tmp_path), nprocs=2)
+    mp.spawn(run_rank, (2, tmp_path / "rendezvous", tmp_path), nprocs=2)
     losses, z_s_grads, z_f_grads, scale_grads = zip(*(torch.load(tmp_path / f"{r}.pt") for r in range(2)), strict=True)
-    z_s, z_f = (z.requires_grad_() for z in _embeddings())
+    z_s, z_f = (z.requires_grad_() for z in embeddings())
     module = ContrastiveLoss()
     joined = module(z_s, z_f, IDENTITY)
     joined.backward()
