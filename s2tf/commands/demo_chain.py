@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "demo"
 STEPS = 25
 """Denoiser calls for a portrait in the demo."""
+TEMPERATURE = 0.5
+"""Of the portraits in the demo: nearer to what the speech says, further from what it leaves open."""
 MOTION_STEPS = 12
 """Denoiser calls for a clip's motion in the demo."""
 
@@ -32,10 +34,10 @@ class DemoPlan:
     """Steps of every stage instead of those of its YAML; the project's own tests take few."""
     videos: int = 8
     """Unseen speakers that get videos; every one of them gets a portrait."""
-    speakers: int = 360
-    val: float = 8 / 360
-    test: float = 32 / 360
-    seconds: float = 3.0
+    speakers: int = 680
+    val: float = 8 / 680
+    test: float = 32 / 680
+    seconds: float = 2.0
     """Of each synthetic speaker's clip."""
     max_seconds: float = 8.0
     """Of each real recording."""
@@ -158,7 +160,9 @@ def _assemble(plan: DemoPlan, chain: Chain) -> None:
         speech_encoder=network("scfp", "speech_encoder"),
         portrait_diffusion=network("scfp", "portrait_diffusion"),
         face_decoder=network("scfp", "face_decoder"),
-        portrait_settings=PortraitSettings(seconds=conre["data"]["init_args"]["seconds"], crop=crop, steps=STEPS),
+        portrait_settings=PortraitSettings(
+            seconds=conre["data"]["init_args"]["seconds"], crop=crop, steps=STEPS, temperature=TEMPERATURE
+        ),
     )
     talking_face = TalkingFacePipeline(
         motion_autoencoder=network("motion_autoencoder", "motion_autoencoder"),

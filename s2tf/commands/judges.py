@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SEED_BASE = 9_000_000
 """Judges see the populations of seeds from here on; the demo's and the tests' lie far below."""
-VERSION = 1
+VERSION = 2
 """Raised when the pictures or the judges change, so that cached judges are made anew."""
 CACHE_VARIABLE = "S2TF_CACHE"
 CHUNK = 50

@@ -1,7 +1,9 @@
 """Who speaks: a person's voice, face and looks, drawn from a seed.
 
 The voice comes first; then some dimensions of the face follow it, as in life, with a little noise of their own,
-and the others are drawn without looking at it. `VOICE_LINKED` names the former.
+and the others are drawn without looking at it. `VOICE_LINKED` names the former: a long vocal tract belongs to a long,
+broad lower face, a low pitch to heavy brows and a large nose, a bright voice to a full and wide mouth, an old voice to
+wrinkles, grey hair, large ears and small eyes.
 """
 
 from dataclasses import asdict, dataclass, fields, replace
@@ -13,7 +15,21 @@ from datamodules.prepare.synthetic.looks import Appearance, draw_appearance
 
 AGE_RANGE = (18.0, 80.0)
 
-VOICE_LINKED = ("face_length", "jaw_width", "brow_thickness", "nose_size", "lip_fullness", "wrinkles", "grey")
+VOICE_LINKED = (
+    "face_length",
+    "jaw_width",
+    "chin_width",
+    "nose_length",
+    "brow_thickness",
+    "brow_height",
+    "nose_size",
+    "lip_fullness",
+    "mouth_width",
+    "eye_size",
+    "ear_size",
+    "wrinkles",
+    "grey",
+)
 
 
 @dataclass(frozen=True)
@@ -46,22 +62,22 @@ class Face:
 
     face_length: float
     jaw_width: float
+    chin_width: float
+    nose_length: float
     brow_thickness: float
+    brow_height: float
     nose_size: float
     lip_fullness: float
+    mouth_width: float
+    eye_size: float
+    ear_size: float
     wrinkles: float
     grey: float
     cheek_width: float
-    chin_width: float
-    eye_size: float
     eye_spacing: float
     eye_slant: float
-    brow_height: float
     brow_arch: float
-    nose_length: float
-    mouth_width: float
     mouth_height: float
-    ear_size: float
 
 
 @dataclass(frozen=True)
@@ -164,6 +180,8 @@ def _face(gender: str, age: float, pitch: float, brightness: float, voice: Voice
     old = ageing(age)
     length = -np.log(voice.formant_scale) / 0.07
     man = 0.5 if gender == "male" else -0.5
+    # Standardised: the age is uniform.
+    years = (old - 0.5) * 12**0.5
 
     def linked(value: float, noise: float = 0.25) -> float:
         return float(np.clip(value + noise * rng.standard_normal(), -2.4, 2.4))
@@ -176,9 +194,15 @@ def _face(gender: str, age: float, pitch: float, brightness: float, voice: Voice
     return Face(
         face_length=linked(length),
         jaw_width=linked(length),
+        chin_width=linked(length),
+        nose_length=linked(length),
         brow_thickness=linked(man - pitch),
+        brow_height=linked(pitch),
         nose_size=linked(0.5 * man - pitch),
         lip_fullness=linked(brightness - 0.5 * man),
+        mouth_width=linked(brightness),
+        eye_size=linked(-years),
+        ear_size=linked(years),
         wrinkles=float(np.clip(1.15 * old - 0.1 + 0.06 * rng.standard_normal(), 0, 1)),
         grey=float(np.clip(1.5 * old - 0.45 + 0.1 * rng.standard_normal(), 0, 1)),
         **free,

@@ -12,6 +12,10 @@ WINDOW = 4 * HOP
 FFT = 512
 BANDWIDTHS = (70.0, 90.0, 130.0, 200.0, 280.0)
 HIGH_FORMANTS = (3500.0, 4500.0)
+ASPIRATION = 0.08
+"""Noise of a breathiness of 1, beside glottal pulses of unit power."""
+ASPIRATION_BAND = (5500.0, 1500.0)
+"""Centre and width in Hz of the aspiration noise, which is heard above the formants, where the pulses are weak."""
 LOUDNESS = 0.09
 """Root mean square of every clip; full scale is 1."""
 
@@ -40,9 +44,11 @@ def synthesise(voice: Voice, timeline: Timeline, samples: int, rng: np.random.Ge
     pulses = _glottal_pulses(_pitch_track(voice, timeline, times, rng), samples)
     noise = rng.standard_normal(samples)
     grid = np.arange(samples) / SAMPLE_RATE
-    source = pulses * np.interp(grid, times, voiced) + 0.2 * noise * np.interp(grid, times, aspiration)
-    waveform = _filtered(source, _vocal_tract(formants, voice))
-    waveform += _filtered(0.16 * noise * np.interp(grid, times, hiss), _frication(phoneme))
+    waveform = _filtered(pulses * np.interp(grid, times, voiced), _vocal_tract(formants, voice))
+    breath = np.broadcast_to(_band(*ASPIRATION_BAND), (len(times), FFT // 2 + 1))
+    waveform += _filtered(ASPIRATION * noise * np.interp(grid, times, aspiration), breath)
+    hissing = _band(*NOISE_BANDS[phoneme].T[:, :, None])
+    waveform += _filtered(0.16 * noise * np.interp(grid, times, hiss), hissing)
     waveform += 1e-4 * rng.standard_normal(samples)
     return _normalised(waveform)
 
@@ -84,9 +90,8 @@ def _vocal_tract(formants: np.ndarray, voice: Voice) -> np.ndarray:
     return response * tilt.astype(np.float32)
 
 
-def _frication(phoneme: np.ndarray) -> np.ndarray:
-    """Spectrum of the frication noise, (K, FFT // 2 + 1), real."""
-    centre, width = NOISE_BANDS[phoneme].T[:, :, None]
+def _band(centre: np.ndarray | float, width: np.ndarray | float) -> np.ndarray:
+    """Spectrum of noise around a centre in Hz, (..., FFT // 2 + 1), real."""
     frequency = np.fft.rfftfreq(FFT, 1.0 / SAMPLE_RATE)
     return np.exp(-0.5 * ((frequency - centre) / width) ** 2).astype(np.float32)
 
