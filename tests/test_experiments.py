@@ -1,17 +1,23 @@
-"""Every experiment composes, and a typo in it is refused; tests/commands/test_demo.py trains those of the demo."""
+"""Every experiment composes and builds, a typo in it is refused; tests/commands/test_demo.py trains those of the demo."""
 
 import re
 from pathlib import Path
 
 import pytest
+from transformers import HubertConfig, HubertModel
 
 from s2tf.config import compose
 from s2tf.errors import UserError
+from s2tf.models.face_decoder import FaceDecoder
+from s2tf.models.face_encoder import FaceEncoder
+from s2tf.models.face_prior import FacePrior
+from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.runs import build
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SHARED = {"trainer.yaml", "cpu.yaml"}
 FILES = sorted(path for path in EXPERIMENTS.rglob("*.yaml") if path.name not in SHARED)
+SPEECH_WEIGHTS = "model.init_args.speech_features.init_args.weights"
 DEMO = ("conre", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
 
 
@@ -41,6 +47,38 @@ def test_every_experiment_composes_and_is_short(path):
     assert {"model", "data", "trainer", "seed_everything"} <= set(config)
     if path.parent.name == "ablations":
         assert len(path.read_text().splitlines()) <= 15
+
+
+@pytest.fixture(scope="module", params=FILES, ids=lambda path: str(path.relative_to(EXPERIMENTS)))
+def experiment(request, tmp_path_factory):
+    """An experiment, with narrow networks of the stages before it in place of those that it asks for."""
+    path, folder = request.param, tmp_path_factory.mktemp("networks")
+    overrides = completed(path, {})
+    if "vars.conre=random" in overrides:
+        dim = compose(path, overrides)["model"]["init_args"]["diffusion"]["init_args"]["unet"]["init_args"]["dim"]
+        SpeechEncoder(dim, width=1 / 64, hidden=8).save_pretrained(folder / "speech_encoder")
+        FaceEncoder(dim, width=1 / 64, hidden=8, pooled=1).save_pretrained(folder / "face_encoder")
+        FaceDecoder(dim, width=1 / 64).save_pretrained(folder / "face_decoder")
+        FacePrior(dim).save_pretrained(folder / "prior")
+    known = {"conre": str(folder), "prior": str(folder / "prior")}
+    if f"{SPEECH_WEIGHTS}=random" in overrides and "Hubert" in path.read_text():
+        # As wide as HuBERT-large, and shallow.
+        shape = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 1, "intermediate_size": 8}
+        HubertModel(HubertConfig(**shape)).save_pretrained(folder / "hubert")
+        known[SPEECH_WEIGHTS] = str(folder / "hubert")
+    return path, completed(path, known)
+
+
+@pytest.mark.slow
+def test_every_experiment_builds(experiment):
+    path, overrides = experiment
+    one_cpu = ["accelerator=cpu", "devices=1", "strategy=auto", "precision=32-true", "logger=false"]
+    cli = build(compose(path, [*overrides, *(f"trainer.{setting}" for setting in one_cpu)]))
+    assert any(parameter.requires_grad for parameter in cli.model.parameters())
+    networks = cli.model.networks()
+    assert networks
+    if path.parent.name == "base":
+        assert sum(network.parameter_count for network in networks.values()) > 3e6
 
 
 @pytest.mark.parametrize("path", [demo(stage) for stage in DEMO], ids=DEMO)

@@ -1,5 +1,6 @@
 """The training half of the demo: shards, then every stage on its own experiment YAML, then one pipeline folder."""
 
+import json
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ TEMPERATURE = 0.5
 """Of the portraits in the demo: nearer to what the speech says, further from what it leaves open."""
 MOTION_STEPS = 12
 """Denoiser calls for a clip's motion in the demo."""
+DATA_FILE = "demo.json"
+"""In the demo's folder: what its shards were made of."""
+DATA_FIELDS = ("seed", "speakers", "val", "test", "seconds", "max_seconds", "size")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def make_shards(plan: DemoPlan, out: Path, console: "Console") -> Path:
     from s2tf.media.faces import CropRule
 
     shards = out / "shards"
+    _check_same_data(plan, out)
     if is_finished(shards):
         console.print(f"shards: kept from before, {shards}", highlight=False)
         return shards
@@ -97,6 +102,27 @@ def make_shards(plan: DemoPlan, out: Path, console: "Console") -> Path:
             f"for {', '.join(empty)}: expected recordings of at least three people"
         )
     return shards
+
+
+def _check_same_data(plan: DemoPlan, out: Path) -> None:
+    """Note in `out` which data it is made of; a demo of other data must not go on with these shards.
+
+    Raises:
+        UserError: `out` was begun with another source, seed or size.
+    """
+    from s2tf.errors import UserError
+
+    source = str(plan.source.resolve()) if plan.source else None
+    wanted = {name: getattr(plan, name) for name in DATA_FIELDS} | {"source": source}
+    path = out / DATA_FILE
+    if not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(wanted, indent=2) + "\n")
+        return
+    found = json.loads(path.read_text())
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise UserError(f"{path}: {name} is {found.get(name)}, expected {value}: give another folder to --out")
 
 
 def is_finished(folder: Path) -> bool:

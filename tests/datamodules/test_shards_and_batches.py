@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from tiny_shards import tiny_shards
 
 from datamodules.frame_pairs import FramePairData
 from datamodules.motion_sequences import MotionSequenceData
@@ -45,11 +46,7 @@ class Made(Recording):
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data") / "shards"
-    reader = SyntheticReader(PEOPLE, 1, 1.6, 64, seed=3, val=1 / 3, test=1 / 3)
-    summary = prepare(reader, folder, rule=RULE, samples_per_shard=2)
-    assert (summary.recordings, summary.written, summary.failed) == (PEOPLE, PEOPLE, 0)
-    return folder
+    return tiny_shards(tmp_path_factory.mktemp("data") / "shards", PEOPLE)
 
 
 def test_recordings_that_cannot_be_used_are_listed_with_their_reason_and_stop_nothing(tmp_path):

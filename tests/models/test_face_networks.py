@@ -61,11 +61,37 @@ def test_blocks_may_be_shallower():
     assert decoder(encoder(torch.rand(1, 3, 64, 64))).shape == (1, 3, 64, 64)
 
 
+def test_three_halvings_of_64_pixels_leave_the_map_that_five_leave_of_256():
+    encoder, decoder = FaceEncoder(**{**FC7, "pooled": 8}, halvings=3), _decoder({**FC7, "halvings": 3})
+    assert encoder.convolutions(torch.zeros(1, 3, 64, 64)).shape[2:] == (8, 8)
+    assert decoder.seed_size == 8
+    assert decoder(encoder(torch.rand(1, 3, 64, 64))).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("arguments", [FC7, SPATIAL], ids=["fc7", "spatial"])
+def test_the_shortcut_makes_a_linear_autoencoder_beside_the_convolutions(arguments):
+    encoder, decoder = FaceEncoder(**arguments, shortcut=16), _decoder({**arguments, "shortcut": 16})
+    plain = {name for name, _ in FaceEncoder(**arguments).named_parameters()}
+    assert {name for name, _ in encoder.named_parameters()} - plain == {
+        "shortcut.linear.weight",
+        "shortcut.linear.bias",
+    }
+    z = torch.randn(3, arguments["dim"])
+    middle = decoder(z[:2].mean(0, keepdim=True))
+    # At first the convolutions draw nothing, and the decoder is linear.
+    torch.testing.assert_close(middle, decoder(z[:2]).mean(0, keepdim=True), rtol=1e-4, atol=1e-5)
+    decoder(encoder(torch.rand(2, 3, 64, 64))).square().mean().backward()
+    assert encoder.shortcut.linear.weight.grad.abs().sum() > 0
+    assert decoder.to_picture.weight.grad.abs().sum() > 0
+
+
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"depths is \[1, 0\], expected 5 positive numbers"):
         FaceEncoder(**FC7, depths=[1, 0])
     with pytest.raises(ValueError, match="dim is 100, expected 256"):
         FaceEncoder(dim=100, width=0.1, image_size=64, form="spatial")
+    with pytest.raises(ValueError, match="halvings is 6, expected 0 to 5"):
+        FaceEncoder(**FC7, halvings=6)
     with pytest.raises(ValueError, match="multiple of 32"):
         FaceDecoder(dim=16, width=0.1, image_size=80)
 

@@ -1,0 +1,69 @@
+"""`s2tf fit`, `prior`, `codes` and `judges`, each on a few speakers and a few steps."""
+
+import json
+
+import pytest
+import torch
+from rich.console import Console
+from tiny_shards import tiny_shards
+
+from datamodules.shards import read_split
+from s2tf.cli import main
+from s2tf.commands.demo_chain import EXPERIMENTS
+from s2tf.commands.judges import JudgeData, make_judges
+from s2tf.metrics.judges import Judges, JudgeTraining
+from s2tf.models.face_prior import FacePrior
+from s2tf.nn.network import load_network
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return tiny_shards(tmp_path_factory.mktemp("data") / "shards")
+
+
+def fitted(stage, shards, runs):
+    experiment = str(EXPERIMENTS / f"{stage}.yaml")
+    overrides = [f"vars.shards={shards}", "trainer.max_steps=2", "data.init_args.batch_size=2"]
+    assert main(["fit", experiment, *overrides, "--runs", str(runs)]) == 0
+    return experiment, overrides
+
+
+def test_the_prior_records_what_it_was_made_of(shards, tmp_path, capsys):
+    experiment, overrides = fitted("conre", shards, tmp_path / "runs")
+    shared = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "prior")]
+    provenance = tmp_path / "prior.json"
+    assert main(["prior", experiment, *overrides, *shared, "--faces", "2", "--json", str(provenance)]) == 0
+    assert "prior of 2 faces (1 women, 1 men)" in capsys.readouterr().out
+    recorded = json.loads(provenance.read_text())
+    assert (recorded["n"], recorded["female"], recorded["male"], recorded["seed"]) == (2, 1, 1, 0)
+    assert FacePrior.from_pretrained(tmp_path / "prior").get_buffer("z_p").abs().sum() > 0
+    assert main(["prior", experiment, *overrides, *shared, "--faces", "200"]) == 2
+    assert "200" in capsys.readouterr().err
+
+
+def test_every_clip_gets_its_motion_codes(shards, tmp_path, capsys):
+    fitted("motion_autoencoder", shards, tmp_path / "runs")
+    network = next((tmp_path / "runs").glob("*/*/networks/motion_autoencoder"))
+    assert main(["codes", str(shards), "--autoencoder", str(network), "--out", str(tmp_path / "codes")]) == 0
+    assert "6 clips with motion codes" in capsys.readouterr().out
+    autoencoder = load_network(str(network))
+    for sample in read_split(tmp_path / "codes", "test"):
+        assert sample.motion().shape == (sample.record.frames, autoencoder.motion_dim)
+    assert main(["codes", str(shards), "--autoencoder", str(network), "--out", str(tmp_path / "codes")]) == 2
+    assert str(tmp_path / "codes") in capsys.readouterr().err
+
+
+def test_judges_are_the_same_after_loading_and_say_how_well_they_read(tmp_path):
+    data = JudgeData(speakers=16, days=1, stills=2, workers=1)
+    training = JudgeTraining(face_epochs=1, gender_epochs=4, mouth_epochs=1, batch_size=8)
+    judges = make_judges(data, tmp_path / "judges", Console(quiet=True), training)
+    assert set(judges.settings["accuracy"]) >= {"gender accuracy", "mouth opening correlation"}
+    frames = torch.randint(0, 256, (3, 80, 80, 3), dtype=torch.uint8).numpy()
+    again = Judges.load(tmp_path / "judges")
+    assert again.settings == json.loads(json.dumps(judges.settings))
+    for read in ("embed", "gender", "lips", "opening"):
+        torch.testing.assert_close(getattr(again, read)(frames), getattr(judges, read)(frames))
+    with pytest.raises(FileNotFoundError, match=r"judges\.json is missing"):
+        Judges.load(tmp_path)

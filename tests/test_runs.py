@@ -1,0 +1,63 @@
+"""A run through `s2tf.runs.fit`: it goes on where it was interrupted, and shows its progress."""
+
+import io
+
+import lightning as L
+import pytest
+import torch
+from rich.console import Console
+from tiny_shards import tiny_shards
+
+from s2tf.callbacks import progress
+from s2tf.callbacks.progress import LiveProgress
+from s2tf.commands.demo_chain import EXPERIMENTS
+from s2tf.runs import fit
+
+STEPS = 4
+
+
+class InterruptionError(Exception):
+    pass
+
+
+class InterruptAfter(L.Callback):
+    """Saves a checkpoint after some steps, as the clock would, and fails."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.steps:
+            trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/last.ckpt")
+            raise InterruptionError
+
+
+@pytest.fixture(scope="module")
+def overrides(tmp_path_factory):
+    shards = tiny_shards(tmp_path_factory.mktemp("data") / "shards")
+    # One rank without workers: what comes next after an interruption is then exactly what would have come.
+    return [f"vars.shards={shards}", f"trainer.max_steps={STEPS}", "data.init_args.batch_size=2"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(overrides, tmp_path):
+    whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole")
+    with pytest.raises(InterruptionError):
+        fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(2)])
+    broken = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken")
+    states = [torch.load(result.run.last_checkpoint, weights_only=False)["state_dict"] for result in (whole, broken)]
+    assert states[0].keys() == states[1].keys()
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+
+
+@pytest.mark.slow
+def test_progress_says_stage_step_loss_and_time_left(overrides, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_INTERVAL", 0.0)
+    console = Console(file=io.StringIO(), width=100)
+    fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path, [LiveProgress("conre", console)])
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == STEPS + 1
+    assert lines[1].startswith(f"conre: step 2/{STEPS}, loss ")
+    assert lines[1].endswith(" s left")
+    assert lines[-1].startswith(f"conre: {STEPS} steps in ")
