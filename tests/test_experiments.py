@@ -1,4 +1,4 @@
-"""Every experiment composes and builds, a typo in it is refused; tests/commands/test_demo.py trains those of the demo."""
+"""Every experiment composes and builds, and a typo in it is refused; test_demo.py trains those of the demo."""
 
 import re
 from pathlib import Path

@@ -36,8 +36,8 @@ class DemoPlan:
     """Every stage trains `stretch` times the steps of its YAML."""
     steps: int | None = None
     """Steps of every stage instead of those of its YAML; the project's own tests take few."""
-    videos: int = 8
-    """Unseen speakers that get videos; every one of them gets a portrait."""
+    compared: int = 8
+    """Unseen speakers whose face also speaks with another's speech, the baseline of the mouth's movement."""
     speakers: int = 680
     val: float = 8 / 680
     test: float = 32 / 680
@@ -93,6 +93,8 @@ def make_shards(plan: DemoPlan, out: Path, console: "Console") -> Path:
     except (ValueError, ImportError) as error:
         raise UserError(str(error)) from error
     console.print(summary.table())
+    if ignored := getattr(recordings, "ignored", ()):
+        console.print(f"{len(ignored)} other files ignored: {', '.join(ignored[:5])} ...", highlight=False)
     if summary.failed:
         console.print(f"what could not be used, and why: {shards / FAILURES}", highlight=False)
     empty = [split for split, content in summary.splits.items() if not content.clips]

@@ -33,10 +33,10 @@ class UnseenSpeaker:
     """(T, 68, 2) pixels of the true frames."""
     portrait: "np.ndarray"
     """(H', W', 3) uint8, generated from the speech."""
-    generated: "np.ndarray | None" = None
-    """(T', R, R, 3) uint8, the video of the portrait; None beyond the first `plan.videos` speakers."""
+    generated: "np.ndarray"
+    """(T', R, R, 3) uint8, the video of the portrait."""
     wrong: "np.ndarray | None" = None
-    """The same portrait with the next speaker's speech."""
+    """The same portrait with the next speaker's speech; None beyond the first `plan.compared` speakers."""
 
 
 @dataclass
@@ -45,11 +45,6 @@ class Results:
 
     pipeline: "SpeechToTalkingFacePipeline"
     speakers: list[UnseenSpeaker] = field(default_factory=list)
-
-    @property
-    def with_video(self) -> list[UnseenSpeaker]:
-        """The speakers that have videos."""
-        return [speaker for speaker in self.speakers if speaker.generated is not None]
 
 
 def write_speakers(plan: DemoPlan, chain: Chain, out: Path, console: "Console") -> Results:
@@ -63,10 +58,10 @@ def write_speakers(plan: DemoPlan, chain: Chain, out: Path, console: "Console") 
     waveforms = [sample.waveform() for sample in samples]
     for index, sample in enumerate(samples):
         portrait = pipeline.portrait(waveforms[index], seed=plan.seed).image
-        generated = wrong = None
-        if index < plan.videos:
-            console.print(f"speaking: {sample.key} ({index + 1} of {min(plan.videos, len(samples))})", highlight=False)
-            generated = _speak(pipeline, portrait, waveforms[index], plan.seed)
+        console.print(f"speaking: {sample.key} ({index + 1} of {len(samples)})", highlight=False)
+        generated = _speak(pipeline, portrait, waveforms[index], plan.seed)
+        wrong = None
+        if index < plan.compared:
             wrong = _speak(pipeline, portrait, waveforms[(index + 1) % len(samples)], plan.seed)
         speaker = UnseenSpeaker(
             key=sample.key,
@@ -92,7 +87,7 @@ def _speak(
 
 
 def _write(speaker: UnseenSpeaker, folder: Path, random_weights: tuple[str, ...]) -> None:
-    """`speech.wav` and `portrait.png`; with a video also `talking.mp4` and `sheet.png`."""
+    """Write `speech.wav`, `portrait.png`, `talking.mp4` and `sheet.png`."""
     from PIL import Image
 
     from s2tf.media.audio import FPS, write_wav
@@ -102,8 +97,6 @@ def _write(speaker: UnseenSpeaker, folder: Path, random_weights: tuple[str, ...]
     folder.mkdir(parents=True, exist_ok=True)
     write_wav(folder / "speech.wav", speaker.waveform)
     Image.fromarray(speaker.portrait).save(folder / "portrait.png")
-    if speaker.generated is None:
-        return
     size = speaker.generated.shape[1]
     with VideoWriter(folder / "talking.mp4", (size, size), FPS, speaker.waveform) as video:
         for frame in speaker.generated:
@@ -197,9 +190,9 @@ def _mouths(results: Results, read: "Callable[[np.ndarray], np.ndarray]", reader
     from s2tf.metrics.evidence import mouth_evidence
 
     rows, frames, unread = [], 0, 0
-    for speaker in results.with_video:
-        assert speaker.generated is not None
-        assert speaker.wrong is not None
+    for speaker in results.speakers:
+        if speaker.wrong is None:
+            continue
         length = min(len(speaker.frames), len(speaker.generated), len(speaker.wrong))
         units = to_picture_units(speaker.landmarks[:length], speaker.frames.shape[1])
         true = mouth_opening(canonical_lips(units).lips)

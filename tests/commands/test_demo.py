@@ -14,7 +14,7 @@ from s2tf.commands.demo_results import write_speakers
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
 pytestmark = pytest.mark.slow
-PLAN = DemoPlan(seed=5, speakers=8, val=0.25, test=0.25, seconds=3.0, workers=1, steps=2, videos=1)
+PLAN = DemoPlan(seed=5, speakers=8, val=0.25, test=0.25, seconds=3.0, workers=1, steps=2, compared=1)
 
 
 @pytest.fixture(scope="module")
