@@ -26,7 +26,7 @@ def test_real_recordings_go_through_the_same_chain(clips_folder, tmp_path):
     for name in CLIPS:
         shutil.copy(clips_folder / "video" / name, source / name)
     (source / "broken.mp4").write_bytes(b"not a video")
-    plan = DemoPlan(source=source, max_seconds=3.0, steps=2, videos=1, workers=1)
+    plan = DemoPlan(source=source, max_seconds=3.0, steps=2, compared=1, workers=1)
     shards = make_shards(plan, out, console)
     with open(shards / "failures.csv", newline="") as file:
         assert [(row["clip"], row["step"]) for row in csv.DictReader(file)] == [("broken", "read")]
