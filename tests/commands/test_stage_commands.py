@@ -43,7 +43,8 @@ def test_the_prior_records_what_it_was_made_of(shards, tmp_path, capsys):
     assert "200" in capsys.readouterr().err
 
 
-def test_every_clip_gets_its_motion_codes(shards, tmp_path, capsys):
+def test_every_clip_gets_its_motion_codes(tmp_path, capsys):
+    shards = tiny_shards(tmp_path / "shards", size=128)
     fitted("motion_autoencoder", shards, tmp_path / "runs")
     network = next((tmp_path / "runs").glob("*/*/networks/motion_autoencoder"))
     assert main(["codes", str(shards), "--autoencoder", str(network), "--out", str(tmp_path / "codes")]) == 0
