@@ -9,6 +9,7 @@ import torch
 
 from datamodules.base import ShardDataModule, to_picture
 from datamodules.samples import Sample, decode_jpeg
+from datamodules.sources import ShardSource
 from s2tf.media.lips import canonical_lips, to_picture_units
 
 
@@ -53,12 +54,12 @@ class FramePairDraw:
 
     input_size: int
     output_size: int
-    pairs_per_clip: int
+    per_clip: int
 
     def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
         """Random pairs, each of two different frames (of one frame twice where the clip has no more)."""
         landmarks = sample.landmarks()
-        return [self._example(sample, landmarks, *_two(sample.record.frames, rng)) for _ in range(self.pairs_per_clip)]
+        return [self._example(sample, landmarks, *_two(sample.record.frames, rng)) for _ in range(self.per_clip)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FramePairExample:
         """The first frame as the source, a later frame chosen by the seed as the target."""
@@ -81,7 +82,7 @@ class FramePairData(ShardDataModule):
     """`FramePairBatch`es: source and target frame of a clip at the input and at the output size, and their lips.
 
     Args:
-        shards: Folder made by `s2tf prepare`.
+        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
         batch_size: Rows in a batch.
         num_workers: Processes that decode; 0: the training process itself.
         input_size: Side of the pictures that the autoencoder sees, in pixels.
@@ -91,11 +92,12 @@ class FramePairData(ShardDataModule):
         pairs: Pairs of each clip in validation and test.
         seed: Of every random choice.
         buffer: Pairs that wait to be shuffled, as raw bytes.
+        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
     """
 
     def __init__(
         self,
-        shards: str,
+        shards: str | list[ShardSource],
         batch_size: int,
         num_workers: int = 2,
         input_size: int = 256,
@@ -104,8 +106,9 @@ class FramePairData(ShardDataModule):
         pairs: int = 1,
         seed: int = 0,
         buffer: int = 1024,
+        max_broken: int = 0,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, per_clip_eval=pairs)
+        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=pairs)
         if min(input_size, output_size, pairs_per_clip) < 1:
             raise ValueError(
                 f"data.init_args: input_size {input_size}, output_size {output_size} and pairs_per_clip "

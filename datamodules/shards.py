@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.samples import KEY, MEMBERS, MOTION, Sample, ShardError, encode_array
+from datamodules.reading import stream_clips
+from datamodules.samples import MEMBERS, MOTION, Sample, ShardError, encode_array
+from datamodules.sources import MANIFEST, ShardSource, open_source
 from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
-MANIFEST = "manifest.json"
 AUDIO_SETTINGS = {"sample_rate": SAMPLE_RATE, "channels": 1, "samples_per_frame": SAMPLES_PER_FRAME, "fps": FPS}
 
 
@@ -84,67 +85,28 @@ class ShardWriter:
         self._tar, self._count = None, 0
 
 
-def shard_paths(folder: str | Path, split: str) -> list[Path]:
-    """The tar files of a split, in order.
-
-    Raises:
-        FileNotFoundError: There is no such folder, or no shard of that split in it; names the config key.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"data.init_args.shards: no folder {str(folder)!r}; `s2tf prepare` makes one from recordings"
-        )
-    paths = sorted(folder.glob(f"{split}-[0-9]*.tar"))
-    if not paths:
-        raise FileNotFoundError(f"data.init_args.shards: no {split}-*.tar in {str(folder)!r}")
-    return paths
-
-
 def read_shard(path: str | Path) -> Iterator[Sample]:
-    """The samples of one tar file, in order.
+    """The samples of one tar file, in order, with all their bytes.
 
     Raises:
         ShardError: The file is truncated, holds a member that is no plain file, leads out of its folder, or a bad
             sample; names the file.
     """
-    key, members = "", dict[str, bytes]()
-    try:
-        with tarfile.open(path, mode="r:") as tar:
-            for info in tar:
-                name, _, member = info.name.partition(".")
-                if not info.isreg() or not KEY.fullmatch(name):
-                    raise ShardError(f"member {info.name!r} is not a sample's file")
-                if name != key and members:
-                    yield Sample.from_members(key, members)
-                    members = {}
-                if member in members:
-                    raise ShardError(f"member {info.name!r} is there twice")
-                key = name
-                file = tar.extractfile(info)
-                members[member] = file.read() if file is not None else b""
-        if members:
-            yield Sample.from_members(key, members)
-    except (tarfile.TarError, ShardError, EOFError) as error:
-        raise ShardError(f"{path}: {error}") from error
+    for clip in stream_clips(str(path)):
+        if isinstance(clip, ShardError):
+            raise clip
+        yield clip
 
 
 def read_split(folder: str | Path, split: str) -> Iterator[Sample]:
-    """All samples of a split, in order, one in memory at a time; raises as `shard_paths` and `read_shard` do."""
-    for path in shard_paths(folder, split):
-        yield from read_shard(path)
+    """All samples of a split, in order, one in memory at a time; raises as `open_source` and `read_shard` do."""
+    for url in open_source(ShardSource(str(folder))).split(split).urls:
+        yield from read_shard(url)
 
 
 def load_manifest(folder: str | Path) -> dict[str, Any]:
-    """The folder's `manifest.json`.
-
-    Raises:
-        FileNotFoundError: It has none: it is no shard folder, or its preparation was not finished.
-    """
-    path = Path(folder) / MANIFEST
-    if not path.is_file():
-        raise FileNotFoundError(f"data.init_args.shards: {str(folder)!r} has no {MANIFEST}: not (yet) a shard folder")
-    return json.loads(path.read_text())
+    """What a shard folder says about itself; raises as `open_source` does."""
+    return open_source(ShardSource(str(folder))).manifest
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -191,7 +153,8 @@ def copy_with_motion(
                     raise ValueError(
                         f"sample {sample.key!r}: motion codes of shape {codes.shape} for {sample.record.frames} frames"
                     )
-                writer.write(sample.key, {**sample.members, MOTION: encode_array(codes)})
+                members = {name: member[:] for name, member in sample.members.items()}
+                writer.write(sample.key, {**members, MOTION: encode_array(codes)})
                 done, dim = done + 1, codes.shape[1]
                 if on_sample is not None:
                     on_sample(done, total)

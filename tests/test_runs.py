@@ -48,9 +48,7 @@ def overrides(tmp_path_factory):
 @pytest.mark.slow
 def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(overrides, tmp_path, monkeypatch):
     # The same batches before and after the interruption: what differs then is state that the checkpoint has lost.
-    monkeypatch.setattr(
-        ShardDataModule, "train_dataloader", lambda data: itertools.cycle(list(data.val_dataloader()))
-    )
+    monkeypatch.setattr(ShardDataModule, "train_dataloader", lambda data: itertools.cycle(list(data.val_dataloader())))
     whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole")
     with pytest.raises(InterruptionError):
         fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(2)])

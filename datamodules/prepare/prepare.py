@@ -17,7 +17,8 @@ from datamodules.prepare.clip import ClipSettings, PreparedClip, prepare_clip
 from datamodules.prepare.recording import PrepareError, Recording
 from datamodules.prepare.summary import Failure, PrepareSummary
 from datamodules.samples import KEY, SPLITS
-from datamodules.shards import AUDIO_SETTINGS, MANIFEST, ShardWriter, write_manifest
+from datamodules.shards import AUDIO_SETTINGS, ShardWriter, write_manifest
+from datamodules.sources import MANIFEST
 from s2tf.media.faces import CropRule
 from s2tf.media.tracking import FaceSettings
 
