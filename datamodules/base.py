@@ -140,7 +140,7 @@ class ShardDataModule(L.LightningDataModule):
         return self.once("test")
 
     def once(self, split: str) -> DataLoader:
-        """Each clip of a split exactly once over all ranks, in order, with always the same choice of frame and window."""
+        """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows."""
         stream = EvaluationStream(
             self._sets(split),
             self.draw(),

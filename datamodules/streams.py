@@ -5,6 +5,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -69,6 +70,24 @@ class Broken:
         log.warning("passed over broken sample %d of at most %d: %s", self.count, self.limit, error)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """An example, or what was wrong with its clip, and the shard that it comes from."""
+
+    example: Example | None
+    error: ShardError | None
+    url: str
+
+    def failed(self, error: ShardError) -> "Drawn":
+        """The same without its example, the error naming the shard."""
+        return Drawn(None, _naming(self.url, error), self.url)
+
+
+def _naming(url: str, error: ShardError) -> ShardError:
+    text = str(error)
+    return error if text.startswith(url) else ShardError(f"{url}: {text}")
+
+
 class ExampleStream:
     """One slot's endless stream of examples from one data set.
 
@@ -105,29 +124,29 @@ class ExampleStream:
         examples = self._next(clips, self.clips_per_block)
         while True:
             order = generator(self.seed, "block", block).permutation(self.rows_per_block)
-            ahead: list[Example | ShardError] = []
+            ahead: list[Drawn] = []
             for row in range(first, self.rows_per_block):
                 yield self._row(examples, order, row)
                 done = (row + 1 - first) * self.clips_per_block // (self.rows_per_block - first)
                 ahead += self._next(clips, done - len(ahead) // self.draw.per_clip)
             block, first, examples = block + 1, 0, ahead
 
-    def _next(self, clips: Iterator[list[Example | ShardError]], count: int) -> list[Example | ShardError]:
+    def _next(self, clips: Iterator[list[Drawn]], count: int) -> list[Drawn]:
         return list(itertools.chain.from_iterable(itertools.islice(clips, count)))
 
-    def _row(self, examples: list[Example | ShardError], order: np.ndarray, row: int) -> dict[str, Any]:
+    def _row(self, examples: list[Drawn], order: np.ndarray, row: int) -> dict[str, Any]:
         for index in itertools.chain(order[row:], order[:row]):
-            example = examples[index]
-            if isinstance(example, ShardError):
+            drawn = examples[index]
+            if drawn.example is None:
                 continue
             try:
-                return example.decode()
+                return drawn.example.decode()
             except ShardError as error:
-                examples[index] = error
-                self.broken.add(error)
-        raise ShardError(f"every clip of {len(examples)} in a row is broken; one: {examples[0]}")
+                examples[index] = drawn.failed(error)
+                self.broken.add(_naming(drawn.url, error))
+        raise ShardError(f"every clip of {len(examples)} in a row is broken; one: {examples[0].error}")
 
-    def _clips(self, start: int) -> Iterator[list[Example | ShardError]]:
+    def _clips(self, start: int) -> Iterator[list[Drawn]]:
         """The examples of the slot's clip `start`, of the next one, and so on."""
         number = start
         for run in self.order.runs(start):
@@ -136,17 +155,15 @@ class ExampleStream:
                 yield self._examples(clip, number, url)
                 number += 1
 
-    def _examples(self, clip: Sample | ShardError, number: int, url: str) -> list[Example | ShardError]:
+    def _examples(self, clip: Sample | ShardError, number: int, url: str) -> list[Drawn]:
         try:
             if isinstance(clip, ShardError):
                 raise clip
             rng = random.Random(f"{self.seed}/{number}")
-            return list(self.draw.train(clip, rng))
+            return [Drawn(example, None, url) for example in self.draw.train(clip, rng)]
         except ShardError as error:
-            text = str(error)
-            where = error if text.startswith(url) else ShardError(f"{url}: {text}")
-            self.broken.add(where)
-            return [where] * self.draw.per_clip
+            self.broken.add(_naming(url, error))
+            return [Drawn(None, _naming(url, error), url)] * self.draw.per_clip
 
 
 class TrainStream(IterableDataset):
@@ -321,4 +338,4 @@ class EvaluationStream(IterableDataset):
                     rng = random.Random(f"{self.seed}/{clip.key}/{index % self.per_clip}")
                     yield self.draw.evaluate(clip, index % self.per_clip, rng).decode()
                 except ShardError as error:
-                    broken.add(error if str(error).startswith(url) else ShardError(f"{url}: {error}"))
+                    broken.add(_naming(url, error))
