@@ -7,14 +7,16 @@ were computed, `<key>.motion.npy` (T, m). Nothing pickled is ever decoded.
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from datamodules.aside import written_aside
 from datamodules.reading import stream_clips
 from datamodules.samples import MEMBERS, MOTION, Sample, ShardError, encode_array
 from datamodules.sources import MANIFEST, ShardSource, open_source
@@ -23,31 +25,13 @@ from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 AUDIO_SETTINGS = {"sample_rate": SAMPLE_RATE, "channels": 1, "samples_per_frame": SAMPLES_PER_FRAME, "fps": FPS}
 
 
+@dataclass
 class ShardWriter:
-    """Writes one split's samples into numbered tar files; a file gets its name only when it is complete.
+    """Writes samples into a tar file; made by `new_shard`."""
 
-    Equal samples in equal order give equal bytes: members carry no times and no owner.
-
-    Args:
-        folder: Where; it must exist.
-        split: Of the samples: names the files, `train-000000.tar`, ...
-        samples_per_shard: How many samples a file takes.
-        first: Number of the first file.
-    """
-
-    def __init__(self, folder: Path, split: str, samples_per_shard: int, first: int = 0):
-        self.folder = folder
-        self.first = first
-        self.split = split
-        self.samples_per_shard = samples_per_shard
-        self.shards: dict[str, int] = {}
-        self._tar: tarfile.TarFile | None = None
-        self._file: Any = None
-        self._count = 0
-
-    @property
-    def _name(self) -> str:
-        return f"{self.split}-{self.first + len(self.shards):06d}.tar"
+    file: IO[bytes]
+    tar: tarfile.TarFile
+    count: int = 0
 
     def write(self, key: str, members: Mapping[str, bytes]) -> None:
         """Append one sample.
@@ -56,33 +40,22 @@ class ShardWriter:
             ShardError: It would not be read back: bad key, members or record.
         """
         Sample.from_members(key, members)
-        if self._tar is None:
-            self._file = open(self.folder / (self._name + ".part"), "wb")  # noqa: SIM115 (closed by _finish)
-            self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         for member in MEMBERS:
             if member in members:
                 info = tarfile.TarInfo(f"{key}.{member}")
                 info.size = len(members[member])
-                self._tar.addfile(info, io.BytesIO(members[member]))
-        self._count += 1
-        if self._count == self.samples_per_shard:
-            self._finish()
+                self.tar.addfile(info, io.BytesIO(members[member]))
+        self.count += 1
 
-    def close(self) -> None:
-        """Complete the last file."""
-        if self._tar is not None:
-            self._finish()
 
-    def _finish(self) -> None:
-        assert self._tar is not None
-        self._tar.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        name = self._name
-        os.replace(self.folder / (name + ".part"), self.folder / name)
-        self.shards[name] = self._count
-        self._tar, self._count = None, 0
+@contextmanager
+def new_shard(path: Path) -> Iterator[ShardWriter]:
+    """A writer of the tar file `path`, which is there only when the block has ended well.
+
+    Equal samples in equal order give equal bytes: members carry no times and no owner.
+    """
+    with written_aside(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        yield ShardWriter(file, tar)
 
 
 def read_shard(path: str | Path) -> Iterator[Sample]:
@@ -111,13 +84,9 @@ def load_manifest(folder: str | Path) -> dict[str, Any]:
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write `manifest.json` aside and rename it."""
-    aside = folder / (MANIFEST + ".part")
-    with open(aside, "w") as file:
+    with written_aside(folder / MANIFEST, "w") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
         file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, folder / MANIFEST)
 
 
 def copy_with_motion(
@@ -144,19 +113,19 @@ def copy_with_motion(
         raise ValueError(f"{out} holds shards already: give an empty folder")
     total = sum(sum(entry["shards"].values()) for entry in manifest["splits"].values())
     done, dim = 0, 0
-    for split, entry in manifest["splits"].items():
-        for number, (name, count) in enumerate(sorted(entry["shards"].items())):
-            writer = ShardWriter(out, split, count, first=number)
-            for sample in read_shard(Path(source) / name):
-                codes = np.asarray(compute(sample), np.float32)
-                if codes.ndim != 2 or len(codes) != sample.record.frames:
-                    raise ValueError(
-                        f"sample {sample.key!r}: motion codes of shape {codes.shape} for {sample.record.frames} frames"
-                    )
-                members = {name: member[:] for name, member in sample.members.items()}
-                writer.write(sample.key, {**members, MOTION: encode_array(codes)})
-                done, dim = done + 1, codes.shape[1]
-                if on_sample is not None:
-                    on_sample(done, total)
-            writer.close()
+    for entry in manifest["splits"].values():
+        for name in sorted(entry["shards"]):
+            with new_shard(out / name) as writer:
+                for sample in read_shard(Path(source) / name):
+                    codes = np.asarray(compute(sample), np.float32)
+                    if codes.ndim != 2 or len(codes) != sample.record.frames:
+                        raise ValueError(
+                            f"sample {sample.key!r}: motion codes of shape {codes.shape} for {sample.record.frames} "
+                            "frames"
+                        )
+                    members = {name: member[:] for name, member in sample.members.items()}
+                    writer.write(sample.key, {**members, MOTION: encode_array(codes)})
+                    done, dim = done + 1, codes.shape[1]
+                    if on_sample is not None:
+                        on_sample(done, total)
     write_manifest(out, {**manifest, "motion": {"dim": dim}})
