@@ -17,10 +17,25 @@ Slot = tuple[int, int]
 """Offset and size of a member in its tar file."""
 
 
+class ShardFile:
+    """An open file, closed with the last sample that reads from it."""
+
+    def __init__(self, path: str):
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    def read(self, start: int, size: int) -> bytes:
+        """The bytes from `start` on."""
+        return os.pread(self._descriptor, size, start)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_descriptor"):
+            os.close(self._descriptor)
+
+
 class FileMember:
     """A member of a local shard: sliced like bytes, read when it is."""
 
-    def __init__(self, file: int, offset: int, size: int):
+    def __init__(self, file: ShardFile, offset: int, size: int):
         self.file = file
         self.offset = offset
         self.size = size
@@ -30,7 +45,7 @@ class FileMember:
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self.size)
-        data = os.pread(self.file, stop - start, self.offset + start)
+        data = self.file.read(self.offset + start, stop - start)
         if len(data) != stop - start:
             raise ShardError("the file ends within a member: truncated")
         return data
@@ -40,8 +55,6 @@ def read_clips(
     url: str, local: bool, count: int, start: int = 0, stop: int | None = None
 ) -> Iterator[Sample | ShardError]:
     """Clips `start` to `stop` - 1 of a shard, in order, with an error in the place of each that cannot be read.
-
-    A local clip must be used before the next one is asked for: its file is open only that long.
 
     Args:
         url: File, URL or pipe.
@@ -69,16 +82,13 @@ def read_clips(
 def _local(path: str, start: int) -> Iterator[Sample | ShardError]:
     try:
         entries, broken = _index(path, *_identity(path))
-        file = os.open(path, os.O_RDONLY)
+        file = ShardFile(path)
     except OSError as error:
         yield ShardError(f"{path}: {error.strerror or error}")
         return
-    try:
-        for key, slots in entries[start:]:
-            members: dict[str, Member] = {name: FileMember(file, *slot) for name, slot in slots.items()}
-            yield _sample(path, key, members)
-    finally:
-        os.close(file)
+    for key, slots in entries[start:]:
+        members: dict[str, Member] = {name: FileMember(file, *slot) for name, slot in slots.items()}
+        yield _sample(path, key, members)
     if broken is not None:
         yield broken
 

@@ -134,9 +134,7 @@ def test_hdtf_crops_to_its_boxes_and_lists_what_is_known_to_be_wrong(people, tmp
         tmp_path,
         video_url="".join(f"{name} https://example.org/watch?v={name}\n" for name in names),
         annotion_time="".join(f"{name}.mp4 {span} \n" for name in names if name != "NoTimes0"),
-        crop_wh="".join(
-            f"{name}_0.mp4 {SIDE // 2} {SIDE} 0 {SIDE}\n" for name in names if name not in ("NoBox0", "Outside0")
-        )
+        crop_wh="".join(f"{name}_0.mp4 {SIDE // 2} {SIDE} 0 {SIDE}\n" for name in boxed)
         + f"Outside0_0.mp4 {2 * SIDE} {SIDE} 0 {SIDE}\n",
         resolution="".join(f"{name}.mp4 {SIDE}\n" for name in names),
     )
