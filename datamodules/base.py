@@ -150,7 +150,15 @@ class ShardDataModule(L.LightningDataModule):
             batch_size=self.batch_size,
             max_broken=self.max_broken,
         )
-        return DataLoader(stream, batch_size=self.batch_size, **self._options())
+        return DataLoader(stream, batch_size=self.batch_size, collate_fn=stream.draw.collate, **self._options())
+
+    def finish(self, batch: dict[str, Any]) -> Any:
+        """What a loader gives, whose pictures are bytes (B, S, S, 3), as the batch that stages take, in [-1, 1]."""
+        return {name: to_pictures(value) if _is_pictures(value) else value for name, value in batch.items()}
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> Any:
+        """Finish the batch on its device: bytes travel there at a quarter of the cost of floats."""
+        return self.finish(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the training stream stands."""
@@ -203,7 +211,15 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)
 
 
-def to_picture(image: np.ndarray, size: int) -> Tensor:
-    """A square uint8 RGB picture (S, S, 3) at another size as (3, size, size) float32 in [-1, 1]."""
-    planes = np.ascontiguousarray(resize(image, size).transpose(2, 0, 1))
-    return torch.from_numpy(planes).float().mul_(2.0 / 255.0).sub_(1.0)
+def at_size(image: np.ndarray, size: int) -> Tensor:
+    """A square uint8 RGB picture (S, S, 3) at another size, (size, size, 3) uint8."""
+    return torch.from_numpy(resize(image, size))
+
+
+def to_pictures(images: Tensor) -> Tensor:
+    """Pictures (B, S, S, 3) uint8 as (B, 3, S, S) float32 in [-1, 1], on the same device."""
+    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)
+
+
+def _is_pictures(value: object) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.uint8 and value.ndim == 4

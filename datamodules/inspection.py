@@ -160,6 +160,7 @@ def _decode(sample: Sample) -> None:
         sample.frame(index)
     sample.landmarks()
     sample.motion()
+    sample.truth()
     if WAV in sample.members and (got := len(sample.pcm())) != sample.record.samples:
         raise ShardError(f"sample {sample.key!r}: {WAV} has {got} samples, its record says {sample.record.samples}")
 

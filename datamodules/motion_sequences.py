@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
 from datamodules.base import ShardDataModule
 from datamodules.samples import Sample
@@ -65,6 +66,10 @@ class MotionSequenceDraw:
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> MotionSequenceExample:
         """A window and a reference chosen by the seed."""
         return self._example(sample, rng)
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together."""
+        return default_collate(rows)
 
     def _example(self, sample: Sample, rng: random.Random) -> MotionSequenceExample:
         record = sample.record

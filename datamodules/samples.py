@@ -2,8 +2,8 @@
 
 import dataclasses
 import io
-import itertools
 import json
+import operator
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,9 @@ SPLITS = ("train", "val", "test")
 GENDERS = ("female", "male")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 JSON, WAV, FRAMES, LANDMARKS, MOTION = "json", "wav", "frames.mjpeg", "landmarks.npy", "motion.npy"
+TRUTH = "truth.json"
 REQUIRED = (JSON, FRAMES, LANDMARKS)
-MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, MOTION)
+MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, MOTION, TRUTH)
 MAX_SIZE = 4096
 """Side of the largest pictures, in pixels."""
 
@@ -52,8 +53,6 @@ class ClipRecord:
     """`rule` (the `CropRule`'s numbers), `box` (x, y, side in the recording's pixels) and how the face was found."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """`gender` (female or male) and `age` (years), where known."""
-    truth: dict[str, Any] = field(default_factory=dict)
-    """What else is known; a synthetic speaker's parameters, pose and visemes."""
 
     def __post_init__(self) -> None:
         for name, problem in _problems(self):
@@ -85,7 +84,7 @@ class ClipRecord:
 
 
 _FIELDS = {item.name for item in dataclasses.fields(ClipRecord)}
-_REQUIRED_FIELDS = _FIELDS - {"attributes", "truth"}
+_REQUIRED_FIELDS = _FIELDS - {"attributes"}
 
 
 def _short(value: object) -> str:
@@ -105,7 +104,7 @@ def _problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
         value = getattr(record, name)
         if type(value) is not int or value < least or (most is not None and value > most):
             yield name, f"expected a whole number of at least {least}" + (f", at most {most}" if most else "")
-    for name in ("crop", "attributes", "truth"):
+    for name in ("crop", "attributes"):
         if not isinstance(getattr(record, name), dict):
             yield name, "expected an object"
     yield from _offset_problems(record)
@@ -116,9 +115,9 @@ def _offset_problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
     offsets = record.offsets
     if not isinstance(offsets, list) or len(offsets) != record.frames + 1:
         yield "offsets", f"expected a list of frames + 1 = {record.frames + 1} byte positions"
-    elif any(type(value) is not int for value in offsets) or offsets[0] != 0:
+    elif set(map(type, offsets)) != {int} or offsets[0] != 0:
         yield "offsets", "expected whole numbers, the first one 0"
-    elif any(end <= begin for begin, end in itertools.pairwise(offsets)):
+    elif not all(map(operator.lt, offsets, offsets[1:])):
         yield "offsets", "expected them to increase"
 
 
@@ -212,6 +211,15 @@ class Sample:
         """(T, m) float32 motion codes, None where the shard has none."""
         return self._array(MOTION, (self.record.frames, None)) if MOTION in self.members else None
 
+    def truth(self) -> dict[str, Any]:
+        """What else is known: a synthetic speaker's parameters, and per frame pose, blink and viseme; else empty."""
+        if TRUTH not in self.members:
+            return {}
+        try:
+            return dict(json.loads(self.members[TRUTH][:]))
+        except (ValueError, TypeError) as error:
+            raise ShardError(f"sample {self.key!r}: {TRUTH} cannot be read: {error}") from error
+
     def _array(self, member: str, shape: tuple[int | None, ...]) -> np.ndarray:
         try:
             array = np.load(io.BytesIO(self.members[member][:]), allow_pickle=False)
@@ -239,10 +247,10 @@ def decode_jpeg(data: bytes, size: int, key: str) -> np.ndarray:
         raise ShardError(f"sample {key!r}: a frame is no JPEG")
     if stored != (size, size):
         raise ShardError(f"sample {key!r}: a frame is {stored[0]}x{stored[1]}, its record says {size}")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None or image.shape != (size, size, 3):
         raise ShardError(f"sample {key!r}: a frame is no JPEG that can be decoded")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return image
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:

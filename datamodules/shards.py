@@ -1,8 +1,8 @@
 """Shards: WebDataset tar files of clips, written so that a file under its name is complete, and read with checks.
 
 A sample's members are `<key>.json` (its `ClipRecord`), `<key>.wav` (16 kHz mono 16-bit), `<key>.frames.mjpeg` (its
-JPEGs one after the other; the record's offsets find each), `<key>.landmarks.npy` (T, 68, 2) and, where motion codes
-were computed, `<key>.motion.npy` (T, m). Nothing pickled is ever decoded.
+JPEGs one after the other; the record's offsets find each), `<key>.landmarks.npy` (T, 68, 2), where motion codes
+were computed `<key>.motion.npy` (T, m), and of synthetic speakers `<key>.truth.json`. Nothing pickled is ever decoded.
 """
 
 import io

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
-from datamodules.base import ShardDataModule, to_picture
+from datamodules.base import ShardDataModule, at_size
 from datamodules.samples import GENDERS, Sample, decode_jpeg
 from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectrogram
@@ -42,7 +43,7 @@ class SpeechPortraitExample:
             "key": self.key,
             "spectrogram": power_law_spectrogram(waveform),
             "waveform": waveform,
-            "portrait": to_picture(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
+            "portrait": at_size(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
             "identity": torch.tensor(self.identity),
             "gender": torch.tensor(self.gender),
             "age": torch.tensor(self.age, dtype=torch.float32),
@@ -66,6 +67,10 @@ class SpeechPortraitDraw:
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
         """A frame chosen by the seed, and the beginning of the speech, as the paper cuts it."""
         return self._example(sample, rng.randrange(sample.record.frames), 0)
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together."""
+        return default_collate(rows)
 
     def _example(self, sample: Sample, frame: int, start: int) -> SpeechPortraitExample:
         record = sample.record

@@ -43,6 +43,9 @@ class Draw(Protocol[E]):
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> E:
         """Example `number` of a clip, the same in every run; `rng` is seeded by seed, clip and number."""
 
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together, in the loader's worker."""
+
 
 class Broken:
     """Counts what could not be read, and ends the training when it is more than was allowed.
@@ -250,7 +253,7 @@ class TrainLoader(DataLoader):
     """
 
     def __init__(self, stream: TrainStream, batches_done: Callable[[], int] = lambda: 0, **options: Any):
-        super().__init__(stream, batch_size=stream.batch_size, **options)
+        super().__init__(stream, batch_size=stream.batch_size, collate_fn=stream.draw.collate, **options)
         self.batches_done = batches_done
 
     def __iter__(self) -> Any:

@@ -1,12 +1,13 @@
 """From one recording to the bytes of one sample: the same steps for synthetic speakers and for real recordings."""
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
-from datamodules.samples import FRAMES, JSON, LANDMARKS, WAV, ClipRecord, encode_array, encode_jpegs
+from datamodules.samples import FRAMES, JSON, LANDMARKS, TRUTH, WAV, ClipRecord, encode_array, encode_jpegs
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
 from s2tf.media.faces import CropRule, crop, square_box, to_crop
 from s2tf.media.tracking import FaceError, FaceSettings, track_face
@@ -79,10 +80,10 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         samples=0 if clip.waveform is None else len(clip.waveform),
         crop={"rule": settings.rule.to_json(), "box": {"x": box.x, "y": box.y, "side": box.side}, **how},
         attributes=recording.attributes,
-        truth=clip.truth,
     )
     notes = [name for name, is_so in (("cut", cut), ("trimmed", how["trimmed"]), ("filled", how["filled"])) if is_so]
     sound = {} if clip.waveform is None else {WAV: encode_wav(clip.waveform)}
+    truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
     return PreparedClip(
         recording.key,
         recording.identity,
@@ -95,6 +96,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
             **sound,
             FRAMES: pictures,
             LANDMARKS: encode_array(to_crop(landmarks, box, size)),
+            **truth,
         },
     )
 

@@ -34,7 +34,7 @@ class LoadedClip:
     landmarks: np.ndarray | None = None
     """(T, 68, 2) float32, iBUG order, (x, y) in pixels of `frames`; None: to be detected."""
     truth: dict[str, Any] = field(default_factory=dict)
-    """What is known about the clip, as JSON values; stored in the sample's JSON."""
+    """What is known about the clip, as JSON values; stored as a member of its own."""
     point: tuple[float, float] | None = None
     """(x, y) in pixels of the first frame, where the data set says the speaker is; None: the largest face."""
     notes: tuple[str, ...] = ()
