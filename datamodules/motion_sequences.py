@@ -83,7 +83,7 @@ class MotionSequenceDraw:
             stored=record.size,
             pcm=sample.pcm(start * SAMPLES_PER_FRAME, (stop - start) * SAMPLES_PER_FRAME),
             landmarks=np.concatenate([landmarks[reference : reference + 1], landmarks[start:stop]]),
-            motion=motion[start:stop] if motion is not None else None,
+            motion=motion[start:stop].copy() if motion is not None else None,
             frames=self.frames,
         )
 
