@@ -1,56 +1,79 @@
 """What the datamodules share: where the shards are, the loaders, and the checks before training begins."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from datamodules.shards import load_manifest, shard_paths
-from datamodules.streams import Draw, EvaluationSet, TrainStream
+from datamodules.sources import OpenSource, ShardSet, ShardSource, open_sources
+from datamodules.streams import Draw, EvaluationStream, TrainLoader, TrainStream
 from s2tf.media.faces import resize
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where the training stream stands."""
+
+    stream: str
+    """The stream's seed."""
+    origin: int
+    """Batches that were taken before this stream began."""
+    batches: int
+    """Batches taken in all."""
+    layout: tuple[int, ...] | None = None
+    """Ranks, workers and batch size; None: those of this process."""
+
+
 class ShardDataModule(L.LightningDataModule):
-    """Batches from a folder of shards (`s2tf prepare`).
+    """Batches from shards (`s2tf prepare`).
 
     Training is an endless stream for Trainers that count steps (`max_steps`, `val_check_interval` with
-    `check_val_every_n_epoch=None`); validation and test give every clip once, in order, always the same. A run that
-    resumes at step k draws on from a seed of (seed, k) instead of repeating what it saw.
+    `check_val_every_n_epoch=None`); what is promised of its order is said at `TrainStream`. A checkpoint holds how many
+    batches were taken, and a resumed run goes on with the next one; with another number of ranks or workers, or another
+    batch size, it begins a new order there. Validation and test give every clip once, in order, always the same.
 
     Args:
-        shards: Folder made by `s2tf prepare`.
+        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
         batch_size: Rows in a batch.
         num_workers: Processes that decode; 0: the training process itself.
         seed: Of every random choice.
         buffer: Examples that wait to be shuffled, as raw bytes.
+        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
         per_clip_eval: Examples of each clip in validation and test.
     """
 
     def __init__(
         self,
-        shards: str,
+        shards: str | list[ShardSource],
         batch_size: int,
         num_workers: int,
         seed: int,
         buffer: int,
+        max_broken: int = 0,
         per_clip_eval: int = 1,
     ):
         super().__init__()
-        if batch_size < 1 or num_workers < 0 or buffer < 1 or per_clip_eval < 1:
+        if batch_size < 1 or num_workers < 0 or buffer < 1 or per_clip_eval < 1 or max_broken < 0:
             raise ValueError(
-                f"data.init_args: batch_size {batch_size}, num_workers {num_workers}, buffer {buffer}, examples of a "
-                f"clip {per_clip_eval}: expected positive numbers (num_workers may be 0)"
+                f"data.init_args: batch_size {batch_size}, num_workers {num_workers}, buffer {buffer}, max_broken "
+                f"{max_broken}, examples of a clip {per_clip_eval}: expected positive numbers (num_workers and "
+                "max_broken may be 0)"
             )
         self.shards = shards
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
         self.buffer = buffer
+        self.max_broken = max_broken
         self.per_clip_eval = per_clip_eval
+        self._sources: list[OpenSource] | None = None
+        self._position = Position(str(seed), 0, 0)
 
     def draw(self) -> Draw[Any]:
         """What draws this kind of batch's examples."""
@@ -60,34 +83,53 @@ class ShardDataModule(L.LightningDataModule):
         """Side of the largest picture in the batch, 0 where it has none."""
         return 0
 
+    @property
+    def sources(self) -> list[OpenSource]:
+        """The data sets, with their manifests."""
+        if self._sources is None:
+            self._sources = open_sources(self.shards)
+        return self._sources
+
     def setup(self, stage: str | None = None) -> None:
-        """Check that the folder has what the batches need.
+        """Check that the data sets have what the batches need.
 
         Raises:
-            FileNotFoundError: No such folder, or not one made by `s2tf prepare`.
+            FileNotFoundError: No such folder, or not one made by `s2tf prepare`, or no clip of the split.
             ValueError: Its pictures are smaller than the batches' are to be.
         """
-        shard_paths(self.shards, "train" if stage in (None, "fit") else "test" if stage == "test" else "val")
-        self.check_manifest(load_manifest(self.shards))
+        self._sets("train" if stage in (None, "fit") else "test" if stage == "test" else "val")
+        for source in self.sources:
+            self.check_manifest(source.source.shards, source.manifest)
 
-    def check_manifest(self, manifest: dict) -> None:
-        """Compare what the folder says about itself with what is wanted of it."""
+    def check_manifest(self, shards: str, manifest: dict) -> None:
+        """Compare what a data set says about itself with what is wanted of it."""
         stored = manifest["crop_rule"]["size"]
         if self.wanted_size() > stored:
             raise ValueError(
-                f"data.init_args: pictures of {self.wanted_size()} px wanted, but {self.shards!r} holds {stored} px: "
+                f"data.init_args: pictures of {self.wanted_size()} px wanted, but {shards!r} holds {stored} px: "
                 "ask for less, or prepare the recordings again at a larger size"
             )
 
-    def train_dataloader(self) -> DataLoader:
-        """Endless; every rank and worker draws on its own."""
-        trainer = self.trainer
-        rank = trainer.global_rank if trainer is not None else 0
-        step = trainer.global_step if trainer is not None else 0
+    def train_dataloader(self) -> TrainLoader:
+        """Endless; every rank and worker draws its own rows."""
+        if self._position.layout not in (None, self._layout()):
+            rank_zero_warn(
+                f"resumed with {self._layout()} instead of {self._position.layout} (ranks, workers, batch size): the "
+                "data begin a new order here, in which samples seen before may come again"
+            )
+            done = self._position.batches
+            self._position = Position(f"{self.seed}/{done}", done, done)
         stream = TrainStream(
-            shard_paths(self.shards, "train"), self.draw(), f"{self.seed}/{step}", rank, buffer=self.buffer
+            self._sets("train"),
+            [source.source.weight for source in self.sources],
+            self.draw(),
+            self._position.stream,
+            *self._rank(),
+            batch_size=self.batch_size,
+            buffer=self.buffer,
+            max_broken=self.max_broken,
         )
-        return self._loader(stream)
+        return TrainLoader(stream, self._batches_in_stream, **self._options())
 
     def val_dataloader(self) -> DataLoader:
         """Finite: each clip of the split `val`."""
@@ -98,26 +140,86 @@ class ShardDataModule(L.LightningDataModule):
         return self.once("test")
 
     def once(self, split: str) -> DataLoader:
-        """Each clip of a split exactly once, in order, always with the same choice of frame and window."""
-        paths = shard_paths(self.shards, split)
-        return self._loader(EvaluationSet(paths, self.draw(), self.seed, self.per_clip_eval))
-
-    def _loader(self, dataset: TrainStream | EvaluationSet) -> DataLoader:
-        return DataLoader(
-            dataset,
+        """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows."""
+        stream = EvaluationStream(
+            self._sets(split),
+            self.draw(),
+            self.seed,
+            self.per_clip_eval,
+            *self._rank(),
             batch_size=self.batch_size,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            worker_init_fn=_start_worker,
-            pin_memory=torch.cuda.is_available(),
+            max_broken=self.max_broken,
         )
+        return DataLoader(stream, batch_size=self.batch_size, collate_fn=stream.draw.collate, **self._options())
+
+    def finish(self, batch: dict[str, Any]) -> Any:
+        """What a loader gives, whose pictures are bytes (B, S, S, 3), as the batch that stages take, in [-1, 1]."""
+        return {name: to_pictures(value) if _is_pictures(value) else value for name, value in batch.items()}
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> Any:
+        """Finish the batch on its device: bytes travel there at a quarter of the cost of floats."""
+        return self.finish(batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the training stream stands."""
+        return {
+            "stream": self._position.stream,
+            "origin": self._position.origin,
+            "batches": self._batches_taken(),
+            "layout": list(self._layout()),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        layout = tuple(state_dict["layout"])
+        self._position = Position(state_dict["stream"], state_dict["origin"], state_dict["batches"], layout)
+
+    def _batches_taken(self) -> int:
+        """Batches that this rank has trained on, in this run and those that it resumes."""
+        if self.trainer is None:
+            return self._position.batches
+        total: Any = self.trainer.fit_loop.epoch_loop.batch_progress.total
+        return max(self._position.batches, total.processed)
+
+    def _batches_in_stream(self) -> int:
+        return self._batches_taken() - self._position.origin
+
+    def _sets(self, split: str) -> list[ShardSet]:
+        sets = [source.split(split) for source in self.sources]
+        empty = [source.source.shards for source, shards in zip(self.sources, sets, strict=True) if not shards.urls]
+        if empty and (split == "train" or len(empty) == len(sets)):
+            raise FileNotFoundError(f"data.init_args.shards: no {split}-*.tar in {', '.join(map(repr, empty))}")
+        return sets
+
+    def _rank(self) -> tuple[int, int]:
+        """This process's rank, and how many there are."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _layout(self) -> tuple[int, ...]:
+        return self._rank()[1], max(1, self.num_workers), self.batch_size
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "worker_init_fn": _start_worker,
+            "pin_memory": torch.cuda.is_available(),
+        }
 
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)
 
 
-def to_picture(image: np.ndarray, size: int) -> Tensor:
-    """A square uint8 RGB picture (S, S, 3) at another size as (3, size, size) float32 in [-1, 1]."""
-    planes = np.ascontiguousarray(resize(image, size).transpose(2, 0, 1))
-    return torch.from_numpy(planes).float().mul_(2.0 / 255.0).sub_(1.0)
+def at_size(image: np.ndarray, size: int) -> Tensor:
+    """A square uint8 RGB picture (S, S, 3) at another size, (size, size, 3) uint8."""
+    return torch.from_numpy(resize(image, size))
+
+
+def to_pictures(images: Tensor) -> Tensor:
+    """Pictures (B, S, S, 3) uint8 as (B, 3, S, S) float32 in [-1, 1], on the same device."""
+    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)
+
+
+def _is_pictures(value: object) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.uint8 and value.ndim == 4

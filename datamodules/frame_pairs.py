@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
-from datamodules.base import ShardDataModule, to_picture
-from datamodules.samples import Sample, decode_jpeg
-from s2tf.media.lips import canonical_lips, to_picture_units
+from datamodules.base import ShardDataModule, at_size
+from datamodules.samples import Sample, ShardError, decode_jpeg
+from datamodules.sources import ShardSource
+from s2tf.media.lips import canonical_lips, has_frame
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ class FramePairExample:
         row: dict[str, Any] = {"key": self.key}
         for name, frame in (("source", self.source), ("target", self.target)):
             image = decode_jpeg(frame.jpeg, self.stored, self.key)
-            row[name] = to_picture(image, self.input_size)
-            row[f"{name}_output"] = to_picture(image, self.output_size)
+            row[name] = at_size(image, self.input_size)
+            if self.output_size != self.input_size:
+                row[f"{name}_output"] = at_size(image, self.output_size)
+            if not has_frame(frame.landmarks, self.stored):
+                raise ShardError(f"sample {self.key!r}: landmarks whose outer eye corners coincide")
         landmarks = np.stack([self.source.landmarks, self.target.landmarks])
-        pose = canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32))
-        for index, name in enumerate(("source", "target")):
-            row[f"{name}_lips"] = torch.from_numpy(pose.lips[index])
-            row[f"{name}_placement"] = torch.from_numpy(pose.placement[index])
+        row["landmarks"] = torch.from_numpy(landmarks * np.float32(2 / self.stored) - np.float32(1))
         return row
 
 
@@ -53,17 +55,26 @@ class FramePairDraw:
 
     input_size: int
     output_size: int
-    pairs_per_clip: int
+    per_clip: int
 
     def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
         """Random pairs, each of two different frames (of one frame twice where the clip has no more)."""
         landmarks = sample.landmarks()
-        return [self._example(sample, landmarks, *_two(sample.record.frames, rng)) for _ in range(self.pairs_per_clip)]
+        return [self._example(sample, landmarks, *_two(sample.record.frames, rng)) for _ in range(self.per_clip)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FramePairExample:
         """The first frame as the source, a later frame chosen by the seed as the target."""
         frames = sample.record.frames
         return self._example(sample, sample.landmarks(), 0, rng.randrange(1, frames) if frames > 1 else 0)
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together; lips and placements are computed for all of them at once."""
+        batch = default_collate(rows)
+        pose = canonical_lips(batch.pop("landmarks").numpy())
+        for index, name in enumerate(("source", "target")):
+            batch[f"{name}_lips"] = torch.from_numpy(np.ascontiguousarray(pose.lips[:, index]))
+            batch[f"{name}_placement"] = torch.from_numpy(np.ascontiguousarray(pose.placement[:, index]))
+        return batch
 
     def _example(self, sample: Sample, landmarks: np.ndarray, source: int, target: int) -> FramePairExample:
         first, second = (FrameExample(sample.jpeg(index), landmarks[index].copy()) for index in (source, target))
@@ -81,7 +92,7 @@ class FramePairData(ShardDataModule):
     """`FramePairBatch`es: source and target frame of a clip at the input and at the output size, and their lips.
 
     Args:
-        shards: Folder made by `s2tf prepare`.
+        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
         batch_size: Rows in a batch.
         num_workers: Processes that decode; 0: the training process itself.
         input_size: Side of the pictures that the autoencoder sees, in pixels.
@@ -91,11 +102,12 @@ class FramePairData(ShardDataModule):
         pairs: Pairs of each clip in validation and test.
         seed: Of every random choice.
         buffer: Pairs that wait to be shuffled, as raw bytes.
+        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
     """
 
     def __init__(
         self,
-        shards: str,
+        shards: str | list[ShardSource],
         batch_size: int,
         num_workers: int = 2,
         input_size: int = 256,
@@ -104,8 +116,9 @@ class FramePairData(ShardDataModule):
         pairs: int = 1,
         seed: int = 0,
         buffer: int = 1024,
+        max_broken: int = 0,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, per_clip_eval=pairs)
+        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=pairs)
         if min(input_size, output_size, pairs_per_clip) < 1:
             raise ValueError(
                 f"data.init_args: input_size {input_size}, output_size {output_size} and pairs_per_clip "
@@ -114,6 +127,13 @@ class FramePairData(ShardDataModule):
         self.input_size = input_size
         self.output_size = output_size
         self.pairs_per_clip = pairs_per_clip
+
+    def finish(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.finish`; where both sizes are the same, the output's pictures are the input's."""
+        batch = super().finish(batch)
+        if self.output_size == self.input_size:
+            batch |= {"source_output": batch["source"], "target_output": batch["target"]}
+        return batch
 
     def draw(self) -> FramePairDraw:
         """Two frames of a clip."""

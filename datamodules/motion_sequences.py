@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
 from datamodules.base import ShardDataModule
 from datamodules.samples import Sample
+from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
 from s2tf.media.lips import canonical_lips, to_picture_units
 
@@ -55,15 +57,19 @@ class MotionSequenceDraw:
     """Draws windows of a clip."""
 
     frames: int
-    windows_per_clip: int
+    per_clip: int
 
     def train(self, sample: Sample, rng: random.Random) -> list[MotionSequenceExample]:
         """Random windows, each with the lips of a random frame of the clip as the reference."""
-        return [self._example(sample, rng) for _ in range(self.windows_per_clip)]
+        return [self._example(sample, rng) for _ in range(self.per_clip)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> MotionSequenceExample:
         """A window and a reference chosen by the seed."""
         return self._example(sample, rng)
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together."""
+        return default_collate(rows)
 
     def _example(self, sample: Sample, rng: random.Random) -> MotionSequenceExample:
         record = sample.record
@@ -77,7 +83,7 @@ class MotionSequenceDraw:
             stored=record.size,
             pcm=sample.pcm(start * SAMPLES_PER_FRAME, (stop - start) * SAMPLES_PER_FRAME),
             landmarks=np.concatenate([landmarks[reference : reference + 1], landmarks[start:stop]]),
-            motion=motion[start:stop] if motion is not None else None,
+            motion=motion[start:stop].copy() if motion is not None else None,
             frames=self.frames,
         )
 
@@ -89,7 +95,8 @@ class MotionSequenceData(ShardDataModule):
     by silence. None is left out.
 
     Args:
-        shards: Folder made by `s2tf prepare`, or by `s2tf codes` where motion codes are wanted.
+        shards: Folder made by `s2tf prepare` (by `s2tf codes` where motion codes are wanted), a pattern or URL of
+            its shards, or a list of `ShardSource`s to mix.
         batch_size: Rows in a batch.
         num_workers: Processes that decode; 0: the training process itself.
         frames: Length of the window, T.
@@ -98,11 +105,12 @@ class MotionSequenceData(ShardDataModule):
         windows: Windows of each clip in validation and test.
         seed: Of every random choice.
         buffer: Windows that wait to be shuffled.
+        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
     """
 
     def __init__(
         self,
-        shards: str,
+        shards: str | list[ShardSource],
         batch_size: int,
         num_workers: int = 2,
         frames: int = 50,
@@ -111,8 +119,9 @@ class MotionSequenceData(ShardDataModule):
         windows: int = 1,
         seed: int = 0,
         buffer: int = 256,
+        max_broken: int = 0,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, per_clip_eval=windows)
+        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=windows)
         if frames < 1 or windows_per_clip < 1:
             raise ValueError(
                 f"data.init_args: frames {frames} and windows_per_clip {windows_per_clip} must be positive"
@@ -125,15 +134,15 @@ class MotionSequenceData(ShardDataModule):
         """A window of a clip."""
         return MotionSequenceDraw(self.frames, self.windows_per_clip)
 
-    def check_manifest(self, manifest: dict) -> None:
+    def check_manifest(self, shards: str, manifest: dict) -> None:
         """Motion codes are there if they are required.
 
         Raises:
             ValueError: They are not; says which command makes them.
         """
-        super().check_manifest(manifest)
+        super().check_manifest(shards, manifest)
         if self.require_motion and "motion" not in manifest:
             raise ValueError(
-                f"data.init_args.shards: {self.shards!r} has no motion codes (motion.npy): `s2tf codes` copies a shard "
+                f"data.init_args.shards: {shards!r} has no motion codes (motion.npy): `s2tf codes` copies a shard "
                 "folder and adds them, by a trained motion autoencoder"
             )

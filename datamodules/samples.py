@@ -1,13 +1,16 @@
 """Samples: one clip each, with the typed record that says what it is; decoded only as far as asked for."""
 
 import dataclasses
+import functools
 import io
-import itertools
 import json
+import math
+import operator
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -18,8 +21,11 @@ SPLITS = ("train", "val", "test")
 GENDERS = ("female", "male")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 JSON, WAV, FRAMES, LANDMARKS, MOTION = "json", "wav", "frames.mjpeg", "landmarks.npy", "motion.npy"
-REQUIRED = (JSON, WAV, FRAMES, LANDMARKS)
-MEMBERS = (*REQUIRED, MOTION)
+TRUTH = "truth.json"
+REQUIRED = (JSON, FRAMES, LANDMARKS)
+MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, MOTION, TRUTH)
+MAX_SIZE = 4096
+"""Side of the largest pictures, in pixels."""
 
 
 class ShardError(ValueError):
@@ -44,13 +50,11 @@ class ClipRecord:
     offsets: list[int]
     """T + 1 byte positions in `frames.mjpeg`: frame i is offsets[i] to offsets[i + 1]."""
     samples: int
-    """Of the sound, at 16 kHz."""
+    """Of the sound, at 16 kHz; 0 where the clip has none (frames of VFHQ)."""
     crop: dict[str, Any]
     """`rule` (the `CropRule`'s numbers), `box` (x, y, side in the recording's pixels) and how the face was found."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """`gender` (female or male) and `age` (years), where known."""
-    truth: dict[str, Any] = field(default_factory=dict)
-    """What else is known; a synthetic speaker's parameters, pose and visemes."""
 
     def __post_init__(self) -> None:
         for name, problem in _problems(self):
@@ -82,7 +86,7 @@ class ClipRecord:
 
 
 _FIELDS = {item.name for item in dataclasses.fields(ClipRecord)}
-_REQUIRED_FIELDS = _FIELDS - {"attributes", "truth"}
+_REQUIRED_FIELDS = _FIELDS - {"attributes"}
 
 
 def _short(value: object) -> str:
@@ -98,11 +102,11 @@ def _problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
             yield name, "expected a name"
     if record.split not in SPLITS:
         yield "split", f"expected one of {list(SPLITS)}"
-    for name in ("fps", "size", "frames", "samples"):
+    for name, least, most in (("fps", 1, None), ("size", 1, MAX_SIZE), ("frames", 1, None), ("samples", 0, None)):
         value = getattr(record, name)
-        if type(value) is not int or value < 1:
-            yield name, "expected a positive whole number"
-    for name in ("crop", "attributes", "truth"):
+        if type(value) is not int or value < least or (most is not None and value > most):
+            yield name, f"expected a whole number of at least {least}" + (f", at most {most}" if most else "")
+    for name in ("crop", "attributes"):
         if not isinstance(getattr(record, name), dict):
             yield name, "expected an object"
     yield from _offset_problems(record)
@@ -113,9 +117,9 @@ def _offset_problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
     offsets = record.offsets
     if not isinstance(offsets, list) or len(offsets) != record.frames + 1:
         yield "offsets", f"expected a list of frames + 1 = {record.frames + 1} byte positions"
-    elif any(type(value) is not int for value in offsets) or offsets[0] != 0:
+    elif set(map(type, offsets)) != {int} or offsets[0] != 0:
         yield "offsets", "expected whole numbers, the first one 0"
-    elif any(end <= begin for begin, end in itertools.pairwise(offsets)):
+    elif not all(map(operator.lt, offsets, offsets[1:])):
         yield "offsets", "expected them to increase"
 
 
@@ -129,16 +133,24 @@ def _attribute_problems(attributes: object) -> Iterator[tuple[str, str]]:
         yield "attributes", "expected age to be years"
 
 
+class Member(Protocol):
+    """A file of a sample: `bytes`, or what reads them when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Sample:
     """One clip as it lies in a shard: bytes, decoded only as far as asked for."""
 
     key: str
     record: ClipRecord
-    members: Mapping[str, bytes]
+    members: Mapping[str, Member]
 
     @classmethod
-    def from_members(cls, key: str, members: Mapping[str, bytes]) -> "Sample":
+    def from_members(cls, key: str, members: Mapping[str, Member]) -> "Sample":
         """Check the names and the record of a sample.
 
         Raises:
@@ -149,7 +161,10 @@ class Sample:
         missing, unknown = set(REQUIRED) - set(members), set(members) - set(MEMBERS)
         if missing or unknown:
             raise ShardError(f"sample {key!r}: members missing {sorted(missing)}, unknown {sorted(unknown)}")
-        record = ClipRecord.from_json(members[JSON], key)
+        record = ClipRecord.from_json(members[JSON][:], key)
+        if (WAV in members) != (record.samples > 0):
+            there = "is there" if WAV in members else "is missing"
+            raise ShardError(f"sample {key!r}: field 'samples' is {record.samples}, but member {WAV!r} {there}")
         if record.offsets[-1] != len(members[FRAMES]):
             raise ShardError(
                 f"sample {key!r}: field 'offsets' ends at {record.offsets[-1]}, but {FRAMES} has "
@@ -173,8 +188,10 @@ class Sample:
 
     def pcm(self, start: int = 0, count: int | None = None) -> np.ndarray:
         """Samples of the sound as stored, (S,) int16; fewer than `count` where it ends."""
+        if WAV not in self.members:
+            raise ShardError(f"sample {self.key!r} has no sound, which this kind of batch needs")
         try:
-            return decode_pcm(self.members[WAV], start, count)
+            return decode_pcm(self.members[WAV][:], start, count)
         except ValueError as error:
             raise ShardError(f"sample {self.key!r}: {WAV}: {error}") from error
 
@@ -196,10 +213,19 @@ class Sample:
         """(T, m) float32 motion codes, None where the shard has none."""
         return self._array(MOTION, (self.record.frames, None)) if MOTION in self.members else None
 
+    def truth(self) -> dict[str, Any]:
+        """What else is known: a synthetic speaker's parameters, and per frame pose, blink and viseme; else empty."""
+        if TRUTH not in self.members:
+            return {}
+        try:
+            return dict(json.loads(self.members[TRUTH][:]))
+        except (ValueError, TypeError) as error:
+            raise ShardError(f"sample {self.key!r}: {TRUTH} cannot be read: {error}") from error
+
     def _array(self, member: str, shape: tuple[int | None, ...]) -> np.ndarray:
         try:
-            array = np.load(io.BytesIO(self.members[member]), allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
+            array = _decode_array(self.members[member][:])
+        except (ValueError, EOFError, OSError, SyntaxError, struct.error) as error:
             raise ShardError(f"sample {self.key!r}: {member} cannot be read: {error}") from error
         fits = array.ndim == len(shape) and all(
             want in (None, got) for want, got in zip(shape, array.shape, strict=True)
@@ -211,18 +237,58 @@ class Sample:
         return array
 
 
+def _decode_array(data: bytes) -> np.ndarray:
+    """An `.npy` file's array; not `np.load`, whose reading of the header costs as much as a picture's decoding."""
+    start = 10 + struct.unpack_from("<H", data, 8)[0]
+    shape, order, dtype = _array_header(data[:start])
+    if dtype.hasobject or order:
+        raise ValueError(f"holds {dtype} in {'Fortran' if order else 'C'} order, expected plain numbers in C order")
+    if len(data) - start != dtype.itemsize * math.prod(shape):
+        raise ValueError(f"holds {len(data) - start} bytes after its header, which says {shape} of {dtype}")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+
+
+@functools.lru_cache(maxsize=1024)
+def _array_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    file = io.BytesIO(header)
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"version {version} of the format, expected (1, 0)")
+    return np.lib.format.read_array_header_1_0(file)
+
+
 def decode_jpeg(data: bytes, size: int, key: str) -> np.ndarray:
     """One JPEG as (size, size, 3) uint8 RGB.
 
     Raises:
         ShardError: It cannot be decoded, or has another size; names the sample.
     """
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
+    # Before it is decoded: a few kilobytes may hold a picture of gigabytes.
+    stored = _jpeg_size(data)
+    if stored is None:
+        raise ShardError(f"sample {key!r}: a frame is no JPEG")
+    if stored != (size, size):
+        raise ShardError(f"sample {key!r}: a frame is {stored[0]}x{stored[1]}, its record says {size}")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None or image.shape != (size, size, 3):
         raise ShardError(f"sample {key!r}: a frame is no JPEG that can be decoded")
-    if image.shape != (size, size, 3):
-        raise ShardError(f"sample {key!r}: a frame is {image.shape[1]}x{image.shape[0]}, its record says {size}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return image
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height by a JPEG's headers alone; None where it has none.
+
+    By hand, since Pillow's lazy reading costs a tenth of a small picture's decoding.
+    """
+    position = 2
+    while data[:2] == b"\xff\xd8" and position + 9 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        # Start of frame: C0 to CF but DHT, JPG and DAC.
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return width, height
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return None
 
 
 def encode_jpegs(frames: np.ndarray, quality: int) -> tuple[bytes, list[int]]:

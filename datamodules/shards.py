@@ -1,52 +1,37 @@
 """Shards: WebDataset tar files of clips, written so that a file under its name is complete, and read with checks.
 
 A sample's members are `<key>.json` (its `ClipRecord`), `<key>.wav` (16 kHz mono 16-bit), `<key>.frames.mjpeg` (its
-JPEGs one after the other; the record's offsets find each), `<key>.landmarks.npy` (T, 68, 2) and, where motion codes
-were computed, `<key>.motion.npy` (T, m). Nothing pickled is ever decoded.
+JPEGs one after the other; the record's offsets find each), `<key>.landmarks.npy` (T, 68, 2), where motion codes
+were computed `<key>.motion.npy` (T, m), and of synthetic speakers `<key>.truth.json`. Nothing pickled is ever decoded.
 """
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from datamodules.samples import KEY, MEMBERS, MOTION, Sample, ShardError, encode_array
+from datamodules.aside import written_aside
+from datamodules.reading import stream_clips
+from datamodules.samples import MEMBERS, MOTION, Sample, ShardError, encode_array
+from datamodules.sources import MANIFEST, ShardSource, open_source
 from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
-MANIFEST = "manifest.json"
 AUDIO_SETTINGS = {"sample_rate": SAMPLE_RATE, "channels": 1, "samples_per_frame": SAMPLES_PER_FRAME, "fps": FPS}
 
 
+@dataclass
 class ShardWriter:
-    """Writes one split's samples into numbered tar files; a file gets its name only when it is complete.
+    """Writes samples into a tar file; made by `new_shard`."""
 
-    Equal samples in equal order give equal bytes: members carry no times and no owner.
-
-    Args:
-        folder: Where; it must exist.
-        split: Of the samples: names the files, `train-000000.tar`, ...
-        samples_per_shard: How many samples a file takes.
-        first: Number of the first file.
-    """
-
-    def __init__(self, folder: Path, split: str, samples_per_shard: int, first: int = 0):
-        self.folder = folder
-        self.first = first
-        self.split = split
-        self.samples_per_shard = samples_per_shard
-        self.shards: dict[str, int] = {}
-        self._tar: tarfile.TarFile | None = None
-        self._file: Any = None
-        self._count = 0
-
-    @property
-    def _name(self) -> str:
-        return f"{self.split}-{self.first + len(self.shards):06d}.tar"
+    file: IO[bytes]
+    tar: tarfile.TarFile
+    count: int = 0
 
     def write(self, key: str, members: Mapping[str, bytes]) -> None:
         """Append one sample.
@@ -55,107 +40,53 @@ class ShardWriter:
             ShardError: It would not be read back: bad key, members or record.
         """
         Sample.from_members(key, members)
-        if self._tar is None:
-            self._file = open(self.folder / (self._name + ".part"), "wb")  # noqa: SIM115 (closed by _finish)
-            self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         for member in MEMBERS:
             if member in members:
                 info = tarfile.TarInfo(f"{key}.{member}")
                 info.size = len(members[member])
-                self._tar.addfile(info, io.BytesIO(members[member]))
-        self._count += 1
-        if self._count == self.samples_per_shard:
-            self._finish()
-
-    def close(self) -> None:
-        """Complete the last file."""
-        if self._tar is not None:
-            self._finish()
-
-    def _finish(self) -> None:
-        assert self._tar is not None
-        self._tar.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        name = self._name
-        os.replace(self.folder / (name + ".part"), self.folder / name)
-        self.shards[name] = self._count
-        self._tar, self._count = None, 0
+                self.tar.addfile(info, io.BytesIO(members[member]))
+        self.count += 1
 
 
-def shard_paths(folder: str | Path, split: str) -> list[Path]:
-    """The tar files of a split, in order.
+@contextmanager
+def new_shard(path: Path) -> Iterator[ShardWriter]:
+    """A writer of the tar file `path`, which is there only when the block has ended well.
 
-    Raises:
-        FileNotFoundError: There is no such folder, or no shard of that split in it; names the config key.
+    Equal samples in equal order give equal bytes: members carry no times and no owner.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"data.init_args.shards: no folder {str(folder)!r}; `s2tf prepare` makes one from recordings"
-        )
-    paths = sorted(folder.glob(f"{split}-[0-9]*.tar"))
-    if not paths:
-        raise FileNotFoundError(f"data.init_args.shards: no {split}-*.tar in {str(folder)!r}")
-    return paths
+    with written_aside(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        yield ShardWriter(file, tar)
 
 
 def read_shard(path: str | Path) -> Iterator[Sample]:
-    """The samples of one tar file, in order.
+    """The samples of one tar file, in order, with all their bytes.
 
     Raises:
         ShardError: The file is truncated, holds a member that is no plain file, leads out of its folder, or a bad
             sample; names the file.
     """
-    key, members = "", dict[str, bytes]()
-    try:
-        with tarfile.open(path, mode="r:") as tar:
-            for info in tar:
-                name, _, member = info.name.partition(".")
-                if not info.isreg() or not KEY.fullmatch(name):
-                    raise ShardError(f"member {info.name!r} is not a sample's file")
-                if name != key and members:
-                    yield Sample.from_members(key, members)
-                    members = {}
-                if member in members:
-                    raise ShardError(f"member {info.name!r} is there twice")
-                key = name
-                file = tar.extractfile(info)
-                members[member] = file.read() if file is not None else b""
-        if members:
-            yield Sample.from_members(key, members)
-    except (tarfile.TarError, ShardError, EOFError) as error:
-        raise ShardError(f"{path}: {error}") from error
+    for clip in stream_clips(str(path)):
+        if isinstance(clip, ShardError):
+            raise clip
+        yield clip
 
 
 def read_split(folder: str | Path, split: str) -> Iterator[Sample]:
-    """All samples of a split, in order, one in memory at a time; raises as `shard_paths` and `read_shard` do."""
-    for path in shard_paths(folder, split):
-        yield from read_shard(path)
+    """All samples of a split, in order, one in memory at a time; raises as `open_source` and `read_shard` do."""
+    for url in open_source(ShardSource(str(folder))).split(split).urls:
+        yield from read_shard(url)
 
 
 def load_manifest(folder: str | Path) -> dict[str, Any]:
-    """The folder's `manifest.json`.
-
-    Raises:
-        FileNotFoundError: It has none: it is no shard folder, or its preparation was not finished.
-    """
-    path = Path(folder) / MANIFEST
-    if not path.is_file():
-        raise FileNotFoundError(f"data.init_args.shards: {str(folder)!r} has no {MANIFEST}: not (yet) a shard folder")
-    return json.loads(path.read_text())
+    """What a shard folder says about itself; raises as `open_source` does."""
+    return open_source(ShardSource(str(folder))).manifest
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write `manifest.json` aside and rename it."""
-    aside = folder / (MANIFEST + ".part")
-    with open(aside, "w") as file:
+    with written_aside(folder / MANIFEST, "w") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
         file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, folder / MANIFEST)
 
 
 def copy_with_motion(
@@ -182,18 +113,19 @@ def copy_with_motion(
         raise ValueError(f"{out} holds shards already: give an empty folder")
     total = sum(sum(entry["shards"].values()) for entry in manifest["splits"].values())
     done, dim = 0, 0
-    for split, entry in manifest["splits"].items():
-        for number, (name, count) in enumerate(sorted(entry["shards"].items())):
-            writer = ShardWriter(out, split, count, first=number)
-            for sample in read_shard(Path(source) / name):
-                codes = np.asarray(compute(sample), np.float32)
-                if codes.ndim != 2 or len(codes) != sample.record.frames:
-                    raise ValueError(
-                        f"sample {sample.key!r}: motion codes of shape {codes.shape} for {sample.record.frames} frames"
-                    )
-                writer.write(sample.key, {**sample.members, MOTION: encode_array(codes)})
-                done, dim = done + 1, codes.shape[1]
-                if on_sample is not None:
-                    on_sample(done, total)
-            writer.close()
+    for entry in manifest["splits"].values():
+        for name in sorted(entry["shards"]):
+            with new_shard(out / name) as writer:
+                for sample in read_shard(Path(source) / name):
+                    codes = np.asarray(compute(sample), np.float32)
+                    if codes.ndim != 2 or len(codes) != sample.record.frames:
+                        raise ValueError(
+                            f"sample {sample.key!r}: motion codes of shape {codes.shape} for {sample.record.frames} "
+                            "frames"
+                        )
+                    members = {name: member[:] for name, member in sample.members.items()}
+                    writer.write(sample.key, {**members, MOTION: encode_array(codes)})
+                    done, dim = done + 1, codes.shape[1]
+                    if on_sample is not None:
+                        on_sample(done, total)
     write_manifest(out, {**manifest, "motion": {"dim": dim}})

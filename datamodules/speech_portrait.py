@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
-from datamodules.base import ShardDataModule, to_picture
+from datamodules.base import ShardDataModule, at_size
 from datamodules.samples import GENDERS, Sample, decode_jpeg
+from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectrogram
 
 
@@ -41,7 +43,7 @@ class SpeechPortraitExample:
             "key": self.key,
             "spectrogram": power_law_spectrogram(waveform),
             "waveform": waveform,
-            "portrait": to_picture(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
+            "portrait": at_size(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
             "identity": torch.tensor(self.identity),
             "gender": torch.tensor(self.gender),
             "age": torch.tensor(self.age, dtype=torch.float32),
@@ -54,6 +56,7 @@ class SpeechPortraitDraw:
 
     size: int
     seconds: float
+    per_clip: int = 1
 
     def train(self, sample: Sample, rng: random.Random) -> list[SpeechPortraitExample]:
         """A random frame, and a random window where the speech is longer than it."""
@@ -64,6 +67,10 @@ class SpeechPortraitDraw:
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
         """A frame chosen by the seed, and the beginning of the speech, as the paper cuts it."""
         return self._example(sample, rng.randrange(sample.record.frames), 0)
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together."""
+        return default_collate(rows)
 
     def _example(self, sample: Sample, frame: int, start: int) -> SpeechPortraitExample:
         record = sample.record
@@ -86,26 +93,28 @@ class SpeechPortraitData(ShardDataModule):
     """`SpeechPortraitBatch`es: a window of a clip's speech and one of its frames.
 
     Args:
-        shards: Folder made by `s2tf prepare`.
+        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
         batch_size: Rows in a batch.
         num_workers: Processes that decode; 0: the training process itself.
         size: Side of the portrait in pixels.
         seconds: Length of the speech by the paper's rule, cut or repeated; in training the cut begins anywhere.
         seed: Of every random choice.
         buffer: Examples that wait to be shuffled, as raw bytes.
+        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
     """
 
     def __init__(
         self,
-        shards: str,
+        shards: str | list[ShardSource],
         batch_size: int,
         num_workers: int = 2,
         size: int = 256,
         seconds: float = 6.0,
         seed: int = 0,
         buffer: int = 256,
+        max_broken: int = 0,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer)
+        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken)
         if size < 1 or seconds < 0.025:
             raise ValueError(f"data.init_args: size {size} must be positive, seconds {seconds} at least 0.025")
         self.size = size

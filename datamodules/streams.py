@@ -1,19 +1,23 @@
-"""Samples on their way to batches: an endless shuffled stream for training, a finite list for validation and test."""
+"""Samples on their way to batches: an endless shuffled stream for training, a finite one for validation and test."""
 
-import functools
+import itertools
+import logging
+import math
 import random
-import tarfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import webdataset as wds
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from datamodules.samples import KEY, Sample, ShardError
-from datamodules.shards import read_shard
+from datamodules.order import ClipOrder, Mixture, generator
+from datamodules.reading import read_clips
+from datamodules.samples import Sample, ShardError
+from datamodules.sources import ShardSet
+
+log = logging.getLogger(__name__)
 
 
 class Example(Protocol):
@@ -29,137 +33,312 @@ E = TypeVar("E", bound=Example)
 class Draw(Protocol[E]):
     """Draws examples from clips; picklable, it is sent to the loader's workers."""
 
+    @property
+    def per_clip(self) -> int:
+        """Examples that training draws from a clip each time it reads it."""
+
     def train(self, sample: Sample, rng: random.Random) -> list[E]:
-        """Random examples of a clip."""
+        """`per_clip` random examples of a clip."""
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> E:
         """Example `number` of a clip, the same in every run; `rng` is seeded by seed, clip and number."""
 
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together, in the loader's worker."""
 
-class TrainStream(IterableDataset):
-    """An endless stream of random examples from WebDataset shards.
 
-    Shards are drawn with replacement, their clips come in order, and the examples drawn from the clips are shuffled
-    in a buffer as raw bytes: they are decoded after it, only what they need. The order is a function of (seed, rank,
-    number of workers): the same three give the same batches; every rank and worker draws on its own, so that any
-    number of either works with any number of shards. An iterator always begins at the stream's beginning; a run that
-    resumes gives another `seed` so as not to see the same examples again.
+class Broken:
+    """Counts what could not be read, and ends the training when it is more than was allowed.
 
     Args:
-        shards: Tar files.
-        draw: Draws the examples.
-        seed: Of everything random.
-        rank: Of this process among those that train together.
-        buffer: Examples that wait to be shuffled.
+        limit: Broken clips or examples that this process may pass over.
     """
 
-    def __init__(self, shards: list[Path], draw: Draw[Any], seed: str, rank: int = 0, buffer: int = 512):
-        super().__init__()
-        self.shards = shards
-        self.draw = draw
-        self.seed = seed
-        self.rank = rank
-        self.buffer = buffer
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.count = 0
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        info = get_worker_info()
-        stream = f"{self.seed}/{self.rank}/{info.id if info is not None else 0}"
-        rng = random.Random(stream)
-        urls = wds.ResampledShards(
-            [str(path) for path in self.shards],
-            worker_seed=functools.partial(zlib.crc32, stream.encode()),
-            deterministic=True,
-        )
-        pipeline = wds.DataPipeline(
-            urls,
-            functools.partial(self._examples, rng=rng),
-            wds.shuffle(self.buffer, initial=self.buffer // 4, rng=rng),
-        )
-        for example in pipeline:
-            yield example.decode()
+    def add(self, error: ShardError) -> None:
+        """Count and log.
 
-    def _examples(self, urls: Iterator[dict[str, str]], rng: random.Random) -> Iterator[Example]:
-        for url in urls:
-            for sample in read_shard(url["url"]):
-                yield from self.draw.train(sample, rng)
+        Raises:
+            ShardError: It is one too many.
+        """
+        self.count += 1
+        if self.count > self.limit:
+            raise ShardError(
+                f"{error}\n{self.count} broken samples in this process, data.init_args.max_broken allows {self.limit}; "
+                "`s2tf shards DIR --verify` lists every broken sample"
+            ) from error
+        log.warning("passed over broken sample %d of at most %d: %s", self.count, self.limit, error)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Where a sample lies."""
+class Drawn:
+    """An example, or what was wrong with its clip, and the shard that it comes from."""
 
-    shard: Path
-    key: str
-    members: dict[str, tuple[int, int]]
-    """Offset and size in the tar file, by member."""
+    example: Example | None
+    error: ShardError | None
+    url: str
 
-    def read(self) -> Sample:
-        """Read the sample.
-
-        Raises:
-            ShardError: It is not as it should be; names shard and sample.
-        """
-        with open(self.shard, "rb") as file:
-            members = {}
-            for name, (offset, size) in self.members.items():
-                file.seek(offset)
-                members[name] = file.read(size)
-        try:
-            return Sample.from_members(self.key, members)
-        except ShardError as error:
-            raise ShardError(f"{self.shard}: {error}") from error
+    def failed(self, error: ShardError) -> "Drawn":
+        """The same without its example, the error naming the shard."""
+        return Drawn(None, _naming(self.url, error), self.url)
 
 
-def index_shards(shards: list[Path]) -> list[Entry]:
-    """Every sample of the shards, in order, found by the tar headers alone.
-
-    Raises:
-        ShardError: A shard is truncated or holds a member that is no sample's file.
-    """
-    entries: list[Entry] = []
-    for shard in shards:
-        try:
-            with tarfile.open(shard, mode="r:") as tar:
-                entries.extend(_entries(shard, tar))
-        except tarfile.TarError as error:
-            raise ShardError(f"{shard}: {error}") from error
-    return entries
+def _naming(url: str, error: ShardError) -> ShardError:
+    text = str(error)
+    return error if text.startswith(url) else ShardError(f"{url}: {text}")
 
 
-def _entries(shard: Path, tar: tarfile.TarFile) -> Iterator[Entry]:
-    found: dict[str, dict[str, tuple[int, int]]] = {}
-    end = shard.stat().st_size
-    for info in tar:
-        key, _, member = info.name.partition(".")
-        if not info.isreg() or not KEY.fullmatch(key):
-            raise ShardError(f"{shard}: member {info.name!r} is not a sample's file")
-        if info.offset_data + info.size > end:
-            raise ShardError(f"{shard}: truncated in member {info.name!r}")
-        found.setdefault(key, {})[member] = (info.offset_data, info.size)
-    return (Entry(shard, key, members) for key, members in found.items())
+class ExampleStream:
+    """One slot's endless stream of examples from one data set.
 
-
-class EvaluationSet(Dataset):
-    """Every clip's examples exactly once, in the order of the shards; the same in every run and for any worker count.
+    The slot's clips (`ClipOrder`) are cut into blocks; of each clip `per_clip` examples are drawn as raw bytes, the
+    block's examples are shuffled, and each is decoded when its turn comes. While one block is given out, the next one
+    is read, so that reading never comes in bursts. Block, order and every random number are functions of (seed, slot,
+    row): the stream can begin at any row. In the place of a broken example stands the next whole one of its block.
 
     Args:
-        shards: Tar files.
+        shards: The data set's shards.
+        draw: Draws the examples.
+        seed: Of everything random.
+        slot: Whose stream.
+        slots: Workers over all ranks.
+        buffer: Examples in a block.
+        broken: Counts what could not be read.
+    """
+
+    def __init__(
+        self, shards: ShardSet, draw: Draw[Any], seed: str, slot: int, slots: int, buffer: int, broken: Broken
+    ):
+        self.shards = shards
+        self.draw = draw
+        self.seed = f"{seed}/{slot}"
+        self.order = ClipOrder(shards.counts, seed, slot, slots)
+        self.clips_per_block = max(1, buffer // draw.per_clip)
+        self.rows_per_block = self.clips_per_block * draw.per_clip
+        self.broken = broken
+
+    def rows(self, start: int) -> Iterator[dict[str, Any]]:
+        """Row `start`, the next one, and so on, decoded."""
+        block, first = divmod(start, self.rows_per_block)
+        clips = self._clips(block * self.clips_per_block)
+        examples = self._next(clips, self.clips_per_block)
+        while True:
+            order = generator(self.seed, "block", block).permutation(self.rows_per_block)
+            ahead: list[Drawn] = []
+            for row in range(first, self.rows_per_block):
+                yield self._row(examples, order, row)
+                done = (row + 1 - first) * self.clips_per_block // (self.rows_per_block - first)
+                ahead += self._next(clips, done - len(ahead) // self.draw.per_clip)
+            block, first, examples = block + 1, 0, ahead
+
+    def _next(self, clips: Iterator[list[Drawn]], count: int) -> list[Drawn]:
+        return list(itertools.chain.from_iterable(itertools.islice(clips, count)))
+
+    def _row(self, examples: list[Drawn], order: np.ndarray, row: int) -> dict[str, Any]:
+        for index in itertools.chain(order[row:], order[:row]):
+            drawn = examples[index]
+            if drawn.example is None:
+                continue
+            try:
+                return drawn.example.decode()
+            except ShardError as error:
+                examples[index] = drawn.failed(error)
+                self.broken.add(_naming(drawn.url, error))
+        raise ShardError(f"every clip of {len(examples)} in a row is broken; one: {examples[0].error}")
+
+    def _clips(self, start: int) -> Iterator[list[Drawn]]:
+        """The examples of the slot's clip `start`, of the next one, and so on."""
+        number = start
+        for run in self.order.runs(start):
+            url, count = self.shards.urls[run.shard], int(self.shards.counts[run.shard])
+            for clip in read_clips(url, self.shards.local, count, run.start, run.stop):
+                yield self._examples(clip, number, url)
+                number += 1
+
+    def _examples(self, clip: Sample | ShardError, number: int, url: str) -> list[Drawn]:
+        try:
+            if isinstance(clip, ShardError):
+                raise clip
+            rng = random.Random(f"{self.seed}/{number}")
+            return [Drawn(example, None, url) for example in self.draw.train(clip, rng)]
+        except ShardError as error:
+            self.broken.add(_naming(url, error))
+            return [Drawn(None, _naming(url, error), url)] * self.draw.per_clip
+
+
+class TrainStream(IterableDataset):
+    """An endless stream of random rows from one data set or a weighted mixture of several.
+
+    **What is promised.** The same seed, number of ranks, number of workers, batch size and shards give the same
+    batches, and the stream goes on at batch k as if it had run there, for every k (`start`): nothing is repeated,
+    nothing left out. Every epoch of a data set reads each of its clips once, in one of the slots. Another number of
+    ranks or workers gives another order.
+
+    Worker w of N gives the loader's batches w, w + N, ...; after k batches the first worker is the k-th, whoever that
+    is, so positions are computed and no worker's state is stored.
+
+    Args:
+        sets: The data sets' shards.
+        weights: Their shares of the rows.
+        draw: Draws the examples.
+        seed: Of everything random.
+        rank: Of this process among those that train together.
+        world: How many those are.
+        batch_size: Rows in a batch.
+        buffer: Examples that wait to be shuffled, over all data sets together.
+        max_broken: Broken samples that a worker may pass over before it ends the training.
+
+    Attributes:
+        start: Batches that this rank has had; read when an iteration begins, in shared memory.
+    """
+
+    def __init__(
+        self,
+        sets: list[ShardSet],
+        weights: list[float],
+        draw: Draw[Any],
+        seed: str,
+        rank: int = 0,
+        world: int = 1,
+        batch_size: int = 1,
+        buffer: int = 512,
+        max_broken: int = 0,
+    ):
+        super().__init__()
+        self.sets = sets
+        self.weights = weights
+        self.draw = draw
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.batch_size = batch_size
+        self.buffer = buffer
+        self.max_broken = max_broken
+        self.start = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        info = get_worker_info()
+        workers = info.num_workers if info is not None else 1
+        start = int(self.start)
+        worker = ((info.id if info is not None else 0) + start) % workers
+        slot, slots = self.rank * workers + worker, self.world * workers
+        row = math.ceil((start - worker) / workers) * self.batch_size
+        return self._rows(slot, slots, row)
+
+    def _rows(self, slot: int, slots: int, row: int) -> Iterator[dict[str, Any]]:
+        broken = Broken(self.max_broken)
+        total = sum(self.weights)
+        streams = [
+            ExampleStream(
+                shards, self.draw, f"{self.seed}/{number}", slot, slots, math.ceil(self.buffer * weight / total), broken
+            )
+            for number, (shards, weight) in enumerate(zip(self.sets, self.weights, strict=True))
+        ]
+        mixture = Mixture(self.weights, self.seed, slot)
+        rows = [stream.rows(first) for stream, first in zip(streams, mixture.rows_before(row), strict=True)]
+        for choice in mixture.choices(row):
+            yield next(rows[choice])
+
+
+class TrainLoader(DataLoader):
+    """A loader whose every iteration begins at the batch that is next.
+
+    Args:
+        stream: What it loads.
+        batches_done: Gives the number of batches that this rank has had.
+        options: Of the `DataLoader`.
+    """
+
+    def __init__(self, stream: TrainStream, batches_done: Callable[[], int] = lambda: 0, **options: Any):
+        super().__init__(stream, batch_size=stream.batch_size, collate_fn=stream.draw.collate, **options)
+        self.batches_done = batches_done
+
+    def __iter__(self) -> Any:
+        self.dataset.start.fill_(self.batches_done())  # type: ignore[attr-defined]
+        return super().__iter__()
+
+
+class EvaluationStream(IterableDataset):
+    """Every clip's examples exactly once over all ranks and workers, in the order of the shards.
+
+    Rank r of W takes every W-th example: the ranks' numbers differ by one at most, and nothing is filled up. Shards
+    that are no local files are read whole by every worker of every rank.
+
+    Args:
+        sets: The data sets' shards.
         draw: Draws the examples.
         seed: Of the choice of frames and windows.
         per_clip: Examples of each clip.
+        rank: Of this process.
+        world: Processes that evaluate together.
+        batch_size: Rows in a batch; keeps the order for any number of workers.
+        max_broken: Broken samples that a worker may leave out before it is an error; each is logged.
     """
 
-    def __init__(self, shards: list[Path], draw: Draw[Any], seed: int, per_clip: int = 1):
-        self.entries = index_shards(shards)
+    def __init__(
+        self,
+        sets: list[ShardSet],
+        draw: Draw[Any],
+        seed: int,
+        per_clip: int = 1,
+        rank: int = 0,
+        world: int = 1,
+        batch_size: int = 1,
+        max_broken: int = 0,
+    ):
+        super().__init__()
+        self.sets = sets
         self.draw = draw
         self.seed = seed
         self.per_clip = per_clip
+        self.rank = rank
+        self.world = world
+        self.batch_size = batch_size
+        self.max_broken = max_broken
 
     def __len__(self) -> int:
-        return len(self.entries) * self.per_clip
+        total = self.per_clip * sum(int(shards.counts.sum()) for shards in self.sets)
+        return len(range(self.rank, total, self.world))
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        clip, number = divmod(index, self.per_clip)
-        sample = self.entries[clip].read()
-        rng = random.Random(f"{self.seed}/{sample.key}/{number}")
-        return self.draw.evaluate(sample, number, rng).decode()
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info is not None else (0, 1)
+        broken = Broken(self.max_broken)
+        before = 0
+        for shards in self.sets:
+            for url, count in zip(shards.urls, shards.counts.tolist(), strict=True):
+                wanted = self._wanted(before * self.per_clip, (before + count) * self.per_clip, worker, workers)
+                yield from self._shard(shards, url, count, before, wanted, broken)
+                before += count
+
+    def _wanted(self, start: int, stop: int, worker: int, workers: int) -> list[int]:
+        """Of the examples `start` to `stop` - 1 of all, those of this rank and worker."""
+        first = start + (self.rank - start) % self.world
+        return [
+            index
+            for index in range(first, stop, self.world)
+            if (index // self.world) // self.batch_size % workers == worker
+        ]
+
+    def _shard(
+        self, shards: ShardSet, url: str, count: int, before: int, wanted: list[int], broken: Broken
+    ) -> Iterator[dict[str, Any]]:
+        if not wanted:
+            return
+        by_clip = {
+            clip: list(indices) for clip, indices in itertools.groupby(wanted, lambda index: index // self.per_clip)
+        }
+        first, last = (index // self.per_clip - before for index in (wanted[0], wanted[-1]))
+        clips = read_clips(url, shards.local, count, first, last + 1)
+        for number, clip in enumerate(clips, start=before + first):
+            for index in by_clip.get(number, []):
+                try:
+                    if isinstance(clip, ShardError):
+                        raise clip
+                    rng = random.Random(f"{self.seed}/{clip.key}/{index % self.per_clip}")
+                    yield self.draw.evaluate(clip, index % self.per_clip, rng).decode()
+                except ShardError as error:
+                    broken.add(_naming(url, error))

@@ -11,6 +11,7 @@ from pathlib import Path
 COMMANDS = {
     "demo": "demo",
     "prepare": "prepare",
+    "shards": "shards",
     "fit": "fit",
     "validate": "validate",
     "test": "test",

@@ -1,12 +1,13 @@
 """From one recording to the bytes of one sample: the same steps for synthetic speakers and for real recordings."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
-from datamodules.samples import FRAMES, JSON, LANDMARKS, WAV, ClipRecord, encode_array, encode_jpegs
+from datamodules.samples import FRAMES, JSON, LANDMARKS, TRUTH, WAV, ClipRecord, encode_array, encode_jpegs
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
 from s2tf.media.faces import CropRule, crop, square_box, to_crop
 from s2tf.media.tracking import FaceError, FaceSettings, track_face
@@ -56,8 +57,8 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
     Raises:
         PrepareError: The recording cannot be used; says at which step and why.
     """
-    clip = recording.load()
-    clip, cut = _fit_together(clip, settings.max_seconds)
+    loaded = recording.load()
+    clip, cut = _fit_together(loaded, settings.max_seconds)
     _check_length(clip, settings)
     _check_sound(clip)
     landmarks, start, stop, how = _landmarks(clip, settings.faces)
@@ -76,41 +77,47 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         size=size,
         frames=len(clip.frames),
         offsets=offsets,
-        samples=len(clip.waveform),
+        samples=0 if clip.waveform is None else len(clip.waveform),
         crop={"rule": settings.rule.to_json(), "box": {"x": box.x, "y": box.y, "side": box.side}, **how},
         attributes=recording.attributes,
-        truth=clip.truth,
     )
     notes = [name for name, is_so in (("cut", cut), ("trimmed", how["trimmed"]), ("filled", how["filled"])) if is_so]
+    sound = {} if clip.waveform is None else {WAV: encode_wav(clip.waveform)}
+    truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
     return PreparedClip(
         recording.key,
         recording.identity,
         split,
         record.frames,
         recording.attributes.get("gender"),
-        tuple(notes),
+        (*notes, *loaded.notes),
         {
             JSON: record.to_json(),
-            WAV: encode_wav(clip.waveform),
+            **sound,
             FRAMES: pictures,
             LANDMARKS: encode_array(to_crop(landmarks, box, size)),
+            **truth,
         },
     )
 
 
 def _fit_together(clip: LoadedClip, max_seconds: float | None) -> tuple[LoadedClip, bool]:
     """As many frames as there is sound for and the other way round; whether something was cut for `max_seconds`."""
-    frames = min(len(clip.frames), max(1, round(len(clip.waveform) / SAMPLES_PER_FRAME)))
+    frames = len(clip.frames)
+    if clip.waveform is not None:
+        frames = min(frames, max(1, round(len(clip.waveform) / SAMPLES_PER_FRAME)))
     limit = frames if max_seconds is None else max(1, round(max_seconds * FPS))
     return _part(clip, 0, min(frames, limit)), frames > limit
 
 
 def _part(clip: LoadedClip, start: int, stop: int) -> LoadedClip:
     """Frames start to stop - 1, and exactly their sound: 640 samples a frame, silence where it ends early."""
-    waveform = clip.waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-    waveform = np.pad(waveform, (0, (stop - start) * SAMPLES_PER_FRAME - len(waveform)))
+    waveform = clip.waveform
+    if waveform is not None:
+        waveform = waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+        waveform = np.pad(waveform, (0, (stop - start) * SAMPLES_PER_FRAME - len(waveform)))
     landmarks = clip.landmarks[start:stop] if clip.landmarks is not None else None
-    return LoadedClip(clip.frames[start:stop], waveform, landmarks, clip.truth)
+    return replace(clip, frames=clip.frames[start:stop], waveform=waveform, landmarks=landmarks)
 
 
 def _check_length(clip: LoadedClip, settings: ClipSettings) -> None:
@@ -120,7 +127,7 @@ def _check_length(clip: LoadedClip, settings: ClipSettings) -> None:
 
 
 def _check_sound(clip: LoadedClip) -> None:
-    if np.abs(clip.waveform).max() < SILENCE:
+    if clip.waveform is not None and np.abs(clip.waveform).max() < SILENCE:
         raise PrepareError("sound", "the sound track is silent")
 
 
@@ -138,7 +145,7 @@ def _landmarks(clip: LoadedClip, faces: FaceSettings) -> tuple[np.ndarray, int, 
         how: dict[str, Any] = {"detector": "given", "landmarks": "given", "trimmed": 0, "filled": 0}
         return clip.landmarks, 0, len(clip.frames), how
     try:
-        face = track_face(clip.frames, faces)
+        face = track_face(clip.frames, faces, clip.point)
     except FaceError as error:
         raise PrepareError(error.step, error.reason) from error
     how = {

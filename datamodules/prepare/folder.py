@@ -1,43 +1,16 @@
 """Reader for any folder of videos, with an optional table that says who is in which."""
 
 import csv
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
+from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, file_key, unique_key
+from datamodules.prepare.recording import Recording
 from datamodules.prepare.splits import split_identities
-from s2tf.media.audio import read_audio
-from s2tf.media.video import read_video
 
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
-    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
-)
 TABLE = "index.csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileRecording(Recording):
-    """One video file."""
-
-    path: Path
-
-    def load(self) -> LoadedClip:
-        """See `Recording.load`; fails at `read` (unreadable) or `sound` (no sound track)."""
-        try:
-            video = read_video(self.path, max_seconds=self.max_seconds)
-        except (ValueError, OSError) as error:
-            raise PrepareError("read", str(error)) from error
-        try:
-            waveform = read_audio(self.path, max_seconds=self.max_seconds, origin=video.origin)
-        except (ValueError, OSError) as error:
-            raise PrepareError("sound", str(error)) from error
-        if not len(waveform):
-            raise PrepareError("sound", f"the sound track of {self.path} is empty")
-        return LoadedClip(video.frames, waveform)
 
 
 class FolderReader:
@@ -98,25 +71,11 @@ def _recordings(
     result = []
     for path in videos:
         row = rows.get(path.resolve(), {})
-        key = _unique(_key(path.relative_to(source)), taken)
+        key = unique_key(file_key(path.relative_to(source)), taken)
         identity = (row.get("identity") or "").strip() or key
         result.append(
             FileRecording(key=key, dataset="folder", identity=identity, attributes=_attributes(row, table), path=path)
         )
-    return result
-
-
-def _key(path: Path) -> str:
-    """A file's name as a key: `a/b c.mp4` → `a--b_c`."""
-    text = "--".join(path.with_suffix("").parts)
-    return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-") or "clip"
-
-
-def _unique(key: str, taken: set[str]) -> str:
-    result, number = key, 2
-    while result in taken:
-        result, number = f"{key}-{number}", number + 1
-    taken.add(result)
     return result
 
 

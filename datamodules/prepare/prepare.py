@@ -1,27 +1,43 @@
-"""Recordings → shards, a ledger of what could not be used, and a summary whose counts add up."""
+"""Recordings → shards, a ledger of what could not be used, and a summary whose counts add up.
+
+The recordings of each split are cut into groups, one shard each, whatever fails among them: so any process can do any
+group, and what it writes does not depend on the others. While a preparation goes on, `groups/` holds one JSON for each
+group that is done; when all are, they are put together into `failures.csv` and `manifest.json`, and the folder goes.
+"""
 
 import csv
-import multiprocessing
-import os
-from collections import deque
+import hashlib
+import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-
-from datamodules.prepare.clip import ClipSettings, PreparedClip, prepare_clip
-from datamodules.prepare.recording import PrepareError, Recording
+from datamodules.aside import PART, written_aside
+from datamodules.prepare.clip import ClipSettings, PreparedClip
+from datamodules.prepare.recording import Recording
 from datamodules.prepare.summary import Failure, PrepareSummary
+from datamodules.prepare.workers import Job, results
 from datamodules.samples import KEY, SPLITS
-from datamodules.shards import AUDIO_SETTINGS, MANIFEST, ShardWriter, write_manifest
+from datamodules.shards import AUDIO_SETTINGS, new_shard, write_manifest
+from datamodules.sources import MANIFEST
 from s2tf.media.faces import CropRule
 from s2tf.media.tracking import FaceSettings
 
 FAILURES = "failures.csv"
+GROUPS = "groups"
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Recordings of one split that share a shard."""
+
+    name: str
+    """`train-000012`; the shard is `<name>.tar`."""
+    split: str
+    recordings: list[Recording]
 
 
 def prepare(
@@ -36,17 +52,18 @@ def prepare(
     min_face_px: float = 0.0,
     jpeg_quality: int = 92,
     samples_per_shard: int = 64,
+    part: tuple[int, int] = (1, 1),
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> PrepareSummary:
     """Prepare recordings into a folder of shards.
 
-    The same recordings and settings give the same bytes in the same order, whatever the number of workers. A
-    recording that cannot be used is a row of `failures.csv` and never stops the others, even if it kills its worker.
+    The same recordings and settings give the same bytes, whatever the number of workers and parts, and however often
+    it was killed: called again it goes on with the groups that are not done. A recording that cannot be used is a row
+    of `failures.csv` and never stops the others, even if it kills its worker.
 
     Args:
         recordings: What a reader gives; their keys must be unique.
-        out: Folder for the shards, `failures.csv` and `manifest.json`, which comes last; made when missing. What an
-            unfinished preparation left there is removed.
+        out: Folder for the shards, `failures.csv` and `manifest.json`, which comes last; made when missing.
         rule: The crop, stored in every sample.
         faces: How faces are found where a recording has no landmarks of its own.
         workers: Processes; 1: this one.
@@ -54,33 +71,34 @@ def prepare(
         min_seconds: Shorter clips fail.
         min_face_px: Clips with smaller faces fail; 0: none does.
         jpeg_quality: Of the stored frames.
-        samples_per_shard: Clips in a tar file.
+        samples_per_shard: Recordings that share a tar file.
+        part: (i, n): do the i-th of n parts of the groups; the part that ends last writes the manifest.
         on_progress: Called after each recording with how many are done, how many there are, and its key.
 
+    Returns:
+        Of the recordings of this part, or of all where that completed the folder.
+
     Raises:
-        ValueError: Keys are not unique, a speaker is in two splits, or `out` holds finished shards already.
+        ValueError: Keys are not unique, a speaker is in two splits, a bad `part`, or `out` holds shards of other
+            recordings or settings.
     """
-    todo = [replace(recording, max_seconds=max_seconds or recording.max_seconds) for recording in recordings]
+    if not 1 <= part[0] <= part[1]:
+        raise ValueError(f"part {part[0]} of {part[1]}: expected 1 to {part[1]}")
+    todo = list(recordings)
     _check_keys(todo)
-    splits = _splits(todo)
-    _make_folder(out)
+    groups = list(_groups(todo, _splits(todo), samples_per_shard))
     settings = ClipSettings(rule, faces, min_seconds, max_seconds, min_face_px, jpeg_quality)
-    summary = PrepareSummary(recordings=len(todo))
-    writers = {name: ShardWriter(out, name, samples_per_shard) for name in SPLITS}
-    jobs = [(recording, splits[recording.identity], settings) for recording in todo]
-    for done, (recording, result) in enumerate(zip(todo, _results(jobs, workers), strict=True), start=1):
-        if isinstance(result, Failure):
-            summary.failures.append(result)
-        else:
-            writers[result.split].write(result.key, result.members)
-            summary.add(result)
-        if on_progress is not None:
-            on_progress(done, len(todo), recording.key)
-    for name, writer in writers.items():
-        writer.close()
-        summary.splits[name].shards = writer.shards
-    _write_failures(out / FAILURES, summary.failures)
-    write_manifest(out, _manifest(summary, settings))
+    plan = _fingerprint(groups, settings)
+    out.mkdir(parents=True, exist_ok=True)
+    if (finished := _finished(out, plan)) is not None:
+        return finished
+    own = groups[part[0] - 1 :: part[1]]
+    _do(own, out, settings, workers, on_progress)
+    if all(_ledger(out, group).is_file() for group in groups):
+        return _complete(groups, out, settings, plan)
+    summary = PrepareSummary()
+    for group in own:
+        summary.merge(_read(_ledger(out, group)))
     return summary
 
 
@@ -105,106 +123,143 @@ def _splits(recordings: list[Recording]) -> dict[str, str]:
     return result
 
 
-def _make_folder(out: Path) -> None:
-    if (out / MANIFEST).exists():
-        raise ValueError(f"{out} holds shards already: give another folder, or delete it")
-    out.mkdir(parents=True, exist_ok=True)
+def _groups(recordings: list[Recording], splits: dict[str, str], size: int) -> Iterator[Group]:
     for split in SPLITS:
-        for path in (*out.glob(f"{split}-[0-9]*.tar"), *out.glob(f"{split}-[0-9]*.tar.part")):
-            path.unlink()
+        members = [recording for recording in recordings if splits[recording.identity] == split]
+        for number, start in enumerate(range(0, len(members), size)):
+            yield Group(f"{split}-{number:06d}", split, members[start : start + size])
 
 
-Job = tuple[Recording, str, ClipSettings]
+def _fingerprint(groups: list[Group], settings: ClipSettings) -> str:
+    """Of everything that decides the bytes, but the recordings' contents."""
+    digest = hashlib.blake2b(json.dumps(_settings(settings), sort_keys=True).encode(), digest_size=16)
+    for group in groups:
+        digest.update(f"\n{group.name}".encode())
+        for recording in group.recordings:
+            digest.update(f"\n{recording.key}\t{recording.dataset}\t{recording.identity}".encode())
+    return digest.hexdigest()
 
 
-def _run(job: Job) -> PreparedClip | Failure:
-    """One recording, in whatever process; any exception of its own becomes a failure."""
-    recording, split, settings = job
-    try:
-        return prepare_clip(recording, split, settings)
-    except PrepareError as error:
-        return Failure(recording.key, error.step, error.reason)
-    except (ImportError, FileNotFoundError, MemoryError) as error:
-        return Failure(recording.key, "error", _one_line(error))
-    except Exception as error:
-        return Failure(recording.key, "error", f"{type(error).__name__}: {_one_line(error)}")
+def _finished(out: Path, plan: str) -> PrepareSummary | None:
+    """The summary of a folder that is complete; otherwise make sure that what is there belongs to this plan."""
+    manifest = out / MANIFEST
+    plan_file = out / GROUPS / PLAN
+    known = json.loads(manifest.read_text()).get("plan") if manifest.is_file() else None
+    if known is None and plan_file.is_file():
+        known = json.loads(plan_file.read_text())["plan"]
+    if known not in (None, plan) or (manifest.is_file() and known is None):
+        raise ValueError(f"{out} holds shards of other recordings or settings: give another folder, or delete it")
+    if manifest.is_file():
+        _clean(out)
+        with open(out / FAILURES, newline="") as file:
+            failures = [asdict(Failure(**row)) for row in csv.DictReader(file)]
+        return PrepareSummary.from_json({**json.loads(manifest.read_text()), "failures": failures})
+    if not plan_file.is_file():
+        if any(out.glob("*.tar")):
+            raise ValueError(f"{out} holds shards that no manifest names: give another folder, or delete it")
+        plan_file.parent.mkdir(exist_ok=True)
+        _write_json(plan_file, {"plan": plan})
+    return None
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _do(
+    groups: list[Group],
+    out: Path,
+    settings: ClipSettings,
+    workers: int,
+    on_progress: Callable[[int, int, str], None] | None,
+) -> None:
+    """Do the groups that are not done."""
+    total = sum(len(group.recordings) for group in groups)
+    left = [group for group in groups if not _ledger(out, group).is_file()]
+    done = total - sum(len(group.recordings) for group in left)
+    jobs: list[Job] = [
+        (replace(recording, max_seconds=settings.max_seconds or recording.max_seconds), group.split, settings)
+        for group in left
+        for recording in group.recordings
+    ]
+    stream = results(jobs, workers)
+    for group in left:
+        summary = PrepareSummary(recordings=len(group.recordings))
+        for result in _write_group(group, out, stream, summary):
+            done += 1
+            if on_progress is not None:
+                on_progress(done, total, result.clip if isinstance(result, Failure) else result.key)
+        _write_json(_ledger(out, group), summary.to_json())
 
 
-def _results(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
-    """The results in the order of the jobs."""
-    if workers <= 1:
-        yield from map(_run, jobs)
-        return
-    begin = 0
-    while begin < len(jobs):
-        for result in _pooled(jobs[begin:], workers):
-            begin += 1
+def _write_group(
+    group: Group, out: Path, stream: Iterator[PreparedClip | Failure], summary: PrepareSummary
+) -> Iterator[PreparedClip | Failure]:
+    """Write a group's shard, its results one by one; a group that failed as a whole gets none."""
+    name = f"{group.name}.tar"
+    with new_shard(out / name) as shard:
+        for _ in group.recordings:
+            result = next(stream)
+            if isinstance(result, Failure):
+                summary.failures.append(result)
+            else:
+                shard.write(result.key, result.members)
+                summary.add(result)
             yield result
-        if begin < len(jobs):
-            # The pool broke somewhere among the jobs in flight: this one is tried alone, so that only a
-            # recording that itself kills its process is blamed for it.
-            yield _alone(jobs[begin])
-            begin += 1
+    if shard.count:
+        summary.splits[group.split].shards = {name: shard.count}
+    else:
+        (out / name).unlink()
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: forked children of a process that runs threads (torch, mediapipe) may hang.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str) -> PrepareSummary:
+    """Put the groups' ledgers together; another part may be doing the same, with the same result."""
+    summary = PrepareSummary()
+    try:
+        for group in groups:
+            summary.merge(_read(_ledger(out, group)))
+    except FileNotFoundError:
+        finished = _finished(out, plan)
+        if finished is None:
+            raise
+        return finished
+    _write_failures(out / FAILURES, summary.failures)
+    write_manifest(out, _manifest(summary, settings, plan))
+    _clean(out)
+    return summary
 
 
-def _start_worker() -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    cv2.setNumThreads(1)
+def _ledger(out: Path, group: Group) -> Path:
+    return out / GROUPS / f"{group.name}.json"
 
 
-def _pooled(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
-    """Results in order until all are done or a worker dies; no more than 2 a worker wait in memory."""
-    waiting: deque[Future[PreparedClip | Failure]] = deque()
-    upcoming = iter(jobs)
-    with _pool(workers) as pool:
-        try:
-            for job in upcoming:
-                waiting.append(pool.submit(_run, job))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            return
-        finally:
-            for future in waiting:
-                future.cancel()
+def _read(path: Path) -> PrepareSummary:
+    return PrepareSummary.from_json(json.loads(path.read_text()))
 
 
-def _alone(job: Job) -> PreparedClip | Failure:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(_run, job).result()
-        except BrokenProcessPool:
-            return Failure(job[0].key, "crash", "the process that prepared it was killed or crashed")
+def _clean(out: Path) -> None:
+    """Remove the groups' ledgers and the shards that killed processes left half written."""
+    shutil.rmtree(out / GROUPS, ignore_errors=True)
+    for path in out.glob(f"*.tar.*{PART}"):
+        path.unlink(missing_ok=True)
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    with written_aside(path, "w") as file:
+        json.dump(data, file, sort_keys=True)
 
 
 def _write_failures(path: Path, failures: list[Failure]) -> None:
-    aside = path.with_name(path.name + ".part")
-    with open(aside, "w", newline="") as file:
+    with written_aside(path, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["clip", "step", "reason"])
         writer.writerows((failure.clip, failure.step, failure.reason) for failure in failures)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
 
 
-def _manifest(summary: PrepareSummary, settings: ClipSettings) -> dict[str, Any]:
+def _manifest(summary: PrepareSummary, settings: ClipSettings, plan: str) -> dict[str, Any]:
     result = summary.to_json()
     del result["failures"]
+    return {**result, **_settings(settings), "plan": plan}
+
+
+def _settings(settings: ClipSettings) -> dict[str, Any]:
     return {
-        **result,
         "crop_rule": settings.rule.to_json(),
         "faces": asdict(settings.faces),
         "audio": AUDIO_SETTINGS,

@@ -29,12 +29,16 @@ class LoadedClip:
 
     frames: np.ndarray
     """(T, H, W, 3) uint8 RGB at 25 fps."""
-    waveform: np.ndarray
-    """(S,) float32 mono in [-1, 1] at 16 kHz, starting with the first frame."""
+    waveform: np.ndarray | None
+    """(S,) float32 mono in [-1, 1] at 16 kHz, starting with the first frame; None: a data set of pictures alone."""
     landmarks: np.ndarray | None = None
     """(T, 68, 2) float32, iBUG order, (x, y) in pixels of `frames`; None: to be detected."""
     truth: dict[str, Any] = field(default_factory=dict)
-    """What is known about the clip, as JSON values; stored in the sample's JSON."""
+    """What is known about the clip, as JSON values; stored as a member of its own."""
+    point: tuple[float, float] | None = None
+    """(x, y) in pixels of the first frame, where the data set says the speaker is; None: the largest face."""
+    notes: tuple[str, ...] = ()
+    """What was done to it beyond the ordinary, for the summary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +67,15 @@ class Recording:
             PrepareError: It cannot be used; says at which step and why.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement load()")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnusableRecording(Recording):
+    """A clip of the data set that its reader could not make a recording of: it only says why."""
+
+    step: str
+    reason: str
+
+    def load(self) -> LoadedClip:
+        """Fail."""
+        raise PrepareError(self.step, self.reason)

@@ -35,6 +35,15 @@ class SplitSummary:
         """Length of its clips together."""
         return self.frames / FPS
 
+    def merge(self, other: "SplitSummary") -> None:
+        """Add what another part of the split holds."""
+        self.clips += other.clips
+        self.frames += other.frames
+        self.identities |= other.identities
+        for gender, count in other.genders.items():
+            self.genders[gender] += count
+        self.shards |= other.shards
+
 
 @dataclass
 class PrepareSummary:
@@ -55,6 +64,15 @@ class PrepareSummary:
         split.genders[clip.gender or "unknown"] += 1
         for note in clip.notes:
             self.notes[note] = self.notes.get(note, 0) + 1
+
+    def merge(self, other: "PrepareSummary") -> None:
+        """Add what became of other recordings."""
+        for name, split in other.splits.items():
+            self.splits[name].merge(split)
+        self.failures += other.failures
+        self.recordings += other.recordings
+        for note, count in other.notes.items():
+            self.notes[note] = self.notes.get(note, 0) + count
 
     @property
     def written(self) -> int:
@@ -102,6 +120,16 @@ class PrepareSummary:
             "splits": {name: _split_json(split) for name, split in self.splits.items()},
         }
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "PrepareSummary":
+        """From what `to_json` gave."""
+        return cls(
+            splits={name: _split_from_json(split) for name, split in data["splits"].items()},
+            failures=[Failure(**failure) for failure in data["failures"]],
+            recordings=data["recordings"],
+            notes=data["notes"],
+        )
+
 
 def _split_json(split: SplitSummary) -> dict[str, Any]:
     return {
@@ -111,3 +139,13 @@ def _split_json(split: SplitSummary) -> dict[str, Any]:
         "genders": split.genders,
         "shards": split.shards,
     }
+
+
+def _split_from_json(data: dict[str, Any]) -> SplitSummary:
+    return SplitSummary(
+        clips=data["clips"],
+        frames=round(data["seconds"] * FPS),
+        identities=set(data["identities"]),
+        genders=data["genders"],
+        shards=data["shards"],
+    )

@@ -64,6 +64,6 @@ def write_prior(
         raise UserError(f"{conre.networks}: no trained networks: first `s2tf fit {experiment} ...`")
     data = build(conre.config).datamodule
     encoder = FaceEncoder.from_pretrained(conre.networks / "face_encoder")
-    prior = compute_face_prior(encoder, data.once("train"), faces, female, seed)
+    prior = compute_face_prior(encoder, map(data.finish, data.once("train")), faces, female, seed)
     prior.save_pretrained(out)
     return prior

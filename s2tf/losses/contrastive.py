@@ -19,7 +19,8 @@ class ContrastiveLoss(nn.Module):
     """L_c: each speech embedding must find its own face among all faces of the batch, and each face its speech.
 
     The similarities are divided by a learned temperature, whose inverse is kept below 100. Under torch.distributed the
-    batch is that of all ranks, gathered with gradient; every rank must hold the same number of rows.
+    batch is that of all ranks, gathered with gradient, where every rank must hold the same number of rows; in
+    evaluation mode it is the rank's own.
     """
 
     def __init__(self, same_identity: SameIdentity = "ignore") -> None:
@@ -58,8 +59,10 @@ class ContrastiveLoss(nn.Module):
         # Similarities are scaled by up to 100: bf16 would blur them.
         with torch.autocast(z_s.device.type, enabled=False):
             z_s, z_f = F.normalize(z_s.float(), dim=1), F.normalize(z_f.float(), dim=1)
-            all_s, all_f, all_identity = gather(z_s), gather(z_f), gather(identity)
-            own = _rank() * len(z_s) + torch.arange(len(z_s), device=z_s.device)
+            # In validation the ranks' batches differ in size and number: gathering there would hang.
+            collect, rank = (gather, _rank()) if self.training else (_alone, 0)
+            all_s, all_f, all_identity = collect(z_s), collect(z_f), collect(identity)
+            own = rank * len(z_s) + torch.arange(len(z_s), device=z_s.device)
             ignored = self._ignored(identity, all_identity, own)
             speech_to_face = (self.scale * z_s @ all_f.T).masked_fill(ignored, -math.inf)
             face_to_speech = (self.scale * z_f @ all_s.T).masked_fill(ignored, -math.inf)
@@ -70,6 +73,10 @@ class ContrastiveLoss(nn.Module):
         if self.same_identity == "negative":
             return torch.zeros_like(same)
         return same.scatter(1, own[:, None], False)
+
+
+def _alone(rows: Tensor) -> Tensor:
+    return rows
 
 
 def gather(rows: Tensor) -> Tensor:

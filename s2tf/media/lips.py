@@ -62,6 +62,12 @@ def to_pixels(points: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     return (np.asarray(points) + 1.0) * (_extent(size) / 2.0)
 
 
+def has_frame(landmarks: np.ndarray, size: int) -> bool:
+    """Whether the 68 points (68, 2), in pixels of a picture of `size`, have the face's frame that lips need."""
+    width = landmarks[LEFT_EYE_OUTER] - landmarks[RIGHT_EYE_OUTER]
+    return float(np.hypot(width[0], width[1])) * 2 / size >= SMALLEST_SCALE
+
+
 def canonical_lips(landmarks: np.ndarray) -> LipPose:
     """Take the lips out of the picture into the frame of their face.
 

@@ -1,4 +1,4 @@
-"""The sheet of one speaker: true face and portrait, and frames of the true and of the generated video."""
+"""Pictures to look at: one speaker's true and generated face and video, and a contact sheet of many clips."""
 
 from collections.abc import Sequence
 
@@ -72,6 +72,34 @@ def draw_sheet(
         sheet.paste(_picture(face, size), (left, y))
         for column, frame in enumerate(frames):
             sheet.paste(_picture(frame, size), (first_frame + column * (size + GAP), y))
+    return sheet
+
+
+def draw_contact_sheet(
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, size: int = 96, columns: int = 2
+) -> Image.Image:
+    """Draw many clips, a few frames of each in a row under its name.
+
+    Args:
+        rows: name and frames, (H, W, 3) uint8 RGB, of each clip; the same number of frames for all.
+        size: side of each picture on the sheet, pixels.
+        columns: clips beside each other.
+
+    Raises:
+        ValueError: there is no clip.
+    """
+    if not rows:
+        raise ValueError("a contact sheet needs at least one clip")
+    per_clip = len(rows[0][1])
+    cell = (per_clip * (size + GAP) + 2 * GAP, size + CAPTION + GAP)
+    lines = -(-len(rows) // columns)
+    sheet = Image.new("RGB", (2 * MARGIN + columns * cell[0], 2 * MARGIN + lines * cell[1]), BACKGROUND)
+    for number, (name, frames) in enumerate(rows):
+        line, column = divmod(number, columns)
+        x, y = MARGIN + column * cell[0], MARGIN + line * cell[1]
+        _write(sheet, (x, y), name[: per_clip * size // 6])
+        for index, frame in enumerate(frames):
+            sheet.paste(_picture(frame, size), (x + index * (size + GAP), y + CAPTION))
     return sheet
 
 

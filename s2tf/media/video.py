@@ -1,7 +1,7 @@
 """Video: read at a constant frame rate by timestamp, and write a stream of frames with its sound."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +27,12 @@ class VideoClip:
 
 
 def read_video(
-    path: str | Path, fps: int | Fraction = FPS, max_seconds: float | None = None, *, start: float = 0.0
+    path: str | Path,
+    fps: int | Fraction = FPS,
+    max_seconds: float | None = None,
+    *,
+    start: float = 0.0,
+    region: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> VideoClip:
     """Read a video at a constant frame rate, whatever its own.
 
@@ -39,6 +44,7 @@ def read_video(
         fps: Frames a second to give.
         max_seconds: Read no more than this.
         start: Seconds after the first picture from which on to read.
+        region: Gives the part of a picture (H, W, 3) that is kept, the same size for all; None: the whole.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -66,7 +72,7 @@ def read_video(
             else:
                 pictures = _chain(first, pictures)
             for frame in _nearest(pictures, origin + start, fps, count):
-                frames.append(frame)
+                frames.append(frame if region is None else region(frame))
     except (av.FFmpegError, EOFError) as error:
         raise ValueError(f"cannot read the video of {path}: {error}") from error
     if not frames:

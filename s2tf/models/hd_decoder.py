@@ -72,6 +72,7 @@ class CodebookDecoder(Network):
         channel_base: width times side of the latents, the image encoder's.
         channel_max: greatest width of the latents, the image encoder's.
         image_skip: add the generator's picture to the doubled picture of the RGB decoder rather than replace it.
+        normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class CodebookDecoder(Network):
         channel_base: int = 16384,
         channel_max: int = 512,
         image_skip: bool = False,
+        normalise_fusion: bool = False,
     ) -> None:
         super().__init__()
         sides = octaves(latent_side, output_size, "output_size")
@@ -114,6 +116,7 @@ class CodebookDecoder(Network):
                 res_blocks,
                 attention=index == 0,
                 fused=latents.get(side, 0) if index > 0 else 0,
+                normalise_fusion=normalise_fusion,
                 up=side < output_size,
             )
             for index, (side, width) in enumerate(zip(sides, widths, strict=True))
@@ -145,13 +148,22 @@ class CodebookDecoder(Network):
 class _Level(nn.Module):
     """The blocks of one side: residual blocks, fusion after the first, attention after each, doubling at the end."""
 
-    def __init__(self, in_channels: int, channels: int, res_blocks: int, attention: bool, fused: int, up: bool) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        res_blocks: int,
+        attention: bool,
+        fused: int,
+        normalise_fusion: bool,
+        up: bool,
+    ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
             ResidualBlock(in_channels if index == 0 else channels, channels) for index in range(res_blocks)
         )
         self.attentions = nn.ModuleList(PositionAttention(channels) for _ in range(res_blocks if attention else 0))
-        self.fusion = Fusion(fused, channels) if fused else None
+        self.fusion = Fusion(fused, channels, normalise_fusion) if fused else None
         self.up = Upsample(channels) if up else None
 
     def forward(self, x: Tensor, faithful: Tensor | None, fidelity: float) -> Tensor:

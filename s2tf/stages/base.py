@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 import torch.nn as nn
+from torch.nn.parallel import DistributedDataParallel
 
 from s2tf.nn.network import Network
 
@@ -61,6 +62,20 @@ class Stage(L.LightningModule):
                 f"missing {missing[:5]}, unexpected {result.unexpected_keys[:5]}"
             )
         return result
+
+    def on_validation_start(self) -> None:
+        """Let each rank go through its own number of batches."""
+        self._broadcast_buffers(False)
+
+    def on_validation_end(self) -> None:
+        """Broadcast buffers again."""
+        self._broadcast_buffers(True)
+
+    def _broadcast_buffers(self, on: bool) -> None:
+        # DDP broadcasts the buffers in every forward, in validation too: a rank with fewer batches would be waited for.
+        model = self.trainer.strategy.model
+        if isinstance(model, DistributedDataParallel):
+            model.require_forward_param_sync = on
 
     def log_losses(self, split: str, losses: Mapping[str, torch.Tensor], batch_size: int) -> None:
         """Log each named loss as `split/name`; the one called `loss` also in the progress bar."""

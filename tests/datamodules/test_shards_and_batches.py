@@ -164,7 +164,7 @@ SHAPES = {
 def test_a_batch_has_the_contract_s_shapes_and_ranges(shards, kind):
     data = _kinds(shards)[kind]
     data.setup("fit")
-    batch = next(iter(data.train_dataloader()))
+    batch = data.finish(next(iter(data.train_dataloader())))
     for name, shape in SHAPES[kind].items():
         assert tuple(batch[name].shape) == shape, name
         assert torch.isfinite(batch[name]).all()
@@ -175,7 +175,8 @@ def test_a_batch_has_the_contract_s_shapes_and_ranges(shards, kind):
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_same_seed_draws_the_same_training_stream(shards, kind):
-    first, again = (next(iter(_kinds(shards)[kind].train_dataloader())) for _ in range(2))
+    data = _kinds(shards)[kind]
+    first, again = (data.finish(next(iter(data.train_dataloader()))) for _ in range(2))
     assert first["key"] == again["key"]
     assert all(torch.equal(first[name], again[name]) for name in SHAPES[kind])
 

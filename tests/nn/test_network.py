@@ -2,33 +2,15 @@ import json
 
 import pytest
 import torch
+from small_networks import Derived, Inner, Outer
 
 from s2tf.nn import network as network_module
-from s2tf.nn.network import Network, build_network, load_network
-
-
-class Inner(Network):
-    def __init__(self, width: int, scale: float = 0.5):
-        super().__init__()
-        self.linear = torch.nn.Linear(width, width)
-        self.scale = scale
-
-
-class Outer(Network):
-    def __init__(self, inner: Inner, channels: tuple[int, ...] = (1, 2), option: Inner | None = None):
-        super().__init__()
-        self.inner = inner
-        self.option = option
-
-
-class Derived(Inner):
-    def __init__(self, depth: int):
-        super().__init__(width=depth * 2)
+from s2tf.nn.network import build_network, load_network
 
 
 @pytest.fixture(autouse=True)
 def _tests_count_as_the_package(monkeypatch):
-    monkeypatch.setattr(network_module, "PACKAGE", "test_network")
+    monkeypatch.setattr(network_module, "PACKAGE", "small_networks")
 
 
 def test_a_nested_network_comes_back_equal(tmp_path):
@@ -70,8 +52,8 @@ def test_another_class_than_asked_for_is_refused(tmp_path):
     "config",
     [
         {"class_path": "os.system", "init_args": {}},
-        {"class_path": "test_network.json"},
-        {"class_path": "test_network.Inner", "init_args": {"widht": 2}},
+        {"class_path": "small_networks.json"},
+        {"class_path": "small_networks.Inner", "init_args": {"widht": 2}},
         {"init_args": {}},
         [],
     ],

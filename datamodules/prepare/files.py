@@ -1,0 +1,112 @@
+"""Recordings that are files: what the readers of real data sets share."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
+from s2tf.media.audio import FPS, read_audio
+from s2tf.media.video import read_video
+
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
+MAX_BYTES = 8 * 2**30
+"""Pictures of a clip that are held in memory together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecording(Recording):
+    """A video file, or a part of one."""
+
+    path: Path
+    start: float = 0.0
+    """Seconds after the first picture."""
+    stop: float | None = None
+    """None: to the end."""
+    point: tuple[float, float] | None = None
+    """(x, y) of the speaker's face, as shares of the picture's width and height."""
+    sound: Path | None = None
+    """File of the sound where the video has no sound track."""
+
+    def load(self) -> LoadedClip:
+        """See `Recording.load`; fails at `absent`, `read` (unreadable), `memory` (too long) or `sound` (no track)."""
+        clip = self.read()
+        if self.point is None:
+            return clip
+        height, width = clip.frames.shape[1:3]
+        return LoadedClip(clip.frames, clip.waveform, point=(self.point[0] * width, self.point[1] * height))
+
+    def read(self, region: Callable[[np.ndarray], np.ndarray] | None = None) -> LoadedClip:
+        """Pictures (the part of them that `region` gives) and sound."""
+        seconds = self._seconds()
+        self._check_memory(seconds)
+        try:
+            video = read_video(self.path, max_seconds=seconds, start=self.start, region=region)
+        except (ValueError, OSError) as error:
+            raise PrepareError("read", str(error)) from error
+        try:
+            waveform = read_audio(self._sound_file(), start=self.start, max_seconds=seconds, origin=video.origin)
+        except (ValueError, OSError) as error:
+            raise PrepareError("sound", str(error)) from error
+        if not len(waveform):
+            raise PrepareError("sound", f"the sound track of {self.path} is empty")
+        return LoadedClip(video.frames, waveform)
+
+    def _seconds(self) -> float | None:
+        wanted = [self.max_seconds, None if self.stop is None else self.stop - self.start]
+        return min((seconds for seconds in wanted if seconds is not None), default=None)
+
+    def _check_memory(self, seconds: float | None) -> None:
+        """Fail before a film is read into memory."""
+        if not self.path.is_file():
+            raise PrepareError("absent", f"no such file: {self.path}")
+        try:
+            with av.open(str(self.path)) as container:
+                if not container.streams.video:
+                    return
+                length = (container.duration or 0) / av.time_base if seconds is None else seconds
+                picture = container.streams.video[0].width * container.streams.video[0].height * 3
+        except (av.FFmpegError, EOFError):
+            return
+        if length * FPS * picture > MAX_BYTES:
+            raise PrepareError(
+                "memory",
+                f"{length:.0f} s of {self.path} need {length * FPS * picture / 2**30:.0f} GB in memory, at most "
+                f"{MAX_BYTES / 2**30:.0f} are read: give --max-seconds, or cut the file",
+            )
+
+    def _sound_file(self) -> Path:
+        if self.sound is None or not self.sound.is_file():
+            return self.path
+        with av.open(str(self.path)) as container:
+            return self.path if container.streams.audio else self.sound
+
+
+def find_videos(folder: Path) -> dict[str, Path]:
+    """The video files of a folder and its subfolders by their names without suffix; of two alike, the first."""
+    result: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+            result.setdefault(path.stem, path)
+    return result
+
+
+def file_key(path: Path) -> str:
+    """A file's name as a key: `a/b c.mp4` → `a--b_c`."""
+    text = "--".join(path.with_suffix("").parts)
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-") or "clip"
+
+
+def unique_key(key: str, taken: set[str]) -> str:
+    """`key`, or `key-2`, `key-3`, ... where it is taken; it is taken then."""
+    result, number = key, 2
+    while result in taken:
+        result, number = f"{key}-{number}", number + 1
+    taken.add(result)
+    return result

@@ -1,0 +1,110 @@
+"""VFHQ (Xie et al. 2022): high-quality faces as folders of frames, without sound; for the high-resolution stage.
+
+Its official page is liangbinxie.github.io/projects/vfhq. The folder:
+
+    SOURCE/**/Clip+<YouTube id>+P<person>+C<clip>+F<first>-<last>/*.png   a clip's frames, in the order of their names
+    SOURCE/meta_info/Clip+....txt (or at any depth)                       as published; the line `FPS 29.97` is read
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from datamodules.prepare.recording import LoadedClip, PrepareError, Recording, UnusableRecording
+from datamodules.prepare.splits import split_identities
+from s2tf.media.audio import FPS
+
+DATASET = "vfhq"
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_SECONDS = 20.0
+_CLIP = re.compile(r"Clip\+(?P<video>.+)\+P(?P<person>[0-9]+)\+C[0-9]+\+F[0-9]+-[0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameFolder(Recording):
+    """A folder of frames at a rate of its own."""
+
+    folder: Path
+    fps: float
+
+    def load(self) -> LoadedClip:
+        """See `Recording.load`; fails at `read`."""
+        files = sorted(path for path in self.folder.iterdir() if path.suffix.lower() in PICTURES)
+        if not files:
+            raise PrepareError("read", f"no picture in {self.folder}")
+        count = max(1, round(len(files) / self.fps * FPS))
+        limit = MAX_SECONDS if self.max_seconds is None else self.max_seconds
+        # The frame whose time is nearest, as `s2tf.media.video` does.
+        times = np.arange(min(count, round(limit * FPS))) / FPS
+        nearest = np.minimum(np.round(times * self.fps).astype(int), len(files) - 1)
+        frames = [_read(files[index]) for index in nearest]
+        if len({frame.shape for frame in frames}) > 1:
+            raise PrepareError("read", f"the frames of {self.folder} differ in size")
+        return LoadedClip(np.stack(frames), None)
+
+
+class VFHQReader:
+    """Every clip; all of a YouTube video is one identity.
+
+    Args:
+        source: The folder.
+        val: Share of the identities held out for validation.
+        test: Share held out for test.
+        seed: Of the choice of identities.
+
+    Raises:
+        FileNotFoundError: No such folder.
+        ValueError: There is no clip in it.
+    """
+
+    def __init__(self, source: str | Path, val: float = 0.01, test: float = 0.01, seed: int = 0):
+        self.source = Path(source)
+        if not self.source.is_dir():
+            raise FileNotFoundError(f"no folder {str(source)!r}")
+        folders = sorted(path for path in self.source.rglob("Clip+*") if path.is_dir())
+        if not folders:
+            raise ValueError(f"no folder Clip+... in {source}")
+        metas = {path.stem if path.suffix == ".txt" else path.name: path for path in self.source.rglob("Clip+*.txt")}
+        recordings = [_recording(folder, metas.get(folder.name)) for folder in folders]
+        splits = split_identities({item.identity for item in recordings}, val=val, test=test, seed=seed)
+        self._recordings = [replace(item, split=splits[item.identity]) for item in recordings]
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+
+def _recording(folder: Path, meta: Path | None) -> Recording:
+    match = _CLIP.fullmatch(folder.name)
+    identity = match["video"] if match else folder.name
+    key = re.sub(r"[^A-Za-z0-9_-]", "_", f"{DATASET}-{folder.name.removeprefix('Clip+')}")
+    fps = _fps(meta)
+    if match is None or fps is None:
+        step, reason = "path", f"{folder.name} is not Clip+<video>+P<person>+C<clip>+F<first>-<last>"
+        if match is not None:
+            step, reason = "meta", f"no line 'FPS ...' in {meta or f'{folder.name}.txt, which is missing'}"
+        return UnusableRecording(key=key, dataset=DATASET, identity=identity, step=step, reason=reason)
+    return FrameFolder(key=key, dataset=DATASET, identity=identity, folder=folder, fps=fps)
+
+
+def _fps(meta: Path | None) -> float | None:
+    if meta is None:
+        return None
+    for line in meta.read_text(errors="replace").splitlines():
+        if match := re.match(r"FPS\s*:?\s+([0-9.]+)\s*$", line):
+            fps = float(match[1])
+            return fps if 1 <= fps <= 240 else None
+    return None
+
+
+def _read(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise PrepareError("read", f"{path} is no picture that can be decoded")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,119 @@
+"""VoxCeleb 1 and 2 (Nagrani et al. 2017, Chung et al. 2018): utterances of celebrities.
+
+Their official page is that of the Visual Geometry Group, "VoxCeleb", at robots.ox.ac.uk/~vgg/data/voxceleb. The folder:
+
+    SOURCE/vox1_meta.csv or SOURCE/vox2_meta.csv    as published: identity, VGGFace identity, gender, (nationality,) set
+    SOURCE/**/<identity>/<video>/<clip>.mp4         utterances, at any depth: `dev/mp4/id00012/21Uxsk56VDQ/00001.mp4`
+    SOURCE/**/<identity>/<video>/<clip>.m4a (.wav)  their sound, where the videos have none: the same path with `aac`,
+                                                    `m4a` or `wav` in the place of `mp4`
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, unique_key
+from datamodules.prepare.recording import Recording, UnusableRecording
+from datamodules.prepare.splits import split_identities
+
+TABLES = {"voxceleb1": "vox1_meta.csv", "voxceleb2": "vox2_meta.csv"}
+SOUND_FOLDERS = (("aac", ".m4a"), ("m4a", ".m4a"), ("wav", ".wav"))
+GENDERS = {"m": "male", "f": "female"}
+_IDENTITY = re.compile(r"id[0-9]{5}")
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A line of the table."""
+
+    attributes: dict[str, Any]
+    test: bool
+
+
+class VoxCelebReader:
+    """Every utterance; the official test identities are the test split, the others are dealt out to train and val.
+
+    Args:
+        source: The folder.
+        dataset: `voxceleb1` or `voxceleb2`.
+        val: Share of the development identities held out for validation.
+        seed: Of their choice.
+
+    Raises:
+        FileNotFoundError: No such folder, or no table in it.
+        ValueError: The table cannot be read, or there is no utterance.
+    """
+
+    def __init__(self, source: str | Path, dataset: str, val: float = 0.01, seed: int = 0):
+        self.source = Path(source)
+        self.dataset = dataset
+        self._speakers = _read_table(self.source / TABLES[dataset])
+        files = sorted(path for path in self.source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+        if not files:
+            raise ValueError(f"no video in {source}, expected <identity>/<video>/<clip>.mp4")
+        taken: set[str] = set()
+        recordings = [self._recording(path, taken) for path in files]
+        tests = {name for name, speaker in self._speakers.items() if speaker.test}
+        splits = split_identities({item.identity for item in recordings} - tests, val=val, test=0.0, seed=seed)
+        splits |= dict.fromkeys(tests, "test")
+        self._recordings = [replace(item, split=splits[item.identity]) for item in recordings]
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+    def _recording(self, path: Path, taken: set[str]) -> Recording:
+        identity, video = path.parts[-3:-1]
+        key = unique_key(re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.dataset}-{identity}-{video}-{path.stem}"), taken)
+        if not _IDENTITY.fullmatch(identity):
+            reason = (
+                f"{path.relative_to(self.source)} is not <identity>/<video>/<clip>, an identity is id and five digits"
+            )
+            return UnusableRecording(key=key, dataset=self.dataset, identity=key, step="path", reason=reason)
+        speaker = self._speakers.get(identity)
+        if speaker is None:
+            reason = f"{identity} is not in {TABLES[self.dataset]}"
+            return UnusableRecording(key=key, dataset=self.dataset, identity=identity, step="meta", reason=reason)
+        return FileRecording(
+            key=key,
+            dataset=self.dataset,
+            identity=identity,
+            attributes=speaker.attributes,
+            path=path,
+            sound=_sound(path, self.source),
+        )
+
+
+def _sound(path: Path, source: Path) -> Path | None:
+    """The file of an utterance's sound beside or in the sound's own tree."""
+    parts = path.relative_to(source).parts
+    for folder, suffix in SOUND_FOLDERS:
+        swapped = source.joinpath(*(folder if part == "mp4" else part for part in parts)).with_suffix(suffix)
+        if swapped.is_file():
+            return swapped
+    return None
+
+
+def _read_table(path: Path) -> dict[str, Speaker]:
+    """The speakers by identity; VoxCeleb 1 separates by tabs, VoxCeleb 2 by commas and blanks."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no table {path}, which the data set's page offers")
+    lines = [re.split(r"\s*[\t,]\s*", line.strip()) for line in path.read_text().splitlines() if line.strip()]
+    columns = [name.lower() for name in lines[0]] if lines else []
+    if not {"gender", "set"} <= set(columns) or not columns[0].startswith("voxceleb"):
+        raise ValueError(f"{path}: expected the columns VoxCeleb ID, Gender, Set, got {columns}")
+    result = {}
+    for number, line in enumerate(lines[1:], start=2):
+        row = dict(zip(columns, line, strict=False))
+        gender = GENDERS.get(row.get("gender", "").lower())
+        if len(line) != len(columns) or gender is None or row["set"] not in ("dev", "test"):
+            raise ValueError(f"{path}, line {number}: {line}, expected gender m or f and set dev or test")
+        attributes = {"gender": gender}
+        if row.get("nationality"):
+            attributes["nationality"] = row["nationality"]
+        result[line[0]] = Speaker(attributes, row["set"] == "test")
+    return result

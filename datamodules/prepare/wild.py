@@ -1,0 +1,69 @@
+"""A plain list of clips to evaluate on, as the paper's 50 test videos of AVSpeech: all of them are the test split.
+
+The list is a text file. A line is a video's path, absolute or relative to the list, and may go on with `,start,end` in
+seconds and then with `,x,y`, where the speaker's face is as shares of the picture. Lines that begin with # are skipped.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from datamodules.prepare.files import FileRecording, file_key, unique_key
+from datamodules.prepare.recording import Recording
+
+DATASET = "wild"
+
+
+class WildReader:
+    """Every clip of a list; each file is an identity.
+
+    Args:
+        source: The list.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line cannot be read, or there is none.
+    """
+
+    def __init__(self, source: str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(f"no list {str(source)!r} of clips")
+        taken: set[str] = set()
+        lines = enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1)
+        self._recordings = [
+            _recording(line.strip(), path, number, taken)
+            for number, line in lines
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
+        if not self._recordings:
+            raise ValueError(f"{path}: no clip in the list")
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+
+def _recording(line: str, source: Path, number: int, taken: set[str]) -> FileRecording:
+    name, *numbers = (field.strip() for field in line.split(","))
+    try:
+        values = [float(text) for text in numbers]
+        if len(values) not in (0, 2, 4) or (values and not 0 <= values[0] < values[1]):
+            raise ValueError("expected a path, path,start,end or path,start,end,x,y")
+    except ValueError as error:
+        raise ValueError(f"{source}, line {number}: {line!r}: {error}") from error
+    path = source.parent / name
+    relative = Path(name).name if Path(name).is_absolute() else name
+    identity = file_key(Path(str(relative).replace("../", "")))
+    key = unique_key(identity, taken)
+    return FileRecording(
+        key=key,
+        dataset=DATASET,
+        identity=identity,
+        split="test",
+        path=path,
+        start=values[0] if values else 0.0,
+        stop=values[1] if values else None,
+        point=(values[2], values[3]) if len(values) == 4 else None,
+    )

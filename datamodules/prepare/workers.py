@@ -1,0 +1,94 @@
+"""Recordings prepared in worker processes: results in order, and no recording can stop the others."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+
+import cv2
+
+from datamodules.prepare.clip import ClipSettings, PreparedClip, prepare_clip
+from datamodules.prepare.recording import PrepareError, Recording
+from datamodules.prepare.summary import Failure
+
+Job = tuple[Recording, str, ClipSettings]
+"""A recording, the split it belongs to, and what is done to it."""
+
+
+def results(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
+    """What becomes of each job, in their order; a job that kills its process is a failure.
+
+    Args:
+        jobs: What to do.
+        workers: Processes; 1: this one.
+    """
+    if workers <= 1:
+        yield from map(_run, jobs)
+        return
+    begin = 0
+    while begin < len(jobs):
+        for result in _pooled(jobs, begin, workers):
+            begin += 1
+            yield result
+        if begin < len(jobs):
+            # The pool broke somewhere among the jobs in flight: this one is tried alone, so that only a
+            # recording that itself kills its process is blamed for it.
+            yield _alone(jobs[begin])
+            begin += 1
+
+
+def _run(job: Job) -> PreparedClip | Failure:
+    """One recording, in whatever process; any exception of its own becomes a failure."""
+    recording, split, settings = job
+    try:
+        return prepare_clip(recording, split, settings)
+    except PrepareError as error:
+        return Failure(recording.key, error.step, error.reason)
+    except (ImportError, FileNotFoundError, MemoryError) as error:
+        return Failure(recording.key, "error", _one_line(error))
+    except Exception as error:
+        return Failure(recording.key, "error", f"{type(error).__name__}: {_one_line(error)}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # spawn: forked children of a process that runs threads (torch, mediapipe) may hang.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    cv2.setNumThreads(1)
+
+
+def _pooled(jobs: list[Job], begin: int, workers: int) -> Iterator[PreparedClip | Failure]:
+    """Results in order until all are done or a worker dies; no more than 2 a worker wait in memory."""
+    waiting: deque[Future[PreparedClip | Failure]] = deque()
+    with _pool(workers) as pool:
+        try:
+            for job in islice(jobs, begin, None):
+                waiting.append(pool.submit(_run, job))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            return
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _alone(job: Job) -> PreparedClip | Failure:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(_run, job).result()
+        except BrokenProcessPool:
+            return Failure(job[0].key, "crash", "the process that prepared it was killed or crashed")

@@ -1,0 +1,78 @@
+"""What a shard folder holds; whether every byte of it can be read; a contact sheet."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from datamodules.inspection import ShardReport
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a shard folder of `s2tf prepare`")
+    parser.add_argument("--verify", action="store_true", help="decode every byte, and list what is broken")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="draw random clips into FILE, a PNG or JPEG")
+    parser.add_argument("--sheet-clips", type=int, default=24, help="how many (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of their choice (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report, draw the sheet; 1 when something is broken or an identity is in two splits."""
+    from rich.console import Console
+
+    from datamodules.inspection import inspect, random_rows
+    from s2tf.errors import UserError
+    from s2tf.media.sheet import draw_contact_sheet
+
+    console = Console()
+    try:
+        with console.status("") as status:
+            report = inspect(
+                args.folder, args.verify, lambda done, total: status.update(f"{done} of {total} shards read")
+            )
+        if args.sheet:
+            draw_contact_sheet(random_rows(args.folder, args.sheet_clips, args.seed)).save(args.sheet)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    console.print(_table(args.folder, report))
+    for broken in report.broken:
+        console.print(f"broken: {broken.shard}: {broken.reason}", highlight=False, soft_wrap=True)
+    for identity in report.shared_identities:
+        console.print(f"in more than one split: {identity}", highlight=False)
+    if args.verify and not report.broken:
+        console.print("every byte was read; nothing is broken")
+    if args.sheet:
+        console.print(f"contact sheet: {args.sheet}", highlight=False)
+    if args.json:
+        args.json.write_text(json.dumps(report.to_json(), indent=1) + "\n")
+    return int(bool(report.broken or report.shared_identities))
+
+
+def _table(folder: Path, report: "ShardReport") -> "Table":
+    from rich.table import Table
+
+    splits = {name: split.to_json() for name, split in report.splits.items()}
+    table = Table(title=str(folder), title_justify="left")
+    table.add_column("")
+    for name in splits:
+        table.add_column(name, justify="right")
+    lines: dict[str, Any] = {
+        "shards": lambda split: str(split["shards"]),
+        "MB": lambda split: f"{split['bytes'] / 1e6:.1f}",
+        "clips": lambda split: str(split["clips"]),
+        "hours": lambda split: f"{split['hours']:.3f}",
+        "identities": lambda split: str(split["identities"]),
+        "female, male, unknown": lambda split: ", ".join(str(count) for count in split["genders"].values()),
+        "pixels": lambda split: ", ".join(split["sizes"]),
+        "data sets": lambda split: ", ".join(split["datasets"]),
+        "without sound": lambda split: str(split["silent"]),
+        "with motion codes": lambda split: str(split["with_motion"]),
+    }
+    for name, text in lines.items():
+        table.add_row(name, *(text(split) for split in splits.values()))
+    return table

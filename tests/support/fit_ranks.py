@@ -1,0 +1,54 @@
+"""`s2tf fit` with an interruption, as a script: Lightning starts it once for every rank.
+
+Usage: fit_ranks.py EXPERIMENT RUNS STEPS_BEFORE_INTERRUPTION (0: none) OVERRIDE...
+"""
+
+import sys
+from pathlib import Path
+
+import lightning as L
+
+from s2tf.runs import fit
+
+
+class InterruptionError(Exception):
+    pass
+
+
+class InterruptAfter(L.Callback):
+    """Saves a checkpoint after some steps, as the clock would, and fails."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.steps:
+            trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/last.ckpt")
+            raise InterruptionError
+
+
+class WriteKeys(L.Callback):
+    """Appends the keys of every batch to a file of the rank."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self._write(trainer, "train", batch)
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        if not trainer.sanity_checking:
+            self._write(trainer, f"val after {trainer.global_step}", batch)
+
+    def _write(self, trainer, what, batch):
+        with open(self.folder / f"rank{trainer.global_rank}.txt", "a") as file:
+            file.write(f"{what}: {' '.join(batch['key'])}\n")
+
+
+if __name__ == "__main__":
+    experiment, runs, interruption, *overrides = sys.argv[1:]
+    Path(runs).mkdir(parents=True, exist_ok=True)
+    callbacks = [WriteKeys(runs)]
+    if int(interruption):
+        callbacks.append(InterruptAfter(int(interruption)))
+    fit(experiment, overrides, runs, callbacks)

@@ -1,0 +1,24 @@
+"""Networks to save and load; in a module of their own, since they are loaded by its name."""
+
+import torch
+
+from s2tf.nn.network import Network
+
+
+class Inner(Network):
+    def __init__(self, width: int, scale: float = 0.5):
+        super().__init__()
+        self.linear = torch.nn.Linear(width, width)
+        self.scale = scale
+
+
+class Outer(Network):
+    def __init__(self, inner: Inner, channels: tuple[int, ...] = (1, 2), option: Inner | None = None):
+        super().__init__()
+        self.inner = inner
+        self.option = option
+
+
+class Derived(Inner):
+    def __init__(self, depth: int):
+        super().__init__(width=depth * 2)
