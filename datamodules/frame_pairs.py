@@ -112,10 +112,10 @@ class FramePairData(ShardDataModule):
         num_workers: int = 2,
         input_size: int = 256,
         output_size: int = 512,
-        pairs_per_clip: int = 1,
+        pairs_per_clip: int = 4,
         pairs: int = 1,
         seed: int = 0,
-        buffer: int = 1024,
+        buffer: int = 2048,
         max_broken: int = 0,
     ):
         super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=pairs)

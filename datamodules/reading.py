@@ -3,6 +3,7 @@
 What is broken is a value, not an exception: the caller decides whether it ends the training.
 """
 
+import itertools
 import os
 import subprocess
 import tarfile
@@ -66,13 +67,9 @@ def read_clips(
     stop = count if stop is None else stop
     clips = _local(url, start) if local else stream_clips(url, start)
     given = start
-    for clip in clips:
-        if given == stop:
-            break
+    for clip in itertools.islice(clips, stop - start):
         given += 1
         yield clip
-        if given == stop and stop < count:
-            break
     for _ in range(given, stop):
         yield ShardError(f"{url}: holds {given} of the {count} clips that its manifest names")
     if given == stop == count and next(clips, None) is not None:

@@ -58,3 +58,11 @@ class MotionSequenceBatch(TypedDict):
     """(B, 20, 2) canonical lip landmarks of a random frame of the same clip."""
     motion: Tensor
     """(B, T, m) motion codes z_m; present only where the shards hold them (`motion.npy`)."""
+
+
+class FrameBatch(TypedDict):
+    """One frame per row; for the codebook and its high-resolution decoder."""
+
+    key: list[str]
+    picture: Tensor
+    """(B, 3, R, R) in [-1, 1]."""

@@ -21,6 +21,7 @@ COMMANDS = {
     "portrait": "portrait",
     "animate": "animate",
     "generate": "generate",
+    "bench": "bench",
 }
 """Sub-command -> module of `s2tf.commands`; in the order of `s2tf --help`."""
 

@@ -12,6 +12,7 @@ import torch
 from tiny_shards import tiny_shards
 
 from datamodules.frame_pairs import FramePairData
+from datamodules.frames import FrameData
 from datamodules.motion_sequences import MotionSequenceData
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
@@ -145,6 +146,7 @@ def _kinds(shards):
         "speech_portrait": SpeechPortraitData(str(shards), batch_size=2, num_workers=0, size=32, seconds=1.0),
         "frame_pairs": FramePairData(str(shards), batch_size=2, num_workers=0, input_size=32, output_size=64),
         "motion_sequences": MotionSequenceData(str(shards), batch_size=2, num_workers=0, frames=20),
+        "frames": FrameData(str(shards), batch_size=2, num_workers=0, size=48),
     }
 
 
@@ -156,6 +158,7 @@ SHAPES = {
         "source_lips": (2, 20, 2),
         "target_placement": (2, 4),
     },
+    "frames": {"picture": (2, 3, 48, 48)},
     "motion_sequences": {"waveform": (2, 12800), "lips": (2, 20, 20, 2), "reference_lips": (2, 20, 2)},
 }
 
@@ -168,7 +171,7 @@ def test_a_batch_has_the_contract_s_shapes_and_ranges(shards, kind):
     for name, shape in SHAPES[kind].items():
         assert tuple(batch[name].shape) == shape, name
         assert torch.isfinite(batch[name]).all()
-    for name in ("portrait", "source", "target", "waveform"):
+    for name in ("portrait", "source", "target", "picture", "waveform"):
         if name in batch:
             assert batch[name].abs().max() <= 1
 

@@ -2,8 +2,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from video_files import number_of, numbered_frame, tone, write_video
 
+from s2tf.media import video
 from s2tf.media.audio import read_audio
 from s2tf.media.video import VideoWriter, read_video, video_seconds
 
@@ -17,6 +20,40 @@ def test_resampling_is_by_timestamp_and_never_drifts(tmp_path, rate):
     for index, frame in enumerate(clip.frames):
         shown = number_of(frame) / rate
         assert abs(shown - Fraction(index, 25)) <= Fraction(1, 2) / rate + Fraction(1, 50)
+
+
+class Picture:
+    """A decoded picture that holds its own number, without the pixels."""
+
+    rotation = 0
+
+    def __init__(self, number):
+        self.number = number
+
+    def to_ndarray(self, format):
+        return np.array(self.number)
+
+
+@given(
+    rate=st.fractions(Fraction(5), Fraction(120), max_denominator=1001),
+    jitter=st.floats(0, 0.45),
+    origin=st.floats(0, 20),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=25, deadline=None)
+def test_ten_minutes_drift_by_no_more_than_half_a_frame_at_any_rate(rate, jitter, origin, seed):
+    count = int(600 * rate)
+    shifts = np.random.default_rng(seed).uniform(-jitter, jitter, count) / float(rate)
+    times = origin + np.arange(count) / float(rate) + shifts
+    pictures = ((time, 1 / float(rate), Picture(number)) for number, time in enumerate(times))
+    shown = times[[int(number) for number in video._nearest(pictures, times[0], Fraction(25), None)]] - times[0]
+    wanted = np.arange(len(shown)) / 25
+    half = np.diff(times).max() / 2
+    assert abs(len(shown) - (times[-1] - times[0] + 1 / float(rate)) * 25) <= 1
+    # The last picture is held for its own duration.
+    assert np.abs(shown - wanted)[:-1].max() <= max(half, 1 / float(rate)) + 1e-6
+    inside = wanted <= times[-1] - times[0]
+    assert np.abs(shown - wanted)[inside].max() <= half + 1e-6
 
 
 def test_a_variable_frame_rate_follows_the_timestamps(tmp_path):

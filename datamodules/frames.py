@@ -1,0 +1,90 @@
+"""Single frames, for the codebook and its high-resolution decoder."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from torch.utils.data import default_collate
+
+from datamodules.base import ShardDataModule, at_size
+from datamodules.samples import Sample, decode_jpeg
+from datamodules.sources import ShardSource
+
+
+@dataclass(frozen=True)
+class FrameExample:
+    """The bytes of one row of a `FrameBatch`."""
+
+    key: str
+    jpeg: bytes
+    stored: int
+    size: int
+
+    def decode(self) -> dict[str, Any]:
+        """The row."""
+        return {"key": self.key, "picture": at_size(decode_jpeg(self.jpeg, self.stored, self.key), self.size)}
+
+
+@dataclass(frozen=True)
+class FrameDraw:
+    """Draws frames of a clip."""
+
+    size: int
+    per_clip: int
+
+    def train(self, sample: Sample, rng: random.Random) -> list[FrameExample]:
+        """Random frames, each drawn by itself."""
+        return [self._example(sample, rng.randrange(sample.record.frames)) for _ in range(self.per_clip)]
+
+    def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FrameExample:
+        """A frame chosen by the seed."""
+        return self._example(sample, rng.randrange(sample.record.frames))
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows put together."""
+        return default_collate(rows)
+
+    def _example(self, sample: Sample, frame: int) -> FrameExample:
+        return FrameExample(sample.key, sample.jpeg(frame), sample.record.size, self.size)
+
+
+class FrameData(ShardDataModule):
+    """`FrameBatch`es; the clips need no sound (VFHQ).
+
+    Args:
+        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode; 0: the training process itself.
+        size: Side of the pictures, in pixels.
+        frames_per_clip: Frames drawn from each clip that training reads.
+        frames: Frames of each clip in validation and test.
+        seed: Of every random choice.
+        buffer: Frames that wait to be shuffled, as raw bytes.
+        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+    """
+
+    def __init__(
+        self,
+        shards: str | list[ShardSource],
+        batch_size: int,
+        num_workers: int = 2,
+        size: int = 512,
+        frames_per_clip: int = 4,
+        frames: int = 1,
+        seed: int = 0,
+        buffer: int = 2048,
+        max_broken: int = 0,
+    ):
+        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=frames)
+        if min(size, frames_per_clip) < 1:
+            raise ValueError(f"data.init_args: size {size} and frames_per_clip {frames_per_clip} must be positive")
+        self.size = size
+        self.frames_per_clip = frames_per_clip
+
+    def draw(self) -> FrameDraw:
+        """A frame of a clip."""
+        return FrameDraw(self.size, self.frames_per_clip)
+
+    def wanted_size(self) -> int:
+        """Side of the pictures."""
+        return self.size

@@ -1,0 +1,218 @@
+"""What `s2tf bench data` measures; every number beside its floor, the two taken in turns in one run."""
+
+import json
+import multiprocessing
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from datamodules.base import ShardDataModule
+from datamodules.frame_pairs import FramePairData
+from datamodules.motion_sequences import MotionSequenceData
+from datamodules.prepare.files import FileRecording
+from datamodules.prepare.folder import FolderReader
+from datamodules.prepare.prepare import prepare
+from datamodules.prepare.synthetic.reader import SyntheticReader
+from datamodules.samples import LANDMARKS, decode_jpeg
+from datamodules.shards import read_split
+from datamodules.speech_portrait import SpeechPortraitData
+from s2tf.commands.bench_storage import FORMS, Form
+from s2tf.media.audio import from_pcm, power_law_spectrogram
+from s2tf.media.faces import CropRule
+from s2tf.media.tracking import FaceSettings, track_face
+from s2tf.media.video import VideoWriter
+
+SIZE = 256
+ROUNDS = 5
+"""Measured and floor take turns this many times, and the median is given: a busy machine disturbs both alike."""
+SHARD_COUNTS = (10, 1_000, 100_000)
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A number and its floor."""
+
+    name: str
+    measured: float
+    floor: float
+    ratio: float
+    unit: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> Iterator[Entry]:
+    """Measure everything whose group or name has `only` in it.
+
+    Args:
+        seconds: Spent on each side of each ratio.
+        only: Part of a group's name: `batches`, `storage`, `prepare` or `growth`; empty: all.
+        on_step: Called with the group that is measured now.
+    """
+    groups = {"batches": _batches, "storage": _storage, "prepare": _prepare, "growth": _growth}
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    with tempfile.TemporaryDirectory() as folder:
+        shards = Path(folder) / "shards"
+        if not only or only != "prepare":
+            on_step("making shards to measure on")
+            prepare(SyntheticReader(24, 1, 6.0, SIZE, 0), shards, rule=CropRule(size=SIZE), samples_per_shard=8)
+        for name, group in groups.items():
+            if only in name:
+                on_step(name)
+                yield from group(shards, Path(folder), seconds)
+
+
+def rate(work: Callable[[], int], seconds: float) -> float:
+    """Units of work a second: `work` does some and says how many."""
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        done += work()
+    return done / (time.perf_counter() - start)
+
+
+def against(name: str, unit: str, work: Callable[[], int], floor: Callable[[], int], seconds: float) -> Entry:
+    """Two rates, measured in turns."""
+    work(), floor()
+    pairs = [(rate(work, seconds / ROUNDS), rate(floor, seconds / ROUNDS)) for _ in range(ROUNDS)]
+    measured, least = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return Entry(name, measured, least, statistics.median(one / other for one, other in pairs), unit)
+
+
+def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
+    """Rows a second of one process, and the bare decoding of the bytes that such a row needs."""
+    sample = next(read_split(shards, "train"))
+    pcm = sample.pcm(0, 6 * 16000).copy()
+    jpegs = [sample.jpeg(index) for index in range(sample.record.frames)]
+    landmarks = sample.members[LANDMARKS][:]
+
+    def pictures(count: int) -> int:
+        for index in range(count):
+            decode_jpeg(jpegs[index % len(jpegs)], SIZE, sample.key)
+        return count
+
+    def pairs() -> int:
+        return pictures(64) // 2
+
+    def portraits() -> int:
+        for _ in range(16):
+            power_law_spectrogram(torch.from_numpy(from_pcm(pcm)))
+        return pictures(16)
+
+    def sequences() -> int:
+        for _ in range(256):
+            from_pcm(pcm[: 50 * 640])
+            np.frombuffer(landmarks, np.float32, offset=len(landmarks) % 4)
+        return 256
+
+    kinds: list[tuple[str, ShardDataModule, Callable[[], int]]] = [
+        ("frame pairs", FramePairData(str(shards), 16, 0, SIZE, SIZE, buffer=256), pairs),
+        ("speech-portrait pairs", SpeechPortraitData(str(shards), 16, 0, SIZE, buffer=64), portraits),
+        ("motion sequences", MotionSequenceData(str(shards), 16, 0, frames=50, buffer=64), sequences),
+    ]
+    for name, data, floor in kinds:
+        yield against(f"batches: {name}", "rows/s/core", _rows(data), floor, seconds)
+
+
+def _rows(data: ShardDataModule) -> Callable[[], int]:
+    """Loads a batch, and says of how many rows."""
+    stream = iter(data.train_dataloader())
+    return lambda: len(next(stream)["key"])
+
+
+def _storage(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
+    """Forms that a clip's pictures could be stored in, against the one that is used."""
+    frames = next(read_split(shards, "train")).frames()
+    stored = {name: form.encode(frames) for name, form in FORMS.items()}
+    used = next(iter(FORMS))
+    size = {name: form.size(stored[name]) for name, form in FORMS.items()}
+    for name, form in FORMS.items():
+        yield Entry(f"storage: {name}, size", size[name] / 1e3, size[used] / 1e3, size[name] / size[used], "kB/clip")
+
+        def two(form: Form = form, data: Any = stored[name]) -> int:
+            rng = np.random.default_rng(0)
+            for _ in range(4):
+                form.frames(data, sorted(rng.choice(len(frames), 2, replace=False).tolist()))
+            return 4
+
+        def all_of(form: Form = form, data: Any = stored[name]) -> int:
+            return len(form.frames(data, list(range(len(frames)))))
+
+        first = FORMS[used]
+
+        def base_two(form: Form = first, data: Any = stored[used]) -> int:
+            return two(form, data)
+
+        def base_all(form: Form = first, data: Any = stored[used]) -> int:
+            return all_of(form, data)
+
+        yield against(f"storage: {name}, two random frames", "pairs/s", two, base_two, seconds)
+        yield against(f"storage: {name}, all frames", "frames/s", all_of, base_all, seconds)
+
+
+def _prepare(_: Path, folder: Path, seconds: float) -> Iterator[Entry]:
+    """Frames a second of a whole preparation by two processes, and of decoding and finding the face alone."""
+    clips = folder / "clips"
+    clips.mkdir()
+    for recording in SyntheticReader(2 * WORKERS, max(1, round(seconds)), 6.0, SIZE, 1):
+        clip = recording.load()
+        frames = np.pad(clip.frames, ((0, 0), (52, 52), (112, 112), (0, 0)), mode="edge")
+        with VideoWriter(
+            clips / f"{recording.key}.mp4", (frames.shape[1], frames.shape[2]), Fraction(25), clip.waveform
+        ) as writer:
+            for frame in frames:
+                writer.write(frame)
+    start = time.perf_counter()
+    summary = prepare(FolderReader(clips), folder / "prepared", rule=CropRule(size=SIZE), workers=WORKERS)
+    middle = time.perf_counter()
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = sum(pool.map(_decode_and_find, FolderReader(clips)))
+    end = time.perf_counter()
+    total = sum(split.frames for split in summary.splits.values())
+    measured, floor = total / (middle - start), found / (end - middle)
+    yield Entry("prepare: two processes", measured, floor, measured / floor, "frames/s")
+
+
+def _decode_and_find(recording: FileRecording) -> int:
+    cv2.setNumThreads(1)
+    clip = recording.read()
+    track_face(clip.frames, FaceSettings())
+    return len(clip.frames)
+
+
+def _growth(shards: Path, folder: Path, _: float) -> Iterator[Entry]:
+    """Seconds to the first batch, and memory then, as the number of shards grows; the floor is the smallest number."""
+    manifest = json.loads((shards / "manifest.json").read_text())
+    source = sorted(shards.glob("train-*.tar"))[0]
+    count = manifest["splits"]["train"]["shards"][source.name]
+    floor: dict[str, float] = {}
+    for shard_count in SHARD_COUNTS:
+        many = folder / f"many-{shard_count}"
+        many.mkdir()
+        names = [f"train-{number:06d}.tar" for number in range(shard_count)]
+        for name in names:
+            (many / name).symlink_to(source)
+        manifest["splits"]["train"]["shards"] = dict.fromkeys(names, count)
+        (many / "manifest.json").write_text(json.dumps(manifest))
+        child = [sys.executable, "-m", "s2tf.commands.bench_start", str(many)]
+        runs = [json.loads(subprocess.run(child, check=True, capture_output=True).stdout) for _ in range(3)]
+        for what, unit in (("seconds", "s"), ("megabytes", "MB")):
+            value = statistics.median(run[what] for run in runs)
+            least = floor.setdefault(what, value)
+            name = "start" if what == "seconds" else "memory"
+            yield Entry(f"growth: {name} with {shard_count:,} shards", value, least, value / least, unit)

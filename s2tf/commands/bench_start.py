@@ -1,0 +1,24 @@
+"""How long it takes from a shard folder to the first batch, in a fresh process: prints JSON; part of `s2tf bench`."""
+
+import json
+import resource
+import sys
+import time
+
+from datamodules.speech_portrait import SpeechPortraitData
+
+
+def main(folder: str) -> None:
+    """Print the seconds to the first batch, and the memory that the start took beyond the imports."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    data = SpeechPortraitData(folder, batch_size=4, num_workers=0, buffer=8)
+    data.setup("fit")
+    next(iter(data.train_dataloader()))
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"seconds": seconds, "megabytes": after / 1024, "more": (after - before) / 1024}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
