@@ -191,9 +191,12 @@ class Sample:
         if WAV not in self.members:
             raise ShardError(f"sample {self.key!r} has no sound, which this kind of batch needs")
         try:
-            return decode_pcm(self.members[WAV][:], start, count)
+            pcm = decode_pcm(self.members[WAV][:], start, count)
         except ValueError as error:
             raise ShardError(f"sample {self.key!r}: {WAV}: {error}") from error
+        if not len(pcm) and start < self.record.samples and count != 0:
+            raise ShardError(f"sample {self.key!r}: {WAV} ends before sample {start}, its record has more")
+        return pcm
 
     def waveform(self, start: int = 0, count: int | None = None) -> np.ndarray:
         """Samples of the sound, (S,) float32 in [-1, 1]; fewer than `count` where it ends."""

@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 from datamodules.base import ShardDataModule, at_size
 from datamodules.samples import GENDERS, Sample, decode_jpeg
 from datamodules.sources import ShardSource
-from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectrogram
+from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectrogram, spectrogram_shape
 
 
 def identity_number(dataset: str, identity: str) -> int:
@@ -38,11 +38,9 @@ class SpeechPortraitExample:
 
     def decode(self) -> dict[str, Any]:
         """The row."""
-        waveform = torch.from_numpy(from_pcm(fit_seconds(self.pcm, self.seconds)))
         return {
             "key": self.key,
-            "spectrogram": power_law_spectrogram(waveform),
-            "waveform": waveform,
+            "pcm": torch.from_numpy(np.array(fit_seconds(self.pcm, self.seconds))),
             "portrait": at_size(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
             "identity": torch.tensor(self.identity),
             "gender": torch.tensor(self.gender),
@@ -69,8 +67,15 @@ class SpeechPortraitDraw:
         return self._example(sample, rng.randrange(sample.record.frames), 0)
 
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Rows put together."""
-        return default_collate(rows)
+        """Rows put together, with the spectrograms written straight to where they belong in the batch."""
+        batch = default_collate(rows)
+        waveform = torch.from_numpy(from_pcm(batch.pop("pcm").numpy()))
+        shape = spectrogram_shape(waveform.shape[-1])
+        # Row by row, which the processor's cache can hold; a whole batch it cannot.
+        spectrogram = torch.empty(len(waveform), *shape)
+        for row, out in zip(waveform, spectrogram, strict=True):
+            power_law_spectrogram(row, out=out)
+        return {**batch, "waveform": waveform, "spectrogram": spectrogram}
 
     def _example(self, sample: Sample, frame: int, start: int) -> SpeechPortraitExample:
         record = sample.record

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from s2tf.commands.bench_data import Entry
+    from datamodules.bench.measure import Entry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from s2tf.commands.bench_data import measure_all
+    from datamodules.bench.measure import measure_all
 
     console = Console()
     table = Table("what", "measured", "floor", "ratio", "unit")

@@ -76,7 +76,7 @@ def make_shards(plan: DemoPlan, out: Path, console: "Console") -> Path:
 
     shards = out / "shards"
     _check_same_data(plan, out)
-    if is_finished(shards):
+    if (shards / "manifest.json").is_file():
         console.print(f"shards: kept from before, {shards}", highlight=False)
         return shards
     try:
@@ -128,7 +128,7 @@ def _check_same_data(plan: DemoPlan, out: Path) -> None:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a shard folder is complete; one that was left half written is removed."""
+    """Whether a copy of a shard folder is complete; one that was left half written is removed."""
     if (folder / "manifest.json").is_file():
         return True
     if folder.exists():

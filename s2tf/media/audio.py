@@ -146,7 +146,12 @@ def frame_count(samples: int, fps: int | Fraction = FPS) -> int:
     return max(1, round(Fraction(samples) * Fraction(fps) / SAMPLE_RATE))
 
 
-def power_law_spectrogram(waveform: Tensor) -> Tensor:
+def spectrogram_shape(samples: int) -> tuple[int, int, int]:
+    """(2, T, F) of `power_law_spectrogram` for so many samples."""
+    return 2, (samples - WINDOW) // HOP + 1, FFT // 2 + 1
+
+
+def power_law_spectrogram(waveform: Tensor, out: Tensor | None = None) -> Tensor:
     """The speech encoder's input (§III-A.3): STFT with sgn(S)|S|^0.3 on its real and imaginary parts.
 
     Hann window of 25 ms, hop of 10 ms, FFT of 512: a frame is 400 samples, zero-padded to 512 (not centred, unlike
@@ -154,6 +159,7 @@ def power_law_spectrogram(waveform: Tensor) -> Tensor:
 
     Args:
         waveform: (..., S) at 16 kHz, S >= 400.
+        out: Where to write the result; None: a new tensor.
 
     Returns:
         (..., 2, T, F): real and imaginary part, T = (S - 400) // 160 + 1, F = 257.
@@ -166,7 +172,9 @@ def power_law_spectrogram(waveform: Tensor) -> Tensor:
     window = torch.hann_window(WINDOW, periodic=True, dtype=waveform.dtype, device=waveform.device)
     frames = waveform.unfold(-1, WINDOW, HOP) * window
     spectrum = torch.view_as_real(torch.fft.rfft(frames, n=FFT)).movedim(-1, -3)
-    return torch.copysign(spectrum.abs().pow(POWER), spectrum)
+    # |S|^0.3 as 2^(0.3 log2 |S|), which takes a third of the time of `pow` on a CPU; 0 stays 0.
+    magnitude = spectrum.abs().log2_().mul_(POWER).exp2_()
+    return torch.copysign(magnitude, spectrum, out=out)
 
 
 def encode_wav(waveform: np.ndarray) -> bytes:

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import torch
 
-from datamodules.base import ShardDataModule
+from datamodules.base import ShardDataModule, reuse_memory
+from datamodules.bench.storage import FORMS, Form
 from datamodules.frame_pairs import FramePairData
 from datamodules.motion_sequences import MotionSequenceData
 from datamodules.prepare.files import FileRecording
@@ -28,7 +29,6 @@ from datamodules.prepare.synthetic.reader import SyntheticReader
 from datamodules.samples import LANDMARKS, decode_jpeg
 from datamodules.shards import read_split
 from datamodules.speech_portrait import SpeechPortraitData
-from s2tf.commands.bench_storage import FORMS, Form
 from s2tf.media.audio import from_pcm, power_law_spectrogram
 from s2tf.media.faces import CropRule
 from s2tf.media.tracking import FaceSettings, track_face
@@ -67,6 +67,7 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
     groups = {"batches": _batches, "storage": _storage, "prepare": _prepare, "growth": _growth}
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    reuse_memory()
     with tempfile.TemporaryDirectory() as folder:
         shards = Path(folder) / "shards"
         if not only or only != "prepare":
@@ -209,7 +210,7 @@ def _growth(shards: Path, folder: Path, _: float) -> Iterator[Entry]:
             (many / name).symlink_to(source)
         manifest["splits"]["train"]["shards"] = dict.fromkeys(names, count)
         (many / "manifest.json").write_text(json.dumps(manifest))
-        child = [sys.executable, "-m", "s2tf.commands.bench_start", str(many)]
+        child = [sys.executable, "-m", "datamodules.bench.start", str(many)]
         runs = [json.loads(subprocess.run(child, check=True, capture_output=True).stdout) for _ in range(3)]
         for what, unit in (("seconds", "s"), ("megabytes", "MB")):
             value = statistics.median(run[what] for run in runs)

@@ -1,0 +1,1 @@
+"""What `s2tf bench data` measures."""

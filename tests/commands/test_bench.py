@@ -1,0 +1,26 @@
+"""`s2tf bench data`: what it measures is there, with its floor and ratio; how fast it is, no test says."""
+
+import json
+
+import pytest
+
+from s2tf.cli import main
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("group", "names"),
+    [
+        ("batches", ["batches: frame pairs", "batches: speech-portrait pairs", "batches: motion sequences"]),
+        ("storage", ["storage: packed JPEG, size", "storage: all-intra H.264, two random frames"]),
+    ],
+)
+def test_each_number_comes_with_its_floor_and_ratio(tmp_path, group, names):
+    path = tmp_path / "bench.json"
+    assert main(["bench", "data", "--only", group, "--seconds", "0.1", "--json", str(path)]) == 0
+    entries = json.loads(path.read_text())
+    assert set(names) <= set(entries)
+    for entry in entries.values():
+        assert {"measured", "floor", "ratio", "unit"} <= set(entry)
+        assert min(entry["measured"], entry["floor"], entry["ratio"]) > 0
