@@ -15,37 +15,29 @@ from s2tf.media.lips import canonical_lips, has_frame
 
 
 @dataclass(frozen=True)
-class FrameExample:
-    """One frame, not yet decoded."""
-
-    jpeg: bytes
-    landmarks: np.ndarray
-    """(68, 2) in pixels of the stored frame."""
-
-
-@dataclass(frozen=True)
 class FramePairExample:
     """The bytes of one row of a `FramePairBatch`."""
 
     key: str
     stored: int
-    source: FrameExample
-    target: FrameExample
+    source: bytes
+    target: bytes
+    landmarks: np.ndarray
+    """(2, 68, 2) of source and target, in pixels of the stored frames."""
     input_size: int
     output_size: int
 
     def decode(self) -> dict[str, Any]:
         """The row."""
         row: dict[str, Any] = {"key": self.key}
-        for name, frame in (("source", self.source), ("target", self.target)):
-            image = decode_jpeg(frame.jpeg, self.stored, self.key)
+        for name, jpeg in (("source", self.source), ("target", self.target)):
+            image = decode_jpeg(jpeg, self.stored, self.key)
             row[name] = at_size(image, self.input_size)
             if self.output_size != self.input_size:
                 row[f"{name}_output"] = at_size(image, self.output_size)
-            if not has_frame(frame.landmarks, self.stored):
-                raise ShardError(f"sample {self.key!r}: landmarks whose outer eye corners coincide")
-        landmarks = np.stack([self.source.landmarks, self.target.landmarks])
-        row["landmarks"] = torch.from_numpy(landmarks * np.float32(2 / self.stored) - np.float32(1))
+        if not all(has_frame(points, self.stored) for points in self.landmarks):
+            raise ShardError(f"sample {self.key!r}: landmarks whose outer eye corners coincide")
+        row["landmarks"] = torch.from_numpy(self.landmarks * np.float32(2 / self.stored) - np.float32(1))
         return row
 
 
@@ -77,8 +69,15 @@ class FramePairDraw:
         return batch
 
     def _example(self, sample: Sample, landmarks: np.ndarray, source: int, target: int) -> FramePairExample:
-        first, second = (FrameExample(sample.jpeg(index), landmarks[index].copy()) for index in (source, target))
-        return FramePairExample(sample.key, sample.record.size, first, second, self.input_size, self.output_size)
+        return FramePairExample(
+            key=sample.key,
+            stored=sample.record.size,
+            source=sample.jpeg(source),
+            target=sample.jpeg(target),
+            landmarks=landmarks[[source, target]],
+            input_size=self.input_size,
+            output_size=self.output_size,
+        )
 
 
 def _two(frames: int, rng: random.Random) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -126,7 +125,7 @@ class ExampleStream:
         clips = self._clips(block * self.clips_per_block)
         examples = self._next(clips, self.clips_per_block)
         while True:
-            order = generator(self.seed, "block", block).permutation(self.rows_per_block)
+            order = generator(self.seed, "block", block).permutation(self.rows_per_block).tolist()
             ahead: list[Drawn] = []
             for row in range(first, self.rows_per_block):
                 yield self._row(examples, order, row)
@@ -137,8 +136,9 @@ class ExampleStream:
     def _next(self, clips: Iterator[list[Drawn]], count: int) -> list[Drawn]:
         return list(itertools.chain.from_iterable(itertools.islice(clips, count)))
 
-    def _row(self, examples: list[Drawn], order: np.ndarray, row: int) -> dict[str, Any]:
-        for index in itertools.chain(order[row:], order[:row]):
+    def _row(self, examples: list[Drawn], order: list[int], row: int) -> dict[str, Any]:
+        for offset in range(len(order)):
+            index = order[(row + offset) % len(order)]
             drawn = examples[index]
             if drawn.example is None:
                 continue

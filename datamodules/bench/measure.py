@@ -26,7 +26,7 @@ from datamodules.prepare.files import FileRecording
 from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.prepare import prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.samples import LANDMARKS, decode_jpeg
+from datamodules.samples import LANDMARKS
 from datamodules.shards import read_split
 from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.media.audio import from_pcm, power_law_spectrogram
@@ -104,7 +104,7 @@ def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
 
     def pictures(count: int) -> int:
         for index in range(count):
-            decode_jpeg(jpegs[index % len(jpegs)], SIZE, sample.key)
+            cv2.imdecode(np.frombuffer(jpegs[index % len(jpegs)], np.uint8), cv2.IMREAD_COLOR_RGB)
         return count
 
     def pairs() -> int:

@@ -18,6 +18,7 @@ Canonical lips are therefore in units of the outer-eye distance, with the mouth 
 translation, rotation or scaling of the whole face changes the placement only.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ def to_pixels(points: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
 
 def has_frame(landmarks: np.ndarray, size: int) -> bool:
     """Whether the 68 points (68, 2), in pixels of a picture of `size`, have the face's frame that lips need."""
-    width = landmarks[LEFT_EYE_OUTER] - landmarks[RIGHT_EYE_OUTER]
-    return float(np.hypot(width[0], width[1])) * 2 / size >= SMALLEST_SCALE
+    left, right = landmarks[LEFT_EYE_OUTER].tolist(), landmarks[RIGHT_EYE_OUTER].tolist()
+    return math.dist(left, right) * 2 / size >= SMALLEST_SCALE
 
 
 def canonical_lips(landmarks: np.ndarray) -> LipPose:
