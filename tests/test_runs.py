@@ -1,17 +1,21 @@
 """A run through `s2tf.runs.fit`: it goes on where it was interrupted, and shows its progress."""
 
 import io
+import itertools
 
+import numpy as np
 import pytest
 import torch
-from fit_ranks import InterruptAfter, InterruptionError
+from fit_ranks import InterruptAfter, InterruptionError, WriteKeys
 from rich.console import Console
 from tiny_shards import tiny_shards
 
+from datamodules.shards import copy_with_motion
 from s2tf.callbacks import progress
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.commands.demo_chain import EXPERIMENTS
-from s2tf.runs import fit
+from s2tf.config import compose
+from s2tf.runs import build, fit
 
 STEPS = 4
 
@@ -49,3 +53,18 @@ def test_progress_says_stage_step_loss_and_time_left(overrides, tmp_path, monkey
     assert lines[1].startswith(f"conre: step 2/{STEPS}, loss ")
     assert lines[1].endswith(" s left")
     assert lines[-1].startswith(f"conre: {STEPS} steps in ")
+
+
+@pytest.mark.slow
+def test_statistics_of_the_codes_take_no_batch_away_from_the_training(overrides, tmp_path):
+    shards = overrides[0].partition("=")[2]
+    copy_with_motion(
+        shards, tmp_path / "codes", lambda sample: np.random.default_rng(0).normal(size=(sample.record.frames, 20))
+    )
+    settings = [f"vars.shards={tmp_path / 'codes'}", "trainer.max_steps=3", "data.init_args.batch_size=2"]
+    (tmp_path / "keys").mkdir()
+    fit(EXPERIMENTS / "motion_diffusion.yaml", settings, tmp_path / "runs", [WriteKeys(tmp_path / "keys")])
+    trained = (tmp_path / "keys" / "rank0.txt").read_text().splitlines()
+    data = build(compose(EXPERIMENTS / "motion_diffusion.yaml", settings)).datamodule
+    first = [f"train: {' '.join(batch['key'])}" for batch in itertools.islice(data.train_dataloader(), 3)]
+    assert trained == first

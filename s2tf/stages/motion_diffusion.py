@@ -1,6 +1,7 @@
 """Motion diffusion: motion codes from speech (Eq. 20)."""
 
 import itertools
+from collections.abc import Iterable
 from typing import Any, Literal, cast
 
 import torch
@@ -85,12 +86,17 @@ class MotionDiffusionStage(Stage):
         self.speech_features.mark_trained()
         statistics = cast(MotionStatistics, self.diffusion.statistics)
         if not statistics.fitted:
-            batches = itertools.islice(cast(Any, self.trainer.train_dataloader), self.statistics_batches)
+            batches = itertools.islice(self._other_batches(), self.statistics_batches)
             moments = sum(statistics.moments(_codes(batch)) for batch in batches)
             if not isinstance(moments, Tensor):
                 raise ValueError("the training data is empty: there are no motion codes to compute statistics from")
             # Every process has read its own part.
             statistics.set_moments(self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum"))
+
+    def _other_batches(self) -> Iterable[Any]:
+        """Training batches from a loader of its own: iterating over the training's would take its first ones away."""
+        data = getattr(self.trainer, "datamodule", None)
+        return cast(Any, self.trainer.train_dataloader) if data is None else data.train_dataloader()
 
     def training_step(self, batch: MotionSequenceBatch, batch_idx: int) -> Tensor:
         """One step on a batch of sequences."""
