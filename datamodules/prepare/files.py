@@ -1,5 +1,6 @@
 """Recordings that are files: what the readers of real data sets share."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ class FileRecording(Recording):
     """None: to the end."""
     point: tuple[float, float] | None = None
     """(x, y) of the speaker's face, as shares of the picture's width and height."""
-    sound: Path | None = None
-    """File of the sound where the video has no sound track."""
+    sounds: tuple[Path, ...] = ()
+    """Where the sound may be if the video has no sound track; the first that is there."""
 
     def load(self) -> LoadedClip:
         """See `Recording.load`; fails at `absent`, `read` (unreadable), `memory` (too long) or `sound` (no track)."""
@@ -82,19 +83,26 @@ class FileRecording(Recording):
             )
 
     def _sound_file(self) -> Path:
-        if self.sound is None or not self.sound.is_file():
+        if not self.sounds:
             return self.path
         with av.open(str(self.path)) as container:
-            return self.path if container.streams.audio else self.sound
+            if container.streams.audio:
+                return self.path
+        return next((path for path in self.sounds if path.is_file()), self.path)
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
     """The video files of a folder and its subfolders by their names without suffix; of two alike, the first."""
     result: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+    for path in walk(folder):
+        if path.suffix.lower() in VIDEO_SUFFIXES:
             result.setdefault(path.stem, path)
     return result
+
+
+def walk(folder: Path) -> list[Path]:
+    """All files of a folder and its subfolders, sorted; a million of them without asking the file system for each."""
+    return sorted(Path(parent, name) for parent, _, names in os.walk(folder, followlinks=True) for name in names)
 
 
 def file_key(path: Path) -> str:

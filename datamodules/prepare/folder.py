@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, file_key, unique_key
+from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, file_key, unique_key, walk
 from datamodules.prepare.recording import Recording
 from datamodules.prepare.splits import split_identities
 
@@ -39,7 +39,7 @@ class FolderReader:
         self.source = Path(source)
         if not self.source.is_dir():
             raise FileNotFoundError(f"no folder {str(source)!r} to read videos from")
-        files = sorted(path for path in self.source.rglob("*") if path.is_file())
+        files = walk(self.source)
         files = [path for path in files if not _hidden(path.relative_to(self.source))]
         self.videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
         self.table = next((path for path in (self.source / TABLE, self.source.parent / TABLE) if path.is_file()), None)

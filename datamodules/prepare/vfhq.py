@@ -6,6 +6,7 @@ Its official page is liangbinxie.github.io/projects/vfhq. The folder:
     SOURCE/meta_info/Clip+....txt (or at any depth)                       as published; the line `FPS 29.97` is read
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -65,10 +66,9 @@ class VFHQReader:
         self.source = Path(source)
         if not self.source.is_dir():
             raise FileNotFoundError(f"no folder {str(source)!r}")
-        folders = sorted(path for path in self.source.rglob("Clip+*") if path.is_dir())
+        folders, metas = _find(self.source)
         if not folders:
             raise ValueError(f"no folder Clip+... in {source}")
-        metas = {path.stem if path.suffix == ".txt" else path.name: path for path in self.source.rglob("Clip+*.txt")}
         recordings = [_recording(folder, metas.get(folder.name)) for folder in folders]
         splits = split_identities({item.identity for item in recordings}, val=val, test=test, seed=seed)
         self._recordings = [replace(item, split=splits[item.identity]) for item in recordings]
@@ -78,6 +78,17 @@ class VFHQReader:
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self._recordings)
+
+
+def _find(source: Path) -> tuple[list[Path], dict[str, Path]]:
+    """The clips' folders, and the meta files by the clips' names; the frames themselves are not looked at."""
+    folders: list[Path] = []
+    metas: dict[str, Path] = {}
+    for parent, below, names in os.walk(source, followlinks=True):
+        folders += [Path(parent, name) for name in below if name.startswith("Clip+")]
+        below[:] = [name for name in below if not name.startswith("Clip+")]
+        metas |= {name[: -len(".txt")]: Path(parent, name) for name in names if re.fullmatch(r"Clip\+.*\.txt", name)}
+    return sorted(folders), metas
 
 
 def _recording(folder: Path, meta: Path | None) -> Recording:

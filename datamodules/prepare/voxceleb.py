@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, unique_key
+from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, unique_key, walk
 from datamodules.prepare.recording import Recording, UnusableRecording
 from datamodules.prepare.splits import split_identities
 
@@ -50,7 +50,7 @@ class VoxCelebReader:
         self.source = Path(source)
         self.dataset = dataset
         self._speakers = _read_table(self.source / TABLES[dataset])
-        files = sorted(path for path in self.source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+        files = [path for path in walk(self.source) if path.suffix.lower() in VIDEO_SUFFIXES]
         if not files:
             raise ValueError(f"no video in {source}, expected <identity>/<video>/<clip>.mp4")
         taken: set[str] = set()
@@ -84,18 +84,17 @@ class VoxCelebReader:
             identity=identity,
             attributes=speaker.attributes,
             path=path,
-            sound=_sound(path, self.source),
+            sounds=_sounds(path, self.source),
         )
 
 
-def _sound(path: Path, source: Path) -> Path | None:
-    """The file of an utterance's sound beside or in the sound's own tree."""
+def _sounds(path: Path, source: Path) -> tuple[Path, ...]:
+    """Where an utterance's sound may be: in the sound's own tree, or beside it."""
     parts = path.relative_to(source).parts
-    for folder, suffix in SOUND_FOLDERS:
-        swapped = source.joinpath(*(folder if part == "mp4" else part for part in parts)).with_suffix(suffix)
-        if swapped.is_file():
-            return swapped
-    return None
+    return tuple(
+        source.joinpath(*(folder if part == "mp4" else part for part in parts)).with_suffix(suffix)
+        for folder, suffix in SOUND_FOLDERS
+    )
 
 
 def _read_table(path: Path) -> dict[str, Speaker]:
