@@ -145,8 +145,15 @@ class ShardDataModule(L.LightningDataModule):
 
     def once(self, split: str) -> DataLoader:
         """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows."""
+        sets = self._sets(split)
+        examples, world = self.per_clip_eval * sum(int(shards.counts.sum()) for shards in sets), self._rank()[1]
+        if examples < world:
+            raise ValueError(
+                f"data.init_args.shards: {examples} examples in the split {split} for {world} ranks: each needs one at "
+                "least; use fewer devices, or hold more people out"
+            )
         stream = EvaluationStream(
-            self._sets(split),
+            sets,
             self.draw(),
             self.seed,
             self.per_clip_eval,

@@ -1,5 +1,6 @@
 """What a shard folder holds, whether all of it can be read, and a random part of it to look at."""
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -156,6 +157,9 @@ def _decode(sample: Sample) -> None:
     Raises:
         ShardError: Something cannot be, or the sound has another length than the record says.
     """
+    for name, expected in sample.record.crc32.items():
+        if name not in sample.members or zlib.crc32(sample.members[name][:]) != expected:
+            raise ShardError(f"sample {sample.key!r}: {name} is not what was written: its checksum differs")
     for index in range(sample.record.frames):
         sample.frame(index)
     sample.landmarks()

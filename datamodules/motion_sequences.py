@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import default_collate
 
 from datamodules.base import ShardDataModule
-from datamodules.samples import Sample
+from datamodules.samples import Sample, ShardError
 from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
 from s2tf.media.lips import canonical_lips, to_picture_units
@@ -32,7 +32,10 @@ class MotionSequenceExample:
     def decode(self) -> dict[str, Any]:
         """The row."""
         landmarks = _repeat_edge(self.landmarks, self.frames + 1)
-        lips = torch.from_numpy(canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32)).lips)
+        try:
+            lips = torch.from_numpy(canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32)).lips)
+        except ValueError as error:
+            raise ShardError(f"sample {self.key!r}: landmarks: {error}") from error
         waveform = from_pcm(self.pcm)
         samples = self.frames * SAMPLES_PER_FRAME
         row = {

@@ -46,7 +46,10 @@ class FileMember:
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self.size)
-        data = self.file.read(self.offset + start, stop - start)
+        try:
+            data = self.file.read(self.offset + start, stop - start)
+        except OSError as error:
+            raise ShardError(f"cannot be read: {error.strerror or error}") from error
         if len(data) != stop - start:
             raise ShardError("the file ends within a member: truncated")
         return data
@@ -119,13 +122,22 @@ def _index(path: str, size: int, _: int) -> tuple[list[tuple[str, dict[str, Slot
 
 def stream_clips(url: str, start: int = 0) -> Iterator[Sample | ShardError]:
     """Clip `start` of a shard and those that follow, with all their bytes; ends with an error where it breaks off."""
+    problem, closing = None, False
     try:
         with open_url(url) as stream:
-            yield from _stream_clips(url, stream, start)
-            while stream.read(1 << 20):
-                pass  # a pipe that is closed early reports an error that is none
+            try:
+                yield from _stream_clips(url, stream, start)
+            except GeneratorExit:
+                closing = True
+                raise
+            finally:
+                # Read to its end: a pipe that is closed early reports an error that is none.
+                while stream.read(1 << 20):
+                    pass
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        yield ShardError(f"{url}: {_one_line(error)}")
+        problem = ShardError(f"{url}: {_one_line(error)}")
+    if problem is not None and not closing:
+        yield problem
 
 
 def _stream_clips(url: str, stream: BinaryIO, start: int) -> Iterator[Sample | ShardError]:

@@ -55,6 +55,8 @@ class ClipRecord:
     """`rule` (the `CropRule`'s numbers), `box` (x, y, side in the recording's pixels) and how the face was found."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """`gender` (female or male) and `age` (years), where known."""
+    crc32: dict[str, int] = field(default_factory=dict)
+    """Of the other members, by name; what a picture's decoder does not notice, `s2tf shards --verify` does."""
 
     def __post_init__(self) -> None:
         for name, problem in _problems(self):
@@ -86,7 +88,7 @@ class ClipRecord:
 
 
 _FIELDS = {item.name for item in dataclasses.fields(ClipRecord)}
-_REQUIRED_FIELDS = _FIELDS - {"attributes"}
+_REQUIRED_FIELDS = _FIELDS - {"attributes", "crc32"}
 
 
 def _short(value: object) -> str:
@@ -106,7 +108,7 @@ def _problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
         value = getattr(record, name)
         if type(value) is not int or value < least or (most is not None and value > most):
             yield name, f"expected a whole number of at least {least}" + (f", at most {most}" if most else "")
-    for name in ("crop", "attributes"):
+    for name in ("crop", "attributes", "crc32"):
         if not isinstance(getattr(record, name), dict):
             yield name, "expected an object"
     yield from _offset_problems(record)

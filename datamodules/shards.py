@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from datamodules.aside import written_aside
-from datamodules.reading import stream_clips
+from datamodules.reading import read_clips, stream_clips
 from datamodules.samples import MEMBERS, MOTION, Sample, ShardError, encode_array
 from datamodules.sources import MANIFEST, ShardSource, open_source
 from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
@@ -58,14 +58,19 @@ def new_shard(path: Path) -> Iterator[ShardWriter]:
         yield ShardWriter(file, tar)
 
 
-def read_shard(path: str | Path) -> Iterator[Sample]:
-    """The samples of one tar file, in order, with all their bytes.
+def read_shard(path: str | Path, count: int | None = None) -> Iterator[Sample]:
+    """The samples of one tar file, in order.
+
+    Args:
+        path: The file.
+        count: How many the manifest says it holds; None: not known, and a file cut between two samples looks whole.
 
     Raises:
         ShardError: The file is truncated, holds a member that is no plain file, leads out of its folder, or a bad
             sample; names the file.
     """
-    for clip in stream_clips(str(path)):
+    clips = stream_clips(str(path)) if count is None else read_clips(str(path), True, count)
+    for clip in clips:
         if isinstance(clip, ShardError):
             raise clip
         yield clip
@@ -73,8 +78,9 @@ def read_shard(path: str | Path) -> Iterator[Sample]:
 
 def read_split(folder: str | Path, split: str) -> Iterator[Sample]:
     """All samples of a split, in order, one in memory at a time; raises as `open_source` and `read_shard` do."""
-    for url in open_source(ShardSource(str(folder))).split(split).urls:
-        yield from read_shard(url)
+    shards = open_source(ShardSource(str(folder))).split(split)
+    for url, count in zip(shards.urls, shards.counts.tolist(), strict=True):
+        yield from read_shard(url, count)
 
 
 def load_manifest(folder: str | Path) -> dict[str, Any]:
@@ -114,9 +120,9 @@ def copy_with_motion(
     total = sum(sum(entry["shards"].values()) for entry in manifest["splits"].values())
     done, dim = 0, 0
     for entry in manifest["splits"].values():
-        for name in sorted(entry["shards"]):
+        for name, count in sorted(entry["shards"].items()):
             with new_shard(out / name) as writer:
-                for sample in read_shard(Path(source) / name):
+                for sample in read_shard(Path(source) / name, count):
                     codes = np.asarray(compute(sample), np.float32)
                     if codes.ndim != 2 or len(codes) != sample.record.frames:
                         raise ValueError(

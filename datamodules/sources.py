@@ -143,6 +143,10 @@ def _open_pattern(source: ShardSource) -> OpenSource:
         names = SHARD_NAME.findall(url)
         if not names:
             raise ValueError(f"{KEY}: {url!r} names no shard of the form train-000000.tar")
+        if names[-1] in named:
+            raise ValueError(
+                f"{KEY}: {source.shards!r} names {names[-1]} twice: list the folders as data sets of their own"
+            )
         named[names[-1]] = url
     if not named:
         raise FileNotFoundError(f"{KEY}: no file for the pattern {source.shards!r}")
@@ -153,7 +157,10 @@ def _open_pattern(source: ShardSource) -> OpenSource:
                 f"{KEY}: {source.shards!r}: {len(missing)} of its {len(named)} files are missing, the first is "
                 f"{missing[0]!r}"
             )
-    folder = next(iter(named.values())).rpartition("/")[0] or "."
+    folders = {url.rpartition("/")[0] or "." for url in named.values()}
+    if len(folders) > 1 and source.manifest is None:
+        raise ValueError(f"{KEY}: {source.shards!r} is in {len(folders)} folders: list them as data sets of their own")
+    folder = min(folders)
     return OpenSource(source, _read_manifest(source, folder), named, folder, local)
 
 

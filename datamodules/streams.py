@@ -17,6 +17,8 @@ from datamodules.samples import Sample, ShardError
 from datamodules.sources import ShardSet
 
 log = logging.getLogger(__name__)
+MIN_BLOCK = 16
+"""Clips."""
 
 
 class Example(Protocol):
@@ -50,26 +52,34 @@ class Broken:
     """Counts what could not be read, and ends the training when it is more than was allowed.
 
     Args:
-        limit: Broken clips or examples that this process may pass over.
+        limit: Broken clips that this process may pass over.
     """
 
     def __init__(self, limit: int):
         self.limit = limit
-        self.count = 0
+        self._known: set[tuple[str, int]] = set()
 
-    def add(self, error: ShardError) -> None:
-        """Count and log.
+    def add(self, error: ShardError, url: str, clip: int) -> None:
+        """Count and log a clip that was not known to be broken.
+
+        Args:
+            error: What is wrong with it.
+            url: Its shard.
+            clip: Its number in the shard.
 
         Raises:
             ShardError: It is one too many.
         """
-        self.count += 1
-        if self.count > self.limit:
+        if (url, clip) in self._known:
+            return
+        self._known.add((url, clip))
+        count = len(self._known)
+        if count > self.limit:
             raise ShardError(
-                f"{error}\n{self.count} broken samples in this process, data.init_args.max_broken allows {self.limit}; "
+                f"{error}\n{count} broken samples in this process, data.init_args.max_broken allows {self.limit}; "
                 "`s2tf shards DIR --verify` lists every broken sample"
             ) from error
-        log.warning("passed over broken sample %d of at most %d: %s", self.count, self.limit, error)
+        log.warning("passed over broken sample %d of at most %d: %s", count, self.limit, error)
 
 
 @dataclass(frozen=True)
@@ -79,10 +89,12 @@ class Drawn:
     example: Example | None
     error: ShardError | None
     url: str
+    clip: int
+    """Its number in the shard."""
 
     def failed(self, error: ShardError) -> "Drawn":
         """The same without its example, the error naming the shard."""
-        return Drawn(None, _naming(self.url, error), self.url)
+        return Drawn(None, _naming(self.url, error), self.url, self.clip)
 
 
 def _naming(url: str, error: ShardError) -> ShardError:
@@ -115,7 +127,8 @@ class ExampleStream:
         self.draw = draw
         self.seed = f"{seed}/{slot}"
         self.order = ClipOrder(shards.counts, seed, slot, slots)
-        self.clips_per_block = max(1, buffer // draw.per_clip)
+        # No fewer: in the place of a broken clip stands another one of its block.
+        self.clips_per_block = max(MIN_BLOCK, buffer // draw.per_clip)
         self.rows_per_block = self.clips_per_block * draw.per_clip
         self.broken = broken
 
@@ -146,7 +159,7 @@ class ExampleStream:
                 return drawn.example.decode()
             except ShardError as error:
                 examples[index] = drawn.failed(error)
-                self.broken.add(_naming(drawn.url, error))
+                self.broken.add(_naming(drawn.url, error), drawn.url, drawn.clip)
         raise ShardError(f"every clip of {len(examples)} in a row is broken; one: {examples[0].error}")
 
     def _clips(self, start: int) -> Iterator[list[Drawn]]:
@@ -154,19 +167,20 @@ class ExampleStream:
         number = start
         for run in self.order.runs(start):
             url, count = self.shards.urls[run.shard], int(self.shards.counts[run.shard])
-            for clip in read_clips(url, self.shards.local, count, run.start, run.stop):
-                yield self._examples(clip, number, url)
+            clips = read_clips(url, self.shards.local, count, run.start, run.stop)
+            for place, clip in enumerate(clips, start=run.start):
+                yield self._examples(clip, number, url, place)
                 number += 1
 
-    def _examples(self, clip: Sample | ShardError, number: int, url: str) -> list[Drawn]:
+    def _examples(self, clip: Sample | ShardError, number: int, url: str, place: int) -> list[Drawn]:
         try:
             if isinstance(clip, ShardError):
                 raise clip
             rng = random.Random(f"{self.seed}/{number}")
-            return [Drawn(example, None, url) for example in self.draw.train(clip, rng)]
+            return [Drawn(example, None, url, place) for example in self.draw.train(clip, rng)]
         except ShardError as error:
-            self.broken.add(_naming(url, error))
-            return [Drawn(None, _naming(url, error), url)] * self.draw.per_clip
+            self.broken.add(_naming(url, error), url, place)
+            return [Drawn(None, _naming(url, error), url, place)] * self.draw.per_clip
 
 
 class TrainStream(IterableDataset):
@@ -341,4 +355,4 @@ class EvaluationStream(IterableDataset):
                     rng = random.Random(f"{self.seed}/{clip.key}/{index % self.per_clip}")
                     yield self.draw.evaluate(clip, index % self.per_clip, rng).decode()
                 except ShardError as error:
-                    broken.add(_naming(url, error))
+                    broken.add(_naming(url, error), url, number - before)

@@ -1,6 +1,7 @@
 """From one recording to the bytes of one sample: the same steps for synthetic speakers and for real recordings."""
 
 import json
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,6 +69,9 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
     box = square_box(landmarks, settings.rule)
     size = settings.rule.size
     pictures, offsets = encode_jpegs(crop(clip.frames, box, size), settings.jpeg_quality)
+    sound = {} if clip.waveform is None else {WAV: encode_wav(clip.waveform)}
+    truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
+    members = {**sound, FRAMES: pictures, LANDMARKS: encode_array(to_crop(landmarks, box, size)), **truth}
     record = ClipRecord(
         dataset=recording.dataset,
         identity=recording.identity,
@@ -80,10 +84,9 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         samples=0 if clip.waveform is None else len(clip.waveform),
         crop={"rule": settings.rule.to_json(), "box": {"x": box.x, "y": box.y, "side": box.side}, **how},
         attributes=recording.attributes,
+        crc32={name: zlib.crc32(data) for name, data in members.items()},
     )
     notes = [name for name, is_so in (("cut", cut), ("trimmed", how["trimmed"]), ("filled", how["filled"])) if is_so]
-    sound = {} if clip.waveform is None else {WAV: encode_wav(clip.waveform)}
-    truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
     return PreparedClip(
         recording.key,
         recording.identity,
@@ -91,13 +94,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         record.frames,
         recording.attributes.get("gender"),
         (*notes, *loaded.notes),
-        {
-            JSON: record.to_json(),
-            **sound,
-            FRAMES: pictures,
-            LANDMARKS: encode_array(to_crop(landmarks, box, size)),
-            **truth,
-        },
+        {JSON: record.to_json(), **members},
     )
 
 

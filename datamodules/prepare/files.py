@@ -1,5 +1,6 @@
 """Recordings that are files: what the readers of real data sets share."""
 
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -17,8 +18,10 @@ VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
     | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
-MAX_BYTES = 8 * 2**30
-"""Pictures of a clip that are held in memory together."""
+MAX_BYTES = 4 * 2**30
+"""Pictures of a clip that are held in memory together; for a moment twice as much, while they are joined."""
+MAX_KEY = 80
+"""Characters: a member's name must fit into the 100 of a tar header."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class FileRecording(Recording):
         seconds = self._seconds()
         self._check_memory(seconds)
         try:
-            video = read_video(self.path, max_seconds=seconds, start=self.start, region=region)
+            video = read_video(self.path, max_seconds=seconds, start=self.start, region=self._counted(region))
         except (ValueError, OSError) as error:
             raise PrepareError("read", str(error)) from error
         try:
@@ -60,7 +63,11 @@ class FileRecording(Recording):
         return LoadedClip(video.frames, waveform)
 
     def _seconds(self) -> float | None:
-        wanted = [self.max_seconds, None if self.stop is None else self.stop - self.start]
+        # A frame more than the longest length wanted: so a clip that is longer is seen to be, and counted as cut.
+        wanted = [
+            None if self.max_seconds is None else self.max_seconds + 1 / FPS,
+            None if self.stop is None else self.stop - self.start,
+        ]
         return min((seconds for seconds in wanted if seconds is not None), default=None)
 
     def _check_memory(self, seconds: float | None) -> None:
@@ -71,16 +78,34 @@ class FileRecording(Recording):
             with av.open(str(self.path)) as container:
                 if not container.streams.video:
                     return
-                length = (container.duration or 0) / av.time_base if seconds is None else seconds
+                known = [seconds, None if container.duration is None else container.duration / av.time_base]
+                length = min((value for value in known if value is not None), default=0.0)
                 picture = container.streams.video[0].width * container.streams.video[0].height * 3
         except (av.FFmpegError, EOFError):
             return
         if length * FPS * picture > MAX_BYTES:
-            raise PrepareError(
-                "memory",
-                f"{length:.0f} s of {self.path} need {length * FPS * picture / 2**30:.0f} GB in memory, at most "
-                f"{MAX_BYTES / 2**30:.0f} are read: give --max-seconds, or cut the file",
-            )
+            raise self._too_long(length * FPS * picture)
+
+    def _too_long(self, size: float) -> PrepareError:
+        return PrepareError(
+            "memory",
+            f"the pictures of {self.path} need {size / 2**30:.0f} GB in memory, at most {MAX_BYTES / 2**30:.0f} are "
+            "read: give --max-seconds, or cut the file",
+        )
+
+    def _counted(self, region: Callable[[np.ndarray], np.ndarray] | None) -> Callable[[np.ndarray], np.ndarray]:
+        """`region`, ended by an error where a file that does not state its length turns out too long."""
+        size = 0
+
+        def keep(picture: np.ndarray) -> np.ndarray:
+            nonlocal size
+            kept = picture if region is None else region(picture)
+            size += kept.nbytes
+            if size > MAX_BYTES:
+                raise self._too_long(size)
+            return kept
+
+        return keep
 
     def _sound_file(self) -> Path:
         if not self.sounds:
@@ -112,7 +137,9 @@ def file_key(path: Path) -> str:
 
 
 def unique_key(key: str, taken: set[str]) -> str:
-    """`key`, or `key-2`, `key-3`, ... where it is taken; it is taken then."""
+    """`key`, or `key-2`, `key-3`, ... where it is taken; it is taken then. A long one is cut, and ends in its hash."""
+    if len(key) > MAX_KEY - 6:
+        key = f"{key[: MAX_KEY - 20]}-{hashlib.blake2b(key.encode(), digest_size=6).hexdigest()}"
     result, number = key, 2
     while result in taken:
         result, number = f"{key}-{number}", number + 1

@@ -8,6 +8,7 @@ Its official page is the repository MRzzm/HDTF. The folder:
     SOURCE/HDTF_dataset/{RD,WDA,WRA}_resolution.txt      name.mp4, height of the video that the crop boxes are meant for
     SOURCE/videos/<name>.<any suffix>                    whole videos (or <subset>_<name>), and/or
     SOURCE/clips/<name>_<index>.<any suffix>             the clips cut by their times; a square one is cropped already
+                                                         (or <subset>_<name>_<index in three digits>)
 """
 
 import re
@@ -25,6 +26,8 @@ DATASET = "hdtf"
 SUBSETS = ("RD", "WDA", "WRA")
 PIECE_SECONDS = 10.0
 """Clips of minutes are cut into pieces of equal length, none longer than this."""
+ALIASES = {"Radio": "BarackObama"}
+"""Names of the same speaker that nothing in the lists tells: most of the radio addresses are the president's."""
 SEARCHED = "found without a crop box"
 
 
@@ -78,8 +81,8 @@ class HDTFReader:
     meant for another resolution is scaled; where a clip has no box the face is searched in the whole picture, which
     the summary counts.
 
-    Names that differ only in a final number (`KevinBrady0`, `KevinBrady2`) are one identity, and so are all the radio
-    addresses of RD, which are mostly by the same speakers.
+    Names that differ only in a final number (`KevinBrady0`, `KevinBrady2`) are one identity, and so are names of the
+    same video (`WhipJimClyburn`, `JamesClyburn1`), and all of RD, which is mostly by the same speaker.
 
     Args:
         source: The folder.
@@ -96,6 +99,7 @@ class HDTFReader:
         self.source = Path(source)
         self._videos = find_videos(self.source / "videos")
         self._clips = find_videos(self.source / "clips")
+        self._identities = _identities(self.source)
         recordings = [item for subset in SUBSETS for item in self._subset(subset)]
         if not recordings:
             raise ValueError(f"{self.source / 'HDTF_dataset'}: no clip in the lists of {', '.join(SUBSETS)}")
@@ -127,8 +131,9 @@ class HDTFReader:
     def _pieces(
         self, subset: str, name: str, index: int, start: float, stop: float, region: Region | None
     ) -> Iterator[Recording]:
-        clip = self._clips.get(f"{name}_{index}")
+        clip = self._clips.get(f"{name}_{index}") or self._clips.get(f"{subset}_{name}_{index:03d}")
         path = clip or self._videos.get(name) or self._videos.get(f"{subset}_{name}")
+        identity = self._identities[name]
         if path is None or stop <= start:
             step, reason = ("absent", f"no videos/{name}.* and no clips/{name}_{index}.*")
             if stop <= start:
@@ -142,7 +147,7 @@ class HDTFReader:
             yield HDTFRecording(
                 key=_key(f"{subset}_{name}_{index}_{number:03d}"),
                 dataset=DATASET,
-                identity=_identity(name),
+                identity=identity,
                 path=path,
                 start=borders[number],
                 stop=borders[number + 1],
@@ -150,7 +155,7 @@ class HDTFReader:
             )
 
     def _unusable(self, subset: str, name: str, step: str, reason: str) -> UnusableRecording:
-        identity = _identity(re.sub(r"_[0-9]+$", "", name))
+        identity = self._identities[re.sub(r"_[0-9]+$", "", name)]
         return UnusableRecording(
             key=_key(f"{subset}_{name}"), dataset=DATASET, identity=identity, step=step, reason=reason
         )
@@ -160,8 +165,25 @@ def _key(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", f"{DATASET}-{text}")
 
 
-def _identity(name: str) -> str:
-    return re.sub(r"[0-9]+$", "", name) or name
+def _identities(source: Path) -> dict[str, str]:
+    """The identity of every name in the lists; names of the same video are one, whatever they say."""
+    result: dict[str, str] = {}
+    of_video: dict[str, str] = {}
+    united = dict(ALIASES)
+
+    def name_of(identity: str) -> str:
+        while identity in united:
+            identity = united[identity]
+        return identity
+
+    for subset in SUBSETS:
+        for name, words in _read_list(source / "HDTF_dataset" / f"{subset}_video_url.txt").items():
+            result[name] = identity = re.sub(r"[0-9]+$", "", name) or name
+            video = words[0] if words else name
+            other = name_of(of_video.setdefault(video, identity))
+            if (own := name_of(identity)) != other:
+                united[own] = other
+    return {name: name_of(identity) for name, identity in result.items()}
 
 
 def _read_list(path: Path) -> dict[str, list[str]]:

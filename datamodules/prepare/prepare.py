@@ -10,12 +10,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from datamodules.aside import PART, written_aside
 from datamodules.prepare.clip import ClipSettings, PreparedClip
+from datamodules.prepare.files import MAX_KEY
 from datamodules.prepare.recording import Recording
 from datamodules.prepare.summary import Failure, PrepareSummary
 from datamodules.prepare.workers import Job, results
@@ -46,7 +47,7 @@ def prepare(
     *,
     rule: CropRule,
     faces: FaceSettings = FaceSettings(),  # noqa: B008 (frozen)
-    workers: int = 1,
+    workers: int = 0,
     max_seconds: float | None = None,
     min_seconds: float = 1.0,
     min_face_px: float = 0.0,
@@ -66,7 +67,7 @@ def prepare(
         out: Folder for the shards, `failures.csv` and `manifest.json`, which comes last; made when missing.
         rule: The crop, stored in every sample.
         faces: How faces are found where a recording has no landmarks of its own.
-        workers: Processes; 1: this one.
+        workers: Processes; 0: this one, which a recording that crashes takes along.
         max_seconds: Longer clips are cut to this, and counted.
         min_seconds: Shorter clips fail.
         min_face_px: Clips with smaller faces fail; 0: none does.
@@ -96,10 +97,7 @@ def prepare(
     _do(own, out, settings, workers, on_progress)
     if all(_ledger(out, group).is_file() for group in groups):
         return _complete(groups, out, settings, plan)
-    summary = PrepareSummary()
-    for group in own:
-        summary.merge(_read(_ledger(out, group)))
-    return summary
+    return _together(own, out, plan)
 
 
 def _check_keys(recordings: list[Recording]) -> None:
@@ -107,6 +105,8 @@ def _check_keys(recordings: list[Recording]) -> None:
     for recording in recordings:
         if not KEY.fullmatch(recording.key):
             raise ValueError(f"recording {recording.key!r}: a key has letters, digits, '_' and '-' only")
+        if len(recording.key) > MAX_KEY:
+            raise ValueError(f"recording {recording.key!r}: a key has at most {MAX_KEY} characters")
         if recording.key in seen:
             raise ValueError(f"recording {recording.key!r}: two recordings have this key")
         seen.add(recording.key)
@@ -126,6 +126,8 @@ def _splits(recordings: list[Recording]) -> dict[str, str]:
 def _groups(recordings: list[Recording], splits: dict[str, str], size: int) -> Iterator[Group]:
     for split in SPLITS:
         members = [recording for recording in recordings if splits[recording.identity] == split]
+        # In the order of a data set's files a shard would hold one speaker, and a batch only a few.
+        members.sort(key=lambda recording: hashlib.blake2b(recording.key.encode()).digest())
         for number, start in enumerate(range(0, len(members), size)):
             yield Group(f"{split}-{number:06d}", split, members[start : start + size])
 
@@ -136,8 +138,19 @@ def _fingerprint(groups: list[Group], settings: ClipSettings) -> str:
     for group in groups:
         digest.update(f"\n{group.name}".encode())
         for recording in group.recordings:
-            digest.update(f"\n{recording.key}\t{recording.dataset}\t{recording.identity}".encode())
+            digest.update(f"\n{_identity_of(recording)}".encode(errors="backslashreplace"))
     return digest.hexdigest()
+
+
+def _identity_of(recording: Recording) -> str:
+    """What a reader says of a recording, but where its files are."""
+    values = ((item.name, getattr(recording, item.name)) for item in fields(recording))
+    told = [f"{name}={value!r}" for name, value in values if name != "reason" and not _is_place(value)]
+    return f"{type(recording).__name__}({', '.join(told)})"
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, Path) or (isinstance(value, tuple) and any(isinstance(item, Path) for item in value))
 
 
 def _finished(out: Path, plan: str) -> PrepareSummary | None:
@@ -151,7 +164,7 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
         raise ValueError(f"{out} holds shards of other recordings or settings: give another folder, or delete it")
     if manifest.is_file():
         _clean(out)
-        with open(out / FAILURES, newline="") as file:
+        with open(out / FAILURES, newline="", encoding="utf-8") as file:
             failures = [asdict(Failure(**row)) for row in csv.DictReader(file)]
         return PrepareSummary.from_json({**json.loads(manifest.read_text()), "failures": failures})
     if not plan_file.is_file():
@@ -209,7 +222,18 @@ def _write_group(
 
 
 def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str) -> PrepareSummary:
-    """Put the groups' ledgers together; another part may be doing the same, with the same result."""
+    """Write ledger and manifest; another part may be doing the same, with the same result."""
+    summary = _together(groups, out, plan)
+    if (out / MANIFEST).is_file():
+        return summary
+    _write_failures(out / FAILURES, summary.failures)
+    write_manifest(out, _manifest(summary, settings, plan))
+    _clean(out)
+    return summary
+
+
+def _together(groups: list[Group], out: Path, plan: str) -> PrepareSummary:
+    """The groups' ledgers put together; the summary of the whole folder, where another part has completed it."""
     summary = PrepareSummary()
     try:
         for group in groups:
@@ -219,9 +243,6 @@ def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str)
         if finished is None:
             raise
         return finished
-    _write_failures(out / FAILURES, summary.failures)
-    write_manifest(out, _manifest(summary, settings, plan))
-    _clean(out)
     return summary
 
 
@@ -246,7 +267,7 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def _write_failures(path: Path, failures: list[Failure]) -> None:
-    with written_aside(path, "w", newline="") as file:
+    with written_aside(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["clip", "step", "reason"])
         writer.writerows((failure.clip, failure.step, failure.reason) for failure in failures)

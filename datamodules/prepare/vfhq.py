@@ -45,7 +45,7 @@ class FrameFolder(Recording):
         frames = [_read(files[index]) for index in nearest]
         if len({frame.shape for frame in frames}) > 1:
             raise PrepareError("read", f"the frames of {self.folder} differ in size")
-        return LoadedClip(np.stack(frames), None)
+        return LoadedClip(np.stack(frames), None, notes=("cut",) if len(times) < count else ())
 
 
 class VFHQReader:

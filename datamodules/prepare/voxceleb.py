@@ -67,7 +67,7 @@ class VoxCelebReader:
         return iter(self._recordings)
 
     def _recording(self, path: Path, taken: set[str]) -> Recording:
-        identity, video = path.parts[-3:-1]
+        identity, video = ("", "", *path.relative_to(self.source).parts)[-3:-1]
         key = unique_key(re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.dataset}-{identity}-{video}-{path.stem}"), taken)
         if not _IDENTITY.fullmatch(identity):
             reason = (

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
@@ -13,6 +13,9 @@ import cv2
 from datamodules.prepare.clip import ClipSettings, PreparedClip, prepare_clip
 from datamodules.prepare.recording import PrepareError, Recording
 from datamodules.prepare.summary import Failure
+
+PATIENCE = 3600.0
+"""Seconds that a recording may take."""
 
 Job = tuple[Recording, str, ClipSettings]
 """A recording, the split it belongs to, and what is done to it."""
@@ -23,9 +26,9 @@ def results(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
 
     Args:
         jobs: What to do.
-        workers: Processes; 1: this one.
+        workers: Processes; 0: this one.
     """
-    if workers <= 1:
+    if workers == 0:
         yield from map(_run, jobs)
         return
     begin = 0
@@ -76,9 +79,9 @@ def _pooled(jobs: list[Job], begin: int, workers: int) -> Iterator[PreparedClip 
             for job in islice(jobs, begin, None):
                 waiting.append(pool.submit(_run, job))
                 if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
+                    yield _wait(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield _wait(waiting.popleft())
         except BrokenProcessPool:
             return
         finally:
@@ -89,6 +92,21 @@ def _pooled(jobs: list[Job], begin: int, workers: int) -> Iterator[PreparedClip 
 def _alone(job: Job) -> PreparedClip | Failure:
     with _pool(1) as pool:
         try:
-            return pool.submit(_run, job).result()
+            return _wait(pool.submit(_run, job))
         except BrokenProcessPool:
-            return Failure(job[0].key, "crash", "the process that prepared it was killed or crashed")
+            reason = f"the process that prepared it crashed, was killed, or was not done after {PATIENCE:.0f} s"
+            return Failure(job[0].key, "crash", reason)
+
+
+def _wait(future: "Future[PreparedClip | Failure]") -> PreparedClip | Failure:
+    """The result; a pool in which it takes too long is killed.
+
+    Raises:
+        BrokenProcessPool: It was, or a process of it died.
+    """
+    try:
+        return future.result(timeout=PATIENCE)
+    except TimeoutError as error:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise BrokenProcessPool(f"a recording took more than {PATIENCE} s") from error

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"what could not be used, and why: {args.out / FAILURES}", highlight=False)
     if args.json:
         args.json.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
-    return int(summary.recordings == 0 or summary.failed / summary.recordings > args.max_failures)
+    return int(summary.failed > args.max_failures * summary.recordings)
 
 
 def _faces(args: argparse.Namespace) -> Any:

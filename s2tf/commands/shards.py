@@ -35,8 +35,6 @@ def run(args: argparse.Namespace) -> int:
             report = inspect(
                 args.folder, args.verify, lambda done, total: status.update(f"{done} of {total} shards read")
             )
-        if args.sheet:
-            draw_contact_sheet(random_rows(args.folder, args.sheet_clips, args.seed)).save(args.sheet)
     except ValueError as error:
         raise UserError(str(error)) from error
     console.print(_table(args.folder, report))
@@ -46,10 +44,14 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"in more than one split: {identity}", highlight=False)
     if args.verify and not report.broken:
         console.print("every byte was read; nothing is broken")
-    if args.sheet:
-        console.print(f"contact sheet: {args.sheet}", highlight=False)
     if args.json:
         args.json.write_text(json.dumps(report.to_json(), indent=1) + "\n")
+    if args.sheet:
+        try:
+            draw_contact_sheet(random_rows(args.folder, args.sheet_clips, args.seed)).save(args.sheet)
+        except ValueError as error:
+            raise UserError(f"--sheet {args.sheet}: {error}") from error
+        console.print(f"contact sheet: {args.sheet}", highlight=False)
     return int(bool(report.broken or report.shared_identities))
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 from tiny_shards import tiny_shards
 
 from datamodules.inspection import inspect
+from datamodules.samples import ShardError
 from datamodules.shards import load_manifest, new_shard, read_shard, read_split
 from s2tf.cli import main
 
@@ -85,3 +86,23 @@ def test_a_shard_with_more_clips_than_its_manifest_says_is_of_another_run(shards
         writer.write("extra", {**extra, "json": json.dumps({**record, "clip": "extra"}).encode()})
     assert count == len(samples)
     assert "more clips" in " ".join(broken.reason for broken in inspect(shards).broken)
+
+
+def test_verify_finds_damage_that_a_picture_s_decoder_does_not_notice(shards, capsys):
+    path = sorted(shards.glob("train-*.tar"))[0]
+    sample = next(read_shard(path))
+    data = bytearray(path.read_bytes())
+    where = data.index(sample.members["frames.mjpeg"][:]) + sample.record.offsets[1] - 60
+    data[where : where + 20] = bytes(20)
+    path.write_bytes(data)
+    assert main(["shards", str(shards), "--verify"]) == 1
+    assert "checksum" in capsys.readouterr().out
+
+
+def test_a_shard_cut_between_two_samples_is_no_whole_shard(shards):
+    path = sorted(shards.glob("train-*.tar"))[0]
+    first = next(read_shard(path))
+    with new_shard(path) as writer:
+        writer.write(first.key, {name: member[:] for name, member in first.members.items()})
+    with pytest.raises(ShardError, match="holds 1 of the 2 clips"):
+        list(read_split(shards, "train"))

@@ -107,7 +107,7 @@ def _tar(path, members):
 
 def _members(shards):
     sample = next(read_split(shards, "train"))
-    return sample.key, {f"{sample.key}.{name}": data for name, data in sample.members.items()}
+    return sample.key, {f"{sample.key}.{name}": data[:] for name, data in sample.members.items()}
 
 
 def test_a_shard_that_leads_out_of_its_folder_or_is_cut_is_refused(shards, tmp_path):

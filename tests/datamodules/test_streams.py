@@ -92,9 +92,10 @@ def test_zero_workers_and_one_give_the_same_and_ranks_differ(shards):
 def test_an_epoch_of_a_stream_reads_each_clip_once(shards):
     data = frame_pairs(shards, pairs_per_clip=1, buffer=4)
     clips = len(list(read_split(shards, "train")))
-    rows = [key for batch in take(loader(data), clips) for key in batch["key"]]
+    # A whole number of blocks, 16 clips at least, and of epochs.
+    rows = [key for batch in take(loader(data), 6 * clips) for key in batch["key"]][: 16 * clips]
     assert clips >= 4
-    assert all(rows.count(key) == 3 for key in set(rows))
+    assert [rows.count(key) for key in set(rows)] == [16] * clips
 
 
 def test_a_mixture_draws_from_each_data_set_by_its_weight(shards, others):
@@ -300,3 +301,33 @@ def test_a_jpeg_of_another_size_than_its_record_is_not_decoded(shards):
     _, wrong = cv2.imencode(".jpg", np.zeros((8, 16, 3), np.uint8))
     with pytest.raises(ShardError, match="16x8"):
         type(sample)(sample.key, sample.record, {**sample.members, "frames.mjpeg": wrong.tobytes()}).frame(0)
+
+
+def test_a_clip_that_stays_broken_counts_once_however_often_it_comes(shards, tmp_path):
+    folder = tmp_path / "shards"
+    shutil.copytree(shards, folder)
+    break_first_clip(folder, FAULTS["JPEG that does not decode"])
+    assert len(take(loader(frame_pairs(folder), max_broken=1), 60)) == 60
+
+
+def test_a_pattern_over_two_folders_is_refused(shards, others):
+    pattern = f"{shards.parent}/{{{shards.name},{others.name}}}/train-000000.tar"
+    shutil.copytree(others, shards.parent / others.name, dirs_exist_ok=True)
+    with pytest.raises(ValueError, match="twice"):
+        frame_pairs([ShardSource(pattern)]).setup("fit")
+
+
+def test_a_pipe_that_is_not_read_to_its_end_reports_nothing(shards):
+    manifest = str(shards / "manifest.json")
+    source = ShardSource(f"pipe:cat {shards}/val-000000.tar", manifest=manifest)
+    sets = [source.split("val") for source in frame_pairs([source]).sources]
+    stream = iter(EvaluationStream(sets, frame_pairs(shards).draw(), 0))
+    assert next(stream)["key"]
+    stream.close()
+
+
+def test_more_ranks_than_examples_to_validate_on_are_refused(shards, monkeypatch):
+    data = frame_pairs(shards)
+    monkeypatch.setattr(data, "_rank", lambda: (0, 64))
+    with pytest.raises(ValueError, match="64 ranks"):
+        data.val_dataloader()

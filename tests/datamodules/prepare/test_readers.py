@@ -8,6 +8,7 @@ import pytest
 from video_files import write_video
 
 from datamodules.prepare.avspeech import AVSpeechReader
+from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.hdtf import SEARCHED, HDTFReader
 from datamodules.prepare.prepare import prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
@@ -218,3 +219,35 @@ def test_wild_is_a_list_of_test_clips(people, tmp_path):
     (tmp_path / "bad.txt").write_text("one.mp4,3,2\n")
     with pytest.raises(ValueError, match=r"bad\.txt, line 1"):
         WildReader(tmp_path / "bad.txt")
+
+
+def test_hdtf_unites_names_of_the_same_video(people, tmp_path):
+    hdtf_lists(
+        tmp_path,
+        video_url="WhipJim v=1\nJames1 v=1\nJames v=2\nOther0 v=3\n",
+        annotion_time="".join(f"{name}.mp4 00:00-00:01\n" for name in ("WhipJim", "James1", "James", "Other0")),
+    )
+    identities = {item.key.split("_")[1]: item.identity for item in HDTFReader(tmp_path, val=0.0, test=0.0)}
+    assert identities["WhipJim"] == identities["James1"] == identities["James"] != identities["Other0"]
+
+
+def test_a_clip_longer_than_the_longest_length_is_counted_as_cut(people, tmp_path):
+    for seconds, name in ((1.2, "cut"), (SECONDS, "whole")):
+        video(tmp_path / "in" / f"{name}.mp4", people[0])
+        summary, samples, _ = prepared(
+            FolderReader(tmp_path / "in"), tmp_path / name, max_seconds=seconds, samples_per_shard=1
+        )
+        assert [sample.record.frames for sample in samples.values()] == [round(seconds * 25)] * len(samples)
+        assert summary.notes.get("cut", 0) == (1 if name == "cut" else 0)
+
+
+def test_a_changed_table_is_another_plan(people, tmp_path):
+    video(tmp_path / "videos" / "aaaaaaaaaaa.mp4", people[0])
+    for end, error in ((1.5, None), (1.4, "other recordings")):
+        (tmp_path / "avspeech_train.csv").write_text(f"aaaaaaaaaaa,0.0,{end},0.5,0.5\n")
+        reader = AVSpeechReader(tmp_path, val=0.0)
+        if error is None:
+            prepared(reader, tmp_path / "out")
+        else:
+            with pytest.raises(ValueError, match=error):
+                prepare(reader, tmp_path / "out", rule=CropRule(size=64))
