@@ -49,7 +49,10 @@ class FileRecording(Recording):
     def read(self, region: Callable[[np.ndarray], np.ndarray] | None = None) -> LoadedClip:
         """Pictures (the part of them that `region` gives) and sound."""
         seconds = self._seconds()
-        self._check_memory(seconds)
+        if not self.path.is_file():
+            raise PrepareError("absent", f"no such file: {self.path}")
+        if region is None:
+            self._check_memory(seconds)
         try:
             video = read_video(self.path, max_seconds=seconds, start=self.start, region=self._counted(region))
         except (ValueError, OSError) as error:
@@ -72,8 +75,6 @@ class FileRecording(Recording):
 
     def _check_memory(self, seconds: float | None) -> None:
         """Fail before a film is read into memory."""
-        if not self.path.is_file():
-            raise PrepareError("absent", f"no such file: {self.path}")
         try:
             with av.open(str(self.path)) as container:
                 if not container.streams.video:
@@ -126,8 +127,21 @@ def find_videos(folder: Path) -> dict[str, Path]:
 
 
 def walk(folder: Path) -> list[Path]:
-    """All files of a folder and its subfolders, sorted; a million of them without asking the file system for each."""
-    return sorted(Path(parent, name) for parent, _, names in os.walk(folder, followlinks=True) for name in names)
+    """All files of a folder and its subfolders, sorted; a million of them without asking the file system for each.
+
+    Linked folders are followed; one that was visited before, as in a circle of links, is not visited again.
+    """
+    result: list[Path] = []
+    visited: set[tuple[int, int]] = set()
+    for parent, below, names in os.walk(folder, followlinks=True):
+        status = os.stat(parent)
+        place = (status.st_dev, status.st_ino)
+        if place in visited:
+            below.clear()
+            continue
+        visited.add(place)
+        result += (Path(parent, name) for name in names)
+    return sorted(result)
 
 
 def file_key(path: Path) -> str:

@@ -53,7 +53,8 @@ class Region:
             raise PrepareError(
                 "crop", f"box {x} {y} {side} does not lie in the picture of {width}x{height} (meant for {self.height})"
             )
-        return picture[y : y + side, x : x + side]
+        # A copy: a view would keep the whole picture in memory.
+        return picture[y : y + side, x : x + side].copy()
 
 
 @dataclass(frozen=True, kw_only=True)

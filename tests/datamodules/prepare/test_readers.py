@@ -8,6 +8,7 @@ import pytest
 from video_files import write_video
 
 from datamodules.prepare.avspeech import AVSpeechReader
+from datamodules.prepare.files import walk
 from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.hdtf import SEARCHED, HDTFReader
 from datamodules.prepare.prepare import prepare
@@ -251,3 +252,13 @@ def test_a_changed_table_is_another_plan(people, tmp_path):
         else:
             with pytest.raises(ValueError, match=error):
                 prepare(reader, tmp_path / "out", rule=CropRule(size=64))
+
+
+def test_folders_are_followed_through_links_and_not_in_circles(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "a.mp4").touch()
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "linked").symlink_to(tmp_path / "store")
+    (source / "circle").symlink_to(source)
+    assert walk(source) == [source / "linked" / "a.mp4"]
