@@ -164,17 +164,23 @@ def _wandb_id(folder: Path) -> str:
 
 
 def _first_cause(message: str) -> str:
-    """The first thing that did not fit in jsonargparse's report, behind the keys and the class that lead to it."""
-    keys: list[str] = []
-    class_name = ""
+    """The first of the innermost things that did not fit in jsonargparse's report, behind its keys and class."""
+    stack: list[tuple[int, str, str]] = []
+    causes: list[tuple[int, str]] = []
     headings = ("Does not validate", "Subtypes", "Errors:", "Given value")
-    lines = [line.strip().removeprefix("- ") for line in message.splitlines() if line.strip()]
-    for line in lines:
-        if key := re.fullmatch(r'Parser key "(.+)":', line):
-            keys.append(key.group(1))
-        elif path := re.fullmatch(r"Problem with given class_path '(.+)':", line):
-            class_name = path.group(1).rpartition(".")[2]
-        elif not line.startswith(headings):
-            where = ".".join(keys) + (f" ({class_name})" if class_name else "")
-            return f"{where}: {line}" if where else line
-    return message
+    for line in message.splitlines():
+        text = line.lstrip(" -")
+        depth = len(line) - len(text)
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        if key := re.fullmatch(r'Parser key "(.+)":', text):
+            stack.append((depth, "key", key.group(1)))
+        elif path := re.fullmatch(r"Problem with given class_path '(.+)':", text):
+            stack.append((depth, "class", path.group(1).rpartition(".")[2]))
+        elif text and not text.startswith(headings):
+            keys = ".".join(name for _, kind, name in stack if kind == "key")
+            class_name = next((name for _, kind, name in reversed(stack) if kind == "class"), "")
+            where = keys + (f" ({class_name})" if class_name else "")
+            causes.append((depth, f"{where}: {text}" if where else text))
+    # The innermost: of the types that a value may have, the one that it was meant to be fits furthest.
+    return max(causes, key=lambda cause: cause[0])[1] if causes else message

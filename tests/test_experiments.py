@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import HubertConfig, HubertModel
 
+from datamodules.sources import ShardSource
 from s2tf.config import compose
 from s2tf.errors import UserError
 from s2tf.models.face_decoder import FaceDecoder
@@ -91,3 +92,25 @@ def test_a_typo_in_a_key_fails_with_its_name(path, place):
 def test_a_required_value_that_is_missing_is_named():
     with pytest.raises(UserError, match=r"vars\.shards"):
         compose(demo("conre"))
+
+
+MIXTURE = """
+base: {base}
+vars: {{shards: mixed}}
+data:
+  init_args:
+    shards:
+      - {{shards: avspeech, weight: 3}}
+      - {{shards: "s3://bucket/vox/train-{{000000..000127}}.tar", manifest: vox.json, {last}: 0.5}}
+"""
+
+
+def test_a_mixture_of_data_sets_is_a_list_in_yaml(tmp_path):
+    path = tmp_path / "mixture.yaml"
+    path.write_text(MIXTURE.format(base=demo("conre"), last="weight"))
+    shards = build(compose(path)).datamodule.shards
+    assert shards[0] == ShardSource("avspeech", weight=3)
+    assert shards[1] == ShardSource("s3://bucket/vox/train-{000000..000127}.tar", weight=0.5, manifest="vox.json")
+    path.write_text(MIXTURE.format(base=demo("conre"), last="wieght"))
+    with pytest.raises(UserError, match="wieght"):
+        build(compose(path))
