@@ -135,7 +135,7 @@ def stream_clips(url: str, start: int = 0) -> Iterator[Sample | ShardError]:
                 while stream.read(1 << 20):
                     pass
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        problem = ShardError(f"{url}: {_one_line(error)}")
+        problem = ShardError(f"{url}: {one_line(error)}")
     if problem is not None and not closing:
         yield problem
 
@@ -182,5 +182,6 @@ def _sample(url: str, key: str, members: Mapping[str, Member]) -> Sample | Shard
         return ShardError(f"{url}: {error}")
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """An error's text without line breaks."""
     return " ".join(str(error).split()) or type(error).__name__

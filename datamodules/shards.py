@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +29,6 @@ AUDIO_SETTINGS = {"sample_rate": SAMPLE_RATE, "channels": 1, "samples_per_frame"
 class ShardWriter:
     """Writes samples into a tar file; made by `new_shard`."""
 
-    file: IO[bytes]
     tar: tarfile.TarFile
     count: int = 0
 
@@ -55,7 +54,7 @@ def new_shard(path: Path) -> Iterator[ShardWriter]:
     Equal samples in equal order give equal bytes: members carry no times and no owner.
     """
     with written_aside(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        yield ShardWriter(file, tar)
+        yield ShardWriter(tar)
 
 
 def read_shard(path: str | Path, count: int | None = None) -> Iterator[Sample]:

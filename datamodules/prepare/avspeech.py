@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datamodules.prepare.files import FileRecording, find_videos, unique_key
-from datamodules.prepare.recording import Recording, UnusableRecording
+from datamodules.prepare.recording import Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import split_identities
 
 DATASET = "avspeech"
@@ -37,7 +37,7 @@ class Row:
     """`train` or `test`."""
 
 
-class AVSpeechReader:
+class AVSpeechReader(Reader):
     """Every segment of the tables; the speaker is the face nearest to the given point, as the paper says.
 
     The data set names no speakers: a video is an identity. `avspeech_test.csv` is the test split, the videos of
@@ -67,16 +67,10 @@ class AVSpeechReader:
         splits = split_identities({row.video for row in rows} - tests, val=val, test=0.0, seed=seed)
         splits |= dict.fromkeys(tests, "test")
         taken: set[str] = set()
-        self._recordings = [
+        self.recordings = [
             replace(self._recording(row, taken, row.table == "train" and row.video in tests), split=splits[row.video])
             for row in rows
         ]
-
-    def __len__(self) -> int:
-        return len(self._recordings)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
 
     def _recording(self, row: Row, taken: set[str], leaks: bool) -> Recording:
         key = unique_key(f"{DATASET}-{row.video}-{round(row.start * 1000):08d}", taken)

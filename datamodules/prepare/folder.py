@@ -1,19 +1,18 @@
 """Reader for any folder of videos, with an optional table that says who is in which."""
 
 import csv
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, file_key, unique_key, walk
-from datamodules.prepare.recording import Recording
+from datamodules.prepare.recording import Reader
 from datamodules.prepare.splits import split_identities
 
 TABLE = "index.csv"
 
 
-class FolderReader:
+class FolderReader(Reader):
     """Every video in a folder and its subfolders, in the order of their names.
 
     A table `index.csv` in the folder or in the one above it may name the speakers: the columns `path` (relative to
@@ -49,15 +48,9 @@ class FolderReader:
         if not self.videos:
             raise ValueError(f"no video in {source}: no file ends in {' '.join(sorted(VIDEO_SUFFIXES))}")
         rows = _read_table(self.table) if self.table is not None else {}
-        self._recordings = _recordings(self.videos, self.source, rows, self.table)
-        splits = split_identities((item.identity for item in self._recordings), val=val, test=test, seed=seed)
-        self._recordings = [replace(item, split=splits[item.identity]) for item in self._recordings]
-
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
+        self.recordings = _recordings(self.videos, self.source, rows, self.table)
+        splits = split_identities((item.identity for item in self.recordings), val=val, test=test, seed=seed)
+        self.recordings = [replace(item, split=splits[item.identity]) for item in self.recordings]
 
 
 def _hidden(path: Path) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.prepare.files import FileRecording, find_videos
-from datamodules.prepare.recording import LoadedClip, PrepareError, Recording, UnusableRecording
+from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import split_identities
 
 DATASET = "hdtf"
@@ -75,7 +75,7 @@ class HDTFRecording(FileRecording):
         return picture if width == height else self.region.part(picture)  # type: ignore[union-attr]
 
 
-class HDTFReader:
+class HDTFReader(Reader):
     """Every clip of the lists, in pieces of up to ten seconds.
 
     What is known to be wrong with the data set: videos that are gone, and those without sound, fail by name; a box
@@ -105,13 +105,7 @@ class HDTFReader:
         if not recordings:
             raise ValueError(f"{self.source / 'HDTF_dataset'}: no clip in the lists of {', '.join(SUBSETS)}")
         splits = split_identities({item.identity for item in recordings}, val=val, test=test, seed=seed)
-        self._recordings = [replace(item, split=splits[item.identity]) for item in recordings]
-
-    def __len__(self) -> int:
-        return len(self._recordings)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
+        self.recordings = [replace(item, split=splits[item.identity]) for item in recordings]
 
     def _subset(self, subset: str) -> Iterator[Recording]:
         names, times, crops, heights = (

@@ -1,5 +1,6 @@
 """What a reader of a data set gives to `prepare`: recordings that load themselves, one at a time, in any process."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,18 @@ class Recording:
             PrepareError: It cannot be used; says at which step and why.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement load()")
+
+
+class Reader:
+    """What reads a data set's tables and folders: a sequence of recordings; subclasses fill `recordings`."""
+
+    recordings: Sequence[Recording]
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self.recordings)
 
 
 @dataclass(frozen=True, kw_only=True)

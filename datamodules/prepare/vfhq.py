@@ -8,14 +8,13 @@ Its official page is liangbinxie.github.io/projects/vfhq. The folder:
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from datamodules.prepare.recording import LoadedClip, PrepareError, Recording, UnusableRecording
+from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import split_identities
 from s2tf.media.audio import FPS
 
@@ -48,7 +47,7 @@ class FrameFolder(Recording):
         return LoadedClip(np.stack(frames), None, notes=("cut",) if len(times) < count else ())
 
 
-class VFHQReader:
+class VFHQReader(Reader):
     """Every clip; all of a YouTube video is one identity.
 
     Args:
@@ -71,13 +70,7 @@ class VFHQReader:
             raise ValueError(f"no folder Clip+... in {source}")
         recordings = [_recording(folder, metas.get(folder.name)) for folder in folders]
         splits = split_identities({item.identity for item in recordings}, val=val, test=test, seed=seed)
-        self._recordings = [replace(item, split=splits[item.identity]) for item in recordings]
-
-    def __len__(self) -> int:
-        return len(self._recordings)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
+        self.recordings = [replace(item, split=splits[item.identity]) for item in recordings]
 
 
 def _find(source: Path) -> tuple[list[Path], dict[str, Path]]:

@@ -9,13 +9,12 @@ Their official page is that of the Visual Geometry Group, "VoxCeleb", at robots.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, unique_key, walk
-from datamodules.prepare.recording import Recording, UnusableRecording
+from datamodules.prepare.recording import Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import split_identities
 
 TABLES = {"voxceleb1": "vox1_meta.csv", "voxceleb2": "vox2_meta.csv"}
@@ -32,7 +31,7 @@ class Speaker:
     test: bool
 
 
-class VoxCelebReader:
+class VoxCelebReader(Reader):
     """Every utterance; the official test identities are the test split, the others are dealt out to train and val.
 
     Args:
@@ -58,13 +57,7 @@ class VoxCelebReader:
         tests = {name for name, speaker in self._speakers.items() if speaker.test}
         splits = split_identities({item.identity for item in recordings} - tests, val=val, test=0.0, seed=seed)
         splits |= dict.fromkeys(tests, "test")
-        self._recordings = [replace(item, split=splits[item.identity]) for item in recordings]
-
-    def __len__(self) -> int:
-        return len(self._recordings)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
+        self.recordings = [replace(item, split=splits[item.identity]) for item in recordings]
 
     def _recording(self, path: Path, taken: set[str]) -> Recording:
         identity, video = ("", "", *path.relative_to(self.source).parts)[-3:-1]

@@ -4,16 +4,15 @@ The list is a text file. A line is a video's path, absolute or relative to the l
 seconds and then with `,x,y`, where the speaker's face is as shares of the picture. Lines that begin with # are skipped.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from datamodules.prepare.files import FileRecording, file_key, unique_key
-from datamodules.prepare.recording import Recording
+from datamodules.prepare.recording import Reader
 
 DATASET = "wild"
 
 
-class WildReader:
+class WildReader(Reader):
     """Every clip of a list; each file is an identity.
 
     Args:
@@ -30,19 +29,13 @@ class WildReader:
             raise FileNotFoundError(f"no list {str(source)!r} of clips")
         taken: set[str] = set()
         lines = enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1)
-        self._recordings = [
+        self.recordings = [
             _recording(line.strip(), path, number, taken)
             for number, line in lines
             if line.strip() and not line.lstrip().startswith("#")
         ]
-        if not self._recordings:
+        if not self.recordings:
             raise ValueError(f"{path}: no clip in the list")
-
-    def __len__(self) -> int:
-        return len(self._recordings)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
 
 
 def _recording(line: str, source: Path, number: int, taken: set[str]) -> FileRecording:

@@ -13,6 +13,7 @@ import cv2
 from datamodules.prepare.clip import ClipSettings, PreparedClip, prepare_clip
 from datamodules.prepare.recording import PrepareError, Recording
 from datamodules.prepare.summary import Failure
+from datamodules.reading import one_line
 
 PATIENCE = 3600.0
 """Seconds that a recording may take."""
@@ -51,13 +52,9 @@ def _run(job: Job) -> PreparedClip | Failure:
     except PrepareError as error:
         return Failure(recording.key, error.step, error.reason)
     except (ImportError, FileNotFoundError, MemoryError) as error:
-        return Failure(recording.key, "error", _one_line(error))
+        return Failure(recording.key, "error", one_line(error))
     except Exception as error:
-        return Failure(recording.key, "error", f"{type(error).__name__}: {_one_line(error)}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        return Failure(recording.key, "error", f"{type(error).__name__}: {one_line(error)}")
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

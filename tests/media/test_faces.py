@@ -150,7 +150,7 @@ def test_a_missing_mediapipe_says_how_to_install_it():
 
 
 def test_face_alignment_without_weights_downloads_nothing(monkeypatch, tmp_path):
-    pytest.importorskip("face_alignment")
+    pytest.importorskip("face_alignment", reason="needs the extra `face-alignment`")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     from s2tf.media.face_backends import FaceAlignmentLandmarks
 

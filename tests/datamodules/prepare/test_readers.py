@@ -20,7 +20,7 @@ from datamodules.shards import read_split
 from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.media.faces import CropRule
 
-pytest.importorskip("mediapipe")
+pytest.importorskip("mediapipe", reason="landmarks of the drawn faces need the extra `mediapipe`")
 pytestmark = pytest.mark.slow
 SIDE = 192
 SECONDS = 1.6
