@@ -6,17 +6,15 @@ from typing import Any
 
 import cv2
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules.sources import OpenSource, ShardSet, ShardSource, open_sources
-from datamodules.streams import Draw, EvaluationStream, TrainLoader, TrainStream
-from s2tf.media.faces import resize
+from datamodules.streams import Draw, EvaluationStream, TrainLoader, TrainStream, as_it_is
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Of glibc's `mallopt`."""
 
 
@@ -161,7 +159,7 @@ class ShardDataModule(L.LightningDataModule):
             batch_size=self.batch_size,
             max_broken=self.max_broken,
         )
-        return DataLoader(stream, batch_size=self.batch_size, collate_fn=stream.draw.collate, **self._options())
+        return DataLoader(stream, batch_size=None, collate_fn=as_it_is, **self._options())
 
     def finish(self, batch: dict[str, Any]) -> Any:
         """What a loader gives, whose pictures are bytes (B, S, S, 3), as the batch that stages take, in [-1, 1]."""
@@ -233,13 +231,8 @@ def reuse_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return
-    mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
-    mallopt(M_TRIM_THRESHOLD, 512 * 2**20)
-
-
-def at_size(image: np.ndarray, size: int) -> Tensor:
-    """A square uint8 RGB picture (S, S, 3) at another size, (size, size, 3) uint8."""
-    return torch.from_numpy(resize(image, size))
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**30)
 
 
 def to_pictures(images: Tensor) -> Tensor:

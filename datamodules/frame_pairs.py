@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import default_collate
 
-from datamodules.base import ShardDataModule, at_size
+from datamodules.base import ShardDataModule
+from datamodules.batching import Row
 from datamodules.samples import Sample, ShardError, decode_jpeg
 from datamodules.sources import ShardSource
+from s2tf.media.faces import resize
 from s2tf.media.lips import canonical_lips, has_frame
 
 
@@ -23,21 +24,18 @@ class FramePairExample:
     source: bytes
     target: bytes
     landmarks: np.ndarray
-    """(2, 68, 2) of source and target, in pixels of the stored frames."""
+    """(2, 68, 2) of source and target, in picture units."""
     input_size: int
     output_size: int
 
-    def decode(self) -> dict[str, Any]:
+    def decode(self) -> Row:
         """The row."""
-        row: dict[str, Any] = {"key": self.key}
+        row: Row = {"key": self.key, "landmarks": self.landmarks}
         for name, jpeg in (("source", self.source), ("target", self.target)):
             image = decode_jpeg(jpeg, self.stored, self.key)
-            row[name] = at_size(image, self.input_size)
+            row[name] = resize(image, self.input_size)
             if self.output_size != self.input_size:
-                row[f"{name}_output"] = at_size(image, self.output_size)
-        if not all(has_frame(points, self.stored) for points in self.landmarks):
-            raise ShardError(f"sample {self.key!r}: landmarks whose outer eye corners coincide")
-        row["landmarks"] = torch.from_numpy(self.landmarks * np.float32(2 / self.stored) - np.float32(1))
+                row[f"{name}_output"] = resize(image, self.output_size)
         return row
 
 
@@ -51,40 +49,46 @@ class FramePairDraw:
 
     def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
         """Random pairs, each of two different frames (of one frame twice where the clip has no more)."""
-        landmarks = sample.landmarks()
-        return [self._example(sample, landmarks, *_two(sample.record.frames, rng)) for _ in range(self.per_clip)]
+        return self._examples(sample, [_two(sample.record.frames, rng) for _ in range(self.per_clip)])
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FramePairExample:
         """The first frame as the source, a later frame chosen by the seed as the target."""
         frames = sample.record.frames
-        return self._example(sample, sample.landmarks(), 0, rng.randrange(1, frames) if frames > 1 else 0)
+        return self._examples(sample, [(0, rng.randrange(1, frames) if frames > 1 else 0)])[0]
 
-    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Rows put together; lips and placements are computed for all of them at once."""
-        batch = default_collate(rows)
+    def complete(self, batch: Row) -> Row:
+        """Lips and placements in place of the landmarks, computed for all rows at once."""
         pose = canonical_lips(batch.pop("landmarks").numpy())
         for index, name in enumerate(("source", "target")):
             batch[f"{name}_lips"] = torch.from_numpy(np.ascontiguousarray(pose.lips[:, index]))
             batch[f"{name}_placement"] = torch.from_numpy(np.ascontiguousarray(pose.placement[:, index]))
         return batch
 
-    def _example(self, sample: Sample, landmarks: np.ndarray, source: int, target: int) -> FramePairExample:
-        return FramePairExample(
-            key=sample.key,
-            stored=sample.record.size,
-            source=sample.jpeg(source),
-            target=sample.jpeg(target),
-            landmarks=landmarks[[source, target]],
-            input_size=self.input_size,
-            output_size=self.output_size,
-        )
+    def _examples(self, sample: Sample, pairs: list[tuple[int, int]]) -> list[FramePairExample]:
+        size = sample.record.size
+        # Picture units, as `to_picture_units` gives them in twice the time.
+        landmarks = sample.landmarks()[np.array(pairs)] * np.float32(2 / size) - np.float32(1)
+        if not has_frame(landmarks):
+            raise ShardError(f"sample {sample.key!r}: landmarks whose outer eye corners coincide")
+        return [
+            FramePairExample(
+                key=sample.key,
+                stored=size,
+                source=sample.jpeg(source),
+                target=sample.jpeg(target),
+                landmarks=points,
+                input_size=self.input_size,
+                output_size=self.output_size,
+            )
+            for (source, target), points in zip(pairs, landmarks, strict=True)
+        ]
 
 
 def _two(frames: int, rng: random.Random) -> tuple[int, int]:
     if frames == 1:
         return 0, 0
-    first, second = rng.sample(range(frames), 2)
-    return first, second
+    first = rng.randrange(frames)
+    return first, (first + rng.randrange(1, frames)) % frames
 
 
 class FramePairData(ShardDataModule):
@@ -111,7 +115,7 @@ class FramePairData(ShardDataModule):
         num_workers: int = 2,
         input_size: int = 256,
         output_size: int = 512,
-        pairs_per_clip: int = 4,
+        pairs_per_clip: int = 8,
         pairs: int = 1,
         seed: int = 0,
         buffer: int = 2048,

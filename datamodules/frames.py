@@ -2,13 +2,12 @@
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
-from torch.utils.data import default_collate
-
-from datamodules.base import ShardDataModule, at_size
+from datamodules.base import ShardDataModule
+from datamodules.batching import Row
 from datamodules.samples import Sample, decode_jpeg
 from datamodules.sources import ShardSource
+from s2tf.media.faces import resize
 
 
 @dataclass(frozen=True)
@@ -20,9 +19,9 @@ class FrameExample:
     stored: int
     size: int
 
-    def decode(self) -> dict[str, Any]:
+    def decode(self) -> Row:
         """The row."""
-        return {"key": self.key, "picture": at_size(decode_jpeg(self.jpeg, self.stored, self.key), self.size)}
+        return {"key": self.key, "picture": resize(decode_jpeg(self.jpeg, self.stored, self.key), self.size)}
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ class FrameDraw:
         """A frame chosen by the seed."""
         return self._example(sample, rng.randrange(sample.record.frames))
 
-    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Rows put together."""
-        return default_collate(rows)
+    def complete(self, batch: Row) -> Row:
+        """Nothing is added."""
+        return batch
 
     def _example(self, sample: Sample, frame: int) -> FrameExample:
         return FrameExample(sample.key, sample.jpeg(frame), sample.record.size, self.size)

@@ -2,13 +2,11 @@
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import default_collate
 
 from datamodules.base import ShardDataModule
+from datamodules.batching import Row
 from datamodules.samples import Sample, ShardError
 from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
@@ -29,30 +27,30 @@ class MotionSequenceExample:
     """(T', m)."""
     frames: int
 
-    def decode(self) -> dict[str, Any]:
+    def decode(self) -> Row:
         """The row."""
         landmarks = _repeat_edge(self.landmarks, self.frames + 1)
         try:
-            lips = torch.from_numpy(canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32)).lips)
+            lips = canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32)).lips
         except ValueError as error:
             raise ShardError(f"sample {self.key!r}: landmarks: {error}") from error
         waveform = from_pcm(self.pcm)
         samples = self.frames * SAMPLES_PER_FRAME
         row = {
             "key": self.key,
-            "waveform": torch.from_numpy(np.pad(waveform, (0, samples - len(waveform)))),
+            "waveform": np.pad(waveform, (0, samples - len(waveform))),
             "lips": lips[1:],
             "reference_lips": lips[0],
         }
         if self.motion is not None:
-            row["motion"] = torch.from_numpy(_repeat_edge(self.motion, self.frames))
+            row["motion"] = _repeat_edge(self.motion, self.frames)
         return row
 
 
 def _repeat_edge(array: np.ndarray, length: int) -> np.ndarray:
     """`array` made `length` long by repeating its last entry."""
     missing = length - len(array)
-    return np.ascontiguousarray(array if missing <= 0 else np.concatenate([array, array[-1:].repeat(missing, axis=0)]))
+    return array if missing <= 0 else np.concatenate([array, array[-1:].repeat(missing, axis=0)])
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,9 @@ class MotionSequenceDraw:
         """A window and a reference chosen by the seed."""
         return self._example(sample, rng)
 
-    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Rows put together."""
-        return default_collate(rows)
+    def complete(self, batch: Row) -> Row:
+        """Nothing is added."""
+        return batch
 
     def _example(self, sample: Sample, rng: random.Random) -> MotionSequenceExample:
         record = sample.record

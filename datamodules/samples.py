@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from s2tf.media.audio import SAMPLES_PER_FRAME, decode_pcm, from_pcm
+from s2tf.media.audio import SAMPLES_PER_FRAME, WAV_HEADER, decode_pcm, from_pcm, plain_wav_header
 
 SPLITS = ("train", "val", "test")
 GENDERS = ("female", "male")
@@ -193,12 +193,20 @@ class Sample:
         if WAV not in self.members:
             raise ShardError(f"sample {self.key!r} has no sound, which this kind of batch needs")
         try:
-            pcm = decode_pcm(self.members[WAV][:], start, count)
+            pcm = self._pcm(self.members[WAV], start, count)
         except ValueError as error:
             raise ShardError(f"sample {self.key!r}: {WAV}: {error}") from error
         if not len(pcm) and start < self.record.samples and count != 0:
             raise ShardError(f"sample {self.key!r}: {WAV} ends before sample {start}, its record has more")
         return pcm
+
+    def _pcm(self, wav: Member, start: int, count: int | None) -> np.ndarray:
+        samples = max(0, len(wav) - WAV_HEADER) // 2
+        if wav[:WAV_HEADER] != plain_wav_header(samples):
+            return decode_pcm(wav[:], start, count)
+        # As `s2tf prepare` writes it: only the bytes that are wanted are read.
+        stop = samples if count is None else min(samples, start + count)
+        return np.frombuffer(wav[WAV_HEADER + 2 * min(start, stop) : WAV_HEADER + 2 * stop], "<i2")
 
     def waveform(self, start: int = 0, count: int | None = None) -> np.ndarray:
         """Samples of the sound, (S,) float32 in [-1, 1]; fewer than `count` where it ends."""

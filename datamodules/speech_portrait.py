@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import default_collate
 
-from datamodules.base import ShardDataModule, at_size
+from datamodules.base import ShardDataModule
+from datamodules.batching import Row, new_tensor
 from datamodules.samples import GENDERS, Sample, decode_jpeg
 from datamodules.sources import ShardSource
-from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectrogram, spectrogram_shape
+from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
+from s2tf.media.faces import resize
 
 
 def identity_number(dataset: str, identity: str) -> int:
@@ -36,15 +36,15 @@ class SpeechPortraitExample:
     gender: int
     age: float
 
-    def decode(self) -> dict[str, Any]:
+    def decode(self) -> Row:
         """The row."""
         return {
             "key": self.key,
-            "pcm": torch.from_numpy(np.array(fit_seconds(self.pcm, self.seconds))),
-            "portrait": at_size(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
-            "identity": torch.tensor(self.identity),
-            "gender": torch.tensor(self.gender),
-            "age": torch.tensor(self.age, dtype=torch.float32),
+            "pcm": fit_seconds(self.pcm, self.seconds),
+            "portrait": resize(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
+            "identity": np.int64(self.identity),
+            "gender": np.int64(self.gender),
+            "age": np.float32(self.age),
         }
 
 
@@ -66,16 +66,16 @@ class SpeechPortraitDraw:
         """A frame chosen by the seed, and the beginning of the speech, as the paper cuts it."""
         return self._example(sample, rng.randrange(sample.record.frames), 0)
 
-    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Rows put together, with the spectrograms written straight to where they belong in the batch."""
-        batch = default_collate(rows)
-        waveform = torch.from_numpy(from_pcm(batch.pop("pcm").numpy()))
-        shape = spectrogram_shape(waveform.shape[-1])
+    def complete(self, batch: Row) -> Row:
+        """Add the waveforms and the spectra, each written straight to where it belongs in the batch."""
+        pcm = batch.pop("pcm")
+        waveform = new_tensor(tuple(pcm.shape))
+        spectra = new_tensor((len(pcm), *spectra_shape(pcm.shape[-1])))
         # Row by row, which the processor's cache can hold; a whole batch it cannot.
-        spectrogram = torch.empty(len(waveform), *shape)
-        for row, out in zip(waveform, spectrogram, strict=True):
-            power_law_spectrogram(row, out=out)
-        return {**batch, "waveform": waveform, "spectrogram": spectrogram}
+        for samples, sound, out in zip(pcm.numpy(), waveform, spectra, strict=True):
+            from_pcm(samples, out=sound.numpy())
+            power_law_spectra(sound, out=out)
+        return {**batch, "waveform": waveform, "spectra": spectra}
 
     def _example(self, sample: Sample, frame: int, start: int) -> SpeechPortraitExample:
         record = sample.record
@@ -128,6 +128,11 @@ class SpeechPortraitData(ShardDataModule):
     def draw(self) -> SpeechPortraitDraw:
         """A frame and a window of the same clip."""
         return SpeechPortraitDraw(self.size, self.seconds)
+
+    def finish(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.finish`; the spectra as pictures of two channels, (B, 2, T, F)."""
+        batch = super().finish(batch)
+        return batch | {"spectrogram": batch.pop("spectra").movedim(-1, 1).contiguous()}
 
     def wanted_size(self) -> int:
         """Side of the portrait."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from datamodules.batching import Row, batches
 from datamodules.order import ClipOrder, Mixture, generator
 from datamodules.reading import read_clips
 from datamodules.samples import Sample, ShardError
@@ -24,8 +25,8 @@ MIN_BLOCK = 16
 class Example(Protocol):
     """What one row of a batch is made of: bytes drawn from a clip, not yet decoded."""
 
-    def decode(self) -> dict[str, Any]:
-        """The row: tensors, numbers and strings by the batch's names."""
+    def decode(self) -> Row:
+        """The row."""
 
 
 E = TypeVar("E", bound=Example)
@@ -44,8 +45,8 @@ class Draw(Protocol[E]):
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> E:
         """Example `number` of a clip, the same in every run; `rng` is seeded by seed, clip and number."""
 
-    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Rows put together, in the loader's worker."""
+    def complete(self, batch: Row) -> Row:
+        """A batch with what is computed for all its rows at once, in the loader's worker."""
 
 
 class Broken:
@@ -132,7 +133,7 @@ class ExampleStream:
         self.rows_per_block = self.clips_per_block * draw.per_clip
         self.broken = broken
 
-    def rows(self, start: int) -> Iterator[dict[str, Any]]:
+    def rows(self, start: int) -> Iterator[Row]:
         """Row `start`, the next one, and so on, decoded."""
         block, first = divmod(start, self.rows_per_block)
         clips = self._clips(block * self.clips_per_block)
@@ -149,7 +150,7 @@ class ExampleStream:
     def _next(self, clips: Iterator[list[Drawn]], count: int) -> list[Drawn]:
         return list(itertools.chain.from_iterable(itertools.islice(clips, count)))
 
-    def _row(self, examples: list[Drawn], order: list[int], row: int) -> dict[str, Any]:
+    def _row(self, examples: list[Drawn], order: list[int], row: int) -> Row:
         for offset in range(len(order)):
             index = order[(row + offset) % len(order)]
             drawn = examples[index]
@@ -184,7 +185,7 @@ class ExampleStream:
 
 
 class TrainStream(IterableDataset):
-    """An endless stream of random rows from one data set or a weighted mixture of several.
+    """An endless stream of batches of random rows from one data set or a weighted mixture of several.
 
     **What is promised.** The same seed, number of ranks, number of workers, batch size and shards give the same
     batches, and the stream goes on at batch k as if it had run there, for every k (`start`): nothing is repeated,
@@ -233,16 +234,16 @@ class TrainStream(IterableDataset):
         self.max_broken = max_broken
         self.start = torch.zeros((), dtype=torch.int64).share_memory_()
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Row]:
         info = get_worker_info()
         workers = info.num_workers if info is not None else 1
         start = int(self.start)
         worker = ((info.id if info is not None else 0) + start) % workers
         slot, slots = self.rank * workers + worker, self.world * workers
         row = math.ceil((start - worker) / workers) * self.batch_size
-        return self._rows(slot, slots, row)
+        return batches(self._rows(slot, slots, row), self.batch_size, self.draw.complete)
 
-    def _rows(self, slot: int, slots: int, row: int) -> Iterator[dict[str, Any]]:
+    def _rows(self, slot: int, slots: int, row: int) -> Iterator[Row]:
         broken = Broken(self.max_broken)
         total = sum(self.weights)
         streams = [
@@ -257,6 +258,11 @@ class TrainStream(IterableDataset):
             yield next(rows[choice])
 
 
+def as_it_is(batch: Any) -> Any:
+    """What a loader does to a batch that is one already."""
+    return batch
+
+
 class TrainLoader(DataLoader):
     """A loader whose every iteration begins at the batch that is next.
 
@@ -267,7 +273,7 @@ class TrainLoader(DataLoader):
     """
 
     def __init__(self, stream: TrainStream, batches_done: Callable[[], int] = lambda: 0, **options: Any):
-        super().__init__(stream, batch_size=stream.batch_size, collate_fn=stream.draw.collate, **options)
+        super().__init__(stream, batch_size=None, collate_fn=as_it_is, **options)
         self.batches_done = batches_done
 
     def __iter__(self) -> Any:
@@ -276,7 +282,7 @@ class TrainLoader(DataLoader):
 
 
 class EvaluationStream(IterableDataset):
-    """Every clip's examples exactly once over all ranks and workers, in the order of the shards.
+    """Batches of every clip's examples, each exactly once over all ranks and workers, in the order of the shards.
 
     Rank r of W takes every W-th example: the ranks' numbers differ by one at most, and nothing is filled up. Shards
     that are no local files are read whole by every worker of every rank.
@@ -314,10 +320,19 @@ class EvaluationStream(IterableDataset):
         self.max_broken = max_broken
 
     def __len__(self) -> int:
+        """Batches of this rank."""
+        return math.ceil(self.examples / self.batch_size)
+
+    @property
+    def examples(self) -> int:
+        """Of this rank."""
         total = self.per_clip * sum(int(shards.counts.sum()) for shards in self.sets)
         return len(range(self.rank, total, self.world))
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Row]:
+        return batches(self._rows(), self.batch_size, self.draw.complete)
+
+    def _rows(self) -> Iterator[Row]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info is not None else (0, 1)
         broken = Broken(self.max_broken)
@@ -339,7 +354,7 @@ class EvaluationStream(IterableDataset):
 
     def _shard(
         self, shards: ShardSet, url: str, count: int, before: int, wanted: list[int], broken: Broken
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Row]:
         if not wanted:
             return
         by_clip = {

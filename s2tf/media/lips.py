@@ -18,7 +18,6 @@ Canonical lips are therefore in units of the outer-eye distance, with the mouth 
 translation, rotation or scaling of the whole face changes the placement only.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,10 +62,9 @@ def to_pixels(points: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     return (np.asarray(points) + 1.0) * (_extent(size) / 2.0)
 
 
-def has_frame(landmarks: np.ndarray, size: int) -> bool:
-    """Whether the 68 points (68, 2), in pixels of a picture of `size`, have the face's frame that lips need."""
-    left, right = landmarks[LEFT_EYE_OUTER].tolist(), landmarks[RIGHT_EYE_OUTER].tolist()
-    return math.dist(left, right) * 2 / size >= SMALLEST_SCALE
+def has_frame(landmarks: np.ndarray) -> bool:
+    """Whether all faces, (..., 68, 2) in picture units, have the frame that their lips need."""
+    return bool((_scale(landmarks) >= SMALLEST_SCALE).all())
 
 
 def canonical_lips(landmarks: np.ndarray) -> LipPose:
@@ -83,7 +81,7 @@ def canonical_lips(landmarks: np.ndarray) -> LipPose:
     """
     landmarks = _checked(landmarks, (68, 2), "landmarks")
     eye_line = landmarks[..., LEFT_EYE_OUTER, :] - landmarks[..., RIGHT_EYE_OUTER, :]
-    scale = np.hypot(eye_line[..., 0], eye_line[..., 1])
+    scale = _scale(landmarks)
     if scale.size and scale.min() < SMALLEST_SCALE:
         raise ValueError(
             f"landmarks have no frame: the outer eye corners (points 36 and 45) are {scale.min():.3g} picture units "
@@ -126,6 +124,12 @@ def mouth_opening(lips: np.ndarray) -> np.ndarray:
     """
     lips = _checked(lips, (20, 2), "lips")
     return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(axis=-1)
+
+
+def _scale(landmarks: np.ndarray) -> np.ndarray:
+    """The distance between the outer corners of the eyes."""
+    eye_line = landmarks[..., LEFT_EYE_OUTER, :] - landmarks[..., RIGHT_EYE_OUTER, :]
+    return np.hypot(eye_line[..., 0], eye_line[..., 1])
 
 
 def _rotated(points: np.ndarray, angle: np.ndarray) -> np.ndarray:

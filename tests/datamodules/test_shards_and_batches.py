@@ -17,7 +17,7 @@ from datamodules.motion_sequences import MotionSequenceData
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.samples import ShardError
+from datamodules.samples import Sample, ShardError
 from datamodules.shards import copy_with_motion, load_manifest, read_shard, read_split
 from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.media.faces import CropRule
@@ -94,6 +94,20 @@ def test_a_sample_decodes_to_its_own_clip(shards):
     assert sample.landmarks().shape == (40, 68, 2)
     assert sample.record.attributes["gender"] in ("female", "male")
     assert CropRule.from_json(sample.record.crop["rule"]) == RULE
+
+
+def test_a_window_of_the_sound_is_that_of_the_whole_whoever_wrote_the_wav(shards):
+    sample = next(read_split(shards, "train"))
+    wav = sample.members["wav"][:]
+    chunk = b"LIST" + (4).to_bytes(4, "little") + b"note"
+    longer = wav[:4] + (len(wav) - 8 + len(chunk)).to_bytes(4, "little") + wav[8:36] + chunk + wav[36:]
+    other = Sample(sample.key, sample.record, {**sample.members, "wav": longer})
+    whole = sample.pcm()
+    assert len(whole) == sample.record.samples
+    for start, count in [(0, 640), (1000, 25000), (25000, None), (25600, 10), (30000, 10)]:
+        part = whole[start : None if count is None else start + count]
+        assert np.array_equal(sample.pcm(start, count), part)
+        assert np.array_equal(other.pcm(start, count), part)
 
 
 def _tar(path, members):

@@ -106,7 +106,7 @@ def test_a_mixture_draws_from_each_data_set_by_its_weight(shards, others):
     share = sum(key in first for key in rows) / len(rows)
     assert set(rows) == first | second
     assert abs(share - 0.75) < 4 * (0.75 * 0.25 / len(rows)) ** 0.5
-    assert len(data.val_dataloader().dataset) == sum(len(list(read_split(f, "val"))) for f in (shards, others))
+    assert data.val_dataloader().dataset.examples == sum(len(list(read_split(f, "val"))) for f in (shards, others))
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
@@ -114,13 +114,13 @@ def test_a_mixture_draws_from_each_data_set_by_its_weight(shards, others):
 def test_evaluation_gives_every_example_once_over_all_ranks(shards, others, world, workers):
     data = frame_pairs([ShardSource(str(shards)), ShardSource(str(others))])
     sets = [source.split("val") for source in data.sources]
-    once = [row["key"] for row in EvaluationStream(sets, data.draw(), 0, per_clip=2)]
+    once = [key for batch in EvaluationStream(sets, data.draw(), 0, per_clip=2) for key in batch["key"]]
     given = [[] for _ in range(world)]
     for rank in range(world):
         stream = EvaluationStream(sets, data.draw(), 0, 2, rank, world, batch_size=2)
-        batches = torch.utils.data.DataLoader(stream, batch_size=2, num_workers=workers)
+        batches = torch.utils.data.DataLoader(stream, batch_size=None, num_workers=workers)
         given[rank] = [key for batch in batches for key in batch["key"]]
-        assert len(given[rank]) == len(stream)
+        assert len(given[rank]) == stream.examples
         assert len(list(batches)) == len(batches)
     dealt = itertools.chain.from_iterable(itertools.zip_longest(*given))
     assert [key for key in dealt if key is not None] == once

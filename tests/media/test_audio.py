@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2tf.media.audio import (
+    WAV_HEADER,
     decode_wav,
     encode_wav,
     fit_seconds,
     frame_count,
+    plain_wav_header,
     power_law_spectrogram,
     read_audio,
     write_wav,
@@ -73,6 +75,7 @@ def test_any_window_of_a_wav_is_that_window_of_the_whole(start, count):
     data = encode_wav(waveform)
     assert np.abs(decode_wav(data) - waveform).max() < 2e-5
     assert np.array_equal(decode_wav(data, start, count), decode_wav(data)[start : start + count])
+    assert data[:WAV_HEADER] == plain_wav_header(300)
 
 
 def test_a_written_wav_is_read_back(tmp_path):
