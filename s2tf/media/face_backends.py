@@ -203,11 +203,15 @@ class FaceAlignmentLandmarks:
                 f"landmarks: face-alignment needs its weights at {weights}; s2tf downloads nothing: let the "
                 "face-alignment package fetch them on a machine with network, and copy the file there"
             )
-        kinds = face_alignment.LandmarksType
-        # Named _2D up to 1.3.x and TWO_D from 1.4 on.
-        kind = kinds.TWO_D if hasattr(kinds, "TWO_D") else kinds._2D
-        # The detector 'folder' has no weights; boxes always come from our own detectors.
-        self._network = face_alignment.FaceAlignment(kind, device="cpu", face_detector="folder", flip_input=False)
+        # The detector 'folder' has no weights; boxes always come from our own detectors. Not compiled: a compiler's
+        # start takes longer than most clips, and its cache would lie in the user's home.
+        self._network = face_alignment.FaceAlignment(
+            face_alignment.LandmarksType.TWO_D,
+            device="cpu",
+            face_detector="folder",
+            flip_input=False,
+            compile=False,
+        )
 
     def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> np.ndarray:
         """See `LandmarkFinder.landmarks`."""

@@ -4,10 +4,17 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2tf.media.face_backends import MESH_TO_IBUG, open_detector, open_landmarks
+from s2tf.media.face_backends import (
+    FACE_ALIGNMENT_WEIGHTS,
+    MESH_TO_IBUG,
+    FaceAlignmentLandmarks,
+    open_detector,
+    open_landmarks,
+)
 from s2tf.media.faces import (
     CropRule,
     FaceBox,
@@ -150,9 +157,27 @@ def test_a_missing_mediapipe_says_how_to_install_it():
 
 
 def test_face_alignment_without_weights_downloads_nothing(monkeypatch, tmp_path):
-    pytest.importorskip("face_alignment", reason="needs the extra `face-alignment`")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    from s2tf.media.face_backends import FaceAlignmentLandmarks
-
     with pytest.raises(FileNotFoundError, match="2DFAN4"):
         FaceAlignmentLandmarks()
+
+
+@pytest.mark.slow
+def test_face_alignment_follows_the_face_it_was_pointed_to(monkeypatch, tmp_path):
+    from face_alignment.models import FAN
+
+    torch.manual_seed(0)
+    weights = tmp_path / "hub" / "checkpoints" / FACE_ALIGNMENT_WEIGHTS
+    weights.parent.mkdir(parents=True)
+    torch.save(FAN(4).state_dict(), weights)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    finder = FaceAlignmentLandmarks()
+    frames = np.random.default_rng(0).integers(0, 255, (2, 200, 240, 3), np.uint8)
+    box = FaceBox(80, 60, 160, 140)
+    points = finder.landmarks(frames, box, start=1)
+    assert points.shape == (2, 68, 2)
+    assert np.isfinite(points).all()
+    # Weights that were never trained say nothing of a face, but they say the same wherever the picture is shifted to.
+    shifted = np.roll(frames, (8, -16), axis=(1, 2))
+    moved = finder.landmarks(shifted[1:], FaceBox(64, 68, 144, 148))
+    assert np.allclose(moved[0], points[1] + [-16, 8], atol=1e-3)
