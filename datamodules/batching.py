@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from datamodules.samples import ShardError
+from datamodules.errors import ShardError
 
 Row = dict[str, Any]
 """By the batch's names: strings, arrays or NumPy's numbers; the same names, types and shapes in every row."""

@@ -9,7 +9,9 @@ import torch
 
 from datamodules.base import ShardDataModule
 from datamodules.batching import Row
-from datamodules.samples import Sample, ShardError, decode_jpeg
+from datamodules.encoding import decode_jpeg
+from datamodules.errors import ShardError
+from datamodules.samples import Sample
 from datamodules.sources import ShardSource
 from s2tf.media.faces import resize
 from s2tf.media.lips import canonical_lips, has_frame

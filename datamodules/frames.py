@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from datamodules.base import ShardDataModule
 from datamodules.batching import Row
-from datamodules.samples import Sample, decode_jpeg
+from datamodules.encoding import decode_jpeg
+from datamodules.samples import Sample
 from datamodules.sources import ShardSource
 from s2tf.media.faces import resize
 

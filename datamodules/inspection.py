@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from datamodules.errors import ShardError
 from datamodules.order import generator
 from datamodules.reading import read_clips
-from datamodules.samples import GENDERS, MOTION, SPLITS, WAV, Sample, ShardError
+from datamodules.records import GENDERS, SPLITS
+from datamodules.samples import FEATURES, MESH, MOTION, WAV, Sample
 from datamodules.sources import OpenSource, ShardSource, open_source
 
 
@@ -31,6 +33,8 @@ class SplitReport:
     silent: int = 0
     """Clips without a sound track."""
     with_motion: int = 0
+    with_features: int = 0
+    with_mesh: int = 0
 
     def add(self, sample: Sample) -> None:
         """Count a clip."""
@@ -43,6 +47,8 @@ class SplitReport:
         self.datasets[record.dataset] += 1
         self.silent += WAV not in sample.members
         self.with_motion += MOTION in sample.members
+        self.with_features += FEATURES in sample.members
+        self.with_mesh += MESH in sample.members
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -57,6 +63,8 @@ class SplitReport:
             "datasets": dict(sorted(self.datasets.items())),
             "silent": self.silent,
             "with_motion": self.with_motion,
+            "with_features": self.with_features,
+            "with_mesh": self.with_mesh,
         }
 
 
@@ -163,7 +171,9 @@ def _decode(sample: Sample) -> None:
     for index in range(sample.record.frames):
         sample.frame(index)
     sample.landmarks()
+    sample.mesh()
     sample.motion()
+    sample.features()
     sample.truth()
     if WAV in sample.members and (got := len(sample.pcm())) != sample.record.samples:
         raise ShardError(f"sample {sample.key!r}: {WAV} has {got} samples, its record says {sample.record.samples}")

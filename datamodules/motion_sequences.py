@@ -2,12 +2,14 @@
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from datamodules.base import ShardDataModule
 from datamodules.batching import Row
-from datamodules.samples import Sample, ShardError
+from datamodules.errors import ShardError
+from datamodules.samples import FEATURES, Sample
 from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
 from s2tf.media.lips import canonical_lips, to_picture_units
@@ -25,6 +27,8 @@ class MotionSequenceExample:
     """(T' + 1, 68, 2) in pixels: the reference frame, then the window; T' < T where the clip is shorter."""
     motion: np.ndarray | None
     """(T', m)."""
+    features: np.ndarray | None
+    """(2 T', C)."""
     frames: int
 
     def decode(self) -> Row:
@@ -44,6 +48,8 @@ class MotionSequenceExample:
         }
         if self.motion is not None:
             row["motion"] = _repeat_edge(self.motion, self.frames)
+        if self.features is not None:
+            row["features"] = _repeat_edge(self.features, 2 * self.frames)
         return row
 
 
@@ -59,6 +65,7 @@ class MotionSequenceDraw:
 
     frames: int
     per_clip: int
+    features: bool = False
 
     def train(self, sample: Sample, rng: random.Random) -> list[MotionSequenceExample]:
         """Random windows, each with the lips of a random frame of the clip as the reference."""
@@ -76,15 +83,17 @@ class MotionSequenceDraw:
         record = sample.record
         start = rng.randint(0, max(0, record.frames - self.frames))
         stop = min(start + self.frames, record.frames)
-        landmarks = sample.landmarks()
         reference = rng.randrange(record.frames)
-        motion = sample.motion()
+        features = sample.features(start, stop) if self.features else None
+        if self.features and features is None:
+            raise ShardError(f"sample {sample.key!r} has no speech features ({FEATURES})")
         return MotionSequenceExample(
             key=sample.key,
             stored=record.size,
             pcm=sample.pcm(start * SAMPLES_PER_FRAME, (stop - start) * SAMPLES_PER_FRAME),
-            landmarks=np.concatenate([landmarks[reference : reference + 1], landmarks[start:stop]]),
-            motion=motion[start:stop].copy() if motion is not None else None,
+            landmarks=np.concatenate([sample.landmarks(reference, reference + 1), sample.landmarks(start, stop)]),
+            motion=sample.motion(start, stop),
+            features=features,
             frames=self.frames,
         )
 
@@ -102,6 +111,8 @@ class MotionSequenceData(ShardDataModule):
         num_workers: Processes that decode; 0: the training process itself.
         frames: Length of the window, T.
         require_motion: Motion codes are needed: without them in the shards, setup fails.
+        features: Give the speech features that the shards hold (`s2tf features`), which the stage then need not
+            compute, and which saw the whole recording.
         windows_per_clip: Windows drawn from each clip that training reads.
         windows: Windows of each clip in validation and test.
         seed: Of every random choice.
@@ -116,6 +127,7 @@ class MotionSequenceData(ShardDataModule):
         num_workers: int = 2,
         frames: int = 50,
         require_motion: bool = False,
+        features: bool = False,
         windows_per_clip: int = 1,
         windows: int = 1,
         seed: int = 0,
@@ -129,21 +141,42 @@ class MotionSequenceData(ShardDataModule):
             )
         self.frames = frames
         self.require_motion = require_motion
+        self.features = features
         self.windows_per_clip = windows_per_clip
 
     def draw(self) -> MotionSequenceDraw:
         """A window of a clip."""
-        return MotionSequenceDraw(self.frames, self.windows_per_clip)
+        return MotionSequenceDraw(self.frames, self.windows_per_clip, self.features)
+
+    @property
+    def stored_features(self) -> dict[str, Any] | None:
+        """Of which network the features are that the batches bring along: `network`, `fingerprint`, `dim`."""
+        return self.sources[0].manifest["features"] if self.features else None
+
+    def finish(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.finish`; features are stored and sent at half precision."""
+        batch = super().finish(batch)
+        return {**batch, "features": batch["features"].float()} if "features" in batch else batch
 
     def check_manifest(self, shards: str, manifest: dict) -> None:
-        """Motion codes are there if they are required.
+        """Motion codes and features are there if they are wanted.
 
         Raises:
-            ValueError: They are not; says which command makes them.
+            ValueError: They are not, and which command makes them; or another data set's are of another network.
         """
         super().check_manifest(shards, manifest)
         if self.require_motion and "motion" not in manifest:
             raise ValueError(
                 f"data.init_args.shards: {shards!r} has no motion codes (motion.npy): `s2tf codes` copies a shard "
                 "folder and adds them, by a trained motion autoencoder"
+            )
+        if self.features and "features" not in manifest:
+            raise ValueError(
+                f"data.init_args.features: {shards!r} has no speech features (features.npy): `s2tf features` copies a "
+                "shard folder and adds them"
+            )
+        if self.features and manifest["features"] != self.stored_features:
+            raise ValueError(
+                f"data.init_args.shards: {shards!r} has speech features of {manifest['features']}, the first data set "
+                f"of {self.stored_features}: they must be of one network"
             )

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import BinaryIO
 
-from datamodules.samples import JSON, KEY, Member, Sample, ShardError
+from datamodules.encoding import Bytes
+from datamodules.errors import ShardError
+from datamodules.samples import JSON, KEY, Sample
 from datamodules.sources import open_url
 
 Slot = tuple[int, int]
@@ -87,7 +89,7 @@ def _local(path: str, start: int) -> Iterator[Sample | ShardError]:
         yield ShardError(f"{path}: {error.strerror or error}")
         return
     for key, slots in entries[start:]:
-        members: dict[str, Member] = {name: FileMember(file, *slot) for name, slot in slots.items()}
+        members: dict[str, Bytes] = {name: FileMember(file, *slot) for name, slot in slots.items()}
         yield _sample(path, key, members)
     if broken is not None:
         yield broken
@@ -141,7 +143,7 @@ def stream_clips(url: str, start: int = 0) -> Iterator[Sample | ShardError]:
 
 
 def _stream_clips(url: str, stream: BinaryIO, start: int) -> Iterator[Sample | ShardError]:
-    key, members, number = "", dict[str, Member](), 0
+    key, members, number = "", dict[str, Bytes](), 0
     try:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for info in tar:
@@ -175,7 +177,7 @@ def _names(info: tarfile.TarInfo) -> tuple[str, str]:
     return key, member
 
 
-def _sample(url: str, key: str, members: Mapping[str, Member]) -> Sample | ShardError:
+def _sample(url: str, key: str, members: Mapping[str, Bytes]) -> Sample | ShardError:
     try:
         return Sample.from_members(key, {**members, JSON: members[JSON][:]} if JSON in members else members)
     except (ShardError, OSError) as error:

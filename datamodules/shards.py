@@ -1,24 +1,24 @@
 """Shards: WebDataset tar files of clips, written so that a file under its name is complete, and read with checks.
 
 A sample's members are `<key>.json` (its `ClipRecord`), `<key>.wav` (16 kHz mono 16-bit), `<key>.frames.mjpeg` (its
-JPEGs one after the other; the record's offsets find each), `<key>.landmarks.npy` (T, 68, 2), where motion codes
-were computed `<key>.motion.npy` (T, m), and of synthetic speakers `<key>.truth.json`. Nothing pickled is ever decoded.
+JPEGs one after the other; the record's offsets find each), `<key>.landmarks.npy` (T, 68, 2), where the landmarks came
+from a face mesh `<key>.mesh.npy` (T, 478, 3), where they were added (`datamodules.additions`) `<key>.motion.npy` (T, m)
+and `<key>.features.npy` (2 T, C), and of synthetic speakers `<key>.truth.json`. Nothing pickled is ever decoded.
 """
 
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from datamodules.aside import written_aside
+from datamodules.errors import ShardError
 from datamodules.reading import read_clips, stream_clips
-from datamodules.samples import MEMBERS, MOTION, Sample, ShardError, encode_array
+from datamodules.samples import MEMBERS, Sample
 from datamodules.sources import MANIFEST, ShardSource, open_source
 from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
@@ -92,45 +92,3 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     with written_aside(folder / MANIFEST, "w") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
         file.write("\n")
-
-
-def copy_with_motion(
-    source: str | Path,
-    out: str | Path,
-    compute: Callable[[Sample], np.ndarray],
-    on_sample: Callable[[int, int], None] | None = None,
-) -> None:
-    """Copy a shard folder, with `motion.npy` added to every sample.
-
-    Args:
-        source: A complete shard folder.
-        out: The new folder; made when missing, must hold no shards.
-        compute: Gives a sample's motion codes, (T, m).
-        on_sample: Called with samples done and samples in all.
-
-    Raises:
-        ValueError: `compute` gives another number of rows than the sample has frames, or `out` holds shards.
-    """
-    out = Path(out)
-    manifest = load_manifest(source)
-    out.mkdir(parents=True, exist_ok=True)
-    if any(out.glob("*.tar")):
-        raise ValueError(f"{out} holds shards already: give an empty folder")
-    total = sum(sum(entry["shards"].values()) for entry in manifest["splits"].values())
-    done, dim = 0, 0
-    for entry in manifest["splits"].values():
-        for name, count in sorted(entry["shards"].items()):
-            with new_shard(out / name) as writer:
-                for sample in read_shard(Path(source) / name, count):
-                    codes = np.asarray(compute(sample), np.float32)
-                    if codes.ndim != 2 or len(codes) != sample.record.frames:
-                        raise ValueError(
-                            f"sample {sample.key!r}: motion codes of shape {codes.shape} for {sample.record.frames} "
-                            "frames"
-                        )
-                    members = {name: member[:] for name, member in sample.members.items()}
-                    writer.write(sample.key, {**members, MOTION: encode_array(codes)})
-                    done, dim = done + 1, codes.shape[1]
-                    if on_sample is not None:
-                        on_sample(done, total)
-    write_manifest(out, {**manifest, "motion": {"dim": dim}})

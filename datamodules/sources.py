@@ -14,7 +14,8 @@ import braceexpand
 import numpy as np
 import webdataset as wds
 
-from datamodules.samples import SPLITS, ShardError
+from datamodules.errors import ShardError
+from datamodules.records import SPLITS
 
 MANIFEST = "manifest.json"
 KEY = "data.init_args.shards"

@@ -10,7 +10,9 @@ import numpy as np
 
 from datamodules.base import ShardDataModule
 from datamodules.batching import Row, new_tensor
-from datamodules.samples import GENDERS, Sample, decode_jpeg
+from datamodules.encoding import decode_jpeg
+from datamodules.records import GENDERS
+from datamodules.samples import Sample
 from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
 from s2tf.media.faces import resize

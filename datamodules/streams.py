@@ -12,9 +12,10 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from datamodules.batching import Row, batches
+from datamodules.errors import ShardError
 from datamodules.order import ClipOrder, Mixture, generator
 from datamodules.reading import read_clips
-from datamodules.samples import Sample, ShardError
+from datamodules.samples import Sample
 from datamodules.sources import ShardSet
 
 log = logging.getLogger(__name__)

@@ -58,6 +58,8 @@ class MotionSequenceBatch(TypedDict):
     """(B, 20, 2) canonical lip landmarks of a random frame of the same clip."""
     motion: Tensor
     """(B, T, m) motion codes z_m; present only where the shards hold them (`motion.npy`)."""
+    features: Tensor
+    """(B, 2 T, C) speech features of the whole clip; present only where the data are asked for them."""
 
 
 class FrameBatch(TypedDict):

@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": "validate",
     "test": "test",
     "prior": "prior",
+    "features": "features",
     "codes": "codes",
     "judges": "judges",
     "portrait": "portrait",

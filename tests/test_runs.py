@@ -10,7 +10,8 @@ from fit_ranks import InterruptAfter, InterruptionError, WriteKeys
 from rich.console import Console
 from tiny_shards import tiny_shards
 
-from datamodules.shards import copy_with_motion
+from datamodules.additions import Addition, add_member
+from datamodules.samples import MOTION
 from s2tf.callbacks import progress
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.commands.demo_chain import EXPERIMENTS
@@ -58,9 +59,8 @@ def test_progress_says_stage_step_loss_and_time_left(overrides, tmp_path, monkey
 @pytest.mark.slow
 def test_statistics_of_the_codes_take_no_batch_away_from_the_training(overrides, tmp_path):
     shards = overrides[0].partition("=")[2]
-    copy_with_motion(
-        shards, tmp_path / "codes", lambda sample: np.random.default_rng(0).normal(size=(sample.record.frames, 20))
-    )
+    codes = Addition(MOTION, {"dim": 20}, lambda clip: np.random.default_rng(0).normal(size=(clip.record.frames, 20)))
+    add_member(shards, tmp_path / "codes", codes)
     settings = [f"vars.shards={tmp_path / 'codes'}", "trainer.max_steps=3", "data.init_args.batch_size=2"]
     (tmp_path / "keys").mkdir()
     fit(EXPERIMENTS / "motion_diffusion.yaml", settings, tmp_path / "runs", [WriteKeys(tmp_path / "keys")])

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from datamodules.samples import encode_jpegs
+from datamodules.encoding import encode_jpegs
 
 QUALITY = 92
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from datamodules.encoding import encode_array, encode_jpegs
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
-from datamodules.samples import FRAMES, JSON, LANDMARKS, TRUTH, WAV, ClipRecord, encode_array, encode_jpegs
+from datamodules.records import ClipRecord
+from datamodules.samples import FRAMES, JSON, LANDMARKS, TRUTH, WAV
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
 from s2tf.media.faces import CropRule, crop, square_box, to_crop
 from s2tf.media.tracking import FaceError, FaceSettings, track_face

@@ -20,7 +20,8 @@ from datamodules.prepare.files import MAX_KEY
 from datamodules.prepare.recording import Recording
 from datamodules.prepare.summary import Failure, PrepareSummary
 from datamodules.prepare.workers import Job, results
-from datamodules.samples import KEY, SPLITS
+from datamodules.records import SPLITS
+from datamodules.samples import KEY
 from datamodules.shards import AUDIO_SETTINGS, new_shard, write_manifest
 from datamodules.sources import MANIFEST
 from s2tf.media.faces import CropRule

@@ -2,49 +2,58 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datamodules.additions import Added
+    from s2tf.commands.copying import OnClip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("shards", type=Path, help="a shard folder of `s2tf prepare`")
+    from s2tf.commands.copying import add_copy_arguments
+
+    add_copy_arguments(parser)
     parser.add_argument("--autoencoder", type=Path, required=True, help="RUN/networks/motion_autoencoder")
-    parser.add_argument("--out", type=Path, required=True, help="the new shard folder")
-    parser.add_argument("--device", default="cpu", help="where to encode, such as cuda (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Encode, and print how much."""
-    from s2tf.errors import UserError
+    from s2tf.commands.copying import copy_with_progress
 
-    try:
-        count = write_codes(args.shards, args.autoencoder, args.out, args.device)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    print(f"{count} clips with motion codes: {args.out}")
-    return 0
+    return copy_with_progress(
+        args,
+        "motion codes",
+        lambda on_clip: write_codes(args.shards, args.autoencoder, args.out, args.device, args.part, on_clip),
+    )
 
 
-def write_codes(shards: Path, autoencoder: Path, out: Path, device: str = "cpu", batch: int = 64) -> int:
-    """Copy `shards` to `out` with `motion.npy` (T, m) in every sample; returns the number of clips.
+def write_codes(
+    shards: Path,
+    autoencoder: Path,
+    out: Path,
+    device: str = "cpu",
+    part: tuple[int, int] = (1, 1),
+    on_clip: "OnClip | None" = None,
+    batch: int = 64,
+) -> "Added":
+    """Copy `shards` to `out` with `motion.npy` (T, m) in every sample; see `datamodules.additions.add_member`.
 
     Raises:
         FileNotFoundError: the shards or the autoencoder's folder are absent.
-        ValueError: `out` holds shards already.
+        ValueError: `out` holds other shards.
     """
     import numpy as np
     import torch
 
-    from datamodules.samples import Sample
-    from datamodules.shards import copy_with_motion
+    from datamodules.additions import Addition, add_member
+    from datamodules.samples import MOTION, Sample
     from s2tf.media.faces import resize
     from s2tf.models.motion_autoencoder import MotionAutoencoder
 
-    network = MotionAutoencoder.from_pretrained(autoencoder).to(device)
-    done = 0
-
-    def count(samples: int, total: int) -> None:
-        nonlocal done
-        done = samples
+    network = MotionAutoencoder.from_pretrained(autoencoder)
+    about = {"dim": network.motion_dim, "network": type(network).__name__, "fingerprint": network.fingerprint()}
+    network.to(device)
 
     @torch.no_grad()
     def encode(sample: Sample) -> np.ndarray:
@@ -55,5 +64,4 @@ def write_codes(shards: Path, autoencoder: Path, out: Path, device: str = "cpu",
             codes.append(network.encode_motion(pictures).float().cpu())
         return torch.cat(codes).numpy()
 
-    copy_with_motion(shards, out, encode, count)
-    return done
+    return add_member(shards, out, Addition(MOTION, about, encode), part, on_clip)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    from s2tf.commands.copying import part
+
     parser.add_argument("dataset", choices=sorted(READERS), help="what SOURCE is")
     parser.add_argument(
         "source",
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--size", type=int, default=256, help="side of the stored faces in pixels (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
-    parser.add_argument("--part", type=_part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
+    parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
     parser.add_argument("--min-seconds", type=float, default=1.0, help="shorter clips fail (%(default)s)")
     parser.add_argument("--max-seconds", type=float, help="longer clips are cut to this (not cut)")
     parser.add_argument(
@@ -43,14 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     synthetic = parser.add_argument_group("synthetic")
     synthetic.add_argument("--clips", type=int, default=2, help="clips of each speaker (%(default)s)")
     synthetic.add_argument("--seconds", type=float, default=4.0, help="length of each clip (%(default)s)")
-
-
-def _part(text: str) -> tuple[int, int]:
-    """`3/64`."""
-    number, _, parts = text.partition("/")
-    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"{text!r}, expected I/N such as 3/64")
-    return int(number), int(parts)
 
 
 def run(args: argparse.Namespace) -> int:

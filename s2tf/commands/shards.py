@@ -73,7 +73,9 @@ def _table(folder: Path, report: "ShardReport") -> "Table":
         "pixels": lambda split: ", ".join(split["sizes"]),
         "data sets": lambda split: ", ".join(split["datasets"]),
         "without sound": lambda split: str(split["silent"]),
+        "with face mesh": lambda split: str(split["with_mesh"]),
         "with motion codes": lambda split: str(split["with_motion"]),
+        "with speech features": lambda split: str(split["with_features"]),
     }
     for name, text in lines.items():
         table.add_row(name, *(text(split) for split in splits.values()))

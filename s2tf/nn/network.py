@@ -1,12 +1,14 @@
 """The base class of every network: it remembers how it was built, and so can be saved and loaded without Lightning."""
 
 import functools
+import hashlib
 import importlib
 import inspect
 import json
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 import torch.nn as nn
 from safetensors.torch import load_model, save_model
 
@@ -45,6 +47,14 @@ class Network(nn.Module):
     def parameter_count(self) -> int:
         """The number of parameters, trained or frozen."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def fingerprint(self) -> str:
+        """A hash of the class's name and of every weight: what a network has computed is stored with it."""
+        digest = hashlib.sha256(type(self).__name__.encode())
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()[:16]
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `weights.safetensors` into `folder`, which is made if it is absent."""

@@ -11,7 +11,7 @@ from s2tf.models.lip_landmarks import LipLandmarks
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
-from s2tf.stages.speech import checked_features, restorable
+from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
 
 
 class LipLandmarksStage(Stage):
@@ -47,14 +47,18 @@ class LipLandmarksStage(Stage):
         """`speech_features` and `lip_landmarks`."""
         return {"speech_features": self.speech_features, "lip_landmarks": self.lip_landmarks}
 
-    def predict_lips(self, waveform: Tensor, reference_lips: Tensor, frames: int) -> Tensor:
-        """Canonical lips (B, T, 20, 2) for speech (B, S) of T frames and a reference's lips (B, 20, 2)."""
-        return self.lip_landmarks(self.speech_features(waveform, frames), reference_lips)
+    def setup(self, stage: str) -> None:
+        """Check that features which the data bring along are those of this network."""
+        check_stored_features(self.trainer, self.speech_features)
+
+    def predict_lips(self, batch: MotionSequenceBatch) -> Tensor:
+        """Canonical lips (B, T, 20, 2) for a batch's speech and its reference's lips."""
+        features = features_of(batch, self.speech_features, batch["lips"].shape[1])
+        return self.lip_landmarks(features, batch["reference_lips"])
 
     def losses(self, batch: MotionSequenceBatch) -> dict[str, Tensor]:
         """The named terms and their weighted sum `loss`; in units of the outer-eye distance."""
-        lips = self.predict_lips(batch["waveform"], batch["reference_lips"], batch["lips"].shape[1])
-        return self._losses(lips, batch["lips"])
+        return self._losses(self.predict_lips(batch), batch["lips"])
 
     def training_step(self, batch: MotionSequenceBatch, batch_idx: int) -> Tensor:
         """One step on a batch of sequences."""
@@ -65,7 +69,7 @@ class LipLandmarksStage(Stage):
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
         """Log the losses, that of the reference standing still, and the correlation of the mouth's opening."""
         true = batch["lips"]
-        lips = self.predict_lips(batch["waveform"], batch["reference_lips"], true.shape[1])
+        lips = self.predict_lips(batch)
         values = self._losses(lips, true) | {
             "reference_l1": F.l1_loss(batch["reference_lips"][:, None].expand_as(true), true),
             "opening_correlation": correlation(opening(lips), opening(true)),

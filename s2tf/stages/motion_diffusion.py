@@ -14,7 +14,7 @@ from s2tf.models.motion_unet import MotionUNet
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
-from s2tf.stages.speech import checked_features, restorable
+from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
 
 VALIDATION_SEED = 0
 VALIDATION_DRAWS = 4
@@ -68,6 +68,10 @@ class MotionDiffusionStage(Stage):
         """`speech_features` and `motion_diffusion`."""
         return {"speech_features": self.speech_features, "motion_diffusion": self.diffusion}
 
+    def setup(self, stage: str) -> None:
+        """Check that features which the data bring along are those of this network."""
+        check_stored_features(self.trainer, self.speech_features)
+
     def losses(
         self,
         batch: MotionSequenceBatch,
@@ -77,7 +81,7 @@ class MotionDiffusionStage(Stage):
     ) -> dict[str, Tensor]:
         """The denoising loss (Eq. 20) as `loss`."""
         codes = _codes(batch)
-        features = self.speech_features(batch["waveform"], codes.shape[1])
+        features = features_of(batch, self.speech_features, codes.shape[1])
         loss = self.diffusion.loss(codes, features, draws, speech_dropout, self.start_dropout, generator)
         return {"loss": loss}
 

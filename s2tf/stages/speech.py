@@ -1,5 +1,9 @@
 """What the two stages that read speech features share."""
 
+import lightning as L
+from torch import Tensor
+
+from s2tf.batches import MotionSequenceBatch
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.nn.network import Network
 
@@ -25,3 +29,31 @@ def restorable(speech_features: SpeechFeatures) -> tuple[str, ...]:
     It keeps itself frozen, and comes back from its own folder. Learned weights of its layers stay in.
     """
     return tuple(f"speech_features.{part}" for part in speech_features.restorable_parts)
+
+
+def features_of(batch: MotionSequenceBatch, speech_features: SpeechFeatures, frames: int) -> Tensor:
+    """The speech features (B, 2 T, C) of a batch: those that the data bring along, else the network's."""
+    return batch["features"] if "features" in batch else speech_features(batch["waveform"], frames)
+
+
+def check_stored_features(trainer: L.Trainer, speech_features: SpeechFeatures) -> None:
+    """Compare the network with the one that the data's stored features are of, where they bring any.
+
+    Raises:
+        ValueError: They are another network's, or the network is to be trained.
+    """
+    stored = getattr(getattr(trainer, "datamodule", None), "stored_features", None)
+    if stored is None:
+        return
+    if any(parameter.requires_grad for parameter in speech_features.parameters()):
+        raise ValueError(
+            "data.init_args.features: stored features do not change, but model.init_args.speech_features is trained "
+            "(trainable: true, or layers: weighted); set one of the two to false, or layers to last"
+        )
+    fingerprint = speech_features.fingerprint()
+    if fingerprint != stored["fingerprint"]:
+        raise ValueError(
+            f"data.init_args.features: the shards hold features of {stored['network']} {stored['fingerprint']}, but "
+            f"model.init_args.speech_features is {type(speech_features).__name__} {fingerprint}: `s2tf features` "
+            "writes those of this network"
+        )

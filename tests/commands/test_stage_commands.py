@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 from tiny_shards import tiny_shards
+from transformers import HubertConfig, HubertModel
 
 from datamodules.shards import read_split
 from s2tf.cli import main
@@ -13,6 +15,7 @@ from s2tf.commands.demo_chain import EXPERIMENTS
 from s2tf.commands.judges import JudgeData, make_judges
 from s2tf.metrics.judges import Judges, JudgeTraining
 from s2tf.models.face_prior import FacePrior
+from s2tf.models.pretrained_speech import HubertFeatures
 from s2tf.nn.network import load_network
 
 pytestmark = pytest.mark.slow
@@ -52,8 +55,35 @@ def test_every_clip_gets_its_motion_codes(tmp_path, capsys):
     autoencoder = load_network(str(network))
     for sample in read_split(tmp_path / "codes", "test"):
         assert sample.motion().shape == (sample.record.frames, autoencoder.motion_dim)
-    assert main(["codes", str(shards), "--autoencoder", str(network), "--out", str(tmp_path / "codes")]) == 2
-    assert str(tmp_path / "codes") in capsys.readouterr().err
+    again = ["codes", str(tmp_path / "codes"), "--autoencoder", str(network), "--out", str(shards)]
+    assert main(again) == 2
+    assert f"{shards} holds shards" in capsys.readouterr().err
+
+
+def test_motion_is_learned_from_features_of_the_whole_recording(shards, tmp_path, capsys):
+    hubert = tmp_path / "random" / "hubert"
+    config = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    small = HubertConfig(**config, conv_dim=[8] * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2)
+    HubertModel(small).save_pretrained(hubert)
+    assert main(["features", str(shards), "--hubert", str(hubert), "--out", str(tmp_path / "features")]) == 0
+    assert "6 clips with speech features" in capsys.readouterr().out
+    assert main(["shards", str(tmp_path / "features"), "--verify"]) == 0
+    network = HubertFeatures(str(hubert)).requires_grad_(False)
+    for sample in read_split(tmp_path / "features", "train"):
+        whole = network(torch.from_numpy(sample.waveform())[None], sample.record.frames)[0].numpy()
+        assert sample.features().shape == (2 * sample.record.frames, 16)
+        assert np.allclose(sample.features(), whole, atol=1e-2)
+    settings = [
+        f"vars.shards={tmp_path / 'features'}",
+        "trainer.max_steps=2",
+        "data.init_args.batch_size=2",
+        "data.init_args.features=true",
+        f"model.init_args.speech_features={{class_path: s2tf.models.pretrained_speech.HubertFeatures, "
+        f"init_args: {{weights: {hubert}}}}}",
+        "model.init_args.lip_landmarks.init_args.feature_dim=16",
+    ]
+    experiment = str(EXPERIMENTS / "lip_landmarks.yaml")
+    assert main(["fit", experiment, *settings, "--runs", str(tmp_path / "runs")]) == 0
 
 
 def test_judges_are_the_same_after_loading_and_say_how_well_they_read(tmp_path):

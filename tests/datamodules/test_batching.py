@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from datamodules.batching import batches
-from datamodules.samples import ShardError
+from datamodules.errors import ShardError
 
 
 def rows(count):

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from tiny_shards import tiny_shards
 
+from datamodules.errors import ShardError
 from datamodules.inspection import inspect
-from datamodules.samples import ShardError
 from datamodules.shards import load_manifest, new_shard, read_shard, read_split
 from s2tf.cli import main
 

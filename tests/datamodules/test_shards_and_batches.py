@@ -11,14 +11,16 @@ import pytest
 import torch
 from tiny_shards import tiny_shards
 
+from datamodules.additions import Addition, add_member
+from datamodules.errors import ShardError
 from datamodules.frame_pairs import FramePairData
 from datamodules.frames import FrameData
 from datamodules.motion_sequences import MotionSequenceData
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.samples import Sample, ShardError
-from datamodules.shards import copy_with_motion, load_manifest, read_shard, read_split
+from datamodules.samples import MOTION, Sample
+from datamodules.shards import load_manifest, read_shard, read_split
 from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.media.faces import CropRule
 
@@ -216,7 +218,8 @@ def test_motion_codes_are_added_and_asked_for(shards, tmp_path):
     without = MotionSequenceData(str(shards), batch_size=1, num_workers=0, frames=20, require_motion=True)
     with pytest.raises(ValueError, match="s2tf codes"):
         without.setup("fit")
-    copy_with_motion(shards, tmp_path / "codes", lambda s: np.full((s.record.frames, 3), s.record.frames, np.float32))
+    codes = Addition(MOTION, {"dim": 3}, lambda s: np.full((s.record.frames, 3), s.record.frames))
+    add_member(shards, tmp_path / "codes", codes)
     data = MotionSequenceData(str(tmp_path / "codes"), batch_size=1, num_workers=0, frames=20, require_motion=True)
     data.setup("fit")
     assert torch.equal(next(iter(data.val_dataloader()))["motion"], torch.full((1, 20, 3), 40.0))

@@ -13,9 +13,9 @@ import pytest
 import torch
 from tiny_shards import tiny_shards
 
+from datamodules.errors import ShardError
 from datamodules.frame_pairs import FramePairData
 from datamodules.motion_sequences import MotionSequenceData
-from datamodules.samples import ShardError
 from datamodules.shards import load_manifest, read_split
 from datamodules.sources import ShardSource
 from datamodules.speech_portrait import SpeechPortraitData

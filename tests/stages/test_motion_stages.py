@@ -56,8 +56,8 @@ def batch(rows=16):
     return next(iter(loader(make_rows(rows), rows)))
 
 
-def lip_stage(**kwargs):
-    return LipLandmarksStage(LogMelFeatures(16), LipLandmarks(16, 24, 1), learning_rate=5e-3, **kwargs)
+def lip_stage(features=None, **kwargs):
+    return LipLandmarksStage(features or LogMelFeatures(16), LipLandmarks(16, 24, 1), learning_rate=5e-3, **kwargs)
 
 
 def motion_stage(features=None, **kwargs):
@@ -151,6 +151,38 @@ def test_shards_without_codes_are_named():
     del rows["motion"]
     with pytest.raises(ValueError, match=r"no motion codes \(motion\.npy\)"):
         motion_stage().losses(rows, 1, 0.0)
+
+
+class Stored(L.LightningDataModule):
+    """Rows with features of a network, as `MotionSequenceData` gives them."""
+
+    def __init__(self, features, network):
+        super().__init__()
+        self.rows = [row | {"features": features} for row in make_rows(8)]
+        self.stored_features = {"network": type(network).__name__, "fingerprint": network.fingerprint(), "dim": 16}
+
+    def train_dataloader(self):
+        return loader(self.rows)
+
+
+@pytest.mark.parametrize("make", [lip_stage, motion_stage])
+def test_stored_features_take_the_place_of_the_networks(make, tmp_path):
+    network = HubertFeatures("random", config=HUBERT)
+    stage = make(network)
+    data = Stored(torch.randn(2 * FRAMES, 16), network)
+    network.forward = None  # Not to be called.
+    trainer(tmp_path, 2).fit(stage, datamodule=data)
+
+
+@pytest.mark.parametrize("make", [lip_stage, motion_stage])
+def test_stored_features_of_another_network_or_of_one_that_is_trained_are_refused(make, tmp_path):
+    network, other = (HubertFeatures("random", config=HUBERT) for _ in range(2))
+    data = Stored(torch.randn(2 * FRAMES, 16), network)
+    with pytest.raises(ValueError, match=f"HubertFeatures {network.fingerprint()}, but .* {other.fingerprint()}"):
+        trainer(tmp_path, 1).fit(make(other), datamodule=data)
+    weighted = HubertFeatures("random", config=HUBERT, layers="weighted")
+    with pytest.raises(ValueError, match=r"data\.init_args\.features: stored features do not change"):
+        trainer(tmp_path, 1).fit(make(weighted), datamodule=data)
 
 
 def test_a_frozen_pretrained_transformer_stays_out_of_checkpoints_and_the_rest_comes_back(tmp_path):
