@@ -44,7 +44,7 @@ class ArrayForm:
 
 ARRAYS = {
     LANDMARKS: ArrayForm(1, (68, 2)),
-    MESH: ArrayForm(1, (478, 3)),
+    MESH: ArrayForm(1, (478, 3), np.float16),
     MOTION: ArrayForm(1, (None,)),
     FEATURES: ArrayForm(2, (None,), np.float16),
 }
@@ -130,7 +130,7 @@ class Sample:
         return self._array(LANDMARKS, start, stop)
 
     def mesh(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
-        """Of frames start to stop - 1, (T, 478, 3) float32: pixels, and depth in their scale; None: not there."""
+        """Of frames start to stop - 1, (T, 478, 3) float16: pixels, and depth in their scale; None: not there."""
         return self._array(MESH, start, stop) if MESH in self.members else None
 
     def motion(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:

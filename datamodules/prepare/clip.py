@@ -10,9 +10,9 @@ import numpy as np
 from datamodules.encoding import encode_array, encode_jpegs
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.records import ClipRecord
-from datamodules.samples import FRAMES, JSON, LANDMARKS, TRUTH, WAV
+from datamodules.samples import FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
-from s2tf.media.faces import CropRule, crop, square_box, to_crop
+from s2tf.media.faces import CropRule, SquareBox, crop, square_box, to_crop
 from s2tf.media.tracking import FaceError, FaceSettings, track_face
 
 SILENCE = 1e-4
@@ -30,6 +30,7 @@ class ClipSettings:
         max_seconds: Longer clips are cut to this.
         min_face_px: Clips whose landmarks' box is smaller, in the recording's pixels, fail at the step `size`.
         jpeg_quality: Of the stored frames, 1 to 100.
+        mesh: Store the face mesh of 478 points too, where the backend gives one.
     """
 
     rule: CropRule
@@ -38,6 +39,7 @@ class ClipSettings:
     max_seconds: float | None = None
     min_face_px: float = 0.0
     jpeg_quality: int = 92
+    mesh: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,19 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
     clip, cut = _fit_together(loaded, settings.max_seconds)
     _check_length(clip, settings)
     _check_sound(clip)
-    landmarks, start, stop, how = _landmarks(clip, settings.faces)
-    clip = _part(clip, start, stop)
+    face, how = _face(clip, settings.faces)
+    landmarks, clip = face.landmarks, _part(clip, face.start, face.stop)
     _check_length(clip, settings)
     _check_size(landmarks, settings)
     box = square_box(landmarks, settings.rule)
     size = settings.rule.size
     pictures, offsets = encode_jpegs(crop(clip.frames, box, size), settings.jpeg_quality)
     sound = {} if clip.waveform is None else {WAV: encode_wav(clip.waveform)}
+    points = {LANDMARKS: encode_array(to_crop(landmarks, box, size))}
+    if face.mesh is not None and settings.mesh:
+        points[MESH] = encode_array(_mesh_in_crop(face.mesh, box, size))
     truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
-    members = {**sound, FRAMES: pictures, LANDMARKS: encode_array(to_crop(landmarks, box, size)), **truth}
+    members = {**sound, FRAMES: pictures, **points, **truth}
     record = ClipRecord(
         dataset=recording.dataset,
         identity=recording.identity,
@@ -136,13 +141,24 @@ def _check_size(landmarks: np.ndarray, settings: ClipSettings) -> None:
         raise PrepareError("size", f"face of {extent:.0f} px, at least {settings.min_face_px:g} px wanted")
 
 
-def _landmarks(clip: LoadedClip, faces: FaceSettings) -> tuple[np.ndarray, int, int, dict[str, Any]]:
-    """Landmarks (stop - start, 68, 2), the frames start to stop that have them, and how they were found."""
+@dataclass(frozen=True)
+class _Face:
+    """Of frames `start` to `stop` - 1, as `TrackedFace`."""
+
+    landmarks: np.ndarray
+    mesh: np.ndarray | None
+    start: int
+    stop: int
+
+
+def _face(clip: LoadedClip, faces: FaceSettings) -> tuple[_Face, dict[str, Any]]:
+    """The face in the frames that have it, and how it was found."""
+    frames = len(clip.frames)
     if clip.landmarks is not None:
-        if clip.landmarks.shape != (len(clip.frames), 68, 2):
-            raise PrepareError("landmarks", f"given as {clip.landmarks.shape}, expected {(len(clip.frames), 68, 2)}")
+        if clip.landmarks.shape != (frames, 68, 2):
+            raise PrepareError("landmarks", f"given as {clip.landmarks.shape}, expected {(frames, 68, 2)}")
         how: dict[str, Any] = {"detector": "given", "landmarks": "given", "trimmed": 0, "filled": 0}
-        return clip.landmarks, 0, len(clip.frames), how
+        return _Face(clip.landmarks, None, 0, frames), how
     try:
         face = track_face(clip.frames, faces, clip.point)
     except FaceError as error:
@@ -151,7 +167,16 @@ def _landmarks(clip: LoadedClip, faces: FaceSettings) -> tuple[np.ndarray, int, 
         "detector": face.found.detector,
         "landmarks": faces.landmarks,
         "faces": face.found.faces,
-        "trimmed": len(clip.frames) - (face.stop - face.start),
+        "trimmed": frames - (face.stop - face.start),
         "filled": face.filled,
     }
-    return face.landmarks, face.start, face.stop, how
+    return _Face(face.landmarks, face.mesh, face.start, face.stop), how
+
+
+def _mesh_in_crop(mesh: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
+    """A mesh (T, 478, 3) in pixels of the recording as it is stored: in pixels of the crop, the depth in their scale.
+
+    At half precision: within a sixteenth of a pixel in pictures of 256, which is finer than the mesh.
+    """
+    plane = to_crop(mesh[..., :2], box, size)
+    return np.concatenate([plane, mesh[..., 2:] * (size / box.side)], axis=-1).astype(np.float16)

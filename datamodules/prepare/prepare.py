@@ -53,6 +53,7 @@ def prepare(
     min_seconds: float = 1.0,
     min_face_px: float = 0.0,
     jpeg_quality: int = 92,
+    mesh: bool = True,
     samples_per_shard: int = 64,
     part: tuple[int, int] = (1, 1),
     on_progress: Callable[[int, int, str], None] | None = None,
@@ -73,6 +74,7 @@ def prepare(
         min_seconds: Shorter clips fail.
         min_face_px: Clips with smaller faces fail; 0: none does.
         jpeg_quality: Of the stored frames.
+        mesh: Store the face mesh of 478 points too, where the backend gives one.
         samples_per_shard: Recordings that share a tar file.
         part: (i, n): do the i-th of n parts of the groups; the part that ends last writes the manifest.
         on_progress: Called after each recording with how many are done, how many there are, and its key.
@@ -89,7 +91,7 @@ def prepare(
     todo = list(recordings)
     _check_keys(todo)
     groups = list(_groups(todo, _splits(todo), samples_per_shard))
-    settings = ClipSettings(rule, faces, min_seconds, max_seconds, min_face_px, jpeg_quality)
+    settings = ClipSettings(rule, faces, min_seconds, max_seconds, min_face_px, jpeg_quality, mesh)
     plan = _fingerprint(groups, settings)
     out.mkdir(parents=True, exist_ok=True)
     if (finished := _finished(out, plan)) is not None:
@@ -290,5 +292,6 @@ def _settings(settings: ClipSettings) -> dict[str, Any]:
             "max_seconds": settings.max_seconds,
             "min_face_px": settings.min_face_px,
             "jpeg_quality": settings.jpeg_quality,
+            "mesh": settings.mesh,
         },
     }

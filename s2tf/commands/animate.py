@@ -72,7 +72,7 @@ def crop_face(path: Path, picture: "np.ndarray", pipeline: "TalkingFacePipeline"
     faces = open_detector("dlib").detect(picture) or open_detector("mediapipe").detect(picture)
     if not faces:
         raise UserError(f"{path}: no face found in it")
-    landmarks = open_landmarks("mediapipe").landmarks(picture[None], choose_face(faces))
+    landmarks = open_landmarks("mediapipe").landmarks(picture[None], choose_face(faces)).points
     if not np.isfinite(landmarks).all():
         raise UserError(f"{path}: a face was found, but not its landmarks")
     return crop(picture[None], square_box(landmarks, rule), rule.size)[0]

@@ -219,7 +219,7 @@ def _detected_opening(frames: "np.ndarray") -> "np.ndarray":
     from s2tf.media.lips import canonical_lips, mouth_opening, to_picture_units
 
     size = frames.shape[1]
-    landmarks = open_landmarks("mediapipe").landmarks(frames, FaceBox(0, 0, size, size))
+    landmarks = open_landmarks("mediapipe").landmarks(frames, FaceBox(0, 0, size, size)).points
     found = np.isfinite(landmarks).all(axis=(1, 2))
     opening = np.full(len(frames), np.nan)
     opening[found] = mouth_opening(canonical_lips(to_picture_units(landmarks[found], size)).lips)

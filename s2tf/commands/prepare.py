@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     faces.add_argument(
         "--landmarks", choices=["mediapipe", "face-alignment"], default="mediapipe", help="(%(default)s)"
     )
+    faces.add_argument("--no-mesh", action="store_true", help="store the 68 points alone, not mediapipe's 478 too")
     synthetic = parser.add_argument_group("synthetic")
     synthetic.add_argument("--clips", type=int, default=2, help="clips of each speaker (%(default)s)")
     synthetic.add_argument("--seconds", type=float, default=4.0, help="length of each clip (%(default)s)")
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
                 min_seconds=args.min_seconds,
                 min_face_px=MIN_FACE.get(args.dataset, 0.0) if args.min_face is None else args.min_face,
                 jpeg_quality=args.jpeg_quality,
+                mesh=not args.no_mesh,
                 samples_per_shard=args.samples_per_shard,
                 part=args.part,
                 on_progress=lambda done, total, key: status.update(f"{done} of {total}  {key}"),

@@ -10,13 +10,14 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
-from s2tf.media.faces import FaceBox, SquareBox, box_of, crop, from_crop
+from s2tf.media.faces import FaceBox, SquareBox, box_of, crop
 
 # The 68 points of iBUG in the face mesh's numbering; two vertices: their middle.
 MESH_TO_IBUG: tuple[tuple[int, ...], ...] = (
@@ -29,6 +30,7 @@ MESH_TO_IBUG: tuple[tuple[int, ...], ...] = (
     *((61,), (39,), (37,), (0,), (267,), (269,), (291,), (321,), (314,), (17,), (84,), (91,)),  # outer lips
     *((78,), (82,), (13,), (312,), (308,), (317,), (14,), (87,)),  # inner lips
 )
+MESH_POINTS = 478
 _FIRST = np.array([pair[0] for pair in MESH_TO_IBUG])
 _SECOND = np.array([pair[-1] for pair in MESH_TO_IBUG])
 
@@ -42,19 +44,27 @@ class FaceDetector(Protocol):
         """All faces of a picture (H, W, 3) uint8 RGB."""
 
 
-class LandmarkFinder(Protocol):
-    """Finds the 68 landmarks of one face through a clip."""
+@dataclass(frozen=True)
+class Landmarks:
+    """Of one face in every frame of a clip."""
 
-    def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> np.ndarray:
+    points: np.ndarray
+    """(T, 68, 2) float32 in pixels, iBUG order; NaN in the frames where the face was not found."""
+    mesh: np.ndarray | None = None
+    """(T, 478, 3) float32 of MediaPipe's face mesh: x, y in pixels, depth in their scale, nearer is smaller; NaN in
+    the same frames. None: the backend has none."""
+
+
+class LandmarkFinder(Protocol):
+    """Finds the landmarks of one face through a clip."""
+
+    def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> Landmarks:
         """Follow the face that is at `box` in frame `start`, to both ends of the clip.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
             box: Where the face is in frame `start`.
             start: Index of that frame.
-
-        Returns:
-            (T, 68, 2) float32 in pixels, iBUG order; NaN in the frames where the face was not found.
         """
 
 
@@ -89,7 +99,7 @@ class DlibFaces:
 
 
 class MediapipeFaces:
-    """MediaPipe's full-range face detector and its face mesh, whose 468 points give the 68 of iBUG."""
+    """MediaPipe's full-range face detector and its face mesh of 478 points, refined at the eyes and lips."""
 
     REGION = 2.0
     """The mesh looks at a square this many times as large as the face."""
@@ -123,15 +133,15 @@ class MediapipeFaces:
             faces.append(FaceBox(left, top, left + box.width * width, top + box.height * height, face.score[0]))
         return faces
 
-    def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> np.ndarray:
+    def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> Landmarks:
         """See `LandmarkFinder.landmarks`."""
-        result = np.full((len(frames), len(MESH_TO_IBUG), 2), np.nan, np.float32)
+        mesh = np.full((len(frames), MESH_POINTS, 3), np.nan, np.float32)
         with _quiet():
             for order in (range(start, len(frames)), range(start - 1, -1, -1)):
                 if order:
-                    seen = order.step < 0 and not np.isnan(result[start]).any()
-                    self._follow(frames, order, box_of(result[start]) if seen else box, seen, result)
-        return result
+                    seen = order.step < 0 and not np.isnan(mesh[start]).any()
+                    self._follow(frames, order, box_of(to_ibug(mesh[start])) if seen else box, seen, mesh)
+        return Landmarks(to_ibug(mesh), mesh)
 
     def _follow(self, frames: np.ndarray, order: range, where: FaceBox, seen: bool, result: np.ndarray) -> None:
         """Fill `result` in this order of frames, from the face at `where` (`seen`: by the mesh, not by a detector)."""
@@ -142,28 +152,36 @@ class MediapipeFaces:
                 # Moving the window moves the face within it: the mesh, which looks where the face was, must look anew.
                 region = _region(where, self.REGION)
                 self._mesh_in(frames[index], region)
-            points = self._mesh_in(frames[index], region)
-            if points is None or (seen and not _near(box_of(points), where, self.STEADY)):
+            mesh = self._mesh_in(frames[index], region)
+            if mesh is None or (seen and not _near(box_of(to_ibug(mesh)), where, self.STEADY)):
                 self._forget()
-                points = self._mesh_in(frames[index], region)
-            if points is not None and _near(box_of(points), where, self.PLAUSIBLE if seen else self.FIRST):
-                result[index], where, seen = points, box_of(points), True
+                mesh = self._mesh_in(frames[index], region)
+            if mesh is not None:
+                box = box_of(to_ibug(mesh))
+                if _near(box, where, self.PLAUSIBLE if seen else self.FIRST):
+                    result[index], where, seen = mesh, box, True
 
     def _forget(self) -> None:
         """A mesh that has seen no picture yet."""
         if self._mesh is None:
-            self._mesh = self._solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1)
+            self._mesh = self._solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
         else:
             self._mesh.reset()
 
     def _mesh_in(self, frame: np.ndarray, region: SquareBox) -> np.ndarray | None:
-        """The 68 points in pixels of the frame, None where the mesh sees no face in the region."""
+        """(478, 3) in pixels of the frame, None where the mesh sees no face in the region."""
         size = min(region.side, self.REGION_PIXELS)
         found = self._mesh.process(crop(frame, region, size)).multi_face_landmarks
         if not found:
             return None
-        mesh = np.array([(point.x, point.y) for point in found[0].landmark], np.float32) * size
-        return from_crop((mesh[_FIRST] + mesh[_SECOND]) / 2, region, size)
+        # In shares of the region, the depth too.
+        mesh = np.array([(point.x, point.y, point.z) for point in found[0].landmark], np.float32)
+        return mesh * region.side + np.array([region.x, region.y, 0], np.float32)
+
+
+def to_ibug(mesh: np.ndarray) -> np.ndarray:
+    """The 68 points (..., 68, 2) of a face mesh (..., 478, 3)."""
+    return (mesh[..., _FIRST, :2] + mesh[..., _SECOND, :2]) / 2
 
 
 def _region(face: FaceBox, scale: float) -> SquareBox:
@@ -213,7 +231,7 @@ class FaceAlignmentLandmarks:
             compile=False,
         )
 
-    def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> np.ndarray:
+    def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> Landmarks:
         """See `LandmarkFinder.landmarks`."""
         result = np.full((len(frames), 68, 2), np.nan, np.float32)
         for order in (range(start, len(frames)), range(start - 1, -1, -1)):
@@ -224,7 +242,7 @@ class FaceAlignmentLandmarks:
                 if found:
                     result[index] = found[0][:, :2]
                     where = box_of(result[index])
-        return result
+        return Landmarks(result)
 
 
 DETECTORS = {"dlib": DlibFaces, "mediapipe": MediapipeFaces}

@@ -164,11 +164,6 @@ def to_crop(landmarks: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
     return ((landmarks - np.array([box.x, box.y])) * (size / box.side)).astype(np.float32)
 
 
-def from_crop(landmarks: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
-    """The inverse of `to_crop`."""
-    return (landmarks * (box.side / size) + np.array([box.x, box.y])).astype(np.float32)
-
-
 def choose_face(faces: Sequence[FaceBox], point: tuple[float, float] | None = None) -> FaceBox:
     """The speaker among several faces: the one nearest to `point` (x, y in pixels), else the largest.
 

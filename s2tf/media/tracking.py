@@ -72,6 +72,8 @@ class TrackedFace:
 
     landmarks: np.ndarray
     """(stop - start, 68, 2) float32 in pixels, iBUG order, all finite: of frames `start` to `stop` - 1."""
+    mesh: np.ndarray | None
+    """(stop - start, 478, 3) float32, x and y in pixels; None where the backend gives none."""
     start: int
     """First frame with the face: a clip may fade in."""
     stop: int
@@ -117,7 +119,8 @@ def track_face(frames: np.ndarray, settings: FaceSettings, point: tuple[float, f
         FaceError: No face, or landmarks missing in too many frames or for too long.
     """
     found = find_face(frames, settings, point)
-    raw = open_landmarks(settings.landmarks).landmarks(frames, found.box, found.frame)
+    given = open_landmarks(settings.landmarks).landmarks(frames, found.box, found.frame)
+    raw = given.points
     seen = np.flatnonzero(~np.isnan(raw).any(axis=(1, 2)))
     missing = len(raw) - len(seen)
     if not len(seen) or missing > settings.max_missing * len(frames):
@@ -129,4 +132,5 @@ def track_face(frames: np.ndarray, settings: FaceSettings, point: tuple[float, f
         raise FaceError(
             "landmarks", f"{settings.landmarks} lost the face for more than {settings.max_gap} frames on end ({left})"
         )
-    return TrackedFace(landmarks, start, stop, found, stop - start - len(seen))
+    mesh = None if given.mesh is None else fill_gaps(given.mesh[start:stop], settings.max_gap)
+    return TrackedFace(landmarks, mesh, start, stop, found, stop - start - len(seen))

@@ -18,6 +18,7 @@ from datamodules.prepare.voxceleb import VoxCelebReader
 from datamodules.prepare.wild import WildReader
 from datamodules.shards import read_split
 from datamodules.speech_portrait import SpeechPortraitData
+from s2tf.media.face_backends import to_ibug
 from s2tf.media.faces import CropRule
 
 pytest.importorskip("mediapipe", reason="landmarks of the drawn faces need the extra `mediapipe`")
@@ -84,6 +85,22 @@ def test_avspeech_names_the_line_that_it_cannot_read(tmp_path):
         AVSpeechReader(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"avspeech_test\.csv"):
         AVSpeechReader(tmp_path / "videos")
+
+
+def test_the_mesh_is_stored_with_the_points_made_of_it_unless_it_is_not_wanted(people, tmp_path):
+    video(tmp_path / "videos" / "one.mp4", people[0], left=40, right=40, scale=1.5)
+    reader = FolderReader(tmp_path / "videos", val=0.0, test=0.0)
+    _, samples, _ = prepared(reader, tmp_path / "out")
+    (sample,) = samples.values()
+    mesh, landmarks = sample.mesh(), sample.landmarks()
+    assert mesh.shape == (sample.record.frames, 478, 3)
+    # Stored at half precision: 1/32 px from 32 px on.
+    assert np.abs(to_ibug(mesh.astype(np.float32)) - landmarks).max() < 0.05
+    # The tip of the nose is nearer than the ears, about as much as it is wide between them.
+    depth = mesh[:, [127, 356], 2].mean() - mesh[:, 4, 2].mean()
+    assert 0.3 < depth / np.ptp(landmarks[..., 0], axis=1).mean() < 1.2
+    _, without, _ = prepared(reader, tmp_path / "without", mesh=False)
+    assert [sample.mesh() for sample in without.values()] == [None]
 
 
 VOX1 = "VoxCeleb1 ID\tVGGFace1 ID\tGender\tNationality\tSet\nid10001\tA\tm\tIreland\tdev\nid10270\tB\tf\tUSA\ttest\n"
