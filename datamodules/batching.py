@@ -1,10 +1,9 @@
-"""Batches: each row copied to its place while the processor's cache still holds it.
+"""Batches: each row is decoded straight to its place.
 
-Stacking a whole batch's pictures at the end, as torch's `default_collate` does, reads them back from main memory,
+Stacking pictures at the end, as torch's `default_collate` does, reads them back from main memory and writes them again,
 which costs a tenth of their decoding.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,29 +15,16 @@ from torch.utils.data import get_worker_info
 
 from datamodules.errors import ShardError
 
-Row = dict[str, Any]
-"""By the batch's names: strings, arrays or NumPy's numbers; the same names, types and shapes in every row."""
+Batch = dict[str, Any]
+"""By name: tensors (B, ...) and lists of strings."""
 
 
-def batches(rows: Iterator[Row], size: int, complete: Callable[[Row], Row]) -> Iterator[Row]:
-    """Rows in batches of `size`, the last one perhaps smaller; arrays become tensors (B, ...), strings lists.
+class Batcher:
+    """A batch that is filled row by row; every row has the same names, types and shapes.
 
     Args:
-        rows: What is put together.
         size: Rows in a batch.
-        complete: Adds what is computed for all rows at once.
     """
-    while True:
-        buffer = BatchBuffer(size)
-        for row in itertools.islice(rows, size):
-            buffer.add(row)
-        if not buffer.count:
-            return
-        yield complete(buffer.batch())
-
-
-class BatchBuffer:
-    """A batch that is filled row by row."""
 
     def __init__(self, size: int):
         self.size = size
@@ -46,44 +32,90 @@ class BatchBuffer:
         self._tensors: dict[str, Tensor] = {}
         self._columns: dict[str, Any] = {}
         """Lists of strings, and arrays over the tensors' memory."""
+        self._filled: set[str] = set()
+        """Names of the row that is filled now."""
+        self._names: set[str] = set()
+        """Names of every row."""
 
-    def add(self, row: Row) -> None:
-        """Copy a row to its place.
+    def place(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+        """Where an array of the row that is filled now belongs.
+
+        Raises:
+            ShardError: It has another shape than in the rows before it.
+        """
+        column = self._columns.get(name)
+        if column is None:
+            self._tensors[name] = new_tensor((self.size, *shape), dtype)
+            column = self._columns[name] = self._tensors[name].numpy()
+        elif column.shape[1:] != shape:
+            raise ShardError(f"{name} of shape {shape}, others of its batch {column.shape[1:]}")
+        self._filled.add(name)
+        return column[self.count]
+
+    def put(self, name: str, value: str | np.ndarray | np.generic) -> None:
+        """Give the row that is filled now a string, an array or one of NumPy's numbers."""
+        if isinstance(value, str):
+            self._columns.setdefault(name, [""] * self.size)[self.count] = value
+            self._filled.add(name)
+        else:
+            self.place(name, value.shape, value.dtype.type)
+            self._columns[name][self.count] = value
+
+    def next_row(self) -> None:
+        """End the row.
 
         Raises:
             ShardError: It has other names than the rows before it.
         """
         if not self.count:
-            self._allocate(row)
-        if row.keys() != self._columns.keys():
+            self._names = self._filled
+        elif self._filled != self._names:
             raise ShardError(
-                f"sample {row.get('key')!r} gives {sorted(row)}, but others of its batch {sorted(self._columns)}: "
-                "the mixed data sets do not hold the same members"
+                f"sample {self._columns['key'][self.count]!r} gives {sorted(self._filled)}, others of its batch "
+                f"{sorted(self._names)}: the mixed data sets do not hold the same members"
             )
-        for name, value in row.items():
-            self._columns[name][self.count] = value
         self.count += 1
+        self._filled = set()
 
-    def batch(self) -> Row:
+    def drop_row(self) -> None:
+        """Begin the row anew."""
+        self._filled = set()
+
+    def batch(self) -> Batch:
         """The rows so far."""
         return {name: self._tensors.get(name, column)[: self.count] for name, column in self._columns.items()}
 
-    def _allocate(self, row: Row) -> None:
-        for name, value in row.items():
-            if isinstance(value, str):
-                self._columns[name] = [""] * self.size
-            else:
-                dtype = torch.from_numpy(np.empty(0, value.dtype)).dtype
-                self._tensors[name] = new_tensor((self.size, *value.shape), dtype)
-                self._columns[name] = self._tensors[name].numpy()
+
+Fill = Callable[[Batcher], bool]
+"""Decodes one row to its place; False: there is none."""
 
 
-def new_tensor(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
+def batches(rows: Iterator[Fill], size: int, complete: Callable[[Batch], Batch]) -> Iterator[Batch]:
+    """Rows in batches of `size`, the last one perhaps smaller.
+
+    Args:
+        rows: What fills them.
+        size: Rows in a batch.
+        complete: Adds what is computed for all rows at once.
+    """
+    batcher = Batcher(size)
+    for fill in rows:
+        if fill(batcher):
+            batcher.next_row()
+        if batcher.count == size:
+            yield complete(batcher.batch())
+            batcher = Batcher(size)
+    if batcher.count:
+        yield complete(batcher.batch())
+
+
+def new_tensor(shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> Tensor:
     """An unfilled tensor for a batch; in a loader's worker in memory that the training process shares.
 
     What is not there yet would be copied there when the batch is sent.
     """
+    kind = torch.from_numpy(np.empty(0, dtype)).dtype
     if get_worker_info() is None:
-        return torch.empty(shape, dtype=dtype)
-    storage = torch.UntypedStorage._new_shared(max(1, math.prod(shape)) * dtype.itemsize)
-    return torch.empty(0, dtype=dtype).set_(storage, 0, shape)  # type: ignore[call-overload]
+        return torch.empty(shape, dtype=kind)
+    storage = torch.UntypedStorage._new_shared(max(1, math.prod(shape)) * kind.itemsize)
+    return torch.empty(0, dtype=kind).set_(storage, 0, shape)  # type: ignore[call-overload]

@@ -8,16 +8,15 @@ import numpy as np
 import torch
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Row
-from datamodules.encoding import decode_jpeg
+from datamodules.batching import Batch, Batcher
 from datamodules.errors import ShardError
+from datamodules.pictures import put_picture, put_sizes
 from datamodules.samples import Sample
 from datamodules.sources import ShardSource
-from s2tf.media.faces import resize
 from s2tf.media.lips import canonical_lips, has_frame
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class FramePairExample:
     """The bytes of one row of a `FramePairBatch`."""
 
@@ -30,15 +29,16 @@ class FramePairExample:
     input_size: int
     output_size: int
 
-    def decode(self) -> Row:
-        """The row."""
-        row: Row = {"key": self.key, "landmarks": self.landmarks}
+    def decode(self, batcher: Batcher) -> None:
+        """See `Example.decode`."""
+        batcher.put("key", self.key)
+        batcher.put("landmarks", self.landmarks)
         for name, jpeg in (("source", self.source), ("target", self.target)):
-            image = decode_jpeg(jpeg, self.stored, self.key)
-            row[name] = resize(image, self.input_size)
-            if self.output_size != self.input_size:
-                row[f"{name}_output"] = resize(image, self.output_size)
-        return row
+            if self.output_size == self.input_size:
+                put_picture(batcher, name, self.input_size, jpeg, self.stored, self.key)
+            else:
+                sizes = {name: self.input_size, f"{name}_output": self.output_size}
+                put_sizes(batcher, sizes, jpeg, self.stored, self.key)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class FramePairDraw:
         frames = sample.record.frames
         return self._examples(sample, [(0, rng.randrange(1, frames) if frames > 1 else 0)])[0]
 
-    def complete(self, batch: Row) -> Row:
+    def complete(self, batch: Batch) -> Batch:
         """Lips and placements in place of the landmarks, computed for all rows at once."""
         pose = canonical_lips(batch.pop("landmarks").numpy())
         for index, name in enumerate(("source", "target")):

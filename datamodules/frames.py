@@ -4,14 +4,13 @@ import random
 from dataclasses import dataclass
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Row
-from datamodules.encoding import decode_jpeg
+from datamodules.batching import Batch, Batcher
+from datamodules.pictures import put_picture
 from datamodules.samples import Sample
 from datamodules.sources import ShardSource
-from s2tf.media.faces import resize
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class FrameExample:
     """The bytes of one row of a `FrameBatch`."""
 
@@ -20,9 +19,10 @@ class FrameExample:
     stored: int
     size: int
 
-    def decode(self) -> Row:
-        """The row."""
-        return {"key": self.key, "picture": resize(decode_jpeg(self.jpeg, self.stored, self.key), self.size)}
+    def decode(self, batcher: Batcher) -> None:
+        """See `Example.decode`."""
+        batcher.put("key", self.key)
+        put_picture(batcher, "picture", self.size, self.jpeg, self.stored, self.key)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class FrameDraw:
         """A frame chosen by the seed."""
         return self._example(sample, rng.randrange(sample.record.frames))
 
-    def complete(self, batch: Row) -> Row:
+    def complete(self, batch: Batch) -> Batch:
         """Nothing is added."""
         return batch
 

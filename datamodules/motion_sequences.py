@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Row
+from datamodules.batching import Batch, Batcher
 from datamodules.errors import ShardError
 from datamodules.samples import FEATURES, Sample
 from datamodules.sources import ShardSource
@@ -15,7 +15,7 @@ from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
 from s2tf.media.lips import canonical_lips, to_picture_units
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class MotionSequenceExample:
     """One row of a `MotionSequenceBatch` before its lips are brought into the canonical frame."""
 
@@ -31,26 +31,23 @@ class MotionSequenceExample:
     """(2 T', C)."""
     frames: int
 
-    def decode(self) -> Row:
-        """The row."""
+    def decode(self, batcher: Batcher) -> None:
+        """See `Example.decode`."""
         landmarks = _repeat_edge(self.landmarks, self.frames + 1)
         try:
             lips = canonical_lips(to_picture_units(landmarks, self.stored).astype(np.float32)).lips
         except ValueError as error:
             raise ShardError(f"sample {self.key!r}: landmarks: {error}") from error
-        waveform = from_pcm(self.pcm)
-        samples = self.frames * SAMPLES_PER_FRAME
-        row = {
-            "key": self.key,
-            "waveform": np.pad(waveform, (0, samples - len(waveform))),
-            "lips": lips[1:],
-            "reference_lips": lips[0],
-        }
+        waveform = batcher.place("waveform", (self.frames * SAMPLES_PER_FRAME,), np.float32)
+        from_pcm(self.pcm, out=waveform[: len(self.pcm)])
+        waveform[len(self.pcm) :] = 0
+        batcher.put("key", self.key)
+        batcher.put("lips", lips[1:])
+        batcher.put("reference_lips", lips[0])
         if self.motion is not None:
-            row["motion"] = _repeat_edge(self.motion, self.frames)
+            batcher.put("motion", _repeat_edge(self.motion, self.frames))
         if self.features is not None:
-            row["features"] = _repeat_edge(self.features, 2 * self.frames)
-        return row
+            batcher.put("features", _repeat_edge(self.features, 2 * self.frames))
 
 
 def _repeat_edge(array: np.ndarray, length: int) -> np.ndarray:
@@ -75,7 +72,7 @@ class MotionSequenceDraw:
         """A window and a reference chosen by the seed."""
         return self._example(sample, rng)
 
-    def complete(self, batch: Row) -> Row:
+    def complete(self, batch: Batch) -> Batch:
         """Nothing is added."""
         return batch
 

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Row, new_tensor
-from datamodules.encoding import decode_jpeg
+from datamodules.batching import Batch, Batcher, new_tensor
+from datamodules.pictures import put_picture
 from datamodules.records import GENDERS
 from datamodules.samples import Sample
 from datamodules.sources import ShardSource
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
-from s2tf.media.faces import resize
 
 
 def identity_number(dataset: str, identity: str) -> int:
@@ -24,7 +23,7 @@ def identity_number(dataset: str, identity: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class SpeechPortraitExample:
     """The bytes of one row of a `SpeechPortraitBatch`."""
 
@@ -38,16 +37,14 @@ class SpeechPortraitExample:
     gender: int
     age: float
 
-    def decode(self) -> Row:
-        """The row."""
-        return {
-            "key": self.key,
-            "pcm": fit_seconds(self.pcm, self.seconds),
-            "portrait": resize(decode_jpeg(self.jpeg, self.stored, self.key), self.size),
-            "identity": np.int64(self.identity),
-            "gender": np.int64(self.gender),
-            "age": np.float32(self.age),
-        }
+    def decode(self, batcher: Batcher) -> None:
+        """See `Example.decode`."""
+        batcher.put("key", self.key)
+        batcher.put("pcm", fit_seconds(self.pcm, self.seconds))
+        batcher.put("identity", np.int64(self.identity))
+        batcher.put("gender", np.int64(self.gender))
+        batcher.put("age", np.float32(self.age))
+        put_picture(batcher, "portrait", self.size, self.jpeg, self.stored, self.key)
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class SpeechPortraitDraw:
         """A frame chosen by the seed, and the beginning of the speech, as the paper cuts it."""
         return self._example(sample, rng.randrange(sample.record.frames), 0)
 
-    def complete(self, batch: Row) -> Row:
+    def complete(self, batch: Batch) -> Batch:
         """Add the waveforms and the spectra, each written straight to where it belongs in the batch."""
         pcm = batch.pop("pcm")
         waveform = new_tensor(tuple(pcm.shape))

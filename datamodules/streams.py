@@ -1,5 +1,6 @@
 """Samples on their way to batches: an endless shuffled stream for training, a finite one for validation and test."""
 
+import functools
 import itertools
 import logging
 import math
@@ -11,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from datamodules.batching import Row, batches
+from datamodules.batching import Batch, Batcher, Fill, batches
 from datamodules.errors import ShardError
 from datamodules.order import ClipOrder, Mixture, generator
 from datamodules.reading import read_clips
@@ -21,13 +22,19 @@ from datamodules.sources import ShardSet
 log = logging.getLogger(__name__)
 MIN_BLOCK = 16
 """Clips."""
+READ_TOGETHER = 8
+"""Clips: between the decoding of pictures each by itself takes half as long again."""
 
 
 class Example(Protocol):
     """What one row of a batch is made of: bytes drawn from a clip, not yet decoded."""
 
-    def decode(self) -> Row:
-        """The row."""
+    def decode(self, batcher: Batcher) -> None:
+        """Fill a row of the batch.
+
+        Raises:
+            ShardError: Something cannot be decoded; the row may be half filled then.
+        """
 
 
 E = TypeVar("E", bound=Example)
@@ -46,7 +53,7 @@ class Draw(Protocol[E]):
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> E:
         """Example `number` of a clip, the same in every run; `rng` is seeded by seed, clip and number."""
 
-    def complete(self, batch: Row) -> Row:
+    def complete(self, batch: Batch) -> Batch:
         """A batch with what is computed for all its rows at once, in the loader's worker."""
 
 
@@ -84,7 +91,7 @@ class Broken:
         log.warning("passed over broken sample %d of at most %d: %s", count, self.limit, error)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Drawn:
     """An example, or what was wrong with its clip, and the shard that it comes from."""
 
@@ -134,8 +141,8 @@ class ExampleStream:
         self.rows_per_block = self.clips_per_block * draw.per_clip
         self.broken = broken
 
-    def rows(self, start: int) -> Iterator[Row]:
-        """Row `start`, the next one, and so on, decoded."""
+    def rows(self, start: int) -> Iterator[Fill]:
+        """What fills row `start`, the next one, and so on; each is called before the next one is asked for."""
         block, first = divmod(start, self.rows_per_block)
         clips = self._clips(block * self.clips_per_block)
         examples = self._next(clips, self.clips_per_block)
@@ -143,23 +150,27 @@ class ExampleStream:
             order = generator(self.seed, "block", block).permutation(self.rows_per_block).tolist()
             ahead: list[Drawn] = []
             for row in range(first, self.rows_per_block):
-                yield self._row(examples, order, row)
+                yield functools.partial(self._fill, examples, order, row)
                 done = (row + 1 - first) * self.clips_per_block // (self.rows_per_block - first)
-                ahead += self._next(clips, done - len(ahead) // self.draw.per_clip)
+                missing = done - len(ahead) // self.draw.per_clip
+                if missing >= READ_TOGETHER or row + 1 == self.rows_per_block:
+                    ahead += self._next(clips, missing)
             block, first, examples = block + 1, 0, ahead
 
     def _next(self, clips: Iterator[list[Drawn]], count: int) -> list[Drawn]:
         return list(itertools.chain.from_iterable(itertools.islice(clips, count)))
 
-    def _row(self, examples: list[Drawn], order: list[int], row: int) -> Row:
+    def _fill(self, examples: list[Drawn], order: list[int], row: int, batcher: Batcher) -> bool:
         for offset in range(len(order)):
             index = order[(row + offset) % len(order)]
             drawn = examples[index]
             if drawn.example is None:
                 continue
             try:
-                return drawn.example.decode()
+                drawn.example.decode(batcher)
+                return True
             except ShardError as error:
+                batcher.drop_row()
                 examples[index] = drawn.failed(error)
                 self.broken.add(_naming(drawn.url, error), drawn.url, drawn.clip)
         raise ShardError(f"every clip of {len(examples)} in a row is broken; one: {examples[0].error}")
@@ -235,7 +246,7 @@ class TrainStream(IterableDataset):
         self.max_broken = max_broken
         self.start = torch.zeros((), dtype=torch.int64).share_memory_()
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Batch]:
         info = get_worker_info()
         workers = info.num_workers if info is not None else 1
         start = int(self.start)
@@ -244,7 +255,7 @@ class TrainStream(IterableDataset):
         row = math.ceil((start - worker) / workers) * self.batch_size
         return batches(self._rows(slot, slots, row), self.batch_size, self.draw.complete)
 
-    def _rows(self, slot: int, slots: int, row: int) -> Iterator[Row]:
+    def _rows(self, slot: int, slots: int, row: int) -> Iterator[Fill]:
         broken = Broken(self.max_broken)
         total = sum(self.weights)
         streams = [
@@ -330,10 +341,10 @@ class EvaluationStream(IterableDataset):
         total = self.per_clip * sum(int(shards.counts.sum()) for shards in self.sets)
         return len(range(self.rank, total, self.world))
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Batch]:
         return batches(self._rows(), self.batch_size, self.draw.complete)
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[Fill]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info is not None else (0, 1)
         broken = Broken(self.max_broken)
@@ -355,7 +366,7 @@ class EvaluationStream(IterableDataset):
 
     def _shard(
         self, shards: ShardSet, url: str, count: int, before: int, wanted: list[int], broken: Broken
-    ) -> Iterator[Row]:
+    ) -> Iterator[Fill]:
         if not wanted:
             return
         by_clip = {
@@ -365,10 +376,18 @@ class EvaluationStream(IterableDataset):
         clips = read_clips(url, shards.local, count, first, last + 1)
         for number, clip in enumerate(clips, start=before + first):
             for index in by_clip.get(number, []):
-                try:
-                    if isinstance(clip, ShardError):
-                        raise clip
-                    rng = random.Random(f"{self.seed}/{clip.key}/{index % self.per_clip}")
-                    yield self.draw.evaluate(clip, index % self.per_clip, rng).decode()
-                except ShardError as error:
-                    broken.add(_naming(url, error), url, number - before)
+                yield functools.partial(self._fill, clip, index % self.per_clip, url, number - before, broken)
+
+    def _fill(
+        self, clip: Sample | ShardError, example: int, url: str, place: int, broken: Broken, batcher: Batcher
+    ) -> bool:
+        try:
+            if isinstance(clip, ShardError):
+                raise clip
+            rng = random.Random(f"{self.seed}/{clip.key}/{example}")
+            self.draw.evaluate(clip, example, rng).decode(batcher)
+            return True
+        except ShardError as error:
+            batcher.drop_row()
+            broken.add(_naming(url, error), url, place)
+            return False

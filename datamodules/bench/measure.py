@@ -16,9 +16,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 import torch
 
-from datamodules.base import ShardDataModule, reuse_memory
+from datamodules.base import ShardDataModule, start_worker
 from datamodules.bench.storage import FORMS, Form
 from datamodules.frame_pairs import FramePairData
 from datamodules.motion_sequences import MotionSequenceData
@@ -66,8 +67,6 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
     """
     groups = {"batches": _batches, "storage": _storage, "prepare": _prepare, "growth": _growth}
     torch.set_num_threads(1)
-    cv2.setNumThreads(0)
-    reuse_memory()
     with tempfile.TemporaryDirectory() as folder:
         shards = Path(folder) / "shards"
         if not only or only != "prepare":
@@ -76,6 +75,7 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
         for name, group in groups.items():
             if only in name:
                 on_step(name)
+                start_worker()
                 yield from group(shards, Path(folder), seconds)
 
 
@@ -105,7 +105,7 @@ def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
 
     def pictures(count: int) -> int:
         for index in range(count):
-            cv2.imdecode(np.frombuffer(jpegs[index % len(jpegs)], np.uint8), cv2.IMREAD_COLOR_RGB)
+            simplejpeg.decode_jpeg(jpegs[index % len(jpegs)], "RGB")
         return count
 
     def pairs() -> int:

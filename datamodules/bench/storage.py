@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import av
 import cv2
 import numpy as np
+import simplejpeg
 
 from datamodules.encoding import encode_jpegs
 
@@ -122,6 +123,8 @@ class IntraH264:
 
 
 def _image(data: bytes) -> np.ndarray:
+    if data[:2] == b"\xff\xd8":
+        return simplejpeg.decode_jpeg(data, "RGB")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert image is not None
     return image

@@ -151,12 +151,22 @@ def _crop_one(frame: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
     return resize(cut, size)
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """A square picture (S, S, 3) uint8 at another size: area averages when it shrinks, cubic when it grows."""
+def resize(image: np.ndarray, size: int, out: np.ndarray | None = None) -> np.ndarray:
+    """A square picture (S, S, 3) uint8 at another size: area averages when it shrinks, cubic when it grows.
+
+    Args:
+        image: The picture.
+        size: The side wanted.
+        out: Where to write it, contiguous; None: a new array, or `image` itself where it has this size.
+    """
+    image = np.ascontiguousarray(image)
     if image.shape[0] == size and image.shape[1] == size:
-        return np.ascontiguousarray(image)
+        if out is None:
+            return image
+        out[...] = image
+        return out
     method = cv2.INTER_AREA if size < image.shape[0] else cv2.INTER_CUBIC
-    return cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=method)
+    return cv2.resize(image, (size, size), dst=out, interpolation=method)
 
 
 def to_crop(landmarks: np.ndarray, box: SquareBox, size: int) -> np.ndarray:

@@ -64,7 +64,7 @@ def to_pixels(points: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
 
 def has_frame(landmarks: np.ndarray) -> bool:
     """Whether all faces, (..., 68, 2) in picture units, have the frame that their lips need."""
-    return bool((_scale(landmarks) >= SMALLEST_SCALE).all())
+    return bool((np.hypot(*_eye_line(landmarks)) >= SMALLEST_SCALE).all())
 
 
 def canonical_lips(landmarks: np.ndarray) -> LipPose:
@@ -80,17 +80,21 @@ def canonical_lips(landmarks: np.ndarray) -> LipPose:
         ValueError: not 68 points, values that are not finite, or outer eye corners that coincide.
     """
     landmarks = _checked(landmarks, (68, 2), "landmarks")
-    eye_line = landmarks[..., LEFT_EYE_OUTER, :] - landmarks[..., RIGHT_EYE_OUTER, :]
-    scale = _scale(landmarks)
+    eye_x, eye_y = _eye_line(landmarks)
+    scale = np.hypot(eye_x, eye_y)
     if scale.size and scale.min() < SMALLEST_SCALE:
         raise ValueError(
             f"landmarks have no frame: the outer eye corners (points 36 and 45) are {scale.min():.3g} picture units "
             f"apart, expected at least {SMALLEST_SCALE} (are they in picture units, -1 to 1?)"
         )
-    roll = np.arctan2(eye_line[..., 1], eye_line[..., 0])
-    origin = landmarks[..., STABLE, :].mean(axis=-2)
-    lips = _rotated(landmarks[..., LIPS, :] - origin[..., None, :], -roll) / scale[..., None, None]
-    placement = np.stack([origin[..., 0], origin[..., 1], np.log(scale), roll], axis=-1)
+    # By coordinates: arrays whose last axis has two entries take NumPy several times as long.
+    x, y = (landmarks[..., LIPS, axis] for axis in (0, 1))
+    centre_x, centre_y = (landmarks[..., STABLE, axis].mean(axis=-1) for axis in (0, 1))
+    across, down = x - centre_x[..., None], y - centre_y[..., None]
+    # R(-roll) / scale; the eye line is scale * (cos, sin) of the roll.
+    cos, sin = ((side / (scale * scale))[..., None] for side in (eye_x, eye_y))
+    lips = np.stack([cos * across + sin * down, cos * down - sin * across], axis=-1)
+    placement = np.stack([centre_x, centre_y, np.log(scale), np.arctan2(eye_y, eye_x)], axis=-1)
     return LipPose(lips=lips, placement=placement)
 
 
@@ -126,10 +130,10 @@ def mouth_opening(lips: np.ndarray) -> np.ndarray:
     return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(axis=-1)
 
 
-def _scale(landmarks: np.ndarray) -> np.ndarray:
-    """The distance between the outer corners of the eyes."""
-    eye_line = landmarks[..., LEFT_EYE_OUTER, :] - landmarks[..., RIGHT_EYE_OUTER, :]
-    return np.hypot(eye_line[..., 0], eye_line[..., 1])
+def _eye_line(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From point 36 to point 45, x and y."""
+    right, left = landmarks[..., RIGHT_EYE_OUTER, :], landmarks[..., LEFT_EYE_OUTER, :]
+    return left[..., 0] - right[..., 0], left[..., 1] - right[..., 1]
 
 
 def _rotated(points: np.ndarray, angle: np.ndarray) -> np.ndarray:

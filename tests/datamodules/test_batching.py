@@ -1,5 +1,7 @@
 """Rows into batches: every value at its place, and what does not fit together is said."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,21 @@ from datamodules.batching import batches
 from datamodules.errors import ShardError
 
 
-def rows(count):
-    for number in range(count):
-        picture = np.full((2, 2, 3), number, np.uint8)
-        yield {"key": f"clip-{number}", "picture": picture, "number": np.int64(number), "age": np.float32(number / 2)}
+def fill(number, batcher, *, broken=(), sound=False):
+    batcher.put("key", f"clip-{number}")
+    batcher.place("picture", (2, 2, 3), np.uint8)[...] = number
+    if number in broken:
+        batcher.drop_row()
+        return False
+    batcher.put("number", np.int64(number))
+    batcher.put("age", np.float32(number / 2))
+    if sound:
+        batcher.put("sound", np.zeros(3, np.float32))
+    return True
+
+
+def rows(count, **options):
+    return (functools.partial(fill, number, **options) for number in range(count))
 
 
 def doubled(batch):
@@ -41,7 +54,20 @@ def test_a_batch_given_is_not_written_to_again():
     assert [batch["number"].tolist() for batch in given] == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_rows_of_different_members_are_refused():
-    mixed = [*rows(1), {**next(rows(1)), "motion": np.zeros(3, np.float32)}]
-    with pytest.raises(ShardError, match="'clip-0' gives .*'motion'.* do not hold the same members"):
-        list(batches(iter(mixed), 2, doubled))
+@pytest.mark.parametrize(
+    ("broken", "left"), [((0, 3), [[1, 2], [4, 5]]), ((5,), [[0, 1], [2, 3], [4]]), (range(6), [])]
+)
+def test_rows_that_are_dropped_leave_no_gap(broken, left):
+    given = list(batches(rows(6, broken=broken), 2, doubled))
+    assert [batch["number"].tolist() for batch in given] == left
+    assert [batch["picture"][:, 0, 0, 0].tolist() for batch in given] == left
+
+
+def test_rows_of_different_members_or_shapes_are_refused():
+    mixed = [functools.partial(fill, 0), functools.partial(fill, 1, sound=True)]
+    for order in (mixed, mixed[::-1]):
+        with pytest.raises(ShardError, match="'clip-[01]' gives .*, others of its batch .* the same members"):
+            list(batches(iter(order), 2, doubled))
+    codes = [lambda batcher, dim=dim: batcher.put("motion", np.zeros(dim, np.float32)) or True for dim in (3, 4)]
+    with pytest.raises(ShardError, match=r"motion of shape \(4,\), others of its batch \(3,\)"):
+        list(batches(iter(codes), 2, dict))
