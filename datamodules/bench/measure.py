@@ -1,5 +1,6 @@
 """What `s2tf bench data` measures; every number beside its floor, the two taken in turns in one run."""
 
+import gc
 import json
 import multiprocessing
 import statistics
@@ -77,6 +78,7 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
                 on_step(name)
                 start_worker()
                 yield from group(shards, Path(folder), seconds)
+                gc.unfreeze()
 
 
 def rate(work: Callable[[], int], seconds: float) -> float:
