@@ -22,6 +22,7 @@ COMMANDS = {
     "portrait": "portrait",
     "animate": "animate",
     "generate": "generate",
+    "report": "report",
     "bench": "bench",
 }
 """Sub-command -> module of `s2tf.commands`; in the order of `s2tf --help`."""

@@ -34,12 +34,17 @@ NOT_IDENTITY = (
 VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 
 
-def compose(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None = None) -> dict[str, Any]:
     """The experiment at `path` with its bases merged, `key=value` overrides applied and variables filled in.
 
     A file may begin with `base: other.yaml`, relative to itself, or a list of bases of which later ones win. Mappings
     merge deeply, lists are replaced, and where `class_path` changes, the base's `init_args` are dropped. `vars:` holds
     shared values, used as `${vars.name}`.
+
+    Args:
+        path: the experiment.
+        overrides: `key=value`, and `+FILE.yaml`, whose entries go on top of the experiment's; in the order given.
+        missing: put in the place of every value that must be given (`???`); None: it is an error that one was not.
 
     Raises:
         UserError: a file is missing or not a mapping, bases form a cycle, an override is malformed or names an
@@ -48,8 +53,13 @@ def compose(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     read: set[str] = set()
     tree = _load(Path(path), (), read)
     for override in overrides:
-        tree = _override(tree, override)
+        if override.startswith("+"):
+            tree = merge(tree, _load(Path(override[1:]), (), read))
+        else:
+            tree = _override(tree, override)
     tree = _check_variables(tree, read, path)
+    if missing is not None:
+        tree = _given(tree, missing)
     try:
         config = OmegaConf.to_container(OmegaConf.create(tree), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -60,6 +70,15 @@ def compose(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     if unknown:
         raise UserError(f"{path}: unknown key {unknown[0]!r}, expected one of {', '.join(EXPERIMENT_KEYS)}")
     return {str(key): value for key, value in config.items()}
+
+
+def _given(tree: Any, value: str) -> Any:
+    """The tree with `value` for every `???`."""
+    if isinstance(tree, dict):
+        return {key: _given(item, value) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [_given(item, value) for item in tree]
+    return value if tree == "???" else tree
 
 
 def identity_hash(config: dict[str, Any]) -> str:

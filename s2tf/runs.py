@@ -57,9 +57,9 @@ class FitResult:
 def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
     """Compose `experiment` and make its run folder with the resolved `config.yaml`, which runs again by itself."""
     config = compose(experiment, overrides)
-    # base/conre.yaml and demo/conre.yaml are told apart by their folder.
+    # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
     path = Path(experiment).resolve()
-    name = path.stem if path.parent.name in ("base", "experiments") else f"{path.parent.name}-{path.stem}"
+    name = path.stem if path.parent.name == "experiments" else f"{path.parent.name}-{path.stem}"
     folder = Path(runs) / name / identity_hash(config)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))

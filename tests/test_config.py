@@ -88,3 +88,19 @@ def test_identity_ignores_how_a_run_is_computed_and_nothing_else(experiment):
     assert identity() == identity("trainer.devices=8", "data.init_args.num_workers=0", "trainer.accelerator=gpu")
     different = {identity(), identity("seed_everything=2"), identity("vars.width=3"), identity("trainer.max_steps=11")}
     assert len(different) == 4
+
+
+def test_an_overlay_on_the_command_line_goes_on_top_of_what_an_ablation_changed(experiment, tmp_path):
+    (tmp_path / "debug.yaml").write_text(
+        "vars: {width: 2}\ntrainer: {max_steps: 1}\nmodel: {init_args: {deep: {x: 9}}}"
+    )
+    path = experiment("base: base.yaml\nmodel: {class_path: b.B, init_args: {width: '${vars.width}', deep: {y: 5}}}")
+    config = compose(path, [f"+{tmp_path / 'debug.yaml'}", "vars.shards=s", "trainer.devices=3"])
+    assert config["model"] == {"class_path": "b.B", "init_args": {"width": 2, "deep": {"x": 9, "y": 5}}}
+    assert config["trainer"] == {"max_steps": 1, "devices": 3}
+    with pytest.raises(UserError, match=r"nowhere\.yaml: no such experiment file"):
+        compose(path, ["+nowhere.yaml", "vars.shards=s"])
+
+
+def test_what_must_be_given_can_be_filled_in(experiment):
+    assert compose(experiment("base: base.yaml"), missing="x")["data"]["init_args"]["shards"] == "x"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 
 from datamodules.sources import ShardSource
@@ -13,11 +14,12 @@ from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.speech_encoder import SpeechEncoder
-from s2tf.runs import build
+from s2tf.runs import build, fit
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SHARED = {"trainer.yaml", "cpu.yaml"}
-FILES = sorted(path for path in EXPERIMENTS.rglob("*.yaml") if path.name not in SHARED)
+FILES = sorted(path for path in EXPERIMENTS.rglob("*.yaml") if path.name not in SHARED and path.parent.name != "debug")
+TABLES = sorted(EXPERIMENTS.glob("ablations/table*/*.yaml"))
 SPEECH_WEIGHTS = "model.init_args.speech_features.init_args.weights"
 DEMO = ("conre", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
 
@@ -46,7 +48,7 @@ def completed(path: Path, known: dict[str, str]) -> list[str]:
 def test_every_experiment_composes_and_is_short(path):
     config = compose(path, completed(path, {}))
     assert {"model", "data", "trainer", "seed_everything"} <= set(config)
-    if path.parent.name == "ablations":
+    if EXPERIMENTS / "ablations" in path.parents:
         assert len(path.read_text().splitlines()) <= 15
 
 
@@ -78,7 +80,7 @@ def test_every_experiment_builds(experiment):
     assert any(parameter.requires_grad for parameter in cli.model.parameters())
     networks = cli.model.networks()
     assert networks
-    if path.parent.name == "base":
+    if path.parent.name == "experiments":
         assert sum(network.parameter_count for network in networks.values()) > 3e6
 
 
@@ -114,3 +116,38 @@ def test_a_mixture_of_data_sets_is_a_list_in_yaml(tmp_path):
     path.write_text(MIXTURE.format(base=demo("conre"), last="wieght"))
     with pytest.raises(UserError, match="wieght"):
         build(compose(path))
+
+
+def debug_width(path: Path) -> str:
+    """The overlay for an experiment of the first stage."""
+    config = compose(path, missing="random")["model"]
+    encoder = config["init_args"]["speech_encoder"]["class_path"].rpartition(".")[2]
+    if config["class_path"].endswith("ConReStage"):
+        return "conre_wav2vec" if encoder == "WaveformSpeechEncoder" else "conre"
+    return "scfp_speech" if encoder == "SpeechEncoder" else "scfp"
+
+
+@pytest.fixture(scope="module")
+def first_stage(tmp_path_factory):
+    """Shards, ConRe's networks at debug width and a prior."""
+    folder = tmp_path_factory.mktemp("first")
+    shards = tiny_shards(folder / "shards", seconds=2.0)
+    debug = ["+" + str(EXPERIMENTS / "debug" / "conre.yaml"), f"vars.shards={shards}"]
+    run = fit(EXPERIMENTS / "conre.yaml", debug, folder / "runs").run
+    FacePrior(64).save_pretrained(folder / "prior")
+    return {"shards": str(shards), "conre": str(run.networks), "prior": str(folder / "prior")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_row_of_the_tables_trains_at_debug_width(path, first_stage, tmp_path):
+    overlay = "+" + str(EXPERIMENTS / "debug" / f"{debug_width(path)}.yaml")
+    given = [f"vars.{name}={value}" for name, value in first_stage.items()]
+    known = [setting for setting in given if setting.split("=")[0] in needed(path)]
+    result = fit(path, [overlay, *known], tmp_path / "runs")
+    assert result.metrics["train/loss"] == result.metrics["train/loss"]
+    assert result.run.last_checkpoint is not None
+
+
+def needed(path: Path) -> set[str]:
+    return {override.partition("=")[0] for override in completed(path, {})}

@@ -7,8 +7,13 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("experiment", type=Path, help="an experiment YAML, such as experiments/base/conre.yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as model.init_args.lr=1e-4")
+    parser.add_argument("experiment", type=Path, help="an experiment YAML, such as experiments/conre.yaml")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="such as trainer.max_steps=10, or +FILE.yaml: its entries on top",
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
     parser.add_argument("--json", type=Path, help="write the last logged numbers and the run folder here")
 

@@ -12,6 +12,17 @@ from s2tf.models.speech_features import HOP, SAMPLE_RATE, SpeechFeatures, padded
 
 Layers = Literal["last", "weighted"]
 
+HUBERT_LARGE: dict[str, Any] = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "conv_bias": True,
+}
+"""The sizes of facebook/hubert-large-ls960-ft, where its folder is not at hand; the others are the defaults."""
+
 CHUNK = 20 * SAMPLE_RATE // HOP
 """Features computed at once: attention over longer speech would cost its length squared."""
 CONTEXT = SAMPLE_RATE // HOP

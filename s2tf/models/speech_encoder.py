@@ -25,7 +25,12 @@ class SpeechEncoder(Network):
     one: CBAM (the paper does not say where; the last map is where 512 channels see the most context), the mean over
     time, so that speech may have any length, ReLU, batch norm, and two fully connected layers. At the default widths
     598 × 257 input gives the 512 × 57 features of Speech2Face.
+
+    Attributes:
+        reads: which of a batch's forms of the speech it takes.
     """
+
+    reads = "spectrogram"
 
     def __init__(
         self,

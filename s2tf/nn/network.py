@@ -29,6 +29,11 @@ class Network(nn.Module):
 
     init_args: dict[str, Any]
 
+    def __init__(self) -> None:
+        """Record that there are no arguments, where no subclass's constructor has recorded any."""
+        super().__init__()
+        self.__dict__.setdefault("init_args", {})
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wrap the subclass's own constructor so that it records its arguments."""
         super().__init_subclass__(**kwargs)

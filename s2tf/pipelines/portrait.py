@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -143,5 +143,7 @@ class PortraitPipeline(Pipeline):
     def embed_speech(self, waveform: np.ndarray) -> Tensor:
         """The speech embedding z_s, shape (1, d), of (S,) samples."""
         fitted = audio.fit_seconds(check_waveform(waveform), self.portrait_settings.seconds)
-        spectrogram = audio.power_law_spectrogram(torch.from_numpy(fitted)[None].to(self.device))
-        return self.speech_encoder(spectrogram)
+        speech = torch.from_numpy(fitted)[None].to(self.device)
+        if cast(Any, self.speech_encoder).reads == "spectrogram":
+            speech = audio.power_law_spectrogram(speech)
+        return self.speech_encoder(speech)

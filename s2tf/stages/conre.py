@@ -12,9 +12,11 @@ from s2tf.losses.perceptual import PerceptualLoss
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
+from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.speech import speech_of
 
 
 class ConReStage(Stage):
@@ -40,7 +42,7 @@ class ConReStage(Stage):
         """Build the stage.
 
         Args:
-            speech_encoder: E_s, spectrogram (B, 2, T, F) to (B, d).
+            speech_encoder: E_s, spectrogram (B, 2, T, F), or the waveform (B, S), to (B, d).
             face_encoder: E_f, portrait (B, 3, H, W) to (B, d).
             face_decoder: D_f, (B, d) to portrait.
             contrastive: L_c.
@@ -71,7 +73,8 @@ class ConReStage(Stage):
 
     def losses(self, batch: SpeechPortraitBatch) -> dict[str, Tensor]:
         """The named terms and their weighted sum `loss`; all scalars."""
-        return self._losses(batch, self.speech_encoder(batch["spectrogram"]), self.face_encoder(batch["portrait"]))
+        z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
+        return self._losses(batch, z_s, self.face_encoder(batch["portrait"]))
 
     def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:
         """One step on a batch of pairs."""
@@ -81,14 +84,17 @@ class ConReStage(Stage):
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
         """Log the losses, and how often a speech finds its speaker's face among the batch's (R@1, R@5)."""
-        z_s, z_f = self.speech_encoder(batch["spectrogram"]), self.face_encoder(batch["portrait"])
+        z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
+        z_f = self.face_encoder(batch["portrait"])
         values = self._losses(batch, z_s, z_f)
         values |= {f"recall_at_{k}": recall(z_s, z_f, batch["identity"], k) for k in (1, 5)}
         self.log_losses("val", values, len(z_s))
 
     def on_train_start(self) -> None:
-        """Record that the face encoder's weights are being trained."""
+        """Record that the encoders' weights are being trained."""
         self.face_encoder.mark_trained()
+        if isinstance(self.speech_encoder, WaveformSpeechEncoder):
+            self.speech_encoder.mark_trained()
 
     def configure_optimizers(self) -> Any:
         """AdamW with a group each for speech and face, and the schedule."""

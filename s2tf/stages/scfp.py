@@ -11,6 +11,7 @@ from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.speech import speech_of
 
 VALIDATION_SEED = 0
 VALIDATION_STEPS = 20
@@ -21,8 +22,7 @@ SEED_STRIDE = 2**32
 class SCFPStage(Stage):
     """Trains the denoiser and the prior's weighting on the latents of frozen encoders (section III-A.2)."""
 
-    frozen = ("speech_encoder", "face_encoder", "face_decoder")
-    ema_networks = ("diffusion",)
+    ema_networks = ("speech_encoder", "diffusion")
 
     def __init__(
         self,
@@ -36,11 +36,13 @@ class SCFPStage(Stage):
         draws: int = 1,
         speech_dropout: float = 0.0,
         seed: int = 0,
+        train_speech_encoder: bool = False,
+        speech_learning_rate: float = 1e-3,
     ) -> None:
         """Build the stage.
 
         Args:
-            speech_encoder: E_s of ConRe, frozen.
+            speech_encoder: E_s of ConRe, frozen, or a new one that is trained.
             face_encoder: E_f of ConRe, frozen.
             face_decoder: D_f of ConRe, frozen.
             diffusion: denoiser, prior, its weighting, and the reading of the prior's injection.
@@ -51,6 +53,9 @@ class SCFPStage(Stage):
             speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
             seed: of t and ε. Each batch draws from a seed of its own, so that a resumed training draws as if it had
                 not been interrupted.
+            train_speech_encoder: train E_s along with the denoiser: without ConRe (Table III's baseline) there is
+                no other training that it could have had.
+            speech_learning_rate: of E_s where it is trained; ConRe's 1e-3.
 
         Raises:
             ValueError: `draws` is below 1 or `speech_dropout` not in [0, 1).
@@ -64,6 +69,8 @@ class SCFPStage(Stage):
         self.diffusion = diffusion
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self.draws, self.speech_dropout, self.seed = draws, speech_dropout, seed
+        self.train_speech_encoder, self.speech_learning_rate = train_speech_encoder, speech_learning_rate
+        self.frozen = ("face_encoder", "face_decoder", *(() if train_speech_encoder else ("speech_encoder",)))
         self.freeze_parts()
 
     def networks(self) -> dict[str, Network]:
@@ -79,7 +86,9 @@ class SCFPStage(Stage):
     ) -> dict[str, Tensor]:
         """The denoising loss (Eq. 7) as `loss`."""
         with torch.no_grad():
-            z_s, z_f = self.speech_encoder(batch["spectrogram"]), self.face_encoder(batch["portrait"])
+            z_f = self.face_encoder(batch["portrait"])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_speech_encoder):
+            z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
         return {"loss": self.diffusion.loss(z_f, z_s, draws, speech_dropout, generator)}
 
     def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:
@@ -90,10 +99,10 @@ class SCFPStage(Stage):
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
         """Log the loss at fixed draws, and how far sampled portraits are from the true and the mean face."""
-        spectrogram, portrait = batch["spectrogram"], batch["portrait"]
-        generator = torch.Generator(spectrogram.device).manual_seed(VALIDATION_SEED + batch_idx)
+        speech, portrait = speech_of(batch, self.speech_encoder), batch["portrait"]
+        generator = torch.Generator(speech.device).manual_seed(VALIDATION_SEED + batch_idx)
         values = self.losses(batch, self.draws, 0.0, generator)
-        picture = self.sample(spectrogram, VALIDATION_STEPS, generator)
+        picture = self.sample(speech, VALIDATION_STEPS, generator)
         mean_face = self.face_decoder(self.diffusion.prior.get_buffer("z_p")[None]).expand_as(portrait)
         values |= {
             "portrait_l1": mean_absolute_error(picture, portrait),
@@ -104,7 +113,7 @@ class SCFPStage(Stage):
     @torch.no_grad()
     def sample(
         self,
-        spectrogram: Tensor,
+        speech: Tensor,
         steps: int = 50,
         generator: torch.Generator | None = None,
         kind: Literal["ddim", "dpm-solver++"] = "ddim",
@@ -113,7 +122,7 @@ class SCFPStage(Stage):
         """Draw a portrait per speech.
 
         Args:
-            spectrogram: shape (B, 2, T, F).
+            speech: what the speech encoder reads, the spectrogram (B, 2, T, F) or the waveform (B, S).
             steps: denoiser calls.
             generator: seeds the noise; the same state gives the same portraits.
             kind: the sampler.
@@ -122,7 +131,7 @@ class SCFPStage(Stage):
         Returns:
             Portraits, shape (B, 3, H, W), RGB in about [-1, 1].
         """
-        z_s = self.speech_encoder(spectrogram)
+        z_s = self.speech_encoder(speech)
         return self.face_decoder(self.diffusion.sample(z_s, steps, kind, generator, guidance))
 
     def _generator(self) -> torch.Generator:
@@ -131,7 +140,10 @@ class SCFPStage(Stage):
         return torch.Generator(self.device).manual_seed(SEED_STRIDE * self.seed + batch)
 
     def configure_optimizers(self) -> Any:
-        """AdamW on the diffusion, and the schedule."""
-        optimizer = torch.optim.AdamW(decay_groups([self.diffusion], self.learning_rate, self.weight_decay))
+        """AdamW on the diffusion and on E_s where it is trained, and the schedule."""
+        groups = decay_groups([self.diffusion], self.learning_rate, self.weight_decay)
+        if self.train_speech_encoder:
+            groups += decay_groups([self.speech_encoder], self.speech_learning_rate, self.weight_decay)
+        optimizer = torch.optim.AdamW(groups)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

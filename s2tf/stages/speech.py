@@ -1,11 +1,18 @@
-"""What the two stages that read speech features share."""
+"""How the stages read speech: ConRe and SCFP as one embedding, the two motion stages as features at 50 Hz."""
+
+from typing import Any, cast
 
 import lightning as L
 from torch import Tensor
 
-from s2tf.batches import MotionSequenceBatch
+from s2tf.batches import MotionSequenceBatch, SpeechPortraitBatch
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.nn.network import Network
+
+
+def speech_of(batch: SpeechPortraitBatch, speech_encoder: Network) -> Tensor:
+    """The form of a batch's speech that the encoder reads: its spectrogram or its waveform."""
+    return cast(Any, batch)[cast(Any, speech_encoder).reads]
 
 
 def checked_features(speech_features: Network, feature_dim: int, reader: str) -> SpeechFeatures:

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from s2tf.models.prior_weighting import (
     BETA_0,
@@ -36,3 +37,14 @@ def test_attention_starts_near_beta_0():
 def test_gradient_reaches_every_parameter(weighting):
     weighting(torch.randn(4, D), torch.randn(D)).pow(2).sum().backward()
     assert [name for name, p in weighting.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_attention_takes_four_times_the_work_of_linear_maps_as_in_table_v():
+    work = {}
+    for name, weighting in {"linear": SampleAdaptiveWeighting(256), "attention": AttentionWeighting(256)}.items():
+        with FlopCounterMode(display=False) as counter:
+            weighting(torch.randn(1, 256), torch.randn(256))
+        work[name] = counter.get_total_flops()
+    # Two products of d × d, two operations each; attention between two tokens adds a little to eight of them.
+    assert work["linear"] == 2 * 2 * 256 * 256
+    assert work["attention"] / work["linear"] == pytest.approx(4, rel=0.02)

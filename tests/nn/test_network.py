@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from small_networks import Derived, Inner, Outer
+from small_networks import Derived, Inner, Outer, Plain
 
 from s2tf.nn import network as network_module
 from s2tf.nn.network import build_network, load_network
@@ -23,6 +23,17 @@ def test_a_nested_network_comes_back_equal(tmp_path):
     assert not loaded.training
     for a, b in zip(outer.parameters(), loaded.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_network_without_a_constructor_of_its_own_is_saved_too(tmp_path):
+    Plain().save_pretrained(tmp_path)
+    assert isinstance(load_network(tmp_path), Plain)
+
+
+def test_fingerprints_tell_weights_apart_and_survive_saving(tmp_path):
+    first, second = Inner(3), Inner(3)
+    first.save_pretrained(tmp_path)
+    assert load_network(tmp_path).fingerprint() == first.fingerprint() != second.fingerprint()
 
 
 def test_a_subclass_records_its_own_arguments():

@@ -13,6 +13,7 @@ from s2tf.models.face_prior import FacePrior
 from s2tf.models.portrait_unet import PortraitUNet
 from s2tf.models.prior_weighting import SampleAdaptiveWeighting
 from s2tf.models.speech_encoder import SpeechEncoder
+from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
 from s2tf.stages.conre import ConReStage, recall
 from s2tf.stages.optimisation import warmup_cosine
@@ -20,6 +21,15 @@ from s2tf.stages.scfp import SCFPStage
 
 D = 64
 ROWS = 4
+WAV2VEC = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
 
 
 def encoders():
@@ -32,12 +42,8 @@ def encoders():
 
 def conre_stage(**arguments):
     torch.manual_seed(0)
-    return ConReStage(
-        **encoders(),
-        contrastive=ContrastiveLoss(),
-        perceptual=PerceptualLoss("random"),
-        **{"face_learning_rate": 1e-3, **arguments},
-    )
+    losses = {"contrastive": ContrastiveLoss(), "perceptual": PerceptualLoss("random")}
+    return ConReStage(**{**encoders(), **losses, "face_learning_rate": 1e-3, **arguments})
 
 
 def scfp_stage(**arguments):
@@ -46,7 +52,7 @@ def scfp_stage(**arguments):
     prior = FacePrior(D, n=2)
     prior.z_p.normal_()
     diffusion = PortraitDiffusion(unet, SampleAdaptiveWeighting(D), prior, train_steps=50)
-    return SCFPStage(**encoders(), diffusion=diffusion, **{"learning_rate": 1e-3, **arguments})
+    return SCFPStage(**{**encoders(), "diffusion": diffusion, "learning_rate": 1e-3, **arguments})
 
 
 def batches(count, seed=0):
@@ -156,6 +162,32 @@ def test_frozen_parts_are_neither_trained_nor_stored(tmp_path):
     stored = torch.load(tmp_path / "last.ckpt", weights_only=False)["state_dict"]
     assert {name.split(".")[0] for name in stored} == {"diffusion"}
     assert "diffusion.prior.scale" in stored
+
+
+def test_without_conre_the_speech_encoder_learns_along_with_the_denoiser(tmp_path):
+    stage = scfp_stage(train_speech_encoder=True)
+    before = {name: value.clone() for name, value in stage.named_parameters()}
+    trainer(tmp_path, 2).fit(stage, loader(batches(2)))
+    moved = {name.split(".")[0] for name, value in stage.named_parameters() if not torch.equal(value, before[name])}
+    assert moved == {"speech_encoder", "diffusion"}
+    stored = {name.split(".")[0] for name in stage.state_dict()}
+    assert stored == {"speech_encoder", "diffusion"}
+
+
+def test_a_speech_encoder_of_waveforms_is_given_the_waveform(tmp_path):
+    speech = WaveformSpeechEncoder("random", D, hidden=8, config=WAV2VEC)
+    rows = [{**batch, "waveform": torch.randn(ROWS, 6400)} for batch in batches(2)]
+    for batch in rows:
+        del batch["spectrogram"]
+    conre = conre_stage(speech_encoder=speech)
+    assert conre.speech_encoder.is_random
+    trainer(tmp_path, 2).fit(conre, loader(rows))
+    assert not conre.speech_encoder.is_random
+    scfp = scfp_stage(speech_encoder=conre.speech_encoder)
+    trainer(tmp_path, 2).fit(scfp, loader(rows))
+    assert scfp.sample(rows[0]["waveform"], steps=2).shape == (ROWS, 3, 64, 64)
+    again = Network.from_pretrained(conre.export(tmp_path / "run") / "speech_encoder")
+    torch.testing.assert_close(again(rows[0]["waveform"]), conre.eval().speech_encoder(rows[0]["waveform"]))
 
 
 def test_conre_does_not_store_the_perceptual_network(tmp_path):

@@ -22,3 +22,7 @@ class Outer(Network):
 class Derived(Inner):
     def __init__(self, depth: int):
         super().__init__(width=depth * 2)
+
+
+class Plain(Network):
+    """A network without a constructor of its own."""

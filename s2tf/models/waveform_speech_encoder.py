@@ -1,0 +1,72 @@
+"""The speech encoder of Table VI's second row: wav2vec 2.0 in place of the CNN."""
+
+from typing import Any
+
+import torch.nn as nn
+from torch import Tensor
+
+from s2tf.models.pretrained_speech import Wav2Vec2Features
+from s2tf.models.speech_features import SAMPLES_PER_FRAME
+from s2tf.nn.network import Network
+
+
+class WaveformSpeechEncoder(Network):
+    """Waveform to speech embedding z_s: wav2vec 2.0's last hidden state, its mean over time, two linear layers.
+
+    The paper says no more than that a pretrained wav2vec replaces the CNN. The head is like the CNN's own, so that the
+    two rows differ in what reads the sound; the transformer is trained along, since it was not made to tell speakers
+    apart. The CNN's rate of 1e-3 would destroy its pretraining: the ablation's YAML sets a smaller one.
+    """
+
+    reads = "waveform"
+
+    def __init__(
+        self,
+        weights: str,
+        dim: int = 4096,
+        hidden: int = 4096,
+        trainable: bool = True,
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        """Build the encoder.
+
+        Args:
+            weights: local folder of a transformers checkpoint of wav2vec 2.0, or `random`.
+            dim: size d of the embedding.
+            hidden: width of the first linear layer.
+            trainable: train the transformer along; its convolutions stay frozen.
+            config: with `random`, entries of transformers' configuration.
+
+        Raises:
+            FileNotFoundError: `weights` is no folder.
+        """
+        super().__init__()
+        self.dim = dim
+        self.features = Wav2Vec2Features(weights, trainable=trainable, config=config)
+        # The folder may not exist where a saved network is loaded: record what rebuilds it without.
+        self.init_args["weights"] = self.features.init_args["weights"]
+        self.init_args["config"] = self.features.init_args["config"]
+        self.norm = nn.LayerNorm(self.features.out_dim)
+        self.head = nn.Sequential(nn.Linear(self.features.out_dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the transformer is neither pretrained nor trained."""
+        return self.features.is_random
+
+    def mark_trained(self) -> None:
+        """Record, when a training begins, that a trainable transformer is random no more."""
+        self.features.mark_trained()
+        self.init_args["weights"] = self.features.init_args["weights"]
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Embed speech.
+
+        Args:
+            waveform: 16 kHz mono, shape (B, S).
+
+        Returns:
+            z_s, shape (B, dim).
+        """
+        frames = max(1, round(waveform.shape[-1] / SAMPLES_PER_FRAME))
+        return self.head(self.norm(self.features(waveform, frames).mean(dim=1)))
