@@ -1,6 +1,8 @@
 """One member more in every sample: a folder's shards written again with what a network computed of each clip."""
 
 import json
+import os
+import socket
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.aside import written_aside
+from datamodules.aside import PART
 from datamodules.encoding import encode_array
 from datamodules.samples import ARRAYS, JSON, Sample
 from datamodules.shards import load_manifest, new_shard, read_shard, write_manifest
@@ -36,9 +38,11 @@ class Added:
     """What was done."""
 
     clips: int = 0
-    """Written by this call, or found written by an earlier one."""
+    """Of this part, whoever wrote them."""
+    written: int = 0
+    """Of these: by this call."""
     without: int = 0
-    """Of those that this call has written: clips that have no such member."""
+    """Of those written: clips that have no such member."""
     complete: bool = False
     """Every shard is there, and the manifest."""
 
@@ -68,11 +72,10 @@ def add_member(
     """
     if not 1 <= part[0] <= part[1]:
         raise ValueError(f"part {part[0]} of {part[1]}: expected 1 to {part[1]}")
-    manifest, out = load_manifest(source), Path(out)
+    manifest, out, done = load_manifest(source), Path(out), Added()
     name = addition.member.partition(".")[0]
     wanted = {**manifest, name: addition.about}
     counts = {shard: count for split in manifest["splits"].values() for shard, count in split["shards"].items()}
-    done = Added()
     if _begin(out, wanted):
         return Added(sum(counts.values()), complete=True)
     own = sorted(counts)[part[0] - 1 :: part[1]]
@@ -86,40 +89,69 @@ def add_member(
                 members = _with_member(sample, addition)
                 done.without += addition.member not in members
                 writer.write(sample.key, members)
-                done.clips += 1
+                done.clips, done.written = done.clips + 1, done.written + 1
                 if on_clip is not None:
                     on_clip(done.clips, total)
     if all((out / shard).is_file() for shard in counts):
         write_manifest(out, wanted)
-        (out / PLAN).unlink(missing_ok=True)
+        _clean(out)
         done.complete = True
     return done
 
 
 def _begin(out: Path, wanted: dict[str, Any]) -> bool:
-    """Write down what the folder is to become; whether it is that already.
+    """Write down what the folder is to become, which other parts may do at the same time; whether it is that already.
 
     Raises:
         ValueError: It is something else.
     """
     out.mkdir(parents=True, exist_ok=True)
-    for name in (MANIFEST, PLAN):
-        if (out / name).is_file():
-            if json.loads((out / name).read_text()) != wanted:
+    # Another part may begin or complete the folder between two looks: then the next look sees it.
+    for _ in range(3):
+        for name in (MANIFEST, PLAN):
+            there = _read(out / name)
+            if there is not None and there != wanted:
                 raise ValueError(f"{out} holds shards of other clips or of another network already: give an empty one")
-            return name == MANIFEST
-    if any(out.glob("*.tar")):
-        raise ValueError(f"{out} holds shards already: give an empty folder")
-    with written_aside(out / PLAN, "w") as file:
-        json.dump(wanted, file)
-    return False
+            if there is not None and name == MANIFEST:
+                _clean(out)
+            if there is not None:
+                return name == MANIFEST
+        if not any(out.glob("*.tar")):
+            _claim(out / PLAN, wanted)
+    raise ValueError(f"{out} holds shards already: give an empty folder")
+
+
+def _claim(path: Path, wanted: dict[str, Any]) -> None:
+    """Write a file that is either whole or not there, unless another process has."""
+    aside = path.with_name(f"{path.name}-{socket.gethostname()}-{os.getpid()}")
+    aside.write_text(json.dumps(wanted))
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _clean(out: Path) -> None:
+    """Remove the plan, and the shards that killed processes left half written."""
+    for path in [out / PLAN, *out.glob(f"*.tar.*{PART}")]:
+        path.unlink(missing_ok=True)
 
 
 def _with_member(sample: Sample, addition: Addition) -> dict[str, bytes]:
     members = {name: member[:] for name, member in sample.members.items() if name != addition.member}
     array = addition.compute(sample)
+    others = {name: checksum for name, checksum in sample.record.crc32.items() if name != addition.member}
     if array is None:
-        return members
+        return {**members, JSON: replace(sample.record, crc32=others).to_json()}
     form = ARRAYS[addition.member]
     with np.errstate(over="ignore"):
         array = np.asarray(array, form.dtype)
@@ -129,5 +161,5 @@ def _with_member(sample: Sample, addition: Addition) -> dict[str, bytes]:
     if problem:
         raise ValueError(f"sample {sample.key!r}: the array for {addition.member} {problem}")
     data = encode_array(array)
-    record = replace(sample.record, crc32={**sample.record.crc32, addition.member: zlib.crc32(data)})
+    record = replace(sample.record, crc32={**others, addition.member: zlib.crc32(data)})
     return {**members, JSON: record.to_json(), addition.member: data}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from datamodules.errors import ShardError
+from datamodules.errors import MixtureError
 
 Batch = dict[str, Any]
 """By name: tensors (B, ...) and lists of strings."""
@@ -41,14 +41,17 @@ class Batcher:
         """Where an array of the row that is filled now belongs.
 
         Raises:
-            ShardError: It has another shape than in the rows before it.
+            MixtureError: It has another type or shape than in the rows before it.
         """
         column = self._columns.get(name)
         if column is None:
             self._tensors[name] = new_tensor((self.size, *shape), dtype)
             column = self._columns[name] = self._tensors[name].numpy()
-        elif column.shape[1:] != shape:
-            raise ShardError(f"{name} of shape {shape}, others of its batch {column.shape[1:]}")
+        elif column.shape[1:] != shape or column.dtype.type is not dtype:
+            raise MixtureError(
+                f"{name} is {dtype.__name__} {shape}, others of its batch {column.dtype} {column.shape[1:]}: the mixed "
+                "data sets do not hold the same members"
+            )
         self._filled.add(name)
         return column[self.count]
 
@@ -65,12 +68,12 @@ class Batcher:
         """End the row.
 
         Raises:
-            ShardError: It has other names than the rows before it.
+            MixtureError: It has other names than the rows before it.
         """
         if not self.count:
             self._names = self._filled
         elif self._filled != self._names:
-            raise ShardError(
+            raise MixtureError(
                 f"sample {self._columns['key'][self.count]!r} gives {sorted(self._filled)}, others of its batch "
                 f"{sorted(self._names)}: the mixed data sets do not hold the same members"
             )
@@ -80,6 +83,9 @@ class Batcher:
     def drop_row(self) -> None:
         """Begin the row anew."""
         self._filled = set()
+        if not self.count:
+            # What only the dropped row had is no column of the batch.
+            self._columns, self._tensors = {}, {}
 
     def batch(self) -> Batch:
         """The rows so far."""

@@ -24,13 +24,13 @@ class Bytes(Protocol):
     def __getitem__(self, part: slice, /) -> bytes: ...
 
 
-def decode_array(data: Bytes, start: int = 0, stop: int | None = None) -> np.ndarray:
-    """Rows `start` to `stop` - 1 of an `.npy` file's array, of which no more is read.
+def decode_array(data: Bytes, rows: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """Rows `start` to `stop` - 1 of an `.npy` file's array of `rows`, of which no more is read.
 
     Not by `np.load`, whose reading of the header costs as much as a picture's decoding.
 
     Raises:
-        ValueError: The bytes are no array of plain numbers, or not as many as the header says.
+        ValueError: The bytes are no array of plain numbers, or not as many as the header says, or of other than `rows`.
     """
     if start == 0 and stop is None:
         data = data[:]
@@ -41,7 +41,9 @@ def decode_array(data: Bytes, start: int = 0, stop: int | None = None) -> np.nda
         raise ValueError(f"holds {dtype} in {'Fortran' if order else 'C'} order, expected plain numbers in C order")
     if len(data) - begin != dtype.itemsize * math.prod(shape):
         raise ValueError(f"holds {len(data) - begin} bytes after its header, which says {shape} of {dtype}")
-    first, last, _ = slice(start, stop).indices(shape[0])
+    if shape[0] != rows:
+        raise ValueError(f"holds {shape}, expected {rows} rows")
+    first, last, _ = slice(start, stop).indices(rows)
     row = dtype.itemsize * math.prod(shape[1:])
     part = data[begin + first * row : begin + max(first, last) * row]
     return np.frombuffer(part, dtype).reshape(-1, *shape[1:])

@@ -172,8 +172,10 @@ class MotionSequenceData(ShardDataModule):
                 f"data.init_args.features: {shards!r} has no speech features (features.npy): `s2tf features` copies a "
                 "shard folder and adds them"
             )
-        if self.features and manifest["features"] != self.stored_features:
-            raise ValueError(
-                f"data.init_args.shards: {shards!r} has speech features of {manifest['features']}, the first data set "
-                f"of {self.stored_features}: they must be of one network"
-            )
+        for name in ("motion", *(("features",) if self.features else ())):
+            first, this = self.sources[0].manifest.get(name), manifest.get(name)
+            if first != this:
+                raise ValueError(
+                    f"data.init_args.shards: {shards!r} has {name} of {this}, the first data set of {first}: they must "
+                    "be of one network"
+                )

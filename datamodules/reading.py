@@ -24,6 +24,7 @@ class ShardFile:
     """An open file, closed with the last sample that reads from it."""
 
     def __init__(self, path: str):
+        self.path = path
         self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, start: int, size: int) -> bytes:
@@ -51,9 +52,9 @@ class FileMember:
         try:
             data = self.file.read(self.offset + start, stop - start)
         except OSError as error:
-            raise ShardError(f"cannot be read: {error.strerror or error}") from error
+            raise ShardError(f"{self.file.path}: cannot be read: {error.strerror or error}") from error
         if len(data) != stop - start:
-            raise ShardError("the file ends within a member: truncated")
+            raise ShardError(f"{self.file.path}: the file ends within a member: truncated")
         return data
 
 

@@ -153,12 +153,10 @@ class Sample:
     def _array(self, member: str, start: int, stop: int | None) -> np.ndarray:
         form, frames = ARRAYS[member], self.record.frames
         first, last, _ = slice(start, stop).indices(frames)
-        if (first, last) == (0, frames):
-            rows: tuple[int, int | None] = (0, None)
-        else:
-            rows = (form.per_frame * first, form.per_frame * last)
+        # The whole file is read at once.
+        part = () if (first, last) == (0, frames) else (form.per_frame * first, form.per_frame * last)
         try:
-            array = decode_array(self.members[member], *rows)
+            array = decode_array(self.members[member], form.per_frame * frames, *part)
         except (ValueError, EOFError, OSError, SyntaxError, struct.error) as error:
             raise ShardError(f"sample {self.key!r}: {member} cannot be read: {error}") from error
         problem = form.problem(array, last - first)

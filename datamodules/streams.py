@@ -116,8 +116,9 @@ class ExampleStream:
 
     The slot's clips (`ClipOrder`) are cut into blocks; of each clip `per_clip` examples are drawn as raw bytes, the
     block's examples are shuffled, and each is decoded when its turn comes. While one block is given out, the next one
-    is read, so that reading never comes in bursts. Block, order and every random number are functions of (seed, slot,
-    row): the stream can begin at any row. In the place of a broken example stands the next whole one of its block.
+    is read, a few clips at a time, so that a whole block is never waited for. Block, order and every random number are
+    functions of (seed, slot, row): the stream can begin at any row. In the place of a broken example stands the next
+    whole one of its block.
 
     Args:
         shards: The data set's shards.

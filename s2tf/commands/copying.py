@@ -39,8 +39,9 @@ def copy_with_progress(args: argparse.Namespace, what: str, copy: Callable[[OnCl
             added = copy(lambda done, total: status.update(f"{done} of {total} clips"))
     except ValueError as error:
         raise UserError(str(error)) from error
-    silent = f", {added.without} without sound have none" if added.without else ""
-    print(f"{added.clips} clips with {what}{silent}: {args.out}")
+    silent = f", {added.without} more have no sound and none" if added.without else ""
+    before = f", {added.clips - added.written} were there" if added.clips > added.written else ""
+    print(f"{added.written - added.without} clips written with {what}{silent}{before}: {args.out}")
     if not added.complete:
         print(f"part {args.part[0]} of {args.part[1]} is done; the last part completes {args.out}")
     return 0

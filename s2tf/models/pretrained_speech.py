@@ -158,8 +158,13 @@ class Wav2Vec2Features(_TransformerFeatures):
 
 
 def _quiet(config: PretrainedConfig) -> PretrainedConfig:
-    """Without what pretraining needs: random masks fail on short speech, and dropped layers break the weighted sum."""
+    """Without what pretraining needs: random masks fail on short speech, and dropped layers break the weighted sum.
+
+    Nor the vector that stands in masked places, which some public files lack, and which would then be drawn anew, and
+    the fingerprint be another, whenever they are loaded.
+    """
     config.apply_spec_augment = False
+    config.mask_time_prob = config.mask_feature_prob = 0.0
     config.layerdrop = 0.0
     return config
 

@@ -51,7 +51,7 @@ def test_every_clip_gets_its_motion_codes(tmp_path, capsys):
     fitted("motion_autoencoder", shards, tmp_path / "runs")
     network = next((tmp_path / "runs").glob("*/*/networks/motion_autoencoder"))
     assert main(["codes", str(shards), "--autoencoder", str(network), "--out", str(tmp_path / "codes")]) == 0
-    assert "6 clips with motion codes" in capsys.readouterr().out
+    assert "6 clips written with motion codes" in capsys.readouterr().out
     autoencoder = load_network(str(network))
     for sample in read_split(tmp_path / "codes", "test"):
         assert sample.motion().shape == (sample.record.frames, autoencoder.motion_dim)
@@ -66,7 +66,7 @@ def test_motion_is_learned_from_features_of_the_whole_recording(shards, tmp_path
     small = HubertConfig(**config, conv_dim=[8] * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2)
     HubertModel(small).save_pretrained(hubert)
     assert main(["features", str(shards), "--hubert", str(hubert), "--out", str(tmp_path / "features")]) == 0
-    assert "6 clips with speech features" in capsys.readouterr().out
+    assert "6 clips written with speech features" in capsys.readouterr().out
     assert main(["shards", str(tmp_path / "features"), "--verify"]) == 0
     network = HubertFeatures(str(hubert)).requires_grad_(False)
     for sample in read_split(tmp_path / "features", "train"):

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from tiny_shards import tiny_shards
 
+from datamodules import additions
 from datamodules.additions import Addition, add_member
+from datamodules.encoding import encode_array
 from datamodules.errors import ShardError
 from datamodules.inspection import inspect
 from datamodules.motion_sequences import MotionSequenceData
-from datamodules.samples import FEATURES, MOTION
+from datamodules.samples import FEATURES, MOTION, Sample
 from datamodules.shards import load_manifest, read_split
+from datamodules.sources import ShardSource
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,61 @@ def killed_after(count):
             raise Killed
 
     return on_clip
+
+
+def test_parts_that_begin_and_complete_at_any_moment_agree(shards, tmp_path, monkeypatch):
+    """The moments at which another part may act: after each look at the folder."""
+    looks = 0
+    look = additions._read
+
+    def looked(path, at):
+        nonlocal looks
+        result, looks = look(path), looks + 1
+        if looks == at:
+            looks += 100
+            add_member(shards, path.parent, FEATURE, part=(2, 2) if at % 2 else (1, 1))
+        return result
+
+    for at in range(1, 5):
+        looks = 0
+        monkeypatch.setattr(additions, "_read", lambda path, at=at: looked(path, at))
+        out = tmp_path / str(at)
+        add_member(shards, out, FEATURE)
+        monkeypatch.setattr(additions, "_read", look)
+        assert add_member(shards, out, FEATURE).complete
+        assert not inspect(out, verify=True).broken
+        assert not {"addition.json"} & set(names(out))
+
+
+def test_what_a_killed_process_left_goes_when_the_folder_is_complete(shards, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "train-000000.tar.node-1.part").write_bytes(b"half")
+    add_member(shards, tmp_path / "out", FEATURE)
+    assert [name for name in names(tmp_path / "out") if "part" in name] == []
+
+
+def test_a_member_that_is_taken_away_takes_its_checksum_along(shards, tmp_path):
+    add_member(shards, tmp_path / "one", FEATURE)
+    add_member(tmp_path / "one", tmp_path / "two", Addition(FEATURES, FEATURE.about, lambda sample: None))
+    assert not inspect(tmp_path / "two", verify=True).broken
+
+
+def test_a_member_of_another_clip_is_noticed_in_any_window(shards, tmp_path):
+    sample = next(read_split(shards, "train"))
+    longer = encode_array(np.zeros((2 * sample.record.frames + 2, 4), np.float16))
+    other = Sample(sample.key, sample.record, {**sample.members, FEATURES: longer})
+    for window in [(0, None), (0, 1), (3, 9)]:
+        with pytest.raises(ShardError, match=r"features\.npy cannot be read: holds \(\d+, 4\), expected \d+ rows"):
+            other.features(*window)
+
+
+def test_codes_of_two_autoencoders_are_not_mixed(shards, tmp_path):
+    for name in ("1", "2"):
+        about = {"dim": 3, "network": "MotionAutoencoder", "fingerprint": name}
+        add_member(shards, tmp_path / name, Addition(MOTION, about, lambda sample: np.ones((sample.record.frames, 3))))
+    both = [ShardSource(str(tmp_path / name)) for name in ("1", "2")]
+    with pytest.raises(ValueError, match="must be of one network"):
+        MotionSequenceData(both, batch_size=1, num_workers=0).setup("fit")
 
 
 def test_killed_and_divided_it_ends_with_the_same_bytes(shards, tmp_path):
@@ -146,8 +204,6 @@ def test_features_that_are_not_there_or_of_two_networks_are_named(shards, tmp_pa
     add_member(shards, tmp_path / "two", other)
     manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
     assert manifest["features"]["fingerprint"] == "2"
-    from datamodules.sources import ShardSource
-
     both = [ShardSource(str(tmp_path / name)) for name in ("one", "two")]
     with pytest.raises(ValueError, match="must be of one network"):
         MotionSequenceData(both, batch_size=1, num_workers=0, features=True).setup("fit")

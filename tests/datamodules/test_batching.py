@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from datamodules.batching import batches
-from datamodules.errors import ShardError
+from datamodules.errors import MixtureError
 
 
 def fill(number, batcher, *, broken=(), sound=False):
@@ -66,8 +66,20 @@ def test_rows_that_are_dropped_leave_no_gap(broken, left):
 def test_rows_of_different_members_or_shapes_are_refused():
     mixed = [functools.partial(fill, 0), functools.partial(fill, 1, sound=True)]
     for order in (mixed, mixed[::-1]):
-        with pytest.raises(ShardError, match="'clip-[01]' gives .*, others of its batch .* the same members"):
+        with pytest.raises(MixtureError, match="'clip-[01]' gives .*, others of its batch .* the same members"):
             list(batches(iter(order), 2, doubled))
     codes = [lambda batcher, dim=dim: batcher.put("motion", np.zeros(dim, np.float32)) or True for dim in (3, 4)]
-    with pytest.raises(ShardError, match=r"motion of shape \(4,\), others of its batch \(3,\)"):
+    with pytest.raises(MixtureError, match=r"motion is float32 \(4,\), others of its batch float32 \(3,\)"):
         list(batches(iter(codes), 2, dict))
+
+
+def test_what_only_a_dropped_row_had_is_no_part_of_the_batch():
+    def broken(batcher):
+        batcher.put("motion", np.zeros(3, np.float32))
+        batcher.drop_row()
+        return False
+
+    (batch,) = batches(iter([broken, *rows(2)]), 2, dict)
+    assert "motion" not in batch
+    with pytest.raises(MixtureError, match="number is float32"):
+        list(batches(iter([*rows(1), lambda batcher: batcher.put("number", np.float32(1.7)) or True]), 2, dict))

@@ -148,3 +148,13 @@ def test_log_mel_trains():
     network = LogMelFeatures(8)
     network(torch.randn(2, 3200), 5).square().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("network_class", "model"), [(HubertFeatures, HubertModel), (Wav2Vec2Features, Wav2Vec2Model)])
+def test_files_without_the_vector_of_masked_places_are_the_same_network_every_time(network_class, model, tmp_path):
+    whole = model({HubertModel: HubertConfig, Wav2Vec2Model: Wav2Vec2Config}[model](**SMALL))
+    state = {name: value for name, value in whole.state_dict().items() if name != "masked_spec_embed"}
+    assert len(state) < len(whole.state_dict())
+    whole.save_pretrained(tmp_path, state_dict=state)
+    fingerprints = {network_class(str(tmp_path)).fingerprint() for _ in range(2)}
+    assert len(fingerprints) == 1
