@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,6 +152,8 @@ class ShardDataModule(L.LightningDataModule):
                 f"data.init_args.shards: {examples} examples in the split {split} for {world} ranks: each needs one at "
                 "least; use fewer devices, or hold more people out"
             )
+        # Lightning cannot know that each worker gives its own part.
+        warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
         stream = EvaluationStream(
             sets,
             self.draw(),

@@ -17,6 +17,7 @@ from s2tf.errors import UserError
 
 CONFIG_FILE = "config.yaml"
 LAST_CHECKPOINT = "last.ckpt"
+BEST_CHECKPOINT = "best"
 CHECKPOINT_INTERVAL = timedelta(minutes=30)
 WANDB_LOGGER = "lightning.pytorch.loggers.WandbLogger"
 
@@ -107,7 +108,10 @@ def fit(
     runs: str | Path = "runs",
     callbacks: Sequence[Any] = (),
 ) -> FitResult:
-    """Train an experiment in its run folder, going on from its last checkpoint, and save its networks there."""
+    """Train an experiment in its run folder, going on from its last checkpoint, and save its networks there.
+
+    Checkpoints are kept by time (`last.ckpt`) and, where there is validation, of the best (`best.ckpt`, `Stage.best`).
+    """
     from lightning.pytorch.callbacks import ModelCheckpoint
 
     run = open_run(experiment, overrides, runs)
@@ -119,6 +123,14 @@ def fit(
         enable_version_counter=False,
     )
     cli = build(run.config, run, [*callbacks, checkpoint])
+    if cli.trainer.limit_val_batches:
+        monitor, mode = cli.model.best
+        best = ModelCheckpoint(
+            dirpath=run.checkpoints, filename=BEST_CHECKPOINT, monitor=monitor, mode=mode, enable_version_counter=False
+        )
+        cli.trainer.callbacks.append(best)
+        # A run that goes on finds its own checkpoints there.
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, weights_only=False)
     cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
     if cli.trainer.is_global_zero:

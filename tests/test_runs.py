@@ -3,6 +3,7 @@
 import io
 import itertools
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -42,6 +43,26 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(overrides, 
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_is_that_of_the_best_validation_over_restarts(overrides, tmp_path):
+    seen = {}
+
+    class Watch(L.Callback):
+        def on_validation_end(self, trainer, pl_module):
+            seen[trainer.global_step] = float(trainer.callback_metrics["val/loss"])
+
+    every_step = {"limit_val_batches": 1, "val_check_interval": 1, "num_sanity_val_steps": 0}
+    validated = [*overrides, *(f"trainer.{name}={value}" for name, value in every_step.items())]
+    with pytest.raises(InterruptionError):
+        fit(EXPERIMENTS / "conre.yaml", validated, tmp_path, [Watch(), InterruptAfter(2)])
+    run = fit(EXPERIMENTS / "conre.yaml", validated, tmp_path, [Watch()]).run
+    best = torch.load(run.checkpoints / "best.ckpt", weights_only=False)
+    # Interrupted behind step 2, before its validation.
+    assert sorted(seen) == [1, 3, 4]
+    assert best["global_step"] == min(seen, key=seen.get)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -18,10 +18,12 @@ class Stage(L.LightningModule):
     """A LightningModule that trains the networks it is given.
 
     Subclasses name their parts: `networks` are handed on to later stages and pipelines, `frozen` are attributes
-    (pretrained encoders, feature networks of losses) that are neither trained nor stored in the checkpoint.
+    (pretrained encoders, feature networks of losses) that are neither trained nor stored in the checkpoint. `best` is
+    the validation number, and whether less or more of it is better, by which the best checkpoint is kept.
     """
 
     frozen: tuple[str, ...] = ()
+    best: tuple[str, Literal["min", "max"]] = ("val/loss", "min")
 
     def networks(self) -> dict[str, Network]:
         """The networks that this stage hands on, by the folder name they are saved under."""

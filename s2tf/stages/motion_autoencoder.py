@@ -58,6 +58,7 @@ class MotionAutoencoderStage(Stage):
     """
 
     frozen = ("vgg",)
+    best = ("val/psnr", "max")
 
     def __init__(
         self,

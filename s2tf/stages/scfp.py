@@ -1,6 +1,6 @@
 """SCFP: portrait diffusion conditioned on speech, with the statistical face prior as guidance (Eq. 1–9)."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -38,6 +38,7 @@ class SCFPStage(Stage):
         seed: int = 0,
         train_speech_encoder: bool = False,
         speech_learning_rate: float = 1e-3,
+        compile: bool = False,
     ) -> None:
         """Build the stage.
 
@@ -56,6 +57,7 @@ class SCFPStage(Stage):
             train_speech_encoder: train E_s along with the denoiser: without ConRe (Table III's baseline) there is
                 no other training that it could have had.
             speech_learning_rate: of E_s where it is trained; ConRe's 1e-3.
+            compile: compile the denoiser by `torch.compile`, in place: checkpoints stay as they are.
 
         Raises:
             ValueError: `draws` is below 1 or `speech_dropout` not in [0, 1).
@@ -72,6 +74,8 @@ class SCFPStage(Stage):
         self.train_speech_encoder, self.speech_learning_rate = train_speech_encoder, speech_learning_rate
         self.frozen = ("face_encoder", "face_decoder", *(() if train_speech_encoder else ("speech_encoder",)))
         self.freeze_parts()
+        if compile:
+            cast(torch.nn.Module, diffusion.unet).compile()
 
     def networks(self) -> dict[str, Network]:
         """All that a portrait needs: `speech_encoder`, `portrait_diffusion` and `face_decoder`."""

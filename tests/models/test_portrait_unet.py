@@ -33,6 +33,22 @@ def test_order_of_the_speech_tokens_matters():
     assert not torch.allclose(unet(z_t, t, z_s), unet(z_t, t, exchanged), atol=1e-5)
 
 
+def test_checkpointed_activations_give_the_same_gradients_with_less_kept():
+    plain, saving = PortraitUNet(**NARROW), PortraitUNet(**NARROW, gradient_checkpointing=True)
+    saving.load_state_dict(plain.state_dict())
+    z_t, t, z_s = torch.randn(3, 4, 4, 4), torch.tensor([0, 10, 999]), torch.randn(3, 64)
+    kept = []
+    for unet in (plain, saving):
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, s=sizes: s.append(x.numel()) or x, lambda x: x):
+            loss = unet(z_t, t, z_s).pow(2).sum()
+        kept.append(sum(sizes))
+        loss.backward()
+    assert kept[1] < 0.5 * kept[0]
+    for (name, one), other in zip(plain.named_parameters(), saving.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, msg=name)
+
+
 def test_widths_of_the_paper_budget_and_of_stable_diffusion():
     with torch.device("meta"):
         assert PortraitUNet().parameter_count == pytest.approx(315e6, rel=0.01)

@@ -1,0 +1,77 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cosine
+
+from s2tf.metrics.portrait import FeatureDistance, SeedVariation, feature_distances
+
+
+def test_distances_agree_with_scipy_and_do_not_depend_on_the_features_length():
+    generator = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(5, 7, generator=generator) for _ in range(2))
+    distances = feature_distances(one, other)
+    for row in range(5):
+        a, b = (features[row].double() / features[row].double().norm() for features in (one, other))
+        assert distances["L1"][row] == pytest.approx(float((a - b).abs().sum()), rel=1e-6)
+        similarity = 1 - cosine(one[row].double().numpy(), other[row].double().numpy())
+        assert distances["cosine_similarity"][row] == pytest.approx(similarity, abs=1e-6)
+        assert distances["cosine_degrees"][row] == pytest.approx(math.degrees(np.arccos(similarity)), abs=1e-4)
+    scaled = feature_distances(3 * one, 0.1 * other)
+    for name, value in distances.items():
+        torch.testing.assert_close(scaled[name], value, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1e-4, 45.0, 90.0, 180.0])
+def test_an_angle_is_the_angle_even_where_it_is_small(degrees):
+    angle = math.radians(degrees)
+    one = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    other = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
+    assert feature_distances(one, other)["cosine_degrees"].item() == pytest.approx(degrees, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric")
+def test_the_mean_is_over_portraits_however_they_were_dealt_to_updates():
+    one, other = torch.randn(9, 4), torch.randn(9, 4)
+    whole, parts = FeatureDistance("test"), FeatureDistance("test")
+    whole.update(one, other)
+    for start, stop in [(0, 1), (1, 8), (8, 9)]:
+        parts.update(one[start:stop], other[start:stop])
+    assert whole.protocol == parts.protocol == {"network": "test", "features": "unit length", "portraits": 9}
+    for name, value in whole.compute().items():
+        torch.testing.assert_close(parts.compute()[name], value)
+    with pytest.raises(ValueError, match="there was none"):
+        FeatureDistance("test").compute()
+    with pytest.raises(ValueError, match="expected"):
+        whole.update(one, other[:3])
+
+
+def test_variation_tells_a_listener_from_one_that_draws_at_random_and_from_one_that_ignores_the_seed():
+    generator = torch.Generator().manual_seed(1)
+    speakers, noise = torch.randn(20, 1, 16, generator=generator), torch.randn(20, 6, 16, generator=generator)
+    results = {}
+    for name, features in {
+        "listens": speakers + 0.3 * noise,
+        "deaf": noise,
+        "same": speakers.expand(20, 6, 16),
+    }.items():
+        metric = SeedVariation("test")
+        metric.update(features[:7])
+        metric.update(features[7:])
+        results[name] = metric.compute()
+    assert results["listens"]["consistency"] > 0.8 > 0.2 > abs(results["listens"]["between_speakers"])
+    assert abs(results["deaf"]["consistency"] - results["deaf"]["between_speakers"]) < 0.1
+    assert results["same"]["diversity"] == pytest.approx(0, abs=1e-12)
+    assert results["same"]["consistency"] == pytest.approx(1)
+    assert results["same"]["diversity"] < results["listens"]["diversity"] < results["deaf"]["diversity"]
+
+
+def test_similarities_are_those_of_all_pairs():
+    features = torch.nn.functional.normalize(torch.randn(3, 4, 5, dtype=torch.float64), dim=2)
+    metric = SeedVariation("test")
+    metric.update(features)
+    pairs = [features[row, i] @ features[row, j] for row in range(3) for i in range(4) for j in range(i)]
+    assert metric.compute()["consistency"] == pytest.approx(float(sum(pairs) / len(pairs)))
+    with pytest.raises(ValueError, match="two seeds"):
+        metric.update(features[:, :1])
