@@ -19,6 +19,7 @@ COMMANDS = {
     "features": "features",
     "codes": "codes",
     "judges": "judges",
+    "import": "import_weights",
     "portrait": "portrait",
     "animate": "animate",
     "generate": "generate",

@@ -185,6 +185,13 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
         for name, target in targets.items()
         if name not in state or state[name].shape != target.shape
     ]
+    # The spatial form ends before the fully connected layers; the classifier of 2622 people is never used.
+    ours = ("conv", "fc6.", "fc7.", "fc8.")
+    wrong += [
+        f"{name} {tuple(value.shape)}, which VGGFace has not"
+        for name, value in state.items()
+        if not name.startswith(ours)
+    ]
     if wrong:
         raise ValueError(f"{weights} does not fit face_encoder: {'; '.join(wrong[:3])}")
     with torch.no_grad():

@@ -59,7 +59,8 @@ class _TransformerFeatures(SpeechFeatures):
 
         Raises:
             FileNotFoundError: `weights` is no folder; the message names the key and how to get it.
-            ValueError: unknown `layers` or entry of `config`, or a model that does not give 50 features a second.
+            ValueError: unknown `layers` or entry of `config`, a folder that lacks tensors, or a model that does not
+                give 50 features a second.
         """
         super().__init__()
         if layers not in ("last", "weighted"):
@@ -123,7 +124,17 @@ class _TransformerFeatures(SpeechFeatures):
                 f"{self.hint}, downloaded beforehand, or 'random'"
             )
         loaded = _quiet(self.config_class.from_pretrained(weights, local_files_only=True))
-        backbone = self.model_class.from_pretrained(weights, config=loaded, local_files_only=True)
+        found: Any = self.model_class.from_pretrained(
+            weights, config=loaded, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+        backbone, info = found
+        # transformers draws what a file lacks, and says so in passing.
+        lacking = [str(name) for name in (*info["missing_keys"], *info["mismatched_keys"])]
+        if lacking:
+            raise ValueError(
+                f"{self.key}.weights: {weights} does not fit its own config.json: tensors missing or of another shape: "
+                f"{', '.join(sorted(lacking)[:3])}" + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+            )
         # The folder may not exist where a saved network is loaded: record what rebuilds it without.
         self.init_args["weights"] = "saved"
         self.init_args["config"] = {

@@ -158,3 +158,16 @@ def test_files_without_the_vector_of_masked_places_are_the_same_network_every_ti
     whole.save_pretrained(tmp_path, state_dict=state)
     fingerprints = {network_class(str(tmp_path)).fingerprint() for _ in range(2)}
     assert len(fingerprints) == 1
+
+
+def test_a_folder_that_lacks_tensors_or_has_others_is_refused_by_their_names(tmp_path):
+    whole = HubertModel(HubertConfig(**SMALL))
+    state = whole.state_dict()
+    dropped = "encoder.layers.0.attention.k_proj.weight"
+    whole.save_pretrained(tmp_path / "less", state_dict={name: x for name, x in state.items() if name != dropped})
+    with pytest.raises(ValueError, match=rf"HubertFeatures\.weights: .*less does not fit .*{dropped}"):
+        HubertFeatures(str(tmp_path / "less"))
+    other = {name: x[:3].clone() if name == dropped else x for name, x in state.items()}
+    whole.save_pretrained(tmp_path / "other", state_dict=other)
+    with pytest.raises(ValueError, match=rf"HubertFeatures\.weights: .*other does not fit .*{dropped}"):
+        HubertFeatures(str(tmp_path / "other"))
