@@ -76,6 +76,7 @@ def estimate_memory(conre: Path | None = None, scfp: Path | None = None) -> dict
         unet, weighting = (build_network(diffusion[name], name) for name in ("unet", "weighting"))
         size, frames = data["size"], round(100 * data["seconds"]) - 2
         dim = parts["speech_encoder"]["init_args"]["dim"]
+        shape = diffusion["unet"]["init_args"]["latent_shape"]
 
         def pretrain(batch: int) -> "Tensor":
             # LPIPS, whose AlexNet keeps a hundredth of this, is left out.
@@ -84,7 +85,7 @@ def estimate_memory(conre: Path | None = None, scfp: Path | None = None) -> dict
 
         def denoise(batch: int) -> "Tensor":
             z_s, z_p = torch.zeros(batch, dim), torch.zeros(dim)
-            noisy = weighting(z_s, z_p).reshape(batch, *unet.latent_shape)  # type: ignore[attr-defined]
+            noisy = weighting(z_s, z_p).reshape(batch, *shape)
             return unet(noisy, torch.zeros(batch, dtype=torch.int64), z_s).sum()
 
         return {
