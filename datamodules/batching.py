@@ -82,10 +82,11 @@ class Batcher:
 
     def drop_row(self) -> None:
         """Begin the row anew."""
+        # What only the dropped row had is no column of the batch.
+        for name in self._filled - self._names:
+            self._columns.pop(name)
+            self._tensors.pop(name, None)
         self._filled = set()
-        if not self.count:
-            # What only the dropped row had is no column of the batch.
-            self._columns, self._tensors = {}, {}
 
     def batch(self) -> Batch:
         """The rows so far."""

@@ -30,6 +30,8 @@ NOT_IDENTITY = (
     "trainer.enable_checkpointing",
     "trainer.log_every_n_steps",
     "data.init_args.num_workers",
+    "model.init_args.compile",
+    "model.init_args.diffusion.init_args.unet.init_args.gradient_checkpointing",
 )
 VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 

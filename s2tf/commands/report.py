@@ -54,7 +54,7 @@ def _memory(scfp: Path | None) -> dict[str, Any]:
     table = Table(*columns, title="memory of training on one GPU, estimated", title_justify="left")
     for stage, estimate in estimates.items():
         sizes = (estimate.weights, estimate.training, estimate.sample, estimate.total(BATCH))
-        table.add_row(stage, *(f"{size / 1e9:.2f} GB" for size in sizes), str(estimate.largest_batch()))
+        table.add_row(stage, *(f"{size / 1e9:.2f} GB" for size in sizes), str(estimate.largest_batch() or "not known"))
     console = Console()
     console.print(table)
     console.print(

@@ -10,36 +10,38 @@ from torchmetrics import Metric
 
 
 def feature_distances(generated: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """L1, L2 and the angle between feature vectors, row by row, as Tables I and III to VI give them.
+    """How far feature vectors are from each other, row by row.
 
-    Speech2Face, whose protocol the paper follows, measures L1 and L2 between features of unit length. The paper's `cos`
-    falls with better results and lies between 9.9 and 84: it can only be an angle in degrees, and its row of
-    Speech2Face agrees with the degrees that Speech2Face itself reports.
+    The paper's `cos` falls with better results and lies between 9.9 and 84: it can only be an angle in degrees, and its
+    row of Speech2Face agrees with the degrees that Speech2Face itself reports. Of its `L1` and `L2` the features' scale
+    is not known; they are not of unit length, whose L2 cannot exceed 2. So both are given, under their own names, and
+    only the angle may stand beside the paper's number.
 
     Args:
         generated: Features (B, D) of the generated portraits.
         true: Features (B, D) of the true ones.
 
     Returns:
-        `L1` (B,), `L2` (B,), `cosine_degrees` (B,) from 0 to 180, and `cosine_similarity` (B,) from -1 to 1; float64.
+        By name (B,), float64: `L1` and `L2` of the features as the network gives them, `L1_unit` and `L2_unit` of
+        features of unit length, `cosine_degrees` from 0 to 180, and `cosine_similarity` from -1 to 1.
 
     Raises:
         ValueError: The shapes differ, or are not (B, D).
     """
     if generated.shape != true.shape or generated.ndim != 2:
-        raise ValueError(
-            f"features have shapes {tuple(generated.shape)} and {tuple(true.shape)}, expected (B, D) twice"
-        )
-    one, other = F.normalize(generated.double(), dim=1), F.normalize(true.double(), dim=1)
-    similarity = (one * other).sum(dim=1).clamp(-1, 1)
-    difference = one - other
-    # By the chord: the arc cosine of a similarity near 1 loses half of the digits.
-    degrees = torch.rad2deg(2 * torch.asin((difference.norm(dim=1) / 2).clamp(max=1)))
+        shapes = f"{tuple(generated.shape)} and {tuple(true.shape)}"
+        raise ValueError(f"features have shapes {shapes}, expected (B, D) twice")
+    generated, true = generated.double(), true.double()
+    one, other = F.normalize(generated, dim=1), F.normalize(true, dim=1)
+    chord = (one - other).norm(dim=1)
     return {
-        "L1": difference.abs().sum(dim=1),
-        "L2": difference.norm(dim=1),
-        "cosine_degrees": degrees,
-        "cosine_similarity": similarity,
+        "L1": (generated - true).abs().sum(dim=1),
+        "L2": (generated - true).norm(dim=1),
+        "L1_unit": (one - other).abs().sum(dim=1),
+        "L2_unit": chord,
+        # By the chord: the arc cosine of a similarity near 1 loses half of the digits.
+        "cosine_degrees": torch.rad2deg(2 * torch.asin((chord / 2).clamp(max=1))),
+        "cosine_similarity": (one * other).sum(dim=1).clamp(-1, 1),
     }
 
 
@@ -54,11 +56,12 @@ class FeatureDistance(Metric):
     sums: Tensor
     count: Tensor
 
-    NAMES = ("L1", "L2", "cosine_degrees", "cosine_similarity")
+    NAMES = ("L1", "L2", "L1_unit", "L2_unit", "cosine_degrees", "cosine_similarity")
 
     def __init__(self, network: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.network = network
+        self.portraits = 0
         self.add_state("sums", default=torch.zeros(len(self.NAMES), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", default=torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
@@ -76,12 +79,14 @@ class FeatureDistance(Metric):
         """
         if not self.count:
             raise ValueError("feature distances need portraits: there was none")
+        # Here the ranks' counts are together; afterwards each has its own again.
+        self.portraits = int(self.count)
         return dict(zip(self.NAMES, self.sums / self.count, strict=True))
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
-        return {"network": self.network, "features": "unit length", "portraits": int(self.count)}
+        """How the numbers that `compute` gave last were measured."""
+        return {"network": self.network, "portraits": self.portraits}
 
 
 class SeedVariation(Metric):
@@ -99,6 +104,7 @@ class SeedVariation(Metric):
     def __init__(self, network: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.network = network
+        self.shape = (0, 0)
         self.add_state("features", default=[], dist_reduce_fx="cat")
 
     def update(self, features: Tensor) -> None:
@@ -117,6 +123,7 @@ class SeedVariation(Metric):
             raise ValueError("the variation over seeds needs portraits: there was none")
         features = self.features if isinstance(self.features, Tensor) else torch.cat(list(self.features))
         speeches, seeds, _ = features.shape
+        self.shape = (speeches, seeds)
         diversity = features.var(dim=1, unbiased=True).sum(dim=1).mean()
         # Of all pairs: the squared length of a sum of unit vectors is their number and twice the pairs' similarities.
         return {
@@ -127,9 +134,9 @@ class SeedVariation(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
-        shape = self.features[0].shape if len(self.features) else (0, 0)
-        return {"network": self.network, "features": "unit length", "seeds": shape[1]}
+        """How the numbers that `compute` gave last were measured."""
+        speeches, seeds = self.shape
+        return {"network": self.network, "features": "unit length", "speeches": speeches, "seeds": seeds}
 
 
 def _pairs(sums: Tensor, count: int) -> Tensor:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Literal
 
 import torch
@@ -178,7 +179,12 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
             f"face_encoder.weights is {weights!r}, which does not exist: give the path of the VGGFace VGG16 weights "
             "(vgg_face_dag.pth, from the page of the VGG Face model), or 'random'"
         )
-    state = torch.load(weights, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{weights} is no file of weights that can be read: {type(error).__name__} {error}") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{weights} holds a {type(state).__name__}, expected tensors by name")
     targets = _vgg_names(encoder)
     wrong = [
         f"{name} {tuple(state[name].shape) if name in state else 'missing'}, expected {tuple(target.shape)}"

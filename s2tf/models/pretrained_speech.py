@@ -1,7 +1,7 @@
 """Speech features of pretrained transformers: HuBERT, which the paper uses, and wav2vec 2.0, its ablation."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn as nn
@@ -124,9 +124,12 @@ class _TransformerFeatures(SpeechFeatures):
                 f"{self.hint}, downloaded beforehand, or 'random'"
             )
         loaded = _quiet(self.config_class.from_pretrained(weights, local_files_only=True))
-        found: Any = self.model_class.from_pretrained(
-            weights, config=loaded, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
-        )
+        try:
+            found: Any = self.model_class.from_pretrained(
+                weights, config=loaded, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+            )
+        except OSError as error:
+            raise ValueError(f"{self.key}.weights: {weights} has no weights that can be read: {error}") from error
         backbone, info = found
         # transformers draws what a file lacks, and says so in passing.
         lacking = [str(name) for name in (*info["missing_keys"], *info["mismatched_keys"])]
@@ -145,7 +148,8 @@ class _TransformerFeatures(SpeechFeatures):
     def _freeze(self) -> None:
         self.backbone.requires_grad_(self.trainable)
         if self.trainable:
-            self.backbone.feature_extractor.requires_grad_(False)
+            # Its parameters, and its own switch: it asks for a gradient of the sound otherwise.
+            cast(Any, self.backbone.feature_extractor)._freeze_parameters()
         else:
             self.backbone.eval()
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from s2tf.batches import SpeechPortraitBatch
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.losses.reconstruction import mean_absolute_error
+from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
@@ -94,6 +95,11 @@ class SCFPStage(Stage):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_speech_encoder):
             z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
         return {"loss": self.diffusion.loss(z_f, z_s, draws, speech_dropout, generator)}
+
+    def on_train_start(self) -> None:
+        """Record that a speech encoder which is trained is random no more."""
+        if self.train_speech_encoder and isinstance(self.speech_encoder, WaveformSpeechEncoder):
+            self.speech_encoder.mark_trained()
 
     def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:
         """One step on a batch of pairs."""

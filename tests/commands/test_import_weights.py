@@ -31,6 +31,13 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys):
     assert "attention.weight (2,), which VGGFace has not" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", [b"<html>not found</html>", b"", b"PK\x03\x04cut"])
+def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path, capsys):
+    (tmp_path / "vgg.pth").write_bytes(content)
+    assert main(["import", "vggface", str(tmp_path / "vgg.pth"), "--out", str(tmp_path / "face")]) == 2
+    assert "vgg.pth is no file of weights that can be read" in capsys.readouterr().err
+
+
 def test_a_transformers_folder_becomes_speech_features(tmp_path, capsys):
     shape = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 8}
     small = HubertConfig(**shape, conv_dim=[8] * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2)

@@ -51,6 +51,14 @@ def test_the_first_stage_fits_the_papers_cards_and_checkpointing_makes_room(tmp_
     less = estimate_memory(scfp=saving)["scfp"]
     assert less.per_sample < 0.4 * numbers["scfp"]["per_sample"]
     assert less.weights == numbers["scfp"]["weights"]
+    assert less.largest_batch() is None
+    four = tmp_path / "four.yaml"
+    four.write_text(f"base: {EXPERIMENTS / 'scfp.yaml'}\nmodel: {{init_args: {{draws: 4}}}}\n")
+    assert estimate_memory(scfp=four)["scfp"].per_sample == pytest.approx(4 * numbers["scfp"]["per_sample"], rel=0.01)
+    learning = estimate_memory(scfp=EXPERIMENTS / "ablations" / "table3" / "saw.yaml")["scfp"]
+    assert learning.training == pytest.approx(numbers["scfp"]["training"] + 16 * 148.1e6, rel=0.001)
+    assert learning.per_sample > numbers["scfp"]["per_sample"]
+    assert estimate_memory(scfp=EXPERIMENTS / "demo" / "scfp.yaml")["scfp"].weights > 0
 
 
 def test_what_autograd_keeps_is_the_same_on_meta_as_where_it_is_computed():

@@ -79,7 +79,8 @@ def test_what_only_a_dropped_row_had_is_no_part_of_the_batch():
         batcher.drop_row()
         return False
 
-    (batch,) = batches(iter([broken, *rows(2)]), 2, dict)
-    assert "motion" not in batch
+    for order in ([broken, *rows(2)], [next(rows(1)), broken, next(rows(1))]):
+        (batch,) = batches(iter(order), 2, dict)
+        assert batch.keys() == {"key", "picture", "number", "age"}
     with pytest.raises(MixtureError, match="number is float32"):
         list(batches(iter([*rows(1), lambda batcher: batcher.put("number", np.float32(1.7)) or True]), 2, dict))

@@ -3,24 +3,27 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import cosine
+from scipy.spatial.distance import cityblock, cosine, euclidean
 
 from s2tf.metrics.portrait import FeatureDistance, SeedVariation, feature_distances
 
 
-def test_distances_agree_with_scipy_and_do_not_depend_on_the_features_length():
+def test_distances_agree_with_scipy_and_angles_do_not_depend_on_the_features_length():
     generator = torch.Generator().manual_seed(0)
     one, other = (torch.randn(5, 7, generator=generator) for _ in range(2))
     distances = feature_distances(one, other)
     for row in range(5):
         a, b = (features[row].double() / features[row].double().norm() for features in (one, other))
-        assert distances["L1"][row] == pytest.approx(float((a - b).abs().sum()), rel=1e-6)
+        assert distances["L1_unit"][row] == pytest.approx(float((a - b).abs().sum()), rel=1e-6)
+        assert distances["L2_unit"][row] == pytest.approx(float((a - b).norm()), rel=1e-6)
+        assert distances["L1"][row] == pytest.approx(cityblock(one[row], other[row]), rel=1e-5)
+        assert distances["L2"][row] == pytest.approx(euclidean(one[row], other[row]), rel=1e-5)
         similarity = 1 - cosine(one[row].double().numpy(), other[row].double().numpy())
         assert distances["cosine_similarity"][row] == pytest.approx(similarity, abs=1e-6)
         assert distances["cosine_degrees"][row] == pytest.approx(math.degrees(np.arccos(similarity)), abs=1e-4)
     scaled = feature_distances(3 * one, 0.1 * other)
-    for name, value in distances.items():
-        torch.testing.assert_close(scaled[name], value, rtol=1e-5, atol=1e-7)
+    for name in ("L1_unit", "L2_unit", "cosine_degrees", "cosine_similarity"):
+        torch.testing.assert_close(scaled[name], distances[name], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("degrees", [0.0, 1e-4, 45.0, 90.0, 180.0])
@@ -31,16 +34,16 @@ def test_an_angle_is_the_angle_even_where_it_is_small(degrees):
     assert feature_distances(one, other)["cosine_degrees"].item() == pytest.approx(degrees, rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric")
+@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric")  # The last lines compute an empty one.
 def test_the_mean_is_over_portraits_however_they_were_dealt_to_updates():
     one, other = torch.randn(9, 4), torch.randn(9, 4)
     whole, parts = FeatureDistance("test"), FeatureDistance("test")
     whole.update(one, other)
     for start, stop in [(0, 1), (1, 8), (8, 9)]:
         parts.update(one[start:stop], other[start:stop])
-    assert whole.protocol == parts.protocol == {"network": "test", "features": "unit length", "portraits": 9}
     for name, value in whole.compute().items():
         torch.testing.assert_close(parts.compute()[name], value)
+    assert whole.protocol == parts.protocol == {"network": "test", "portraits": 9}
     with pytest.raises(ValueError, match="there was none"):
         FeatureDistance("test").compute()
     with pytest.raises(ValueError, match="expected"):
@@ -73,5 +76,6 @@ def test_similarities_are_those_of_all_pairs():
     metric.update(features)
     pairs = [features[row, i] @ features[row, j] for row in range(3) for i in range(4) for j in range(i)]
     assert metric.compute()["consistency"] == pytest.approx(float(sum(pairs) / len(pairs)))
+    assert metric.protocol == {"network": "test", "features": "unit length", "speeches": 3, "seeds": 4}
     with pytest.raises(ValueError, match="two seeds"):
         metric.update(features[:, :1])

@@ -171,3 +171,19 @@ def test_a_folder_that_lacks_tensors_or_has_others_is_refused_by_their_names(tmp
     whole.save_pretrained(tmp_path / "other", state_dict=other)
     with pytest.raises(ValueError, match=rf"HubertFeatures\.weights: .*other does not fit .*{dropped}"):
         HubertFeatures(str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("network_class", [HubertFeatures, Wav2Vec2Features])
+def test_training_the_transformer_keeps_nothing_of_the_frozen_convolutions(network_class):
+    features = network_class("random", trainable=True, config=SMALL).train()
+    sound = torch.randn(2, 6400)
+    assert not features.backbone.feature_extractor(sound).requires_grad
+    features(sound, 10).sum().backward()
+    trained = {name.split(".")[1] for name, value in features.named_parameters() if value.grad is not None}
+    assert trained == {"feature_projection", "encoder"}
+
+
+def test_a_folder_without_weights_is_named(tmp_path):
+    HubertConfig(**SMALL).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"HubertFeatures\.weights: .* has no weights that can be read"):
+        HubertFeatures(str(tmp_path))

@@ -186,6 +186,11 @@ def test_a_speech_encoder_of_waveforms_is_given_the_waveform(tmp_path):
     scfp = scfp_stage(speech_encoder=conre.speech_encoder)
     trainer(tmp_path, 2).fit(scfp, loader(rows))
     assert scfp.sample(rows[0]["waveform"], steps=2).shape == (ROWS, 3, 64, 64)
+    scratch = scfp_stage(
+        speech_encoder=WaveformSpeechEncoder("random", D, 8, config=WAV2VEC), train_speech_encoder=True
+    )
+    trainer(tmp_path, 2).fit(scratch, loader(rows))
+    assert not scratch.speech_encoder.is_random
     again = Network.from_pretrained(conre.export(tmp_path / "run") / "speech_encoder")
     torch.testing.assert_close(again(rows[0]["waveform"]), conre.eval().speech_encoder(rows[0]["waveform"]))
 
