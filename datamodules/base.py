@@ -224,8 +224,8 @@ def start_worker(_: int = 0) -> None:
     """Make a process ready to load batches and do nothing else."""
     cv2.setNumThreads(0)
     reuse_memory()
-    # What is there stays there: the garbage collector need not look at the modules again and again, which took a
-    # fortieth of the time, nor make a forked process's memory its own by doing so.
+    # What is there stays there: the garbage collector need not look at the modules again and again, nor make a forked
+    # process's memory its own by doing so.
     gc.freeze()
 
 

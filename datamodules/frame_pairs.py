@@ -13,7 +13,7 @@ from datamodules.errors import ShardError
 from datamodules.pictures import put_picture, put_sizes
 from datamodules.samples import Sample
 from datamodules.sources import ShardSource
-from s2tf.media.lips import canonical_lips, has_frame
+from s2tf.media.lips import canonical_lips, has_frame, to_picture_units
 
 
 @dataclass(slots=True)
@@ -68,8 +68,7 @@ class FramePairDraw:
 
     def _examples(self, sample: Sample, pairs: list[tuple[int, int]]) -> list[FramePairExample]:
         size = sample.record.size
-        # Picture units, as `to_picture_units` gives them in twice the time.
-        landmarks = sample.landmarks()[np.array(pairs)] * np.float32(2 / size) - np.float32(1)
+        landmarks = to_picture_units(sample.landmarks()[np.array(pairs)], size).astype(np.float32)
         if not has_frame(landmarks):
             raise ShardError(f"sample {sample.key!r}: landmarks whose outer eye corners coincide")
         return [

@@ -194,7 +194,7 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
     # The spatial form ends before the fully connected layers; the classifier of 2622 people is never used.
     ours = ("conv", "fc6.", "fc7.", "fc8.")
     wrong += [
-        f"{name} {tuple(value.shape)}, which VGGFace has not"
+        f"{name} {tuple(getattr(value, 'shape', ()))}, which VGGFace has not"
         for name, value in state.items()
         if not name.startswith(ours)
     ]

@@ -39,9 +39,6 @@ class SpeechFeatures(Network):
         """Names of the parts whose weights come from a file and are not trained: checkpoints can leave them out."""
         return ()
 
-    def mark_trained(self) -> None:
-        """Record, when a training begins, that the trained weights are no longer those of the constructor."""
-
     def forward(self, waveform: Tensor, frames: int) -> Tensor:
         """Describe speech, two features per frame.
 

@@ -53,6 +53,12 @@ class Network(nn.Module):
         """The number of parameters, trained or frozen."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    def mark_trained(self) -> None:
+        """Record, when a training begins, that the weights are no longer those of the constructor.
+
+        For networks whose constructor says where the weights are from.
+        """
+
     def fingerprint(self) -> str:
         """A hash of the class's name and of every weight: what a network has computed is stored with it."""
         digest = hashlib.sha256(type(self).__name__.encode())

@@ -12,7 +12,6 @@ from s2tf.losses.perceptual import PerceptualLoss
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
-from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
@@ -93,8 +92,7 @@ class ConReStage(Stage):
     def on_train_start(self) -> None:
         """Record that the encoders' weights are being trained."""
         self.face_encoder.mark_trained()
-        if isinstance(self.speech_encoder, WaveformSpeechEncoder):
-            self.speech_encoder.mark_trained()
+        self.speech_encoder.mark_trained()
 
     def configure_optimizers(self) -> Any:
         """AdamW with a group each for speech and face, and the schedule."""

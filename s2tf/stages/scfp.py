@@ -8,7 +8,6 @@ from torch import Tensor
 from s2tf.batches import SpeechPortraitBatch
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.losses.reconstruction import mean_absolute_error
-from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
@@ -98,7 +97,7 @@ class SCFPStage(Stage):
 
     def on_train_start(self) -> None:
         """Record that a speech encoder which is trained is random no more."""
-        if self.train_speech_encoder and isinstance(self.speech_encoder, WaveformSpeechEncoder):
+        if self.train_speech_encoder:
             self.speech_encoder.mark_trained()
 
     def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:

@@ -26,6 +26,9 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys):
     torch.save({**state, "fc7.weight": torch.zeros(2622, 4096)}, tmp_path / "other.pth")
     assert main(["import", "vggface", str(tmp_path / "other.pth"), "--out", str(tmp_path / "face")]) == 2
     assert "fc7.weight (2622, 4096), expected (4096, 4096)" in capsys.readouterr().err
+    torch.save({"state_dict": state}, tmp_path / "nested.pth")
+    assert main(["import", "vggface", str(tmp_path / "nested.pth"), "--out", str(tmp_path / "face")]) == 2
+    assert "conv1_1.weight missing, expected (64, 3, 3, 3)" in capsys.readouterr().err
     torch.save({**state, "attention.weight": torch.zeros(2)}, tmp_path / "more.pth")
     assert main(["import", "vggface", str(tmp_path / "more.pth"), "--out", str(tmp_path / "face")]) == 2
     assert "attention.weight (2,), which VGGFace has not" in capsys.readouterr().err

@@ -66,7 +66,8 @@ def test_vgg_pyramid_is_trained_by_nobody_and_the_same_in_every_run():
 
 
 def test_vgg_layers_are_those_of_torchvision(tmp_path):
-    torchvision = pytest.importorskip("torchvision")
+    import torchvision
+
     torch.manual_seed(0)
     reference = torchvision.models.vgg19(weights=None)
     torch.save(reference.state_dict(), tmp_path / "vgg19.pth")

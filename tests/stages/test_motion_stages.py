@@ -1,6 +1,7 @@
 import lightning as L
 import pytest
 import torch
+from small_networks import TINY_TRANSFORMER
 from torch.utils.data import DataLoader
 
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
@@ -22,15 +23,6 @@ pytestmark = [
 ]
 
 FRAMES = 16
-HUBERT = {
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
 
 
 def make_rows(rows=16, seed=0):
@@ -167,7 +159,7 @@ class Stored(L.LightningDataModule):
 
 @pytest.mark.parametrize("make", [lip_stage, motion_stage])
 def test_stored_features_take_the_place_of_the_networks(make, tmp_path):
-    network = HubertFeatures("random", config=HUBERT)
+    network = HubertFeatures("random", config=TINY_TRANSFORMER)
     stage = make(network)
     data = Stored(torch.randn(2 * FRAMES, 16), network)
     network.forward = None  # Not to be called.
@@ -176,17 +168,17 @@ def test_stored_features_take_the_place_of_the_networks(make, tmp_path):
 
 @pytest.mark.parametrize("make", [lip_stage, motion_stage])
 def test_stored_features_of_another_network_or_of_one_that_is_trained_are_refused(make, tmp_path):
-    network, other = (HubertFeatures("random", config=HUBERT) for _ in range(2))
+    network, other = (HubertFeatures("random", config=TINY_TRANSFORMER) for _ in range(2))
     data = Stored(torch.randn(2 * FRAMES, 16), network)
     with pytest.raises(ValueError, match=f"HubertFeatures {network.fingerprint()}, but .* {other.fingerprint()}"):
         trainer(tmp_path, 1).fit(make(other), datamodule=data)
-    weighted = HubertFeatures("random", config=HUBERT, layers="weighted")
+    weighted = HubertFeatures("random", config=TINY_TRANSFORMER, layers="weighted")
     with pytest.raises(ValueError, match=r"data\.init_args\.features: stored features do not change"):
         trainer(tmp_path, 1).fit(make(weighted), datamodule=data)
 
 
 def test_a_frozen_pretrained_transformer_stays_out_of_checkpoints_and_the_rest_comes_back(tmp_path):
-    HubertFeatures("random", config=HUBERT).backbone.save_pretrained(tmp_path / "weights")
+    HubertFeatures("random", config=TINY_TRANSFORMER).backbone.save_pretrained(tmp_path / "weights")
     stage = motion_stage(HubertFeatures(str(tmp_path / "weights"), layers="weighted"))
     state = stage.state_dict()
     assert not [key for key in state if key.startswith("speech_features.backbone.")]
@@ -201,7 +193,7 @@ def test_a_frozen_pretrained_transformer_stays_out_of_checkpoints_and_the_rest_c
 
 
 def test_random_transformers_stay_in_checkpoints():
-    stage = motion_stage(HubertFeatures("random", config=HUBERT))
+    stage = motion_stage(HubertFeatures("random", config=TINY_TRANSFORMER))
     assert any(key.startswith("speech_features.backbone.") for key in stage.state_dict())
     assert stage.speech_features.is_random
 

@@ -1,6 +1,7 @@
 import lightning as L
 import pytest
 import torch
+from small_networks import TINY_TRANSFORMER
 from torch.utils.data import DataLoader
 
 from s2tf.callbacks.ema import ExponentialMovingAverage
@@ -21,15 +22,6 @@ from s2tf.stages.scfp import SCFPStage
 
 D = 64
 ROWS = 4
-WAV2VEC = {
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
 
 
 def encoders():
@@ -175,7 +167,7 @@ def test_without_conre_the_speech_encoder_learns_along_with_the_denoiser(tmp_pat
 
 
 def test_a_speech_encoder_of_waveforms_is_given_the_waveform(tmp_path):
-    speech = WaveformSpeechEncoder("random", D, hidden=8, config=WAV2VEC)
+    speech = WaveformSpeechEncoder("random", D, hidden=8, config=TINY_TRANSFORMER)
     rows = [{**batch, "waveform": torch.randn(ROWS, 6400)} for batch in batches(2)]
     for batch in rows:
         del batch["spectrogram"]
@@ -187,7 +179,7 @@ def test_a_speech_encoder_of_waveforms_is_given_the_waveform(tmp_path):
     trainer(tmp_path, 2).fit(scfp, loader(rows))
     assert scfp.sample(rows[0]["waveform"], steps=2).shape == (ROWS, 3, 64, 64)
     scratch = scfp_stage(
-        speech_encoder=WaveformSpeechEncoder("random", D, 8, config=WAV2VEC), train_speech_encoder=True
+        speech_encoder=WaveformSpeechEncoder("random", D, 8, config=TINY_TRANSFORMER), train_speech_encoder=True
     )
     trainer(tmp_path, 2).fit(scratch, loader(rows))
     assert not scratch.speech_encoder.is_random

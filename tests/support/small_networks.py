@@ -4,6 +4,17 @@ import torch
 
 from s2tf.nn.network import Network
 
+TINY_TRANSFORMER = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+"""HuBERT or wav2vec 2.0, as small as they can be."""
+
 
 class Inner(Network):
     def __init__(self, width: int, scale: float = 0.5):
