@@ -16,6 +16,8 @@ COMMANDS = {
     "validate": "validate",
     "test": "test",
     "prior": "prior",
+    "evaluate": "evaluate",
+    "chain": "chain",
     "features": "features",
     "codes": "codes",
     "judges": "judges",
@@ -48,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"s2tf.commands.{module_name}")
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
-    parsed = parser.parse_args(arguments)
+    parsed, rest = parser.parse_known_args(arguments)
+    # argparse takes all of `key=value ...` at once: those that stand after an option are left over.
+    if rest and (any(word.startswith("-") for word in rest) or not hasattr(parsed, "overrides")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.overrides = [*parsed.overrides, *rest]
     try:
         return parsed.run(parsed) or 0
     except (UserError, FileNotFoundError) as error:

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from s2tf.errors import UserError
 
-EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data")
+EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior")
 # Where and how fast a run is computed, not what: the same experiment may change these and resume.
 NOT_IDENTITY = (
     "trainer.accelerator",

@@ -99,7 +99,7 @@ def build(config: dict[str, Any], run: Run | None = None, callbacks: Sequence[An
                 parser_kwargs={"exit_on_error": False},
             )
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
-        raise UserError(_first_cause(str(error))) from error
+        raise UserError(first_cause(str(error))) from error
 
 
 def fit(
@@ -175,7 +175,7 @@ def _wandb_id(folder: Path) -> str:
     return path.read_text().strip()
 
 
-def _first_cause(message: str) -> str:
+def first_cause(message: str) -> str:
     """The first of the innermost things that did not fit in jsonargparse's report, behind its keys and class."""
     stack: list[tuple[int, str, str]] = []
     causes: list[tuple[int, str]] = []

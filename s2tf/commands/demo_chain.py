@@ -150,15 +150,15 @@ def _recordings(plan: DemoPlan) -> "Iterable[Recording]":
 def train_chain(plan: DemoPlan, shards: Path, out: Path, console: "Console") -> Chain:
     """Train every stage in the paper's order, each on `experiments/demo/<stage>.yaml`; runs that are done are kept."""
     from s2tf.commands.codes import write_codes
-    from s2tf.commands.prior import write_prior
+    from s2tf.commands.prior import write_priors
 
     chain = Chain(shards=shards, pipeline=out / "pipeline")
     runs, prior, codes = out / "runs", out / "prior", out / "codes"
     data = f"vars.shards={shards}"
     _train("conre", [data], plan, chain, runs, console)
-    with _timed(chain, "prior", console):
-        write_prior(EXPERIMENTS / "conre.yaml", _overrides("conre", [data], plan), runs, prior, faces=None)
     conre = f"vars.conre={chain.networks['conre']}"
+    with _timed(chain, "prior", console):
+        write_priors(EXPERIMENTS / "prior.yaml", [data, conre, f"prior.seed={plan.seed}"], prior)
     _train("scfp", [data, conre, f"vars.prior={prior}"], plan, chain, runs, console)
     _train("motion_autoencoder", [data], plan, chain, runs, console)
     _train("lip_landmarks", [data], plan, chain, runs, console)

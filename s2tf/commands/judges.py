@@ -165,6 +165,7 @@ def _draw(chunk: "tuple[JudgeData, int, int, int]") -> "tuple[np.ndarray, ...]":
     from datamodules.prepare.synthetic.stills import draw_stills
     from s2tf.media.faces import CropRule, crop, square_box, to_crop
     from s2tf.metrics.judge_networks import JUDGE_SIZE
+    from s2tf.metrics.judges import AGE_CENTRE, AGE_SCALE
 
     data, seed, start, stop = chunk
     rule = CropRule(size=JUDGE_SIZE)
@@ -177,7 +178,7 @@ def _draw(chunk: "tuple[JudgeData, int, int, int]") -> "tuple[np.ndarray, ...]":
             frames.append(crop(stills.frames, box, JUDGE_SIZE))
             landmarks.append(to_crop(stills.landmarks, box, JUDGE_SIZE))
             man = speaker.gender == "male"
-            face = [*asdict(speaker.face).values(), (speaker.age - 49) / 18, float(man)]
+            face = [*asdict(speaker.face).values(), (speaker.age - AGE_CENTRE) / AGE_SCALE, float(man)]
             identity.append(np.repeat(np.array(face, np.float32)[None], data.stills, axis=0))
             gender.append(np.full(data.stills, int(man)))
     return tuple(np.concatenate(rows) for rows in (frames, landmarks, identity, gender))

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,60 +11,81 @@ if TYPE_CHECKING:
     from s2tf.models.face_prior import FacePrior
 
 
+@dataclass(frozen=True)
+class PriorSettings:
+    """The section `prior` of an experiment such as experiments/prior.yaml."""
+
+    face_encoder: str
+    """Folder of ConRe's face encoder."""
+    faces: int | list[int] = 10_000
+    """N of Eq. 5; 0: as many as the balance allows. A list makes a prior of each."""
+    female: float | list[float] = 0.5
+    """Share of women, 0 to 1. A list makes a prior of each."""
+    seed: int = 0
+    """Of the choice of faces."""
+
+    @property
+    def combinations(self) -> list[tuple[int, float]]:
+        """Every N with every share of women."""
+        sizes = self.faces if isinstance(self.faces, list) else [self.faces]
+        shares = self.female if isinstance(self.female, list) else [self.female]
+        return [(faces, female) for faces in sizes for female in shares]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("experiment", type=Path, help="the ConRe experiment that trained the face encoder")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="the same overrides as for its `s2tf fit`")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are (%(default)s)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the prior")
-    parser.add_argument("--faces", type=int, default=10_000, help="N of Eq. 5; 0: all that the balance allows")
-    parser.add_argument("--female", type=float, default=0.5, help="share of women, 0 to 1 (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of faces (%(default)s)")
-    parser.add_argument("--json", type=Path, help="write the prior's provenance here")
+    parser.add_argument("experiment", type=Path, help="such as experiments/prior.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as vars.conre=RUN/networks")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the prior, or of one folder for each")
+    parser.add_argument("--device", default="cpu", help="where to encode, such as cuda (%(default)s)")
+    parser.add_argument("--json", type=Path, help="write the provenance of each prior here")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute, save and describe the prior."""
+    """Compute, save and describe the priors."""
     from s2tf.errors import UserError
 
     try:
-        prior = write_prior(
-            args.experiment, args.overrides, args.runs, args.out, args.faces or None, args.female, args.seed
-        )
+        priors = write_priors(args.experiment, args.overrides, args.out, args.device)
     except ValueError as error:
         raise UserError(str(error)) from error
-    provenance = prior.config["init_args"]
-    print(f"prior of {provenance['n']} faces ({provenance['female']} women, {provenance['male']} men): {args.out}")
+    for folder, prior in priors.items():
+        record = prior.provenance
+        counts = f"{record['female']} women, {record['male']} men, {record['unknown']} of unknown gender"
+        print(f"prior of {record['n']} faces ({counts}): {folder}")
     if args.json:
-        args.json.write_text(json.dumps(provenance, indent=2) + "\n")
+        records = {str(folder): prior.provenance for folder, prior in priors.items()}
+        args.json.write_text(json.dumps(records, indent=2) + "\n")
     return 0
 
 
-def write_prior(
-    experiment: Path,
-    overrides: Sequence[str],
-    runs: Path,
-    out: Path,
-    faces: int | None,
-    female: float = 0.5,
-    seed: int = 0,
-) -> "FacePrior":
-    """Average the training faces of a ConRe run under its face encoder, and save the prior in `out`.
+def write_priors(
+    experiment: Path, overrides: Sequence[str], out: Path, device: str = "cpu"
+) -> "dict[Path, FacePrior]":
+    """Average training faces under a face encoder, in one pass over them.
+
+    Returns:
+        The priors by folder: `out` itself where there is one, else a folder in it for each, named by N and the share.
 
     Raises:
-        UserError: the run has no trained networks.
+        UserError: the experiment has no section `prior`, or a value in it is wrong.
+        FileNotFoundError: there is no such face encoder.
         ValueError: there are too few faces of a gender.
     """
-    from s2tf.errors import UserError
+    from s2tf.commands.data_module import build_parts
+    from s2tf.config import compose
     from s2tf.models.face_encoder import FaceEncoder
-    from s2tf.models.face_prior_statistics import compute_face_prior
-    from s2tf.runs import build, open_run
+    from s2tf.models.face_prior_statistics import Wanted, compute_face_priors
 
-    conre = open_run(experiment, overrides, runs)
-    if not conre.networks.is_dir():
-        raise UserError(f"{conre.networks}: no trained networks: first `s2tf fit {experiment} ...`")
-    data = build(conre.config).datamodule
-    encoder = FaceEncoder.from_pretrained(conre.networks / "face_encoder")
-    prior = compute_face_prior(encoder, map(data.finish, data.once("train")), faces, female, seed)
-    prior.save_pretrained(out)
-    return prior
+    parts = build_parts(compose(experiment, overrides), prior=PriorSettings)
+    settings, data = parts.prior, parts.data
+    encoder = FaceEncoder.from_pretrained(settings.face_encoder).to(device)
+    combinations = settings.combinations
+    wanted = [Wanted(faces or None, female) for faces, female in combinations]
+    priors = compute_face_priors(encoder, map(data.finish, data.once("train")), wanted, settings.seed, device)
+    folders = [out]
+    if len(combinations) > 1:
+        folders = [out / f"n{faces:05d}-female{female:.2f}" for faces, female in combinations]
+    for folder, prior in zip(folders, priors, strict=True):
+        prior.save_pretrained(folder)
+    return dict(zip(folders, priors, strict=True))

@@ -99,6 +99,7 @@ class PortraitDiffusion(Network):
         generator: torch.Generator | None = None,
         guidance: float = 1.0,
         temperature: float = 1.0,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """Draw one face latent per speech embedding.
 
@@ -109,6 +110,7 @@ class PortraitDiffusion(Network):
             generator: seeds the noise; a CPU generator gives the same sample on every device.
             guidance: scale of classifier-free guidance; 1 is none. Other values need `speech_dropout` in training.
             temperature: factor on the initial noise; 1 samples the learned distribution, less draws nearer its mode.
+            noise: the initial noise before the factor, shape (B, c, h, w); drawn by `generator` if None.
 
         Returns:
             z_0 in the face encoder's units, shape (B, d).
@@ -117,9 +119,10 @@ class PortraitDiffusion(Network):
         if guidance != 1.0:
             predict = _guided(predict, self._predict(torch.zeros_like(z_s)), guidance)
         source = generator.device if generator is not None else z_s.device
-        noise = torch.randn((len(z_s), *self.latent_shape), generator=generator, device=source).to(z_s)
+        if noise is None:
+            noise = torch.randn((len(z_s), *self.latent_shape), generator=generator, device=source)
         scheduler = make_scheduler(kind, self.betas, self.train_steps)
-        z_0 = sample(predict, temperature * noise, scheduler, steps, generator=generator)
+        z_0 = sample(predict, temperature * noise.to(z_s), scheduler, steps, generator=generator)
         return z_0.flatten(1) * self.prior.get_buffer("scale")
 
     def weighted_prior(self, z_s: Tensor) -> Tensor:

@@ -16,10 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.media.lips import mouth_opening
+from s2tf.metrics.attributes import Attributes
 from s2tf.metrics.judge_networks import JUDGE_SIZE, FaceReader
 
 SETTINGS_FILE = "judges.json"
 LIP_VALUES = 40
+AGE_CENTRE, AGE_SCALE, AGE_VALUE = 49.0, 18.0, -2
+"""The face judge's last value but one is (age - 49) / 18."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,10 @@ class Judges:
         """(N,) the probability of male."""
         return self._apply(frames, self.networks["gender"])[:, 0].sigmoid()
 
+    def age(self, frames: np.ndarray) -> Tensor:
+        """(N,) years, as far as a face tells: read by an output of the face judge."""
+        return AGE_CENTRE + AGE_SCALE * self._apply(frames, self.networks["face"].read)[:, AGE_VALUE]
+
     def lips(self, frames: np.ndarray) -> Tensor:
         """(N, 20, 2) canonical lip landmarks."""
         return self._apply(frames, self.networks["mouth"].read)[:, 1:].reshape(-1, 20, 2)
@@ -110,6 +117,28 @@ class Judges:
             raise ValueError(f"frames {frames.dtype} {frames.shape}: expected (N, H, W, 3) uint8")
         parts = [frames[start : start + batch] for start in range(0, len(frames), batch)]
         return torch.cat([read(_image(torch.from_numpy(part).permute(0, 3, 1, 2))) for part in parts])
+
+
+class JudgeReader:
+    """The judges behind the interfaces `FaceFeatures` and `AttributeReader`."""
+
+    def __init__(self, judges: Judges) -> None:
+        self.judges = judges
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """Of which speakers the judges have seen pictures, and their weights."""
+        fingerprints = [network.fingerprint() for network in self.judges.networks.values()]
+        return {"network": "judges of synthetic faces", "weights": " ".join(fingerprints), "size": JUDGE_SIZE}
+
+    def embed(self, pictures: np.ndarray) -> Tensor:
+        """See `Judges.embed`."""
+        return self.judges.embed(pictures)
+
+    def read(self, pictures: np.ndarray) -> list[Attributes | None]:
+        """Gender and age; a synthetic face is always found."""
+        genders, ages = self.judges.gender(pictures) > 0.5, self.judges.age(pictures)
+        return [Attributes(int(gender), float(age)) for gender, age in zip(genders, ages, strict=True)]
 
 
 def train_judges(

@@ -2,7 +2,7 @@
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,25 @@ class _Choice:
         return sorted((key, self.latents[key]) for _, key in kept)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A prior that is asked for: of `n` faces (None: as many as the balance allows), a share `balance` of women.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    n: int | None
+    balance: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not 0 <= self.balance <= 1:
+            raise ValueError(f"balance is {self.balance}, expected a share of women from 0 to 1")
+        if self.n is not None and self.n < 2:
+            raise ValueError(f"n is {self.n}, expected at least 2 faces")
+
+
 def compute_face_prior(
     encoder: Callable[[Tensor], Tensor],
     batches: Iterable[Mapping[str, Any]],
@@ -76,7 +95,18 @@ def compute_face_prior(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> FacePrior:
-    """Average the latents of N faces.
+    """One prior of N faces; see `compute_face_priors`."""
+    return compute_face_priors(encoder, batches, [Wanted(n, balance)], seed, device)[0]
+
+
+def compute_face_priors(
+    encoder: Callable[[Tensor], Tensor],
+    batches: Iterable[Mapping[str, Any]],
+    wanted: Sequence[Wanted],
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> list[FacePrior]:
+    """Average the latents of faces, for several N and shares of women at once.
 
     Each sample's key and the seed give it a fixed draw, and the faces with the smallest draws of each gender are taken.
     The choice is thus the same whatever the order of the stream, its batch size and its number of workers; a larger N
@@ -89,24 +119,23 @@ def compute_face_prior(
     Args:
         encoder: the face encoder, portraits (B, 3, H, W) to latents (B, d), in evaluation mode.
         batches: rows of `key` (list of str), `portrait` (B, 3, H, W) and `gender` (B,): 0 female, 1 male, -1 unknown.
-        n: N, or None for as many as the balance allows.
-        balance: the share of women, 0 to 1.
+        wanted: the priors asked for.
         seed: of the choice.
         device: where the encoder is.
 
     Returns:
-        The prior with z_p, the latents' scale and its provenance.
+        The priors in the order asked for, each with z_p, the latents' scale and its provenance.
 
     Raises:
-        ValueError: `balance` or `n` is out of range, or there are too few faces; the message gives the numbers.
+        ValueError: there are too few faces; the message gives the numbers.
     """
-    if not 0 <= balance <= 1:
-        raise ValueError(f"balance is {balance}, expected a share of women from 0 to 1")
-    if n is not None and n < 2:
-        raise ValueError(f"n is {n}, expected at least 2 faces")
-    choices = _choose(encoder, batches, _quotas(n, balance), seed, device)
+    choices = _choose(encoder, batches, _quotas(wanted), seed, device)
+    return [_prior(choices, one, seed) for one in wanted]
+
+
+def _prior(choices: Mapping[int, _Choice], wanted: Wanted, seed: int) -> FacePrior:
     available = {gender: len(choice.heap) for gender, choice in choices.items()}
-    taken = _taken(available, n, balance)
+    taken = _taken(available, wanted.n, wanted.balance)
     chosen = [face for gender, count in taken.items() for face in choices[gender].smallest(count)]
     statistics = RunningStatistics(chosen[0][1].numel())
     for _, latent in chosen:
@@ -117,7 +146,7 @@ def compute_face_prior(
         female=taken[FEMALE],
         male=taken[MALE],
         unknown=taken[UNKNOWN],
-        balance=balance,
+        balance=wanted.balance,
         balanced=taken[UNKNOWN] == 0,
         seed=seed,
     )
@@ -126,11 +155,16 @@ def compute_face_prior(
     return prior.eval()
 
 
-def _quotas(n: int | None, balance: float) -> dict[int, int | None]:
-    if n is None:
+def _quotas(wanted: Sequence[Wanted]) -> dict[int, int | None]:
+    """The most faces of each gender that any prior takes; None is without limit."""
+    if any(one.n is None for one in wanted):
         return {FEMALE: None, MALE: None, UNKNOWN: None}
-    female = round(n * balance)
-    return {FEMALE: female, MALE: n - female, UNKNOWN: n}
+    counts = [(round((one.n or 0) * one.balance), one.n or 0) for one in wanted]
+    return {
+        FEMALE: max(female for female, _ in counts),
+        MALE: max(n - female for female, n in counts),
+        UNKNOWN: max(n for _, n in counts),
+    }
 
 
 @torch.no_grad()

@@ -6,8 +6,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from s2tf.models.speech_embedder import SpeechEmbedder
 from s2tf.nn.cbam import CBAM
-from s2tf.nn.network import Network
 
 CHANNELS = (64, 64, 128, 128, 128, 256, 512, 512, 512)
 """Channels of Speech2Face's nine convolutions."""
@@ -18,16 +18,13 @@ POOLED = (2, 3, 4, 5)
 KERNEL = 4
 
 
-class SpeechEncoder(Network):
+class SpeechEncoder(SpeechEmbedder):
     """Spectrogram to speech embedding z_s.
 
     Nine unpadded 4×4 convolutions, each followed by ReLU and batch norm, with max-pools along time only. After the last
     one: CBAM (the paper does not say where; the last map is where 512 channels see the most context), the mean over
     time, so that speech may have any length, ReLU, batch norm, and two fully connected layers. At the default widths
     598 × 257 input gives the 512 × 57 features of Speech2Face.
-
-    Attributes:
-        reads: which of a batch's forms of the speech it takes.
     """
 
     reads = "spectrogram"

@@ -6,11 +6,11 @@ import torch.nn as nn
 from torch import Tensor
 
 from s2tf.models.pretrained_speech import Wav2Vec2Features
+from s2tf.models.speech_embedder import SpeechEmbedder
 from s2tf.models.speech_features import SAMPLES_PER_FRAME
-from s2tf.nn.network import Network
 
 
-class WaveformSpeechEncoder(Network):
+class WaveformSpeechEncoder(SpeechEmbedder):
     """Waveform to speech embedding z_s: wav2vec 2.0's last hidden state, its mean over time, two linear layers.
 
     The paper says no more than that a pretrained wav2vec replaces the CNN. The head is like the CNN's own, so that the

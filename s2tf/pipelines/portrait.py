@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.media import audio
 from s2tf.models.face_decoder import FaceDecoder
-from s2tf.models.speech_encoder import SpeechEncoder
+from s2tf.models.speech_embedder import SpeechEmbedder
 from s2tf.nn.network import Network
 from s2tf.pipelines.base import Pipeline, check_waveform, generator_of, to_uint8
 
@@ -75,7 +75,7 @@ class PortraitPipeline(Pipeline):
     """Speech to portrait: embed the speech, sample the face latent around the weighted prior, decode it."""
 
     component_types: ClassVar[Mapping[str, type[Network]]] = {
-        "speech_encoder": SpeechEncoder,
+        "speech_encoder": SpeechEmbedder,
         "portrait_diffusion": PortraitDiffusion,
         "face_decoder": FaceDecoder,
     }
@@ -83,7 +83,7 @@ class PortraitPipeline(Pipeline):
 
     def __init__(
         self,
-        speech_encoder: SpeechEncoder,
+        speech_encoder: SpeechEmbedder,
         portrait_diffusion: PortraitDiffusion,
         face_decoder: FaceDecoder,
         portrait_settings: PortraitSettings | None = None,
@@ -126,24 +126,54 @@ class PortraitPipeline(Pipeline):
         Raises:
             ValueError: the waveform is empty, not of one channel, or not finite, or `steps` is out of range.
         """
+        return self.generate([waveform], [seed], steps, sampler, guidance, temperature)[0]
+
+    @torch.no_grad()
+    def generate(
+        self,
+        waveforms: Sequence[np.ndarray],
+        seeds: "Sequence[int | torch.Generator | None]",
+        steps: int | None = None,
+        sampler: Sampler | None = None,
+        guidance: float | None = None,
+        temperature: float | None = None,
+    ) -> list[PortraitOutput]:
+        """Generate a portrait for each of several speeches at once; a portrait does not depend on the others.
+
+        Args:
+            waveforms: as `__call__`'s, of any lengths.
+            seeds: one for each.
+            steps: as `__call__`'s, like the rest.
+
+        Raises:
+            ValueError: there are not as many seeds as waveforms, or `__call__` would refuse one of them.
+        """
+        if len(seeds) != len(waveforms):
+            raise ValueError(f"{len(seeds)} seeds for {len(waveforms)} waveforms: expected one each")
         defaults = self.portrait_settings
-        z_s = self.embed_speech(waveform)
-        latent = self.portrait_diffusion.sample(
+        z_s = self.embed_speech(waveforms)
+        diffusion = self.portrait_diffusion
+        noise = torch.cat([torch.randn((1, *diffusion.latent_shape), generator=generator_of(seed)) for seed in seeds])
+        latents = diffusion.sample(
             z_s,
             steps=defaults.steps if steps is None else steps,
             kind=defaults.sampler if sampler is None else sampler,
-            generator=generator_of(seed),
+            noise=noise,
             guidance=defaults.guidance if guidance is None else guidance,
             temperature=defaults.temperature if temperature is None else temperature,
         )
-        image = to_uint8(self.face_decoder(latent))[0]
-        return PortraitOutput(image, latent[0].cpu(), z_s[0].cpu(), self.random_weights)
+        images = to_uint8(self.face_decoder(latents))
+        return [
+            PortraitOutput(image, latent.cpu(), embedding.cpu(), self.random_weights)
+            for image, latent, embedding in zip(images, latents, z_s, strict=True)
+        ]
 
     @torch.no_grad()
-    def embed_speech(self, waveform: np.ndarray) -> Tensor:
-        """The speech embedding z_s, shape (1, d), of (S,) samples."""
-        fitted = audio.fit_seconds(check_waveform(waveform), self.portrait_settings.seconds)
-        speech = torch.from_numpy(fitted)[None].to(self.device)
-        if cast(Any, self.speech_encoder).reads == "spectrogram":
+    def embed_speech(self, waveforms: Sequence[np.ndarray]) -> Tensor:
+        """The speech embeddings z_s, shape (B, d), of B waveforms (S,)."""
+        seconds = self.portrait_settings.seconds
+        fitted = np.stack([audio.fit_seconds(check_waveform(waveform), seconds) for waveform in waveforms])
+        speech = torch.from_numpy(fitted).to(self.device)
+        if self.speech_encoder.reads == "spectrogram":
             speech = audio.power_law_spectrogram(speech)
         return self.speech_encoder(speech)

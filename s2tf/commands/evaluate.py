@@ -1,0 +1,80 @@
+"""The paper's numbers of a finished run: portraits of the test speakers, from their speech alone."""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--run",
+        dest="run_folder",
+        type=Path,
+        required=True,
+        metavar="RUN",
+        help="a finished run of the portrait diffusion",
+    )
+    parser.add_argument(
+        "--faces",
+        required=True,
+        metavar="vggface=FILE | network=FOLDER | judges",
+        help="what compares faces: VGGFace's weights, a trained face encoder, or the judges of synthetic faces",
+    )
+    parser.add_argument(
+        "--attributes",
+        default="none",
+        metavar="facepp | classifier=FOLDER[,FOLDER] | judges | none",
+        help="what reads gender and age: Face++, image classifiers of transformers, the judges (%(default)s)",
+    )
+    parser.add_argument("--shards", help="other test data than the run's own")
+    parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
+    parser.add_argument("--seed", type=int, default=0, help="of the portraits' noise (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=4, help="portraits of a speech, for diversity (%(default)s)")
+    parser.add_argument("--varied", type=int, default=32, help="speeches with so many portraits (%(default)s)")
+    parser.add_argument("--steps", type=int, default=50, help="denoiser calls (%(default)s)")
+    parser.add_argument("--sampler", choices=["ddim", "dpm-solver++"], default="ddim", help="(%(default)s)")
+    parser.add_argument("--guidance", type=float, default=1.0, help="1: none (%(default)s)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="factor on the first noise (%(default)s)")
+    parser.add_argument("--batch", type=int, default=32, help="portraits at once (%(default)s)")
+    parser.add_argument("--pictures", type=int, default=64, help="portraits to keep as pictures (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="such as cuda (%(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for the results (the run's own)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generate, measure, write `metrics.json`, `portraits.csv` and `samples/`, and print the table."""
+    from rich.console import Console
+
+    from s2tf.commands.evaluate_portraits import PortraitTest, evaluate_portraits
+    from s2tf.commands.evaluate_readers import open_attributes, open_faces
+    from s2tf.errors import UserError
+    from s2tf.pipelines.portrait import PortraitSettings
+
+    console, out = Console(), args.out or args.run_folder
+    test = PortraitTest(
+        settings=PortraitSettings(
+            steps=args.steps, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
+        ),
+        shards=args.shards,
+        clips=args.clips,
+        seed=args.seed,
+        seeds=args.seeds,
+        varied=args.varied,
+        batch=args.batch,
+        pictures=args.pictures,
+        device=args.device,
+    )
+    try:
+        faces = open_faces(args.faces, args.device, console)
+        attributes = open_attributes(args.attributes, out, args.device, console)
+        with console.status("") as status:
+            results = evaluate_portraits(args.run_folder, test, faces, attributes, out, status.update)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    console.print(results.table())
+    console.print(f"written to {out}", highlight=False)
+    if args.json:
+        args.json.write_text(json.dumps(results.to_json(), indent=2) + "\n")
+    return 0

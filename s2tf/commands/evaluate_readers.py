@@ -1,0 +1,68 @@
+"""Opens what reads faces by the words of the command line: `judges`, `vggface=FILE` and so on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from s2tf.metrics.attributes import AttributeReader
+    from s2tf.metrics.face_features import FaceFeatures
+    from s2tf.metrics.judges import JudgeReader
+
+
+def open_faces(text: str, device: str, console: "Console") -> "FaceFeatures":
+    """What `--faces` names.
+
+    Raises:
+        UserError: it is none of the known forms.
+        FileNotFoundError: its file is absent.
+        ValueError: its weights do not fit, or are random.
+    """
+    from s2tf.errors import UserError
+    from s2tf.metrics.face_features import NetworkFeatures
+    from s2tf.models.face_encoder import FaceEncoder
+
+    kind, _, path = text.partition("=")
+    if kind == "judges" and not path:
+        return _judges(console)
+    if kind == "vggface" and path:
+        return NetworkFeatures.vggface(path, device)
+    if kind == "network" and path:
+        encoder = FaceEncoder.from_pretrained(path)
+        return NetworkFeatures(encoder, Path(path).name, encoder.init_args["image_size"], device)
+    raise UserError(f"--faces {text}: expected vggface=FILE, network=FOLDER or judges")
+
+
+def open_attributes(text: str, out: Path, device: str, console: "Console") -> "AttributeReader | None":
+    """What `--attributes` names; answers of a paid service are kept in `out`, so that none is asked for twice.
+
+    Raises:
+        UserError: it is none of the known forms, or a key of Face++ is not in the environment.
+        FileNotFoundError: a folder is absent.
+        ValueError: a classifier reads neither gender nor age.
+    """
+    from s2tf.errors import UserError
+
+    kind, _, path = text.partition("=")
+    if kind == "none" and not path:
+        return None
+    if kind == "judges" and not path:
+        return _judges(console)
+    if kind == "facepp" and not path:
+        from s2tf.metrics.facepp import FacePlusPlus, keys_from_environment
+
+        out.mkdir(parents=True, exist_ok=True)
+        return FacePlusPlus(*keys_from_environment(), answers=out / "facepp.jsonl")
+    if kind == "classifier" and path:
+        from s2tf.metrics.attribute_classifier import AttributeClassifier
+
+        return AttributeClassifier([Path(folder) for folder in path.split(",")], device)
+    raise UserError(f"--attributes {text}: expected facepp, classifier=FOLDER[,FOLDER], judges or none")
+
+
+def _judges(console: "Console") -> "JudgeReader":
+    from s2tf.commands.judges import JudgeData, load_judges
+    from s2tf.metrics.judges import JudgeReader
+
+    return JudgeReader(load_judges(JudgeData(), console))
