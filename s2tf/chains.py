@@ -188,4 +188,6 @@ def _variables(path: Path, variables: Mapping[str, object], settings: Sequence[s
 
 def _located(word: str, folder: Path) -> str:
     plus = "+" if word.startswith("+") else ""
-    return f"{plus}{os.path.normpath(folder / word[len(plus):])}" if word.endswith(".yaml") and "=" not in word else word
+    return (
+        f"{plus}{os.path.normpath(folder / word[len(plus) :])}" if word.endswith(".yaml") and "=" not in word else word
+    )

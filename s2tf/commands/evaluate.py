@@ -1,8 +1,15 @@
-"""The paper's numbers of a finished run: portraits of the test speakers, from their speech alone."""
+"""The paper's numbers of a finished run: its portraits of the test speakers, or how ConRe aligns speech and faces."""
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from s2tf.commands.evaluate_portraits import Scores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,13 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="RUN",
-        help="a finished run of the portrait diffusion",
+        help="a finished run of SCFP or of ConRe",
     )
     parser.add_argument(
         "--faces",
-        required=True,
         metavar="vggface=FILE | network=FOLDER | judges",
-        help="what compares faces: VGGFace's weights, a trained face encoder, or the judges of synthetic faces",
+        help="SCFP: what compares faces: VGGFace's weights, a trained face encoder, or the judges of synthetic faces",
     )
     parser.add_argument(
         "--attributes",
@@ -44,37 +50,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Generate, measure, write `metrics.json`, `portraits.csv` and `samples/`, and print the table."""
+    """Measure, write `metrics.json` and what belongs to it, and print the table."""
     from rich.console import Console
 
+    from s2tf.errors import UserError
+
+    console, out = Console(), args.out or args.run_folder
+    try:
+        with console.status("") as status:
+            aligns = (args.run_folder / "networks" / "face_encoder").is_dir()
+            scores = (_alignment if aligns else _portraits)(args, out, console, status.update)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    console.print(scores.table())
+    console.print(f"written to {out}", highlight=False)
+    if args.json:
+        args.json.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+    return 0
+
+
+def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: Callable[[str], None]) -> "Scores":
+    from s2tf.commands.evaluate_alignment import evaluate_alignment
+
+    return evaluate_alignment(args.run_folder, args.shards, args.clips, out, report)
+
+
+def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: Callable[[str], None]) -> "Scores":
     from s2tf.commands.evaluate_portraits import PortraitTest, evaluate_portraits
     from s2tf.commands.evaluate_readers import open_attributes, open_faces
     from s2tf.errors import UserError
     from s2tf.pipelines.portrait import PortraitSettings
 
-    console, out = Console(), args.out or args.run_folder
+    if args.faces is None:
+        raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
     test = PortraitTest(
         settings=PortraitSettings(
             steps=args.steps, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
         ),
-        shards=args.shards,
-        clips=args.clips,
-        seed=args.seed,
-        seeds=args.seeds,
-        varied=args.varied,
-        batch=args.batch,
-        pictures=args.pictures,
+        **{name: getattr(args, name) for name in ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures")},
         device=args.device,
     )
-    try:
-        faces = open_faces(args.faces, args.device, console)
-        attributes = open_attributes(args.attributes, out, args.device, console)
-        with console.status("") as status:
-            results = evaluate_portraits(args.run_folder, test, faces, attributes, out, status.update)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    console.print(results.table())
-    console.print(f"written to {out}", highlight=False)
-    if args.json:
-        args.json.write_text(json.dumps(results.to_json(), indent=2) + "\n")
-    return 0
+    faces = open_faces(args.faces, args.device, console)
+    attributes = open_attributes(args.attributes, out, args.device, console)
+    return evaluate_portraits(args.run_folder, test, faces, attributes, out, report)

@@ -1,4 +1,4 @@
-"""Portraits of a run's test speakers, measured as in Tables I to VI: features, gender and age, retrieval, variation.
+"""Portraits of a run's test speakers, drawn and measured as in Tables I to VI.
 
 For every test clip one portrait is drawn from the beginning of its speech. It is compared with the clip's frame that
 the data module's seed chooses; another frame of the same clip takes the portrait's place in the ground-truth row, and
@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
-    from torch import Tensor
 
     from s2tf.metrics.attributes import AttributeReader, Attributes
     from s2tf.metrics.face_features import FaceFeatures
+    from s2tf.metrics.portrait_scores import PortraitReadings
     from s2tf.metrics.protocol import Measurement
     from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
 
 METRICS_FILE = "metrics.json"
 CLIPS_FILE = "portraits.csv"
 SAMPLES = "samples"
-RANKS = (1, 2, 5, 10)
 KIND = "portraits"
 
 
@@ -40,6 +39,7 @@ class PortraitTest:
     shards: str | None = None
     """Other test data than the run's own."""
     clips: int | None = None
+    """The first so many; all where None."""
     seed: int = 0
     seeds: int = 4
     """Portraits of each of the `varied` speeches."""
@@ -49,11 +49,37 @@ class PortraitTest:
     """Portraits to keep as pictures."""
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that leave nothing to draw.
+
+        Raises:
+            ValueError: a number is below 1.
+        """
+        for name in ("clips", "seeds", "batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} {value}: expected 1 or more")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Test clips with their portraits; pictures are (B, H, W, 3) uint8."""
+
+    keys: list[str]
+    identities: list[int]
+    labels: "list[Attributes]"
+    waveforms: "list[np.ndarray]"
+    true: "np.ndarray"
+    other: "np.ndarray"
+    """Another frame of each clip."""
+    portraits: "np.ndarray"
+
 
 @dataclass
 class Scores:
-    """What was measured on one run's portraits."""
+    """What was measured on one run."""
 
+    kind: str
     experiment: str
     measurements: "list[Measurement]"
     protocol: dict[str, Any]
@@ -64,42 +90,29 @@ class Scores:
         from s2tf.metrics.protocol import measurements_to_json
 
         return {
-            "kind": KIND,
+            "kind": self.kind,
             "experiment": self.experiment,
             "random_weights": self.random_weights,
             "protocol": self.protocol,
             "measurements": measurements_to_json(self.measurements),
         }
 
+    def write(self, folder: Path) -> None:
+        """Write `metrics.json` into `folder`, which is made if it is absent."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / METRICS_FILE).write_text(json.dumps(self.to_json(), indent=2) + "\n")
+
     def table(self) -> "Table":
         """To print."""
         from rich.table import Table
 
         note = f" — RANDOM WEIGHTS: {', '.join(self.random_weights)}" if self.random_weights else ""
-        title = f"{self.experiment}: {self.protocol['clips']} portraits{note}"
+        title = f"{self.experiment}: {self.protocol['clips']} test clips{note}"
         table = Table("what", "value", "baseline", "ground truth", title=title, title_justify="left")
         for one in self.measurements:
             baseline = "" if one.baseline is None else f"{one.baseline:.3f} ({one.baseline_name})"
             table.add_row(one.name, f"{one.value:.3f}", baseline, "" if one.truth is None else f"{one.truth:.3f}")
         return table
-
-
-@dataclass
-class _Clips:
-    """What is kept of the clips, in their order."""
-
-    keys: list[str] = field(default_factory=list)
-    identities: list[int] = field(default_factory=list)
-    labels: "list[Attributes]" = field(default_factory=list)
-    true: "list[Tensor]" = field(default_factory=list)
-    """Features (D,) of the true frame."""
-    other: "list[Tensor]" = field(default_factory=list)
-    """Of another frame of the clip."""
-    generated: "list[Tensor]" = field(default_factory=list)
-    read: "list[Attributes | None]" = field(default_factory=list)
-    read_true: "list[Attributes | None]" = field(default_factory=list)
-    varied: "list[Tensor]" = field(default_factory=list)
-    """Features (N, D) of several portraits of a speech."""
 
 
 def evaluate_portraits(
@@ -121,24 +134,21 @@ def evaluate_portraits(
         report: Called with a line on how far it is.
 
     Raises:
-        UserError: The run is not finished, or its test data have no clip.
+        UserError: The run is not finished.
+        FileNotFoundError: Its data have no test clip.
     """
-    from s2tf.errors import UserError
+    from s2tf.metrics.portrait_scores import PortraitReadings, portrait_scores
 
-    config = _config(run)
-    pipeline = _pipeline(run, config, test)
-    data = _data(config, test)
+    pipeline, data = _open(run, test)
     (out / SAMPLES).mkdir(parents=True, exist_ok=True)
-    clips = _Clips()
-    total = test.clips or _count(data)
-    for batch in _batches(data, test):
-        _add(batch, clips, pipeline, faces, attributes, test, out)
-        report(f"{run.parent.name}: {len(clips.keys)} of {total} portraits")
-    if not clips.keys:
-        raise UserError(f"{run}: its data have no test clip")
+    readings = PortraitReadings()
+    total = test.clips or sum(int(source.split("test").counts.sum()) for source in data.sources)
+    for drawn in _drawn(pipeline, data, test):
+        _read(drawn, readings, pipeline, faces, attributes, test, out)
+        report(f"{run.parent.name}: {len(readings.keys)} of {total} portraits")
     protocol = {
-        "clips": len(clips.keys),
-        "data": _fingerprint(data),
+        "clips": len(readings.keys),
+        "data": data_fingerprint(data),
         "faces": dict(faces.protocol),
         "speech (s)": pipeline.portrait_settings.seconds,
         "picture (px)": data.size,
@@ -146,33 +156,49 @@ def evaluate_portraits(
         **{name: getattr(test.settings, name) for name in ("steps", "sampler", "guidance", "temperature")},
         "seed": test.seed,
     }
-    measurements = [
-        *_distances(clips, faces, _mean_face(pipeline), protocol),
-        *_retrieval(clips, protocol),
-        *_attributes(clips, attributes, protocol),
-        *_variation(clips, faces, test, protocol),
-    ]
-    scores = Scores(run.parent.name, measurements, protocol, list(pipeline.random_weights))
-    (out / METRICS_FILE).write_text(json.dumps(scores.to_json(), indent=2) + "\n")
-    _write_clips(clips, out / CLIPS_FILE)
+    reader = attributes.protocol if attributes is not None else None
+    mean_face = faces.embed(_mean_face(pipeline))
+    measurements = portrait_scores(readings, mean_face, faces.protocol, reader, protocol)
+    scores = Scores(KIND, run.parent.name, measurements, protocol, list(pipeline.random_weights))
+    scores.write(out)
+    _write_clips(readings, out / CLIPS_FILE)
     return scores
 
 
-def _config(run: Path) -> dict[str, Any]:
+def portrait_rows(run: Path, test: PortraitTest) -> "tuple[PortraitPipeline, Iterator[Drawn]]":
+    """A run's pipeline, and batches of its test clips with their portraits.
+
+    Raises:
+        UserError: The run is not finished.
+    """
+    pipeline, data = _open(run, test)
+    return pipeline, _drawn(pipeline, data, test)
+
+
+def _open(run: Path, test: PortraitTest) -> "tuple[PortraitPipeline, Any]":
+    config = run_config(run, "portrait_diffusion")
+    return _pipeline(run, config, test), test_data(config, test.shards, test.batch)
+
+
+def run_config(run: Path, network: str) -> dict[str, Any]:
+    """The resolved config of a run.
+
+    Raises:
+        UserError: The folder is no run that has trained `network` to its end.
+    """
     import yaml
 
     from s2tf.errors import UserError
     from s2tf.runs import CONFIG_FILE
 
     path = run / CONFIG_FILE
-    if not path.is_file() or not (run / "networks" / "portrait_diffusion").is_dir():
-        raise UserError(f"{run}: no finished run of the portrait diffusion: expected {CONFIG_FILE} and networks/ in it")
+    if not path.is_file() or not (run / "networks" / network).is_dir():
+        raise UserError(f"{run}: no finished run of {network}: expected {CONFIG_FILE} and networks/{network} in it")
     return yaml.safe_load(path.read_text())
 
 
 def _pipeline(run: Path, config: Mapping[str, Any], test: PortraitTest) -> "PortraitPipeline":
     from dataclasses import replace
-    from typing import cast
 
     from s2tf.nn.network import load_network
     from s2tf.pipelines.portrait import PortraitPipeline
@@ -181,85 +207,101 @@ def _pipeline(run: Path, config: Mapping[str, Any], test: PortraitTest) -> "Port
         return load_network(str(run / "networks" / name))
 
     settings = replace(test.settings, seconds=config["data"]["init_args"]["seconds"])
-    pipeline = PortraitPipeline(
-        network("speech_encoder"), network("portrait_diffusion"), network("face_decoder"), settings
-    )
-    return cast(PortraitPipeline, pipeline.to(test.device))
+    names = ("speech_encoder", "portrait_diffusion", "face_decoder")
+    return PortraitPipeline(**{name: network(name) for name in names}, portrait_settings=settings).to(test.device)
 
 
-def _data(config: Mapping[str, Any], test: PortraitTest) -> Any:
-    """The run's data module, which gives each test clip twice, with different frames."""
+def test_data(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
+    """The data module of a run's config, which gives each test clip twice, with different frames.
+
+    Args:
+        config: Resolved.
+        shards: Other data than the config's.
+        batch: Clips in a batch.
+    """
     from s2tf.commands.data_module import build_parts
 
     section = config["data"]
-    changes: dict[str, Any] = {"batch_size": 2 * test.batch}
-    if test.shards is not None:
-        changes["shards"] = test.shards
+    changes: dict[str, Any] = {"batch_size": 2 * batch}
+    if shards is not None:
+        changes["shards"] = shards
     data = build_parts({"data": {**section, "init_args": {**section["init_args"], **changes}}}).data
     data.per_clip_eval = 2
     return data
 
 
-def _count(data: Any) -> int:
-    return sum(int(source.split("test").counts.sum()) for source in data.sources)
-
-
-def _fingerprint(data: Any) -> str:
+def data_fingerprint(data: Any) -> str:
     """Of the data sets' manifests."""
     text = json.dumps([source.manifest for source in data.sources], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _batches(data: Any, test: PortraitTest) -> Iterator[dict[str, Any]]:
+def _batches(data: Any, clips: int | None) -> Iterator[dict[str, Any]]:
     """Batches of pairs: rows 2i and 2i + 1 are the same clip."""
-    wanted = test.clips
     for batch in map(data.finish, data.once("test")):
-        yield {name: value if wanted is None else value[: 2 * wanted] for name, value in batch.items()}
-        if wanted is not None:
-            wanted -= len(batch["key"]) // 2
-            if wanted <= 0:
+        rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
+        yield {name: value[:rows] for name, value in batch.items()}
+        if clips is not None:
+            clips -= rows // 2
+            if clips <= 0:
                 return
 
 
-def _add(
-    batch: dict[str, Any],
-    clips: _Clips,
+def _drawn(pipeline: "PortraitPipeline", data: Any, test: PortraitTest) -> "Iterator[Drawn]":
+    from s2tf.metrics.attributes import Attributes
+    from s2tf.pipelines.base import to_uint8
+
+    for batch in _batches(data, test.clips):
+        keys = list(batch["key"][::2])
+        if keys != list(batch["key"][1::2]):
+            raise RuntimeError("the data module does not give the two frames of a clip one after the other")
+        waveforms = list(batch["waveform"][::2].numpy())
+        genders, ages = batch["gender"][::2].tolist(), batch["age"][::2].tolist()
+        yield Drawn(
+            keys=keys,
+            identities=batch["identity"][::2].tolist(),
+            labels=[Attributes(gender, age) for gender, age in zip(genders, ages, strict=True)],
+            waveforms=waveforms,
+            true=to_uint8(batch["portrait"][::2]),
+            other=to_uint8(batch["portrait"][1::2]),
+            portraits=_draw(pipeline, waveforms, keys, test.seed),
+        )
+
+
+def _read(
+    drawn: Drawn,
+    readings: "PortraitReadings",
     pipeline: "PortraitPipeline",
     faces: "FaceFeatures",
     attributes: "AttributeReader | None",
     test: PortraitTest,
     out: Path,
 ) -> None:
-    import numpy as np
+    """Add what is read off all pictures of a batch."""
+    import torch
 
-    from s2tf.metrics.attributes import Attributes
-    from s2tf.pipelines.base import to_uint8
-
-    keys, others = batch["key"][::2], batch["key"][1::2]
-    assert list(keys) == list(others), "the two frames of a clip come one after the other"
-    waveforms = batch["waveform"][::2].numpy()
-    portraits = _draw(pipeline, waveforms, keys, test.seed)
-    true, other = to_uint8(batch["portrait"][::2]), to_uint8(batch["portrait"][1::2])
-    features = faces.embed(np.concatenate([true, other, portraits]))
-    for rows, part in zip((clips.true, clips.other, clips.generated), features.chunk(3), strict=True):
-        rows.extend(part)
+    done = len(readings.keys)
+    rows = ((readings.true, drawn.true), (readings.other, drawn.other), (readings.generated, drawn.portraits))
+    for features, pictures in rows:
+        features.extend(faces.embed(pictures))
     if attributes is not None:
-        clips.read += attributes.read(portraits)
-        clips.read_true += attributes.read(true)
-    genders, ages = batch["gender"][::2].tolist(), batch["age"][::2].tolist()
-    clips.labels += [Attributes(gender, age) for gender, age in zip(genders, ages, strict=True)]
-    clips.identities += batch["identity"][::2].tolist()
-    for index in range(max(0, min(len(keys), test.varied - len(clips.keys)))):
-        first = portraits[index : index + 1]
-        more = [_draw(pipeline, waveforms[index : index + 1], keys[index : index + 1], test.seed + seed)
-                for seed in range(1, test.seeds)]
-        if more:
-            clips.varied.append(faces.embed(np.concatenate([first, *more])))
-    _write_pictures(portraits, keys, max(0, test.pictures - len(clips.keys)), out / SAMPLES)
-    clips.keys += keys
+        readings.read += attributes.read(drawn.portraits)
+        readings.read_true += attributes.read(drawn.true)
+    readings.labels += drawn.labels
+    readings.identities += drawn.identities
+    varied = max(0, min(len(drawn.keys), test.varied - done)) if test.seeds > 1 else 0
+    if varied:
+        seeds = [test.seed + number for number in range(1, test.seeds)]
+        more = [_draw(pipeline, drawn.waveforms[:varied], drawn.keys[:varied], seed) for seed in seeds]
+        features = [faces.embed(pictures) for pictures in (drawn.portraits[:varied], *more)]
+        readings.varied += torch.stack(features, dim=1)
+    _write_pictures(drawn.portraits, drawn.keys, max(0, test.pictures - done), out / SAMPLES)
+    readings.keys += drawn.keys
 
 
-def _draw(pipeline: "PortraitPipeline", waveforms: "np.ndarray", keys: Sequence[str], seed: int) -> "np.ndarray":
+def _draw(
+    pipeline: "PortraitPipeline", waveforms: "Sequence[np.ndarray]", keys: Sequence[str], seed: int
+) -> "np.ndarray":
     """A portrait for each speech, (B, H, W, 3); its noise follows from seed and key alone."""
     import numpy as np
 
@@ -280,148 +322,6 @@ def _mean_face(pipeline: "PortraitPipeline") -> "np.ndarray":
         return to_uint8(pipeline.face_decoder(pipeline.portrait_diffusion.prior.get_buffer("z_p")[None]))
 
 
-def _distances(
-    clips: _Clips, faces: "FaceFeatures", mean_face: "np.ndarray", protocol: Mapping[str, Any]
-) -> "list[Measurement]":
-    import torch
-
-    from s2tf.metrics.portrait import FeatureDistance
-    from s2tf.metrics.protocol import Measurement
-
-    true = torch.stack(clips.true)
-    rows = {
-        "value": torch.stack(clips.generated),
-        "baseline": faces.embed(mean_face).expand_as(true),
-        "truth": torch.stack(clips.other),
-    }
-    found = {}
-    for name, features in rows.items():
-        metric = FeatureDistance(str(faces.protocol["network"]))
-        metric.update(features, true)
-        found[name] = {key: float(value) for key, value in metric.compute().items()}
-    return [
-        Measurement(
-            name=name,
-            value=found["value"][name],
-            baseline=found["baseline"][name],
-            baseline_name="mean face",
-            truth=found["truth"][name],
-            higher_is_better=name == "cosine_similarity",
-            protocol=protocol,
-            counts={"portraits": len(true)},
-        )
-        for name in FeatureDistance.NAMES
-    ]
-
-
-def _retrieval(clips: _Clips, protocol: Mapping[str, Any]) -> "list[Measurement]":
-    """Portraits (and other true frames) search the speakers' true frames; a speaker's clips share one row."""
-    import torch
-
-    from s2tf.metrics.protocol import Measurement
-    from s2tf.metrics.retrieval import RecallAtK
-
-    numbers, identities = torch.tensor(clips.identities).unique(return_inverse=True)
-    true = torch.stack(clips.true)
-    gallery = torch.zeros(len(numbers), true.shape[1]).index_add_(0, identities, torch.nn.functional.normalize(true))
-    recalls = {}
-    for name, queries in (("value", clips.generated), ("truth", clips.other)):
-        metric = RecallAtK([rank for rank in RANKS if rank <= len(numbers)])
-        metric.add_gallery(gallery, torch.arange(len(numbers)))
-        metric.update(torch.stack(queries), identities)
-        recalls[name] = metric.compute()
-    return [
-        Measurement(
-            name=name,
-            value=recalls["value"][name].item(),
-            baseline=chance,
-            baseline_name="chance",
-            truth=recalls["truth"][name].item(),
-            protocol={**protocol, **metric.protocol},
-            counts={"portraits": len(true)},
-        )
-        for name, chance in metric.chance.items()
-    ]
-
-
-def _attributes(
-    clips: _Clips, attributes: "AttributeReader | None", protocol: Mapping[str, Any]
-) -> "list[Measurement]":
-    """Gender and age of the portraits against the data set's labels; where it has none, against what is read off the
-    true frame."""
-    import statistics
-
-    from s2tf.metrics.attributes import AGE_TOLERANCE, UNKNOWN, IdentityPreservation
-    from s2tf.metrics.protocol import Measurement
-
-    if attributes is None:
-        return []
-    truth = [_known(label, read) for label, read in zip(clips.labels, clips.read_true, strict=True)]
-    metrics = {}
-    for name, read in (("value", clips.read), ("truth", clips.read_true)):
-        metric = metrics[name] = IdentityPreservation(attributes.protocol)
-        metric.update(read, truth)
-    found = {name: metric.compute() for name, metric in metrics.items()}
-    genders = [one.gender for one in truth if one.gender != UNKNOWN]
-    ages = [one.age for one in truth if one.age == one.age]
-    median = statistics.median(ages) if ages else 0.0
-    baselines = {
-        "gender": max((genders.count(gender) / len(genders) for gender in set(genders)), default=float("nan")),
-        "age": sum(abs(age - median) <= AGE_TOLERANCE for age in ages) / len(ages) if ages else float("nan"),
-    }
-    names = {"gender": "more frequent gender", "age": "median age"}
-    labelled = {
-        "gender": sum(one.gender != UNKNOWN for one in clips.labels),
-        "age": sum(one.age == one.age for one in clips.labels),
-    }
-    counts = metrics["value"].last
-    return [
-        Measurement(
-            name=name,
-            value=found["value"][name].item(),
-            baseline=baselines[name],
-            baseline_name=names[name],
-            truth=found["truth"][name].item(),
-            protocol={**protocol, **metrics["value"].protocol},
-            counts={
-                "known": counts[f"{name}_known"],
-                "labelled by the data set": labelled[name],
-                "no face found": counts["unread"],
-            },
-        )
-        for name in ("gender", "age")
-        if counts[f"{name}_known"]
-    ]
-
-
-def _known(label: "Attributes", read: "Attributes | None") -> "Attributes":
-    from s2tf.metrics.attributes import UNKNOWN, Attributes
-
-    if read is None:
-        return label
-    gender = label.gender if label.gender != UNKNOWN else read.gender
-    return Attributes(gender, label.age if label.age == label.age else read.age)
-
-
-def _variation(
-    clips: _Clips, faces: "FaceFeatures", test: PortraitTest, protocol: Mapping[str, Any]
-) -> "list[Measurement]":
-    import torch
-
-    from s2tf.metrics.portrait import SeedVariation
-    from s2tf.metrics.protocol import Measurement
-
-    if not clips.varied:
-        return []
-    metric = SeedVariation(str(faces.protocol["network"]))
-    metric.update(torch.stack(clips.varied))
-    counts = {"speeches": len(clips.varied), "portraits of each": test.seeds}
-    return [
-        Measurement(name=name, value=value.item(), protocol=protocol, counts=counts)
-        for name, value in metric.compute().items()
-    ]
-
-
 def _write_pictures(portraits: "np.ndarray", keys: Sequence[str], count: int, folder: Path) -> None:
     from PIL import Image
 
@@ -429,18 +329,17 @@ def _write_pictures(portraits: "np.ndarray", keys: Sequence[str], count: int, fo
         Image.fromarray(portrait).save(folder / f"{key}.png")
 
 
-def _write_clips(clips: _Clips, path: Path) -> None:
+def _write_clips(readings: "PortraitReadings", path: Path) -> None:
     """One line for each portrait: how far it is from the true face, and what was read off it."""
     import torch
 
     from s2tf.metrics.portrait import feature_distances
 
-    angles = feature_distances(torch.stack(clips.generated), torch.stack(clips.true))["cosine_degrees"]
-    header = ["key", "cosine_degrees", "gender", "age", "gender_read", "age_read"]
+    angles = feature_distances(torch.stack(readings.generated), torch.stack(readings.true))["cosine_degrees"]
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(header)
-        for index, key in enumerate(clips.keys):
-            label, read = clips.labels[index], clips.read[index] if clips.read else None
+        writer.writerow(["key", "cosine_degrees", "gender", "age", "gender_read", "age_read"])
+        for index, key in enumerate(readings.keys):
+            label, read = readings.labels[index], readings.read[index] if readings.read else None
             known = ["", ""] if read is None else [read.gender, f"{read.age:.1f}"]
             writer.writerow([key, f"{angles[index]:.3f}", label.gender, label.age, *known])

@@ -59,9 +59,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write_priors(
-    experiment: Path, overrides: Sequence[str], out: Path, device: str = "cpu"
-) -> "dict[Path, FacePrior]":
+def write_priors(experiment: Path, overrides: Sequence[str], out: Path, device: str = "cpu") -> "dict[Path, FacePrior]":
     """Average training faces under a face encoder, in one pass over them.
 
     Returns:

@@ -1,28 +1,91 @@
-"""The paper's tables from what there is: parameters and memory of the networks now, finished runs to come."""
+"""The paper's tables and figures from finished runs, and what its networks take of parameters and memory."""
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "injection")
+WIDTH = 200
+FIGURES = ("figure10", "figure11", "figure12")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
         "what",
-        choices=["parameters", "memory"],
-        help="parameters: of every network at the paper's size; memory: what training the first stage takes",
+        choices=["parameters", "memory", *TABLES, *FIGURES],
+        help="parameters: of every network at the paper's size; memory: what training the first stage takes; table1 to "
+        "table6, injection: finished runs beside the paper's numbers; figure10 to figure12: as CSV and pictures",
     )
-    parser.add_argument("--scfp", type=Path, help="the experiment of the portrait diffusion (experiments/scfp.yaml)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="tables: where run folders are (%(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for the table (.md, .csv) or the figure (.png, .csv)")
+    parser.add_argument("--priors", type=Path, help="figure10, figure11: folder written by `s2tf prior`")
+    parser.add_argument(
+        "--decoder", type=Path, help="figure10, figure11: RUN/networks/face_decoder, to draw the priors"
+    )
+    parser.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="figure12: a finished run of SCFP")
+    parser.add_argument("--clips", type=int, default=6, help="figure12: test speeches to show (%(default)s)")
+    parser.add_argument("--scfp", type=Path, help="parameters, memory: another experiment than experiments/scfp.yaml")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Count, print, write as JSON."""
-    numbers = _parameters(args.scfp) if args.what == "parameters" else _memory(args.scfp)
+    """Collect, print, write."""
+    if args.what == "parameters":
+        numbers = _parameters(args.scfp)
+    elif args.what == "memory":
+        numbers = _memory(args.scfp)
+    elif args.what in TABLES:
+        numbers = _table(args)
+    else:
+        numbers = _figure(args)
     if args.json:
         args.json.write_text(json.dumps(numbers, indent=1) + "\n")
     return 0
+
+
+def _table(args: argparse.Namespace) -> dict[str, Any]:
+    from rich.console import Console
+    from rich.table import Table
+
+    from s2tf.commands.report_tables import report_table
+
+    report = report_table(args.what, args.runs)
+    title = f"Table {report.table.number}: {report.table.title}"
+    shown = Table("", "", *(column.heading for column in report.table.columns), title=title, title_justify="left")
+    best = report.best()
+    for index, texts in enumerate(report.texts()):
+        shown.add_row(*(f"[bold]{text}[/]" if (index, n - 2) in best else text for n, text in enumerate(texts)))
+    # A table that is written to a file is not cut to a terminal's width.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console.print(shown)
+    for note in report.notes:
+        console.print(f"- {note}", highlight=False)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / f"{args.what}.md").write_text(report.markdown())
+        (args.out / f"{args.what}.csv").write_text(report.csv())
+        console.print(f"written: {args.out / args.what}.md and .csv", highlight=False)
+    return report.to_json()
+
+
+def _figure(args: argparse.Namespace) -> dict[str, Any]:
+    from s2tf.commands.report_figures import prior_figure, weight_figure
+    from s2tf.errors import UserError
+
+    needed = "run_folder" if args.what == "figure12" else "priors"
+    for name in (needed, "out"):
+        if getattr(args, name) is None:
+            raise UserError(f"{args.what} needs --{name.removesuffix('_folder')}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.what == "figure12":
+        numbers = weight_figure(args.run_folder, args.clips, args.out)
+    else:
+        numbers = prior_figure(args.what, args.priors, args.decoder, args.out)
+    print(f"written: {args.out / args.what}.png and .csv")
+    return numbers
 
 
 def _parameters(scfp: Path | None) -> dict[str, Any]:

@@ -41,6 +41,21 @@ def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gal
     return 1 + ((similarity >= own_similarity - TIE) & ~own).sum(dim=1)
 
 
+def identity_gallery(embeddings: Tensor, identities: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """One row for each identity: the sum of its embeddings at unit length, whose direction is their mean's.
+
+    Args:
+        embeddings: (N, D).
+        identities: N of any numbers.
+
+    Returns:
+        The gallery (G, D), and for each embedding the row of its identity, (N,) int64.
+    """
+    numbers, rows = torch.tensor(list(identities)).unique(return_inverse=True)
+    gallery = embeddings.new_zeros(len(numbers), embeddings.shape[1])
+    return gallery.index_add_(0, rows, F.normalize(embeddings, dim=1)), rows
+
+
 class RecallAtK(Metric):
     """R@k: the share of queries whose own identity is among the k nearest of the gallery (`cosine_ranks`).
 

@@ -61,11 +61,7 @@ class Network(nn.Module):
 
     def fingerprint(self) -> str:
         """A hash of the class's name and of every weight: what a network has computed is stored with it."""
-        digest = hashlib.sha256(type(self).__name__.encode())
-        for name, value in sorted(self.state_dict().items()):
-            digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()[:16]
+        return weights_fingerprint(self)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `weights.safetensors` into `folder`, which is made if it is absent."""
@@ -112,6 +108,15 @@ def build_network(config: dict[str, Any], origin: str) -> Network:
         return network_class(**arguments)
     except TypeError as error:
         raise ValueError(f"{origin}: init_args of {class_path} do not fit its constructor: {error}") from error
+
+
+def weights_fingerprint(module: nn.Module) -> str:
+    """Sixteen hex digits of a module's class and every one of its weights."""
+    digest = hashlib.sha256(type(module).__name__.encode())
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 def _recording(init: Any) -> Any:

@@ -143,7 +143,10 @@ class PortraitPipeline(Pipeline):
         Args:
             waveforms: as `__call__`'s, of any lengths.
             seeds: one for each.
-            steps: as `__call__`'s, like the rest.
+            steps: as `__call__`'s.
+            sampler: as `__call__`'s.
+            guidance: as `__call__`'s.
+            temperature: as `__call__`'s.
 
         Raises:
             ValueError: there are not as many seeds as waveforms, or `__call__` would refuse one of them.

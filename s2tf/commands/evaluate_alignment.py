@@ -1,0 +1,238 @@
+"""How ConRe aligns speech with faces: retrieval among the test speakers, and choices between two faces.
+
+A choice between two faces is right where the speech's own face is the nearer one by cosine; ties count half, guessing
+reaches one half. Faces of other speakers, of the other gender and of the same, can be taken from any data set. Of
+synthetic speakers the same face is also drawn with one thing changed: with the voice-linked shape of another speaker
+of the same gender, which a speech encoder should notice; and with another hair colour, which no voice tells: a choice
+that is better than a guess there would show that something leaks.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from datamodules.prepare.synthetic.speaker import Speaker
+    from s2tf.commands.evaluate_portraits import Scores
+    from s2tf.metrics.protocol import Measurement
+
+RANKS = (1, 2, 5, 10)
+KIND = "alignment"
+STILLS = 4
+"""Pictures of each changed face, at different moments."""
+DAYS = 20
+"""At most so many other days are looked through for another hair colour."""
+
+
+@dataclass
+class _Embeddings:
+    """Of the test clips, in their order."""
+
+    keys: list[str] = field(default_factory=list)
+    identities: list[int] = field(default_factory=list)
+    genders: list[int] = field(default_factory=list)
+    speech: "list[Tensor]" = field(default_factory=list)
+    """z_s (d,)."""
+    faces: "list[Tensor]" = field(default_factory=list)
+    """z_f (d,) of one frame."""
+    other: "list[Tensor]" = field(default_factory=list)
+    """z_f of another frame."""
+
+
+def evaluate_alignment(
+    run: Path, shards: str | None, clips: int | None, out: Path, report: Callable[[str], None]
+) -> "Scores":
+    """Measure a run of ConRe and write `metrics.json` into `out`.
+
+    Args:
+        run: A finished run of ConRe.
+        shards: Other test data than the run's own.
+        clips: Take the first so many.
+        out: A folder.
+        report: Called with a line on how far it is.
+
+    Raises:
+        UserError: The run is not finished.
+    """
+    from s2tf.commands.evaluate_portraits import Scores, data_fingerprint, run_config, test_data
+    from s2tf.nn.network import load_network
+
+    data = test_data(run_config(run, "face_encoder"), shards, batch=32)
+    speech_encoder, face_encoder = (
+        load_network(str(run / "networks" / name)).eval() for name in ("speech_encoder", "face_encoder")
+    )
+    found = _embed(data, speech_encoder, face_encoder, clips, report)
+    protocol = {
+        "clips": len(found.keys),
+        "data": data_fingerprint(data),
+        "faces": {"network": "the run's own face encoder", "weights": face_encoder.fingerprint()},
+        "speech (s)": data.seconds,
+        "picture (px)": data.size,
+        "similarity": "cosine",
+    }
+    measurements = [*_retrieval(found, protocol), *_choices(found, protocol)]
+    if all(key.startswith("synthetic-") for key in found.keys):
+        report("drawing changed faces")
+        measurements += _changed(found, face_encoder, data.size, protocol)
+    random = [name for name, one in (("face_encoder", face_encoder),) if getattr(one, "is_random", False)]
+    scores = Scores(KIND, run.parent.name, measurements, protocol, random)
+    scores.write(out)
+    return scores
+
+
+def _embed(
+    data: Any, speech_encoder: Any, face_encoder: Any, clips: int | None, report: Callable[[str], None]
+) -> _Embeddings:
+    import torch
+
+    found = _Embeddings()
+    for batch in map(data.finish, data.once("test")):
+        with torch.no_grad():
+            speech = speech_encoder(batch[speech_encoder.reads][::2])
+            faces = face_encoder(batch["portrait"])
+        found.keys += batch["key"][::2]
+        found.identities += batch["identity"][::2].tolist()
+        found.genders += batch["gender"][::2].tolist()
+        found.speech.extend(speech)
+        found.faces.extend(faces[::2])
+        found.other.extend(faces[1::2])
+        report(f"{len(found.keys)} clips")
+        if clips is not None and len(found.keys) >= clips:
+            break
+    return _Embeddings(**{name: list(islice(rows, clips)) for name, rows in vars(found).items()})
+
+
+def _retrieval(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measurement]":
+    """A speech searches the faces of all speakers; the true row is another frame of the face."""
+    import torch
+
+    from s2tf.metrics.protocol import Measurement
+    from s2tf.metrics.retrieval import RecallAtK, identity_gallery
+
+    gallery, identities = identity_gallery(torch.stack(found.faces), found.identities)
+    recalls = {}
+    for name, queries in (("value", found.speech), ("truth", found.other)):
+        metric = RecallAtK([rank for rank in RANKS if rank <= len(gallery)])
+        metric.add_gallery(gallery, torch.arange(len(gallery)))
+        metric.update(torch.stack(queries), identities)
+        recalls[name] = metric.compute()
+    return [
+        Measurement(
+            name=name,
+            value=recalls["value"][name].item(),
+            baseline=chance,
+            baseline_name="chance",
+            truth=recalls["truth"][name].item(),
+            protocol={**protocol, **metric.protocol},
+            counts={"speeches": len(found.keys)},
+        )
+        for name, chance in metric.chance.items()
+    ]
+
+
+def _choices(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measurement]":
+    """The own face against that of every other speaker of the other, and of the same, known gender."""
+    import torch
+
+    speech, faces = torch.stack(found.speech), torch.stack(found.faces)
+    genders, identities = torch.tensor(found.genders), torch.tensor(found.identities)
+    similarity = _cosine(speech[:, None], faces[None])
+    right = _right(similarity.diagonal()[:, None], similarity)
+    known = (genders[:, None] >= 0) & (genders[None] >= 0) & (identities[:, None] != identities[None])
+    pairs = {
+        "choice against the other gender": known & (genders[:, None] != genders[None]),
+        "choice against the same gender": known & (genders[:, None] == genders[None]),
+    }
+    return [_choice(name, right[mask], protocol) for name, mask in pairs.items() if bool(mask.any())]
+
+
+def _changed(found: _Embeddings, face_encoder: Any, size: int, protocol: Mapping[str, Any]) -> "list[Measurement]":
+    """The own face against itself with one thing changed, drawn by the renderer of the synthetic speakers."""
+    import torch
+
+    from datamodules.prepare.synthetic.speaker import make_speaker
+
+    numbers = [tuple(map(int, key.removeprefix("synthetic-s").split("-")[:2])) for key in found.keys]
+    speakers = [make_speaker(seed, index) for seed, index in numbers]
+    measurements = []
+    for name, change in (("voice-linked shape", _other_shape), ("hair colour", _other_hair)):
+        right = []
+        for index, speaker in enumerate(speakers):
+            changed = change(speaker, speakers)
+            if changed is None:
+                continue
+            with torch.no_grad():
+                own, other = (face_encoder(_draw(one, size)) for one in (speaker, changed))
+            speech = found.speech[index]
+            right.append(_right(_cosine(speech, own), _cosine(speech, other)).mean())
+        if right:
+            measurements.append(_choice(f"choice against another {name}", torch.stack(right), protocol))
+    return measurements
+
+
+def _other_shape(speaker: "Speaker", speakers: "Sequence[Speaker]") -> "Speaker | None":
+    """With the voice-linked shape of the next speaker of the same gender."""
+    from dataclasses import replace
+
+    from datamodules.prepare.synthetic.speaker import VOICE_LINKED
+
+    own = speakers.index(speaker)
+    others = [one for one in (*speakers[own + 1 :], *speakers[:own]) if one.gender == speaker.gender]
+    if not others:
+        return None
+    return replace(
+        speaker, face=replace(speaker.face, **{name: getattr(others[0].face, name) for name in VOICE_LINKED})
+    )
+
+
+def _other_hair(speaker: "Speaker", speakers: "Sequence[Speaker]") -> "Speaker | None":
+    """With the hair colour of another day, which was drawn just as the own one was."""
+    from dataclasses import replace
+
+    from datamodules.prepare.synthetic.speaker import restyle
+
+    for day in range(1, DAYS):
+        hair = restyle(speaker, day).appearance.hair
+        if hair != speaker.appearance.hair:
+            return replace(speaker, appearance=replace(speaker.appearance, hair=hair))
+    return None
+
+
+def _draw(speaker: "Speaker", size: int) -> "Tensor":
+    """Pictures (STILLS, 3, size, size) in [-1, 1], cropped like those of the shards."""
+    import torch
+
+    from datamodules.prepare.synthetic.stills import draw_stills
+    from s2tf.media.faces import CropRule, crop, square_box
+
+    stills = draw_stills(speaker, STILLS, max(96, size), seed=0)
+    frames: np.ndarray = crop(stills.frames, square_box(stills.landmarks, CropRule(size=size)), size)
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _cosine(one: "Tensor", other: "Tensor") -> "Tensor":
+    import torch.nn.functional as F
+
+    return F.cosine_similarity(one.double(), other.double(), dim=-1)
+
+
+def _right(own: "Tensor", other: "Tensor") -> "Tensor":
+    return (own > other).double() + 0.5 * (own == other).double()
+
+
+def _choice(name: str, right: "Tensor", protocol: Mapping[str, Any]) -> "Measurement":
+    from s2tf.metrics.protocol import Measurement
+
+    return Measurement(
+        name=name,
+        value=right.mean().item(),
+        baseline=0.5,
+        baseline_name="chance",
+        protocol=protocol,
+        counts={"choices": right.numel()},
+    )

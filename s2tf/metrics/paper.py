@@ -1,0 +1,150 @@
+"""The numbers of "See the Speaker" (Wang et al.), typed in once, and which experiments of ours belong to which row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of a table."""
+
+    heading: str
+    measurement: str
+    """Its name in a run's `metrics.json`; empty where it is counted from the network."""
+    factor: float = 1.0
+    """From our unit to the paper's."""
+    digits: int = 2
+    higher_is_better: bool = False
+    comparable: bool = True
+    """Whether ours may stand beside the paper's: false where the paper does not say in which unit it is."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a table."""
+
+    label: str
+    runs: tuple[str, ...]
+    """Names of our experiments that are this row (the folders below `runs`); empty for other people's methods."""
+    paper: tuple[float, ...]
+    """In the order of the columns."""
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of the paper."""
+
+    number: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+PORTRAIT_COLUMNS = (
+    Column("L1 ↓", "L1", comparable=False),
+    Column("L2 ↓", "L2", comparable=False),
+    Column("cos ↓ (degrees)", "cosine_degrees"),
+    Column("gender ↑ (%)", "gender", 100, 1, higher_is_better=True),
+    Column("age ↑ (%)", "age", 100, 1, higher_is_better=True),
+    Column("R@1 ↑ (%)", "R@1", 100, higher_is_better=True),
+    Column("R@2 ↑ (%)", "R@2", 100, higher_is_better=True),
+    Column("R@5 ↑ (%)", "R@5", 100, higher_is_better=True),
+)
+PORTRAIT_NOTES = (
+    "The paper's cos falls with better results and lies between 9.9 and 84: read as an angle in degrees. The scale of "
+    "the features behind its L1 and L2 is not known, so that ours cannot be compared with them.",
+    "Retrieval depends on the gallery's size, which the paper does not give; ours is under the table.",
+)
+
+SCFP_AVSPEECH = (31.26, 1.14, 10.35, 99.1, 86.4, 21.45, 36.21, 59.86)
+"""The paper's whole first stage on AVSpeech, a row of Tables I and III to VI."""
+SCFP_RUNS = ("scfp", "table3-both", "table4-saw", "table5-linear", "table6-cnn", "figure12-saw")
+"""Experiments that are the paper's whole first stage."""
+
+TABLES: Mapping[str, PaperTable] = {
+    "table1": PaperTable(
+        "I",
+        "portraits on AVSpeech",
+        PORTRAIT_COLUMNS,
+        (
+            Row("Wav2Pix", (), (144.72, 24.32, 82.51, 67.4, 41.3, 2.46, 6.72, 14.26)),
+            Row("Speech2Face", (), (67.18, 3.94, 46.97, 95.6, 65.2, 9.17, 14.94, 28.31)),
+            Row("Choi et al.", (), (60.26, 3.57, 35.89, 95.8, 69.6, 10.84, 17.37, 32.91)),
+            Row("SF2F", (), (89.31, 17.49, 64.83, 72.1, 48.9, 7.37, 13.45, 20.72)),
+            Row("Kato et al.", (), (46.35, 2.73, 21.96, 96.7, 81.3, 18.44, 28.31, 49.24)),
+            Row("SCFP", SCFP_RUNS, SCFP_AVSPEECH),
+        ),
+        PORTRAIT_NOTES,
+    ),
+    "table2": PaperTable(
+        "II",
+        "portraits on VoxCeleb",
+        PORTRAIT_COLUMNS,
+        (
+            Row("Wav2Pix", (), (137.58, 22.19, 79.36, 74.5, 49.6, 4.81, 9.56, 12.94)),
+            Row("Speech2Face", (), (66.46, 2.77, 44.38, 96.1, 69.4, 7.79, 14.38, 20.14)),
+            Row("Wen et al.", (), (59.82, 2.41, 42.54, 97.4, 72.5, 8.26, 15.62, 23.51)),
+            Row("Choi et al.", (), (56.32, 2.24, 30.49, 97.6, 74.8, 9.43, 16.32, 28.67)),
+            Row("SF2F", (), (78.45, 13.31, 58.79, 79.3, 57.6, 9.25, 17.17, 22.53)),
+            Row("Kato et al.", (), (40.11, 2.26, 18.74, 98.1, 83.8, 16.19, 25.64, 42.38)),
+            Row("SCFP", SCFP_RUNS, (25.24, 0.91, 9.86, 99.6, 89.3, 19.84, 33.57, 51.79)),
+        ),
+        PORTRAIT_NOTES,
+    ),
+    "table3": PaperTable(
+        "III",
+        "the parts of the first stage",
+        PORTRAIT_COLUMNS,
+        (
+            Row("baseline", ("table3-baseline",), (56.39, 3.30, 29.83, 95.9, 74.7, 12.82, 19.65, 34.81)),
+            Row("+ ConRe", ("table3-conre",), (44.27, 2.38, 20.41, 96.4, 80.3, 18.97, 29.32, 49.96)),
+            Row("+ SAW", ("table3-saw",), (42.14, 2.19, 18.74, 96.8, 81.5, 15.21, 24.63, 42.77)),
+            Row("+ ConRe + SAW", SCFP_RUNS, SCFP_AVSPEECH),
+        ),
+        PORTRAIT_NOTES,
+    ),
+    "table4": PaperTable(
+        "IV",
+        "the weight of the face prior",
+        PORTRAIT_COLUMNS,
+        (
+            Row("β⁰, the same for all", ("table4-beta0",), (35.01, 1.48, 12.81, 98.8, 84.5, 19.86, 31.41, 51.48)),
+            Row("β, adaptive (SAW)", SCFP_RUNS, SCFP_AVSPEECH),
+        ),
+        PORTRAIT_NOTES,
+    ),
+    "table5": PaperTable(
+        "V",
+        "the design of the prior's weighting",
+        (*PORTRAIT_COLUMNS, Column("FLOPs ↓ (G)", "", 1e-9, 4)),
+        (
+            Row("linear", SCFP_RUNS, (*SCFP_AVSPEECH, 0.0082)),
+            Row("attention", ("table5-attention",), (31.20, 1.09, 10.31, 99.1, 86.6, 21.49, 36.27, 59.97, 0.0328)),
+        ),
+        (
+            *PORTRAIT_NOTES,
+            "FLOPs are counted on the run's own network for one speech, two for each multiplication and addition. The "
+            "paper's are not those of 4096 dimensions (0.067 G for the two linear maps); its factor of four is.",
+        ),
+    ),
+    "table6": PaperTable(
+        "VI",
+        "the speech encoder",
+        PORTRAIT_COLUMNS,
+        (
+            Row("wav2vec 2.0", ("table6-wav2vec",), (28.24, 1.07, 9.94, 99.2, 86.8, 22.02, 37.13, 60.29)),
+            Row("CNN", SCFP_RUNS, SCFP_AVSPEECH),
+        ),
+        PORTRAIT_NOTES,
+    ),
+    "injection": PaperTable(
+        "of ours",
+        "two readings of how the prior enters (Eq. 6 and 9)",
+        PORTRAIT_COLUMNS,
+        (
+            Row("added to the input", SCFP_RUNS, ()),
+            Row("centre of the noise", ("injection-noise",), ()),
+        ),
+    ),
+}

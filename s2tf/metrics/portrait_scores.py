@@ -1,0 +1,185 @@
+"""Portraits as in Tables I to VI: from features and attributes, already read, to numbers with their baselines."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from s2tf.metrics.attributes import AGE_TOLERANCE, UNKNOWN, Attributes, IdentityPreservation
+from s2tf.metrics.portrait import FeatureDistance, SeedVariation
+from s2tf.metrics.protocol import Measurement
+from s2tf.metrics.retrieval import RecallAtK, identity_gallery
+
+RANKS = (1, 2, 5, 10)
+
+
+@dataclass
+class PortraitReadings:
+    """What was read off the pictures of each test clip, in the clips' order."""
+
+    keys: list[str] = field(default_factory=list)
+    identities: list[int] = field(default_factory=list)
+    labels: list[Attributes] = field(default_factory=list)
+    """What the data set says of the speaker."""
+    true: list[Tensor] = field(default_factory=list)
+    """Features (D,) of the true frame."""
+    other: list[Tensor] = field(default_factory=list)
+    """Features of another frame of the clip: the ground-truth row."""
+    generated: list[Tensor] = field(default_factory=list)
+    """Features of the portrait."""
+    read: list[Attributes | None] = field(default_factory=list)
+    """Gender and age read off the portrait; empty where nothing reads them."""
+    read_true: list[Attributes | None] = field(default_factory=list)
+    varied: list[Tensor] = field(default_factory=list)
+    """Features (N, D) of portraits of one speech with N seeds, for some of the clips."""
+
+
+def portrait_scores(
+    readings: PortraitReadings,
+    mean_face: Tensor,
+    faces: Mapping[str, Any],
+    attributes: Mapping[str, Any] | None,
+    protocol: Mapping[str, Any],
+) -> list[Measurement]:
+    """Every number of the paper's portrait tables, and diversity and consistency (Fig. 3).
+
+    Args:
+        readings: Of all test clips.
+        mean_face: Features (1, D) of the mean face, the baseline of the distances.
+        faces: Protocol of the network that gave the features.
+        attributes: Protocol of what read gender and age; None where nothing did.
+        protocol: Of the portraits.
+    """
+    return [
+        *_distances(readings, mean_face, str(faces["network"]), protocol),
+        *_retrieval(readings, protocol),
+        *(_attributes(readings, attributes, protocol) if attributes is not None else ()),
+        *_variation(readings, str(faces["network"]), protocol),
+    ]
+
+
+def _distances(
+    readings: PortraitReadings, mean_face: Tensor, network: str, protocol: Mapping[str, Any]
+) -> list[Measurement]:
+    true = torch.stack(readings.true)
+    rows = {
+        "value": torch.stack(readings.generated),
+        "baseline": mean_face.expand_as(true),
+        "truth": torch.stack(readings.other),
+    }
+    found = {}
+    for name, features in rows.items():
+        metric = FeatureDistance(network)
+        metric.update(features, true)
+        found[name] = {key: float(value) for key, value in metric.compute().items()}
+    return [
+        Measurement(
+            name=name,
+            value=found["value"][name],
+            baseline=found["baseline"][name],
+            baseline_name="mean face",
+            truth=found["truth"][name],
+            higher_is_better=name == "cosine_similarity",
+            protocol=protocol,
+            counts={"portraits": len(true)},
+        )
+        for name in FeatureDistance.NAMES
+    ]
+
+
+def _retrieval(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[Measurement]:
+    """Portraits (and other true frames) search the speakers' true frames; a speaker's clips share one row."""
+    gallery, identities = identity_gallery(torch.stack(readings.true), readings.identities)
+    recalls = {}
+    for name, queries in (("value", readings.generated), ("truth", readings.other)):
+        metric = RecallAtK([rank for rank in RANKS if rank <= len(gallery)])
+        metric.add_gallery(gallery, torch.arange(len(gallery)))
+        metric.update(torch.stack(queries), identities)
+        recalls[name] = metric.compute()
+    return [
+        Measurement(
+            name=name,
+            value=recalls["value"][name].item(),
+            baseline=chance,
+            baseline_name="chance",
+            truth=recalls["truth"][name].item(),
+            protocol={**protocol, **metric.protocol},
+            counts={"portraits": len(readings.keys)},
+        )
+        for name, chance in metric.chance.items()
+    ]
+
+
+def _attributes(
+    readings: PortraitReadings, reader: Mapping[str, Any], protocol: Mapping[str, Any]
+) -> list[Measurement]:
+    """Against the data set's labels; where it has none, against what is read off the true frame."""
+    truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_true, strict=True)]
+    portraits, frames = IdentityPreservation(reader), IdentityPreservation(reader)
+    portraits.update(readings.read, truth)
+    frames.update(readings.read_true, truth)
+    found, best = portraits.compute(), frames.compute()
+    genders = [one.gender for one in truth if one.gender != UNKNOWN]
+    ages = [one.age for one in truth if one.age == one.age]
+    baselines = {"gender": _commonest(genders), "age": _near_median(ages)}
+    names = {"gender": "more frequent gender", "age": "median age"}
+    labelled = {
+        "gender": sum(one.gender != UNKNOWN for one in readings.labels),
+        "age": sum(one.age == one.age for one in readings.labels),
+    }
+    return [
+        Measurement(
+            name=name,
+            value=found[name].item(),
+            baseline=baselines[name],
+            baseline_name=names[name],
+            truth=best[name].item(),
+            protocol={**protocol, **portraits.protocol},
+            counts={
+                "known": portraits.last[f"{name}_known"],
+                "labelled by the data set": labelled[name],
+                "no face found": portraits.last["unread"],
+            },
+        )
+        for name in ("gender", "age")
+        if portraits.last[f"{name}_known"]
+    ]
+
+
+def _known(label: Attributes, read: Attributes | None) -> Attributes:
+    if read is None:
+        return label
+    gender = label.gender if label.gender != UNKNOWN else read.gender
+    return Attributes(gender, label.age if label.age == label.age else read.age)
+
+
+def _commonest(genders: Sequence[int]) -> float:
+    return max((genders.count(gender) / len(genders) for gender in set(genders)), default=float("nan"))
+
+
+def _near_median(ages: Sequence[float]) -> float:
+    """The share of people that an answer of the median age is right for."""
+    if not ages:
+        return float("nan")
+    median = statistics.median(ages)
+    return sum(abs(age - median) <= AGE_TOLERANCE for age in ages) / len(ages)
+
+
+def _variation(readings: PortraitReadings, network: str, protocol: Mapping[str, Any]) -> list[Measurement]:
+    if not readings.varied:
+        return []
+    metric = SeedVariation(network)
+    features = torch.stack(readings.varied)
+    metric.update(features)
+    return [
+        Measurement(
+            name=name,
+            value=value.item(),
+            protocol=protocol,
+            counts={"speeches": len(features), "portraits of each": features.shape[1]},
+        )
+        for name, value in metric.compute().items()
+    ]

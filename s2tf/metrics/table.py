@@ -1,0 +1,193 @@
+"""A table of finished runs: means and deviations over seeds, beside the paper's own numbers."""
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from s2tf.metrics.paper import Column, PaperTable, Row
+
+SOURCES = ("paper", "ours")
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """What a finished run's `metrics.json` says, by measurement."""
+
+    experiment: str
+    folder: str
+    seed: int | None
+    values: Mapping[str, float]
+    baselines: Mapping[str, float]
+    truths: Mapping[str, float]
+    protocol: Mapping[str, Any]
+    random_weights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean over runs, or a number of the paper; in the column's unit."""
+
+    mean: float
+    deviation: float | None = None
+    """Of the sample of runs; None for a single one."""
+    runs: int = 1
+
+    def text(self, digits: int) -> str:
+        """Such as `19.84 ± 1.20`; a dash where there is no number."""
+        if math.isnan(self.mean):
+            return "–"
+        spread = "" if self.deviation is None else f" ± {self.deviation:.{digits}f}"
+        return f"{self.mean:.{digits}f}{spread}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row as it is shown: whose numbers, of which method, over how many runs."""
+
+    label: str
+    source: str
+    cells: Sequence[Cell | None]
+    runs: int = 0
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """The paper's table with our lines in it."""
+
+    table: PaperTable
+    lines: Sequence[Line]
+    notes: Sequence[str] = field(default=())
+
+    def best(self) -> set[tuple[int, int]]:
+        """Line and column of the best number of each source, where a source has more than one."""
+        found = set()
+        for number, column in enumerate(self.table.columns):
+            for source in SOURCES:
+                values = [
+                    (cell.mean, index)
+                    for index, line in enumerate(self.lines)
+                    if line.source == source and (cell := line.cells[number]) is not None and cell.mean == cell.mean
+                ]
+                if len(values) > 1:
+                    best = (max if column.higher_is_better else min)(values)[0]
+                    found |= {(index, number) for value, index in values if value == best}
+        return found
+
+    def texts(self) -> list[list[str]]:
+        """The lines as text, a cell for each column after label and source."""
+        rows = []
+        for line in self.lines:
+            over = f" ({line.runs} {'run' if line.runs == 1 else 'seeds'})" if line.source == "ours" else ""
+            cells = [
+                "" if cell is None else cell.text(column.digits)
+                for cell, column in zip(line.cells, self.table.columns, strict=True)
+            ]
+            rows.append([line.label, line.source + over, *cells])
+        return rows
+
+    def markdown(self) -> str:
+        """With the best numbers in bold and the notes below."""
+        best = self.best()
+        heads = ["", "", *(column.heading for column in self.table.columns)]
+        out = [f"Table {self.table.number}: {self.table.title}", "", _row(heads), _row(["---"] * len(heads))]
+        for index, texts in enumerate(self.texts()):
+            cells = [f"**{text}**" if (index, number - 2) in best else text for number, text in enumerate(texts)]
+            out.append(_row(cells))
+        return "\n".join([*out, "", *(f"- {note}" for note in self.notes)]) + "\n"
+
+    def csv(self) -> str:
+        """A line for each cell: method, source, column, mean, deviation, runs."""
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(["table", "method", "source", "column", "mean", "deviation", "runs"])
+        for line in self.lines:
+            for cell, column in zip(line.cells, self.table.columns, strict=True):
+                if cell is not None:
+                    deviation = "" if cell.deviation is None else cell.deviation
+                    row = [self.table.number, line.label, line.source, column.heading, cell.mean, deviation, cell.runs]
+                    writer.writerow(row)
+        return out.getvalue()
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        lines = [
+            {
+                "method": line.label,
+                "source": line.source,
+                "runs": line.runs,
+                "cells": {
+                    column.heading: None if cell is None or math.isnan(cell.mean) else asdict(cell)
+                    for cell, column in zip(line.cells, self.table.columns, strict=True)
+                },
+            }
+            for line in self.lines
+        ]
+        return {"table": self.table.number, "title": self.table.title, "lines": lines, "notes": list(self.notes)}
+
+
+def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) -> ReportTable:
+    """Put runs into the paper's table.
+
+    Args:
+        table: The paper's.
+        scores: The runs of each row, by its label; rows without runs show the paper's numbers alone.
+    """
+    lines: list[Line] = []
+    for row in table.rows:
+        if row.paper:
+            cells = [Cell(value) for value in row.paper]
+            lines.append(Line(row.label, "paper", cells))
+        if runs := scores.get(row.label):
+            lines.append(
+                Line(row.label, "ours", [_mean(runs, column, "values") for column in table.columns], len(runs))
+            )
+    every = [run for runs in scores.values() for run in runs]
+    if every:
+        for source, name in (("mean face, chance", "baselines"), ("another true frame", "truths")):
+            lines.append(Line("", source, [_mean(every, column, name) for column in table.columns], len(every)))
+    return ReportTable(table, lines, [*table.notes, *_notes(every, _present(table.rows, scores))])
+
+
+def _present(rows: Sequence[Row], scores: Mapping[str, Sequence[RunScores]]) -> list[str]:
+    missing = [row.label for row in rows if row.runs and not scores.get(row.label)]
+    return [f"No finished run yet: {', '.join(missing)}."] if missing else []
+
+
+def _mean(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
+    values = [
+        column.factor * getattr(run, name)[column.measurement]
+        for run in runs
+        if column.measurement in getattr(run, name)
+    ]
+    if not values:
+        return None
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Cell(statistics.fmean(values), deviation, len(values))
+
+
+def _notes(runs: Sequence[RunScores], first: list[str]) -> list[str]:
+    if not runs:
+        return first
+    protocol = runs[0].protocol
+    notes = [
+        *first,
+        "Ours: mean ± standard deviation over seeds. "
+        + "; ".join(f"{key}: {_plain(value)}" for key, value in protocol.items()),
+    ]
+    if random := sorted({name for run in runs for name in run.random_weights}):
+        notes.append(f"RANDOM WEIGHTS in {', '.join(random)}: these numbers are no result.")
+    return notes
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(entry)}" for name, entry in value.items())
+    return str(value)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
