@@ -18,8 +18,11 @@ from s2tf.runs import build, fit
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SHARED = {"trainer.yaml", "cpu.yaml"}
-FILES = sorted(path for path in EXPERIMENTS.rglob("*.yaml") if path.name not in SHARED and path.parent.name != "debug")
-TABLES = sorted(EXPERIMENTS.glob("ablations/table*/*.yaml"))
+OVERLAYS = ("debug", "small", "chains")
+YAMLS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if path.parent.name not in OVERLAYS]
+PRIORS = [path for path in YAMLS if path.stem == "prior" or path.parent.name in ("figure10", "figure11")]
+FILES = [path for path in YAMLS if path.name not in SHARED and path not in PRIORS]
+ROWS = [path for path in FILES if path.parent.parent.name == "ablations"]
 SPEECH_WEIGHTS = "model.init_args.speech_features.init_args.weights"
 DEMO = ("conre", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
 
@@ -44,10 +47,10 @@ def completed(path: Path, known: dict[str, str]) -> list[str]:
             return overrides
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(EXPERIMENTS)))
+@pytest.mark.parametrize("path", [*FILES, *PRIORS], ids=lambda path: str(path.relative_to(EXPERIMENTS)))
 def test_every_experiment_composes_and_is_short(path):
     config = compose(path, completed(path, {}))
-    assert {"model", "data", "trainer", "seed_everything"} <= set(config)
+    assert ({"prior", "data"} if path in PRIORS else {"model", "data", "trainer", "seed_everything"}) <= set(config)
     if EXPERIMENTS / "ablations" in path.parents:
         assert len(path.read_text().splitlines()) <= 15
 
@@ -139,8 +142,8 @@ def first_stage(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", TABLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_row_of_the_tables_trains_at_debug_width(path, first_stage, tmp_path):
+@pytest.mark.parametrize("path", ROWS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_row_of_a_table_trains_at_debug_width(path, first_stage, tmp_path):
     overlay = "+" + str(EXPERIMENTS / "debug" / f"{debug_width(path)}.yaml")
     given = [f"vars.{name}={value}" for name, value in first_stage.items()]
     known = [setting for setting in given if setting.split("=")[0] in needed(path)]

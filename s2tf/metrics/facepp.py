@@ -90,7 +90,8 @@ class FacePlusPlus:
             self.answers[digest] = self._ask(content)
             if self.answers_file is not None:
                 with open(self.answers_file, "a") as file:
-                    file.write(json.dumps({"picture": digest, "faces": self.answers[digest]}) + "\n")
+                    # The line end comes first: the line before may be half of one.
+                    file.write("\n" + json.dumps({"picture": digest, "faces": self.answers[digest]}))
         return _largest(self.answers[digest])
 
     def _ask(self, picture: np.ndarray) -> list[dict[str, Any]]:
