@@ -140,7 +140,7 @@ def test_facepp_is_paid_for_a_picture_once(service, tmp_path):
     service.answers = [faces(face(FACE, "Male", 30))]
     FacePlusPlus("key", "secret", service.url, answers).read(np.concatenate([picture(), picture()]))
     # As a run that was killed while it wrote leaves it.
-    answers.write_text(answers.read_text() + '{"picture": "ab')
+    answers.write_text(answers.read_text() + '\n{"picture": "ab')
     again = FacePlusPlus("key", "secret", service.url, answers)
     assert again.read(picture()) == [Attributes(MALE, 30.0)]
     assert len(service.requests) == 1
