@@ -29,7 +29,6 @@ def overrides(tmp_path_factory):
         f"vars.shards={shards}",
         f"trainer.max_steps={STEPS}",
         "data.init_args.batch_size=2",
-        "model.init_args.speech_encoder.init_args.dropout=0.0",
     ]
 
 

@@ -10,8 +10,8 @@ from s2tf.errors import UserError
 if TYPE_CHECKING:
     from s2tf.metrics.table import ReportTable, RunScores
 
-UPSTREAM = ("folder", "shards", "weights")
-"""Keys whose values are files of the run's own seed."""
+SEEDED = ("seed_everything", "seed", "folder", "shards", "weights")
+"""Keys of seeds, and of files that a seed's own earlier runs have left."""
 
 
 def report_table(name: str, runs: Path) -> "ReportTable":
@@ -106,7 +106,7 @@ def _config(folder: str | Path) -> dict[str, Any]:
 def _bare(tree: Any) -> Any:
     """A config without seeds, and without the files that follow from a seed."""
     if isinstance(tree, Mapping):
-        left = {key: value for key, value in tree.items() if key not in (*UPSTREAM, "seed_everything")}
+        left = {key: value for key, value in tree.items() if key not in SEEDED}
         return {key: _bare(value) for key, value in left.items()}
     return [_bare(one) for one in tree] if isinstance(tree, list) else tree
 

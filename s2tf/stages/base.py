@@ -1,5 +1,6 @@
 """What the training stages share: which networks they hand on, and what stays out of their checkpoints."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,10 @@ from torch.nn.parallel import DistributedDataParallel
 from s2tf.nn.network import Network
 
 NETWORKS_FOLDER = "networks"
+SEED_VARIABLE = "PL_GLOBAL_SEED"
+"""Where Lightning's `seed_everything` leaves the seed."""
+SEED_STRIDE = 2**32
+"""Distance of the batches' seeds of two trainings: more than the batches of either."""
 
 
 class Stage(L.LightningModule):
@@ -64,6 +69,15 @@ class Stage(L.LightningModule):
                 f"missing {missing[:5]}, unexpected {result.unexpected_keys[:5]}"
             )
         return result
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Seed all that is random by the run's seed, the batch and the rank.
+
+        Noise and dropout of a batch are thus the same whether or not the training was interrupted before it, and no
+        checkpoint has to hold the state of every rank's generators.
+        """
+        number = self.trainer.fit_loop.total_batch_idx * self.trainer.world_size + self.trainer.global_rank
+        torch.manual_seed(SEED_STRIDE * int(os.environ.get(SEED_VARIABLE, 0)) + number)
 
     def on_validation_start(self) -> None:
         """Let each rank go through its own number of batches."""

@@ -15,8 +15,6 @@ from s2tf.stages.speech import speech_of
 
 VALIDATION_SEED = 0
 VALIDATION_STEPS = 20
-SEED_STRIDE = 2**32
-"""Distance of the batches' seeds of two trainings: more than the batches of either."""
 
 
 class SCFPStage(Stage):
@@ -35,7 +33,6 @@ class SCFPStage(Stage):
         warmup_steps: int = 0,
         draws: int = 1,
         speech_dropout: float = 0.0,
-        seed: int = 0,
         train_speech_encoder: bool = False,
         speech_learning_rate: float = 1e-3,
         compile: bool = False,
@@ -52,8 +49,6 @@ class SCFPStage(Stage):
             warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
             draws: (t, ε) pairs per sample and step, so that the frozen encoders' work is used more than once.
             speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
-            seed: of t and ε. Each batch draws from a seed of its own, so that a resumed training draws as if it had
-                not been interrupted.
             train_speech_encoder: train E_s along with the denoiser: without ConRe (Table III's baseline) there is
                 no other training that it could have had.
             speech_learning_rate: of E_s where it is trained; ConRe's 1e-3.
@@ -70,7 +65,7 @@ class SCFPStage(Stage):
         self.speech_encoder, self.face_encoder, self.face_decoder = speech_encoder, face_encoder, face_decoder
         self.diffusion = diffusion
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
-        self.draws, self.speech_dropout, self.seed = draws, speech_dropout, seed
+        self.draws, self.speech_dropout = draws, speech_dropout
         self.train_speech_encoder, self.speech_learning_rate = train_speech_encoder, speech_learning_rate
         self.frozen = ("face_encoder", "face_decoder", *(() if train_speech_encoder else ("speech_encoder",)))
         self.freeze_parts()
@@ -102,7 +97,7 @@ class SCFPStage(Stage):
 
     def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:
         """One step on a batch of pairs."""
-        losses = self.losses(batch, self.draws, self.speech_dropout, self._generator())
+        losses = self.losses(batch, self.draws, self.speech_dropout)
         self.log_losses("train", losses, len(batch["portrait"]))
         return losses["loss"]
 
@@ -142,11 +137,6 @@ class SCFPStage(Stage):
         """
         z_s = self.speech_encoder(speech)
         return self.face_decoder(self.diffusion.sample(z_s, steps, kind, generator, guidance))
-
-    def _generator(self) -> torch.Generator:
-        """A generator for this batch of this rank."""
-        batch = self.trainer.fit_loop.total_batch_idx * self.trainer.world_size + self.trainer.global_rank
-        return torch.Generator(self.device).manual_seed(SEED_STRIDE * self.seed + batch)
 
     def configure_optimizers(self) -> Any:
         """AdamW on the diffusion and on E_s where it is trained, and the schedule."""

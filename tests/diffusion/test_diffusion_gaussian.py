@@ -1,5 +1,6 @@
 import pytest
 import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from s2tf.diffusion.objective import denoising_loss
 from s2tf.diffusion.prior_injection import injected
@@ -126,6 +127,25 @@ def test_sampling_is_reproducible_by_generator_and_leaves_the_scheduler_alone(ki
     assert torch.equal(draw(1), draw(1))
     assert not torch.equal(draw(1), draw(2))
     assert torch.equal(scheduler.timesteps, before)
+
+
+@pytest.mark.parametrize("scheduler_class", [DDIMScheduler, DPMSolverMultistepScheduler])
+def test_without_a_prior_sampling_is_the_loop_of_diffusers(scheduler_class):
+    kind = "ddim" if scheduler_class is DDIMScheduler else "dpm-solver++"
+    noise = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    theirs = scheduler_class(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
+    )
+    if scheduler_class is DDIMScheduler:
+        theirs.register_to_config(clip_sample=False)
+    else:
+        theirs.register_to_config(final_sigmas_type="zero")
+    theirs.set_timesteps(7)
+    x_t = noise
+    for t in theirs.timesteps:
+        x_t = theirs.step(torch.tanh(x_t) + 1e-3 * t, t, x_t).prev_sample
+    ours = sample(lambda x, t: torch.tanh(x) + 1e-3 * t[:, None, None], noise, make_scheduler(kind), 7)
+    torch.testing.assert_close(ours, x_t)
 
 
 def test_wrong_arguments_are_named():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from s2tf.models.face_prior import FacePrior
-from s2tf.models.face_prior_statistics import compute_face_prior
+from s2tf.models.face_prior_statistics import Wanted, compute_face_prior, compute_face_priors
 from s2tf.nn.network import Network
 
 D = 12
@@ -59,6 +59,24 @@ def test_a_larger_n_holds_the_faces_of_the_smaller():
     large = compute_face_prior(_encode, _batches(faces, 5), 12).z_p > 0
     assert small.sum() == 6
     assert (large & small).sum() == 6
+
+
+def test_several_priors_of_one_pass_are_those_of_their_own():
+    faces = _faces([0, 1, 1] * 20)
+    wanted = [Wanted(4), Wanted(20, 0.25), Wanted(8, 1.0), Wanted(12, 0.0)]
+    together = compute_face_priors(_encode, _batches(faces, 7), wanted, seed=2)
+    for one, prior in zip(wanted, together, strict=True):
+        alone = compute_face_prior(_encode, _batches(faces, 60), one.n, one.balance, seed=2)
+        assert torch.equal(prior.z_p, alone.z_p)
+        assert torch.equal(prior.scale, alone.scale)
+        assert prior.provenance == alone.provenance
+    assert compute_face_priors(_encode, _batches(faces, 7), [Wanted(None), Wanted(4)])[0].provenance["n"] == 41
+
+
+@pytest.mark.parametrize(("n", "balance"), [(1, 0.5), (10, 1.5)])
+def test_a_prior_that_cannot_be_is_refused(n, balance):
+    with pytest.raises(ValueError, match="expected"):
+        Wanted(n, balance)
 
 
 def test_all_that_the_balance_allows():

@@ -4,8 +4,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from small_networks import TINY_TRANSFORMER
 
 from s2tf.models.speech_encoder import SpeechEncoder
+from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.pipelines.base import INDEX_FILE
 from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
 
@@ -123,3 +125,23 @@ def test_a_part_that_says_it_is_random_is_flagged_without_being_declared(portrai
 def test_an_unknown_name_among_the_random_ones_is_refused(portrait_pipeline):
     with pytest.raises(ValueError, match="face_encoder"):
         PortraitPipeline(**portrait_pipeline.components, random_weights=["face_encoder"])
+
+
+def test_portraits_of_several_speeches_are_those_of_each_alone(portrait_pipeline, speech):
+    waveforms, seeds = [speech, speech[::-1].copy(), speech[:20000]], [3, 4, 3]
+    together = portrait_pipeline.generate(waveforms, seeds)
+    for output, waveform, seed in zip(together, waveforms, seeds, strict=True):
+        torch.testing.assert_close(output.latent, portrait_pipeline(waveform, seed=seed).latent, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="1 seeds for 3 waveforms"):
+        portrait_pipeline.generate(waveforms, [0])
+
+
+def test_a_pipeline_may_read_the_waveform_itself(portrait_pipeline, speech, tmp_path):
+    encoder = WaveformSpeechEncoder("random", dim=16, hidden=8, config=TINY_TRANSFORMER)
+    encoder.mark_trained()
+    pipeline = PortraitPipeline(
+        encoder, portrait_pipeline.portrait_diffusion, portrait_pipeline.face_decoder, PortraitSettings(steps=3)
+    )
+    before = pipeline(speech, seed=1)
+    pipeline.save_pretrained(tmp_path)
+    assert torch.equal(PortraitPipeline.from_pretrained(tmp_path)(speech, seed=1).latent, before.latent)

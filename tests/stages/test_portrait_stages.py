@@ -26,7 +26,7 @@ ROWS = 4
 
 def encoders():
     return {
-        "speech_encoder": SpeechEncoder(D, 1.0, 16, 257, (4, 6, 8), (4, 2, 2), (2, 2, 2), pooled=()),
+        "speech_encoder": SpeechEncoder(D, 1.0, 16, 257, (4, 6, 8), (4, 2, 2), (2, 2, 2), pooled=(), dropout=0.2),
         "face_encoder": FaceEncoder(D, 1 / 16, 64, hidden=16, pooled=2, norm="group"),
         "face_decoder": FaceDecoder(D, 1 / 16, 64, norm="group"),
     }

@@ -1,0 +1,214 @@
+"""From finished runs to the paper's tables and figures, at debug width."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from tiny_shards import tiny_shards
+
+from s2tf.cli import main
+from s2tf.nn.network import load_network
+from s2tf.runs import fit
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+PEOPLE = 12
+
+
+def experiment(name):
+    return str(EXPERIMENTS / f"{name}.yaml")
+
+
+def debug(name):
+    return "+" + experiment(f"debug/{name}")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two seeds of one row of Table III and one of another, from shards on."""
+    folder = tmp_path_factory.mktemp("study")
+    shards = tiny_shards(folder / "shards", people=PEOPLE, seconds=2.0)
+    data, runs = f"vars.shards={shards}", folder / "runs"
+    conre = fit(experiment("conre"), [debug("conre"), data], runs).run
+    parts = [data, f"vars.conre={conre.networks}", f"vars.prior={folder / 'prior'}"]
+    prior = ["prior", experiment("prior"), debug("prior"), *parts[:2], "--out", str(folder / "prior")]
+    assert main(prior) == 0
+    for row, seed in (("both", 0), ("both", 1), ("conre", 0)):
+        overrides = [debug("scfp"), *parts, f"seed_everything={seed}"]
+        fit(experiment(f"ablations/table3/{row}"), overrides, runs)
+    return folder
+
+
+def run_folders(study, name):
+    return sorted((study / "runs" / name).iterdir())
+
+
+def evaluate(run, out, *more):
+    encoder = next((run.parents[1] / "conre").iterdir()) / "networks" / "face_encoder"
+    arguments = ["--faces", f"network={encoder}", "--out", str(out), "--steps", "3", "--batch", "2"]
+    return main(["evaluate", "--run", str(run), *arguments, *more])
+
+
+@pytest.mark.slow
+def test_portraits_are_measured_and_do_not_depend_on_the_batch(study, tmp_path, capsys):
+    run = run_folders(study, "table3-both")[0]
+    assert evaluate(run, tmp_path / "a", "--json", str(tmp_path / "a.json")) == 0
+    assert "chance" in capsys.readouterr().out
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert record == json.loads((tmp_path / "a" / "metrics.json").read_text())
+    assert (record["kind"], record["experiment"]) == ("portraits", "table3-both")
+    test_people = PEOPLE // 3
+    assert record["protocol"]["clips"] == test_people
+    assert record["measurements"]["R@1"]["protocol"]["gallery_size"] == test_people
+    assert record["measurements"]["cosine_degrees"]["truth"] < record["measurements"]["cosine_degrees"]["value"]
+    assert "gender" not in record["measurements"]
+    pictures = sorted((tmp_path / "a" / "samples").glob("*.png"))
+    assert len(pictures) == test_people
+    rows = read_csv(tmp_path / "a" / "portraits.csv")
+    assert sorted(row["key"] for row in rows) == [picture.stem for picture in pictures]
+    angles = [float(row["cosine_degrees"]) for row in rows]
+    assert np.mean(angles) == pytest.approx(record["measurements"]["cosine_degrees"]["value"], abs=0.01)
+
+    assert evaluate(run, tmp_path / "b", "--batch", "3", "--clips", "3", "--pictures", "2") == 0
+    again = sorted((tmp_path / "b" / "samples").glob("*.png"))
+    assert {path.stem for path in again} == {row["key"] for row in rows[:2]}
+    # Convolutions round differently in batches of another size.
+    for path in again:
+        other = tmp_path / "a" / "samples" / path.name
+        difference = np.asarray(Image.open(path)).astype(int) - np.asarray(Image.open(other))
+        assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.slow
+def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_path):
+    run = run_folders(study, "conre")[0]
+    assert main(["evaluate", "--run", str(run), "--out", str(tmp_path)]) == 0
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert record["kind"] == "alignment"
+    pairs = {name: one["counts"] for name, one in record["measurements"].items() if name.startswith("choice")}
+    people = PEOPLE // 3
+    against = pairs["choice against the other gender"]["choices"] + pairs["choice against the same gender"]["choices"]
+    assert against == people * (people - 1)
+    assert pairs["choice against another voice-linked shape"]["choices"] == people
+    assert pairs["choice against another hair colour"]["choices"] == people
+
+
+@pytest.mark.slow
+def test_runs_become_the_papers_table(study, tmp_path, capsys):
+    for name in ("table3-both", "table3-conre"):
+        for run in run_folders(study, name):
+            assert evaluate(run, run, "--seeds", "1") == 0
+    capsys.readouterr()
+    arguments = ["report", "table3", "--runs", str(study / "runs"), "--out", str(tmp_path)]
+    assert main([*arguments, "--json", str(tmp_path / "t.json")]) == 0
+    text = (tmp_path / "table3.md").read_text()
+    assert "| + ConRe + SAW | ours (2 seeds) |" in text
+    assert "| + ConRe | ours (1 run) |" in text
+    assert "No finished run yet: baseline, + SAW" in text
+    found = json.loads((tmp_path / "t.json").read_text())
+    both = [json.loads((run / "metrics.json").read_text()) for run in run_folders(study, "table3-both")]
+    angles = [one["measurements"]["cosine_degrees"]["value"] for one in both]
+    line = next(line for line in found["lines"] if line["source"] == "ours" and line["method"] == "+ ConRe + SAW")
+    assert line["cells"]["cos ↓ (degrees)"]["mean"] == pytest.approx(np.mean(angles))
+    assert line["cells"]["cos ↓ (degrees)"]["deviation"] == pytest.approx(np.std(angles, ddof=1))
+
+
+@pytest.mark.slow
+def test_table_five_counts_the_flops_of_the_runs_own_network(study, tmp_path):
+    run = run_folders(study, "table3-both")[0]
+    copy = tmp_path / "runs" / "table5-linear" / run.name
+    shutil.copytree(run, copy)
+    assert evaluate(run, copy, "--seeds", "1") == 0
+    assert main(["report", "table5", "--runs", str(tmp_path / "runs"), "--json", str(tmp_path / "t.json")]) == 0
+    lines = json.loads((tmp_path / "t.json").read_text())["lines"]
+    dim = load_network(str(run / "networks" / "portrait_diffusion")).prior.z_p.numel()
+    ours = next(line for line in lines if line["source"] == "ours")
+    assert ours["cells"]["FLOPs ↓ (G)"]["mean"] == pytest.approx(4 * dim**2 / 1e9)
+
+
+@pytest.mark.slow
+def test_runs_that_cannot_stand_beside_each_other_are_refused(study, tmp_path, capsys):
+    one, other = run_folders(study, "table3-both")
+    for run in (one, other):
+        copy = tmp_path / "runs" / "table3-both" / run.name
+        shutil.copytree(run, copy)
+        assert evaluate(run, copy, "--seeds", "1", *(("--temperature", "0.5") if run == other else ())) == 0
+    arguments = ["report", "table3", "--runs", str(tmp_path / "runs")]
+    assert main(arguments) == 2
+    assert "temperature: 1.0 and 0.5" in capsys.readouterr().err
+    config = tmp_path / "runs" / "table3-both" / other.name / "config.yaml"
+    tree = yaml.safe_load(config.read_text())
+    tree["trainer"]["max_steps"] = 7
+    config.write_text(yaml.safe_dump(tree))
+    assert main(arguments) == 2
+    assert "trainer.max_steps: 2 and 7" in capsys.readouterr().err
+    assert main(["report", "table4", "--runs", str(tmp_path / "nothing")]) == 2
+    assert "table4-beta0" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_cannot_be_evaluated_is_refused_by_name(study, tmp_path, capsys):
+    run = run_folders(study, "table3-both")[0]
+    for arguments, message in (
+        (["--faces", "facenet"], "--faces facenet: expected"),
+        ([], "--faces must be given"),
+        (["--faces", f"network={run / 'nothing'}"], "nothing"),
+        (["--faces", "judges", "--clips", "0"], "--clips 0"),
+    ):
+        assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["evaluate", "--run", str(tmp_path), "--faces", "judges"]) == 2
+    assert re.search("no finished run of portrait_diffusion", capsys.readouterr().err)
+
+
+def read_csv(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def png_size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+@pytest.mark.slow
+def test_priors_of_many_sizes_and_shares_become_figures(study, tmp_path, capsys):
+    networks = next((study / "runs" / "conre").iterdir()) / "networks"
+    given = [debug("prior"), f"vars.shards={study / 'shards'}", f"vars.conre={networks}"]
+    sizes, shares = "prior.faces=[2,4]", "prior.female=[1.0,0.5,0.0]"
+    for figure, name, change in (("figure10", "sizes", [sizes]), ("figure11", "genders", [shares, "prior.faces=2"])):
+        out, priors = tmp_path / figure, tmp_path / f"priors-{figure}"
+        yaml_file = experiment(f"ablations/{figure}/{name}")
+        assert main(["prior", yaml_file, *given, *change, "--out", str(priors)]) == 0
+        decoder = ["--decoder", str(networks / "face_decoder")]
+        assert main(["report", figure, "--priors", str(priors), "--out", str(out), *decoder]) == 0
+        assert min(png_size(out / f"{figure}.png")) > 200
+    rows = read_csv(tmp_path / "figure10" / "figure10.csv")
+    small, large = (load_network(str(tmp_path / "priors-figure10" / f"n0000{n}-female0.50")).z_p for n in (2, 4))
+    assert [row["prior"] for row in rows] == ["2 - 4"]
+    assert float(rows[0]["l1"]) == pytest.approx((small - large).abs().sum().item(), rel=1e-5)
+    rows = read_csv(tmp_path / "figure11" / "figure11.csv")
+    assert [row["prior"] for row in rows] == ["100:0", "50:50", "0:100"]
+    assert float(rows[1]["l1"]) == 0.0
+    assert float(rows[0]["l1"]) > 0
+    assert main(["report", "figure11", "--priors", str(tmp_path / "priors-figure10" / "none"), "--out", "x"]) == 2
+    assert "0 priors" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_weights_of_saw_are_drawn(study, tmp_path):
+    run = run_folders(study, "table3-both")[0]
+    arguments = ["report", "figure12", "--run", str(run), "--clips", "3", "--out", str(tmp_path)]
+    assert main([*arguments, "--json", str(tmp_path / "f.json")]) == 0
+    rows = read_csv(tmp_path / "figure12.csv")
+    assert len(rows) == 3
+    # After two steps of training β is still about 0.01.
+    assert all(float(row["mean"]) == pytest.approx(0.01, abs=0.005) for row in rows)
+    assert png_size(tmp_path / "figure12.png")[0] > 300
+    assert torch.isfinite(torch.tensor([float(row["std"]) for row in rows])).all()
