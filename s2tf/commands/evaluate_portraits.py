@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 METRICS_FILE = "metrics.json"
 CLIPS_FILE = "portraits.csv"
 SAMPLES = "samples"
+PORTRAIT, TRUE = ".portrait.png", ".true.png"
+"""In it: what was drawn from a clip's speech, and the clip's own frame."""
 KIND = "portraits"
 
 
@@ -296,7 +298,8 @@ def _read(
         more = [_draw(pipeline, drawn.waveforms[:varied], drawn.keys[:varied], seed) for seed in seeds]
         features = [faces.embed(pictures) for pictures in (drawn.portraits[:varied], *more)]
         readings.varied += torch.stack(features, dim=1)
-    _write_pictures(drawn.portraits, drawn.keys, max(0, test.pictures - done), out / SAMPLES)
+    for pictures, suffix in ((drawn.portraits, PORTRAIT), (drawn.true, TRUE)):
+        _write_pictures(pictures, drawn.keys, max(0, test.pictures - done), out / SAMPLES, suffix)
     readings.keys += drawn.keys
 
 
@@ -323,11 +326,11 @@ def _mean_face(pipeline: "PortraitPipeline") -> "np.ndarray":
         return to_uint8(pipeline.face_decoder(pipeline.portrait_diffusion.prior.get_buffer("z_p")[None]))
 
 
-def _write_pictures(portraits: "np.ndarray", keys: Sequence[str], count: int, folder: Path) -> None:
+def _write_pictures(pictures: "np.ndarray", keys: Sequence[str], count: int, folder: Path, suffix: str) -> None:
     from PIL import Image
 
-    for portrait, key in islice(zip(portraits, keys, strict=True), count):
-        Image.fromarray(portrait).save(folder / f"{key}.png")
+    for picture, key in islice(zip(pictures, keys, strict=True), count):
+        Image.fromarray(picture).save(folder / f"{key}{suffix}")
 
 
 def _write_clips(readings: "PortraitReadings", path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "injection")
 WIDTH = 200
-FIGURES = ("figure10", "figure11", "figure12")
+FIGURES = ("figure10", "figure11", "figure12", "portraits")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,16 +17,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         choices=["parameters", "memory", *TABLES, *FIGURES],
         help="parameters: of every network at the paper's size; memory: what training the first stage takes; table1 to "
-        "table6, injection: finished runs beside the paper's numbers; figure10 to figure12: as CSV and pictures",
+        "table6, injection: finished runs beside the paper's numbers; figure10 to figure12: as CSV and pictures; "
+        "portraits: a sheet of test speakers by variant",
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="tables: where run folders are (%(default)s)")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="tables, portraits: where run folders are (%(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="folder for the table (.md, .csv) or the figure (.png, .csv)")
     parser.add_argument("--priors", type=Path, help="figure10, figure11: folder written by `s2tf prior`")
     parser.add_argument(
         "--decoder", type=Path, help="figure10, figure11: RUN/networks/face_decoder, to draw the priors"
     )
     parser.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="figure12: a finished run of SCFP")
-    parser.add_argument("--clips", type=int, default=6, help="figure12: test speeches to show (%(default)s)")
+    parser.add_argument("--clips", type=int, default=8, help="figure12, portraits: speakers to show (%(default)s)")
     parser.add_argument("--scfp", type=Path, help="parameters, memory: another experiment than experiments/scfp.yaml")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
 
@@ -73,13 +76,18 @@ def _table(args: argparse.Namespace) -> dict[str, Any]:
 
 def _figure(args: argparse.Namespace) -> dict[str, Any]:
     from s2tf.commands.report_figures import prior_figure, weight_figure
+    from s2tf.commands.report_portraits import portraits_sheet
     from s2tf.errors import UserError
 
-    needed = "run_folder" if args.what == "figure12" else "priors"
+    needed = {"figure12": "run_folder", "portraits": "runs"}.get(args.what, "priors")
     for name in (needed, "out"):
         if getattr(args, name) is None:
             raise UserError(f"{args.what} needs --{name.removesuffix('_folder')}")
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.what == "portraits":
+        numbers = portraits_sheet(args.runs, args.clips, args.out)
+        print(f"written: {args.out / args.what}.png")
+        return numbers
     if args.what == "figure12":
         numbers = weight_figure(args.run_folder, args.clips, args.out)
     else:

@@ -1,5 +1,6 @@
 """Pictures to look at: one speaker's true and generated face and video, and a contact sheet of many clips."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -100,6 +101,40 @@ def draw_contact_sheet(
         _write(sheet, (x, y), name[: per_clip * size // 6])
         for index, frame in enumerate(frames):
             sheet.paste(_picture(frame, size), (x + index * (size + GAP), y + CAPTION))
+    return sheet
+
+
+def draw_grid(
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, captions: Sequence[str] = (), title: str = "", size: int = 96
+) -> Image.Image:
+    """Draw rows of pictures, each row under the same columns and with its name at the left.
+
+    Args:
+        rows: name and pictures, (H, W, 3) uint8 RGB, of each row.
+        captions: one above each column; none where empty.
+        title: a line above everything.
+        size: side of each picture on the sheet, pixels.
+
+    Raises:
+        ValueError: there is no row, or the rows are not of equal length.
+    """
+    counts = {len(pictures) for _, pictures in rows} | ({len(captions)} if captions else set())
+    if len(counts) != 1:
+        raise ValueError(f"rows and captions of lengths {sorted(counts)}: expected rows of one length")
+    columns = counts.pop()
+    left = MARGIN + max(math.ceil(_font().getlength(name)) for name, _ in rows) + GAP
+    top = MARGIN + (CAPTION if title else 0) + (CAPTION if captions else 0)
+    width, height = left + columns * (size + GAP) - GAP + MARGIN, top + len(rows) * (size + GAP) - GAP + MARGIN
+    sheet = Image.new("RGB", (width, height), BACKGROUND)
+    if title:
+        _write(sheet, (MARGIN, MARGIN), title)
+    for column, caption in enumerate(captions):
+        _write(sheet, (left + column * (size + GAP), top - CAPTION), caption)
+    for line, (name, pictures) in enumerate(rows):
+        y = top + line * (size + GAP)
+        _write(sheet, (MARGIN, y + (size - CAPTION) // 2), name)
+        for column, picture in enumerate(pictures):
+            sheet.paste(_picture(picture, size), (left + column * (size + GAP), y))
     return sheet
 
 

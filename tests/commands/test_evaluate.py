@@ -68,16 +68,17 @@ def test_portraits_are_measured_and_do_not_depend_on_the_batch(study, tmp_path, 
     assert record["measurements"]["R@1"]["protocol"]["gallery_size"] == test_people
     assert record["measurements"]["cosine_degrees"]["truth"] < record["measurements"]["cosine_degrees"]["value"]
     assert "gender" not in record["measurements"]
-    pictures = sorted((tmp_path / "a" / "samples").glob("*.png"))
+    pictures = sorted((tmp_path / "a" / "samples").glob("*.portrait.png"))
     assert len(pictures) == test_people
+    assert all((picture.parent / f"{key_of(picture)}.true.png").is_file() for picture in pictures)
     rows = read_csv(tmp_path / "a" / "portraits.csv")
-    assert sorted(row["key"] for row in rows) == [picture.stem for picture in pictures]
+    assert sorted(row["key"] for row in rows) == [key_of(picture) for picture in pictures]
     angles = [float(row["cosine_degrees"]) for row in rows]
     assert np.mean(angles) == pytest.approx(record["measurements"]["cosine_degrees"]["value"], abs=0.01)
 
     assert evaluate(run, tmp_path / "b", "--batch", "3", "--clips", "3", "--pictures", "2") == 0
-    again = sorted((tmp_path / "b" / "samples").glob("*.png"))
-    assert {path.stem for path in again} == {row["key"] for row in rows[:2]}
+    again = sorted((tmp_path / "b" / "samples").glob("*.portrait.png"))
+    assert {key_of(path) for path in again} == {row["key"] for row in rows[:2]}
     # Convolutions round differently in batches of another size.
     for path in again:
         other = tmp_path / "a" / "samples" / path.name
@@ -167,6 +168,10 @@ def test_what_cannot_be_evaluated_is_refused_by_name(study, tmp_path, capsys):
     assert re.search("no finished run of portrait_diffusion", capsys.readouterr().err)
 
 
+def key_of(picture):
+    return picture.name.removesuffix(".portrait.png")
+
+
 def read_csv(path):
     with open(path) as file:
         return list(csv.DictReader(file))
@@ -212,3 +217,17 @@ def test_the_weights_of_saw_are_drawn(study, tmp_path):
     assert all(float(row["mean"]) == pytest.approx(0.01, abs=0.005) for row in rows)
     assert png_size(tmp_path / "figure12.png")[0] > 300
     assert torch.isfinite(torch.tensor([float(row["std"]) for row in rows])).all()
+
+
+@pytest.mark.slow
+def test_speakers_are_shown_by_variant(study, tmp_path, capsys):
+    for name in ("table3-both", "table3-conre"):
+        assert evaluate(run_folders(study, name)[0], tmp_path / "runs" / name / "1234", "--seeds", "1") == 0
+    arguments = ["report", "portraits", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path), "--clips", "3"]
+    assert main(arguments) == 0
+    width, height = png_size(tmp_path / "portraits.png")
+    # Three speakers beside each other; the true face and two variants below each other.
+    assert 3 * 96 < width < 4.5 * 96
+    assert 3 * 96 < height < 4 * 96
+    assert main([*arguments[:3], str(tmp_path / "nothing"), "--out", str(tmp_path)]) == 2
+    assert "table3-both" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+"""A sheet of test speakers by the variants of Tables III and IV, from what `s2tf evaluate` has drawn of finished runs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2tf.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VARIANTS = (("table3", 0), ("table3", 2), ("table3", 1), ("table4", 0), ("table3", 3))
+"""Table and row of what is shown below the true face."""
+
+
+def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
+    """Draw `out`/portraits.png: a speaker a column; the true face, then what each variant made of the speech.
+
+    Of each variant the first run below `runs` is shown, and of the speakers the first ones that all of them have.
+
+    Raises:
+        UserError: no run of any variant has pictures, or they have no speaker in common.
+    """
+    from s2tf.commands.evaluate_portraits import PORTRAIT, SAMPLES, TRUE
+    from s2tf.media.sheet import draw_grid
+    from s2tf.metrics.paper import TABLES
+
+    rows = [TABLES[table].rows[number] for table, number in VARIANTS]
+    folders = {row.label: _first(runs, row.runs) for row in rows}
+    found = {label: folder / SAMPLES for label, folder in folders.items() if folder is not None}
+    if not found:
+        wanted = ", ".join(name for row in rows for name in row.runs)
+        raise UserError(f"{runs}: no run with pictures of `s2tf evaluate` of any of: {wanted}")
+    keys = [{path.name.removesuffix(PORTRAIT) for path in folder.glob(f"*{PORTRAIT}")} for folder in found.values()]
+    shown = sorted(set.intersection(*keys))[:clips]
+    if not shown:
+        raise UserError(f"{runs}: the runs' pictures have no speaker in common")
+    first = next(iter(found.values()))
+    pictures = [("true face", [_read(first / f"{key}{TRUE}") for key in shown])]
+    pictures += [(label, [_read(folder / f"{key}{PORTRAIT}") for key in shown]) for label, folder in found.items()]
+    random = _random_weights(folder for folder in folders.values() if folder is not None)
+    note = f" — RANDOM WEIGHTS: {', '.join(random)}" if random else ""
+    draw_grid(pictures, title=f"unseen speakers: what each variant makes of their speech alone{note}").save(
+        out / "portraits.png"
+    )
+    return {"speakers": shown, "runs": {label: str(folder.parent) for label, folder in found.items()}}
+
+
+def _first(runs: Path, experiments: tuple[str, ...]) -> Path | None:
+    """The first evaluated run of a variant: of the least seed."""
+    from s2tf.commands.evaluate_portraits import PORTRAIT, SAMPLES
+
+    folders = [path for name in experiments for path in (runs / name).glob("*")]
+    drawn = [folder for folder in folders if any((folder / SAMPLES).glob(f"*{PORTRAIT}"))]
+    return min(drawn, key=_seed, default=None)
+
+
+def _seed(folder: Path) -> tuple[int, str]:
+    import yaml
+
+    from s2tf.runs import CONFIG_FILE
+
+    path = folder / CONFIG_FILE
+    return (yaml.safe_load(path.read_text())["seed_everything"] if path.is_file() else 0, folder.name)
+
+
+def _random_weights(folders: Any) -> list[str]:
+    from s2tf.commands.evaluate_portraits import METRICS_FILE
+
+    return sorted(
+        {name for folder in folders for name in json.loads((folder / METRICS_FILE).read_text())["random_weights"]}
+    )
+
+
+def _read(path: Path) -> "np.ndarray":
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.open(path).convert("RGB"))
