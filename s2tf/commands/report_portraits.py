@@ -1,4 +1,4 @@
-"""A sheet of test speakers by the variants of Tables III and IV, from what `s2tf evaluate` has drawn of finished runs."""
+"""A sheet of test speakers by variant (Tables III and IV), from what `s2tf evaluate` has drawn of finished runs."""
 
 import json
 from pathlib import Path

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.nn.blur import FirUpsample
-from s2tf.nn.equalised import EqualisedConv2d, colours_out, octave_channels, octaves
+from s2tf.nn.equalised import EqualisedBlock, EqualisedConv2d, colours_out, octave_channels, octaves
 from s2tf.nn.network import Network
 from s2tf.nn.quantiser import Quantised, VectorQuantiser
 from s2tf.nn.vq_blocks import Fusion, PositionAttention, ResidualBlock, Upsample, group_norm
@@ -22,15 +23,22 @@ class RGBDecoder(Network):
         size: side of the picture in pixels.
         channel_base: width times side of the latents, the image encoder's.
         channel_max: greatest width of the latents, the image encoder's.
+        activated: put LIA's biased leaky ReLU behind each convolution, which its weights were trained with; it weakens
+            negative colours, and begins at random.
     """
 
-    def __init__(self, size: int = 256, channel_base: int = 16384, channel_max: int = 512) -> None:
+    def __init__(
+        self, size: int = 256, channel_base: int = 16384, channel_max: int = 512, activated: bool = False
+    ) -> None:
         super().__init__()
         self.size = size
+        self.upsample = FirUpsample()
         widths = [octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")]
+        if activated:
+            self.to_rgb = nn.ModuleList(_ActivatedColours(width) for width in widths)
+            return
         convolutions = [EqualisedConv2d(width, 3, 1) for width in widths]
         self.to_rgb = nn.ModuleList(convolutions)
-        self.upsample = FirUpsample()
         for coarser in convolutions[:-1]:
             nn.init.zeros_(coarser.weight)
         colours_out(convolutions[-1])
@@ -43,6 +51,19 @@ class RGBDecoder(Network):
             image = colours if image is None else colours + self.upsample(image)
         assert image is not None
         return image
+
+
+class _ActivatedColours(nn.Module):
+    """LIA's layer to colours: 1x1 convolution, biased leaky ReLU, and another bias."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = EqualisedBlock(channels, 3, 1)
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, S, S) -> (B, 3, S, S)."""
+        return self.layer(x) + self.bias.view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""Loading by an explicit map: every tensor of ours has one source, every tensor of theirs is used or named as unused."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+SHOWN = 3
+"""Tensors that a message names."""
+
+Names = Mapping[str, str | tuple[str, ...]]
+"""Our name -> theirs, or several of theirs that are summed."""
+
+
+def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file.
+
+    Args:
+        path: a file of `torch.save` or of safetensors.
+        keys: under which its tensors may be, such as `params_ema`; the first that is there. Without any, or where none
+            is there, the file itself must be the tensors by name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no tensors by name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of weights")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise ValueError(f"{path} is no file of weights that can be read: {type(error).__name__} {error}") from error
+    for key in keys:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{path}: expected tensors by name" + (f", or under {' or '.join(keys)}" if keys else ""))
+    return {str(name): value for name, value in content.items()}
+
+
+def load_mapped(
+    networks: Mapping[str, nn.Module], state: Mapping[str, Tensor], names: Names, unused: Mapping[str, str], origin: str
+) -> dict[str, str]:
+    """Fill networks with tensors of another's names; sides of length one may differ, nothing else.
+
+    Args:
+        networks: by the first part of our names.
+        state: their tensors.
+        names: for every tensor of ours, theirs.
+        unused: their tensors that are not needed, by the beginning or the end of their names, with the reason.
+        origin: of their tensors, for messages.
+
+    Returns:
+        Their tensors that were not used, each with its reason.
+
+    Raises:
+        ValueError: a tensor is missing, of another shape, or neither used nor known to be unused; the first are named.
+    """
+    targets = {
+        f"{part}.{name}": value for part, network in networks.items() for name, value in network.state_dict().items()
+    }
+    if targets.keys() != names.keys():
+        odd = sorted(targets.keys() ^ names.keys())
+        raise RuntimeError(f"the map of {origin} does not cover the networks: {odd[:SHOWN]}")
+    sources = {name: (theirs,) if isinstance(theirs, str) else theirs for name, theirs in names.items()}
+    wrong = [
+        f"{theirs} {_shape(state.get(theirs))}, expected {tuple(targets[name].shape)}"
+        for name, parts in sources.items()
+        for theirs in parts
+        if not _fits(state.get(theirs), targets[name])
+    ]
+    used = {theirs for parts in sources.values() for theirs in parts}
+    left = {name: _reason(name, unused) for name in state if name not in used}
+    wrong += [f"{name} {_shape(state[name])}, which is not known" for name, reason in left.items() if reason is None]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise ValueError(f"{origin} is not what was expected: {'; '.join(wrong[:SHOWN])}{more}")
+    with torch.no_grad():
+        for name, parts in sources.items():
+            target = targets[name]
+            values = [state[theirs].reshape(target.shape).to(target.dtype) for theirs in parts]
+            target.copy_(torch.stack(values).sum(dim=0) if len(values) > 1 else values[0])
+    return {name: reason for name, reason in left.items() if reason is not None}
+
+
+def _fits(value: Tensor | None, target: Tensor) -> bool:
+    return value is not None and _squeezed(value.shape) == _squeezed(target.shape)
+
+
+def _squeezed(shape: Sequence[int]) -> list[int]:
+    return [side for side in shape if side != 1]
+
+
+def _shape(value: Tensor | None) -> str:
+    return "is missing" if value is None else str(tuple(value.shape))
+
+
+def _reason(name: str, unused: Mapping[str, str]) -> str | None:
+    for part, reason in unused.items():
+        if name.startswith(part) or name.endswith(part):
+            return reason
+    return None
