@@ -48,7 +48,12 @@ def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
 
 
 def load_mapped(
-    networks: Mapping[str, nn.Module], state: Mapping[str, Tensor], names: Names, unused: Mapping[str, str], origin: str
+    networks: Mapping[str, nn.Module],
+    state: Mapping[str, Tensor],
+    names: Names,
+    unused: Mapping[str, str],
+    origin: str,
+    own: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Fill networks with tensors of another's names; sides of length one may differ, nothing else.
 
@@ -58,6 +63,7 @@ def load_mapped(
         names: for every tensor of ours, theirs.
         unused: their tensors that are not needed, by the beginning or the end of their names, with the reason.
         origin: of their tensors, for messages.
+        own: our tensors that they do not have, by the end of their names, with the reason; they stay as they are.
 
     Returns:
         Their tensors that were not used, each with its reason.
@@ -66,7 +72,10 @@ def load_mapped(
         ValueError: a tensor is missing, of another shape, or neither used nor known to be unused; the first are named.
     """
     targets = {
-        f"{part}.{name}": value for part, network in networks.items() for name, value in network.state_dict().items()
+        f"{part}.{name}": value
+        for part, network in networks.items()
+        for name, value in network.state_dict().items()
+        if not name.endswith(tuple(own or ()))
     }
     if targets.keys() != names.keys():
         odd = sorted(targets.keys() ^ names.keys())

@@ -7,11 +7,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from s2tf.models.codebook_generator import CodebookGenerator
 from s2tf.nn.blur import FirUpsample
 from s2tf.nn.equalised import EqualisedBlock, EqualisedConv2d, colours_out, octave_channels, octaves
 from s2tf.nn.network import Network
 from s2tf.nn.quantiser import Quantised, VectorQuantiser
-from s2tf.nn.vq_blocks import Fusion, PositionAttention, ResidualBlock, Upsample, group_norm
 
 
 class RGBDecoder(Network):
@@ -78,9 +78,7 @@ class Decoded:
 class CodebookDecoder(Network):
     """HD_f with the codebook: the latents at `latent_side` are quantised (Eq. 18) and generated from, as CodeFormer.
 
-    The generator is a convolution, residual, attention and residual block, then per level residual blocks (with
-    attention at the first) and a doubling. After the first block of each level with a finer latent map, that map is
-    fused in under the control of `fidelity`.
+    Finer latents are fused into the generator's levels under the control of `fidelity`.
 
     Args:
         size: side of the finest latents in pixels.
@@ -111,9 +109,6 @@ class CodebookDecoder(Network):
         normalise_fusion: bool = False,
     ) -> None:
         super().__init__()
-        sides = octaves(latent_side, output_size, "output_size")
-        if len(widths) != len(sides):
-            raise ValueError(f"widths has {len(widths)} numbers, expected {len(sides)}: one per side in {sides}")
         latents = {side: octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")}
         if latent_side not in latents:
             raise ValueError(f"latent_side is {latent_side}, expected one of {list(latents)}")
@@ -122,31 +117,13 @@ class CodebookDecoder(Network):
         self.image_skip = image_skip
         self.to_code = nn.Conv2d(latents[latent_side], code_dim, 1)
         self.quantiser = VectorQuantiser(codes, code_dim)
-        first = widths[0]
-        self.head = nn.Sequential(
-            nn.Conv2d(code_dim, first, 3, padding=1),
-            ResidualBlock(first, first),
-            PositionAttention(first),
-            ResidualBlock(first, first),
+        fused = tuple((side, width) for side, width in latents.items() if side > latent_side)
+        self.generator = CodebookGenerator(
+            latent_side, output_size, code_dim, widths, res_blocks, fused, normalise_fusion
         )
-        before = (first, *widths)
-        self.levels = nn.ModuleList(
-            _Level(
-                before[index],
-                width,
-                res_blocks,
-                attention=index == 0,
-                fused=latents.get(side, 0) if index > 0 else 0,
-                normalise_fusion=normalise_fusion,
-                up=side < output_size,
-            )
-            for index, (side, width) in enumerate(zip(sides, widths, strict=True))
-        )
-        self.norm = group_norm(widths[-1])
-        self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
         if image_skip:
-            nn.init.zeros_(self.to_rgb.weight)
-            nn.init.zeros_(self.to_rgb.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(self.generator.to_rgb.weight)
+            nn.init.zeros_(self.generator.to_rgb.bias)  # type: ignore[arg-type]
 
     def forward(self, pyramid: tuple[Tensor, ...], coarse: Tensor, fidelity: float = 1.0) -> Decoded:
         """Decode the refined latents, coarse to fine, and the RGB decoder's picture (B, 3, size, size).
@@ -155,44 +132,9 @@ class CodebookDecoder(Network):
         """
         latents = {z.shape[-1]: z for z in pyramid}
         code = self.quantiser(self.to_code(latents[self.latent_side]))
-        x = self.head(code.output)
-        for level in self.levels:
-            x = level(x, latents.get(x.shape[-1]), fidelity)
-        image = self.to_rgb(self.norm(x))
+        image = self.generator(code.output, latents, fidelity)
         if self.image_skip:
             image = image + F.interpolate(
                 coarse, size=(self.output_size, self.output_size), mode="bilinear", align_corners=False
             )
         return Decoded(image, code)
-
-
-class _Level(nn.Module):
-    """The blocks of one side: residual blocks, fusion after the first, attention after each, doubling at the end."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        res_blocks: int,
-        attention: bool,
-        fused: int,
-        normalise_fusion: bool,
-        up: bool,
-    ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            ResidualBlock(in_channels if index == 0 else channels, channels) for index in range(res_blocks)
-        )
-        self.attentions = nn.ModuleList(PositionAttention(channels) for _ in range(res_blocks if attention else 0))
-        self.fusion = Fusion(fused, channels, normalise_fusion) if fused else None
-        self.up = Upsample(channels) if up else None
-
-    def forward(self, x: Tensor, faithful: Tensor | None, fidelity: float) -> Tensor:
-        """(B, C_in, S, S) -> (B, C, S, S), or 2 S where the level doubles."""
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index == 0 and self.fusion is not None and faithful is not None:
-                x = self.fusion(x, faithful, fidelity)
-            if self.attentions:
-                x = self.attentions[index](x)
-        return x if self.up is None else self.up(x)

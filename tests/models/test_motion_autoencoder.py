@@ -223,9 +223,9 @@ def test_parameters_at_the_papers_size_are_those_of_lia_and_codeformer():
         discriminator = Discriminator()
     assert sum(network.parameter_count for network in lia) == pytest.approx(45.12e6, rel=0.002)
     assert discriminator.parameter_count == pytest.approx(24.00e6, rel=0.002)
-    extra = sum(level.fusion.encode.conv1.weight.numel() > 0 for level in hd.levels if level.fusion)
+    extra = sum(level.fusion.encode.conv1.weight.numel() > 0 for level in hd.generator.levels if level.fusion)
     assert extra == 4
-    fusions = sum(p.numel() for level in hd.levels if level.fusion for p in level.fusion.parameters())
+    fusions = sum(p.numel() for level in hd.generator.levels if level.fusion for p in level.fusion.parameters())
     to_code = sum(p.numel() for p in hd.to_code.parameters())
     assert hd.parameter_count - fusions - to_code == pytest.approx(34.32e6, rel=0.002)
 
