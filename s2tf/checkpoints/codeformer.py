@@ -108,14 +108,14 @@ def _pair(ours: str, theirs: str) -> dict[str, str]:
 
 
 def _residual(ours: str, theirs: str, skip: bool) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for part in ("norm1", "conv1", "norm2", "conv2"):
         found |= _pair(f"{ours}.{part}", f"{theirs}.{part}")
     return found | (_pair(f"{ours}.skip", f"{theirs}.conv_out") if skip else {})
 
 
 def _attention(ours: str, theirs: str) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for part in ("norm", "q", "k", "v"):
         found |= _pair(f"{ours}.{part}", f"{theirs}.{part}")
     return found | _pair(f"{ours}.out", f"{theirs}.proj_out")

@@ -69,11 +69,11 @@ def names() -> dict[str, str]:
     encoder = {
         "from_rgb.0.weight": "convs.0.0.weight",
         "from_rgb.1.bias": "convs.0.1.bias",
-        f"to_latent.weight": f"convs.{SCALES + 1}.weight",
+        "to_latent.weight": f"convs.{SCALES + 1}.weight",
     }
     for block in range(SCALES):
-        for layer in ("conv1.0.weight", "conv1.1.bias", "conv2.1.weight", "conv2.2.bias", "skip.1.weight"):
-            encoder[f"blocks.{block}.{layer}"] = f"convs.{block + 1}.{layer}"
+        for name in ("conv1.0.weight", "conv1.1.bias", "conv2.1.weight", "conv2.2.bias", "skip.1.weight"):
+            encoder[f"blocks.{block}.{name}"] = f"convs.{block + 1}.{name}"
     found = {f"image_encoder.{ours}": f"enc.net_app.{theirs}" for ours, theirs in encoder.items()}
     for layer in range(5):
         for value in ("weight", "bias"):

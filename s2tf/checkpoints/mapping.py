@@ -1,4 +1,4 @@
-"""Loading by an explicit map: every tensor of ours has one source, every tensor of theirs is used or named as unused."""
+"""Loading by an explicit map: every tensor of ours has a source, every tensor of theirs is used or named as unused."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

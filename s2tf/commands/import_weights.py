@@ -1,12 +1,15 @@
-"""Public weights as a network of ours: every tensor is checked, and a file that does not fit is refused by name."""
+"""Public weights as networks of ours: every tensor is checked, and a file that does not fit is refused by name."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from s2tf.nn.network import Network
+
+Imported = tuple["Mapping[str, Network]", Mapping[str, str]]
+"""Networks by the name of their folder (the empty name: the output folder itself), and what was not used and why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,41 +17,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         choices=sorted(SOURCES),
-        help="vggface: vgg_face_dag.pth; wav2vec2, hubert: a folder of transformers",
+        help="vggface: vgg_face_dag.pth; wav2vec2, hubert: a folder of transformers; lia: vox.pt; codeformer: "
+        "codeformer.pth; audio2mesh: audio2mesh.pt of AniPortrait",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the file or folder, downloaded beforehand")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the network")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the network, or of one folder for each")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load, save, and say what it is."""
+    """Load, save, and say what it is and what was not needed."""
     from s2tf.errors import UserError
 
     try:
-        network = SOURCES[args.source](str(args.file.absolute()))
+        networks, unused = SOURCES[args.source](str(args.file.absolute()))
     except ValueError as error:
         raise UserError(str(error)) from error
-    network.save_pretrained(args.out)
-    print(f"{type(network).__name__}, {network.parameter_count / 1e6:.1f} M, {network.fingerprint()}: {args.out}")
+    for name, network in networks.items():
+        network.save_pretrained(args.out / name)
+        size = f"{network.parameter_count / 1e6:.1f} M"
+        print(f"{type(network).__name__}, {size}, {network.fingerprint()}: {args.out / name}")
+    for reason in sorted(set(unused.values())):
+        names = [name for name, why in unused.items() if why == reason]
+        print(
+            f"not used, {reason}: {', '.join(names[:SHOWN])}"
+            + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
+        )
     return 0
 
 
-def _vggface(file: str) -> "Network":
+def _vggface(file: str) -> Imported:
     from s2tf.models.face_encoder import FaceEncoder
 
-    return FaceEncoder(weights=file)
+    return {"": FaceEncoder(weights=file)}, {}
 
 
-def _wav2vec2(folder: str) -> "Network":
+def _wav2vec2(folder: str) -> Imported:
     from s2tf.models.pretrained_speech import Wav2Vec2Features
 
-    return Wav2Vec2Features(folder)
+    return {"": Wav2Vec2Features(folder)}, {}
 
 
-def _hubert(folder: str) -> "Network":
+def _hubert(folder: str) -> Imported:
     from s2tf.models.pretrained_speech import HubertFeatures
 
-    return HubertFeatures(folder)
+    return {"": HubertFeatures(folder)}, {}
 
 
-SOURCES: dict[str, Callable[[str], "Network"]] = {"vggface": _vggface, "wav2vec2": _wav2vec2, "hubert": _hubert}
+def _lia(file: str) -> Imported:
+    from s2tf.checkpoints.lia import import_lia
+
+    imported = import_lia(file)
+    return imported.networks(), imported.unused
+
+
+def _codeformer(file: str) -> Imported:
+    from s2tf.checkpoints.codeformer import import_codeformer
+
+    imported = import_codeformer(file)
+    return {"": imported.network}, imported.unused
+
+
+def _audio2mesh(file: str) -> Imported:
+    from s2tf.checkpoints.audio2mesh import import_audio2mesh
+
+    imported = import_audio2mesh(file)
+    return {"": imported.network}, imported.unused
+
+
+SHOWN = 3
+SOURCES: dict[str, Callable[[str], Imported]] = {
+    "vggface": _vggface,
+    "wav2vec2": _wav2vec2,
+    "hubert": _hubert,
+    "lia": _lia,
+    "codeformer": _codeformer,
+    "audio2mesh": _audio2mesh,
+}

@@ -7,6 +7,8 @@ OUTER = slice(0, 12)
 """iBUG points 48-59, the closed outer contour, among the 20 lip points."""
 INNER = slice(12, 20)
 """iBUG points 60-67, the closed inner contour."""
+MESH_LIPS = (61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91, 78, 82, 13, 312, 308, 317, 14, 87)
+"""The 20 lip points in the numbering of MediaPipe's face mesh."""
 LINE_SHARE = 0.012
 """A contour's width as a share of the picture's side; at least one pixel and a half."""
 
