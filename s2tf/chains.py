@@ -1,4 +1,4 @@
-"""Chains: steps of s2tf commands that need each other's results, run in their order, several at a time.
+"""Chains: s2tf commands that need each other's results, run in their order, several at a time.
 
 A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
 
@@ -9,28 +9,43 @@ A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
 `{conre}` is the result of the step of that name: the run folder of a `fit`, else the step's own folder, which it calls
 `{out}`. `{seed}` makes a step one for each seed, as it makes those that need it. Words that end in `.yaml` are files
 beside the chain's own. A `fit` gets its `--runs`, so that all runs of a chain stand in one folder.
+
+A step's folder is named by a hash of its command and of the experiment that this composes: what was done with other
+settings, or before a YAML was changed, stays beside it, and is found again when they are changed back.
 """
 
+import fcntl
+import functools
+import hashlib
 import json
 import os
 import shlex
 import string
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import yaml
 
+from s2tf.config import compose
 from s2tf.errors import UserError
 
-RUNS = "runs"
-DONE_FILE = "done.json"
-LOG_FILE = "log.txt"
+RUNS, STEPS = "runs", "steps"
+DONE_FILE, LOG_FILE, LOCK_FILE = "done.json", "log.txt", "lock"
 LOG_LINES = 12
 """Shown of the log of a step that failed."""
+COMPOSED = ("fit", "prior")
+"""Commands whose first words are an experiment and overrides of it."""
+OUT = "{out}"
+PENDING = "pending"
+"""In the place of a result that is not known yet."""
+POLL = 0.2
+"""Seconds between looks at the running steps."""
 
 
 @dataclass(frozen=True)
@@ -40,56 +55,98 @@ class Step:
     name: str
     """Such as `conre-seed0`."""
     template: tuple[str, ...]
-    """The words, with `{name}` where a parent's result goes."""
+    """The words, with `{name}` where a parent's result goes, and `{out}`."""
     parents: Mapping[str, "Step"]
     """By the name in the braces."""
-    folder: Path
+    out: Path
+    """The chain's folder."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the results of all parents are known."""
+        return all(parent.result is not None for parent in self.parents.values())
+
+    @property
+    def folder(self) -> Path:
+        """Its own, by name and hash; to be asked for when the parents' results are known."""
+        words = self._filled(OUT)
+        identity = json.dumps([words, _composed(tuple(words))], sort_keys=True)
+        return self.out / STEPS / f"{self.name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
     @property
     def arguments(self) -> list[str]:
-        """The words with the results of the parents; `{name}` stays where the parent is not done."""
-        results = {name: parent.result_or_none() or f"{{{parent.name}}}" for name, parent in self.parents.items()}
-        return [word.format(**results) for word in self.template]
+        """The words with the results of the parents, and with the own folder."""
+        return self._filled(str(self.folder) if self.known else str(self.out / STEPS / self.name))
 
     @property
     def done(self) -> bool:
         """Whether this very command was run to its end."""
-        path = self.folder / DONE_FILE
-        if not path.is_file() or not all(parent.done for parent in self.parents.values()):
-            return False
-        return json.loads(path.read_text())["arguments"] == self.arguments
+        return self.known and (self.folder / DONE_FILE).is_file()
 
-    def result_or_none(self) -> str | None:
+    @property
+    def result(self) -> str | None:
         """What others put in its place, once it is known."""
+        if not self.known:
+            return None
         if self.template[0] != "fit":
             return str(self.folder)
         path = self.folder / DONE_FILE
         return str(json.loads(path.read_text())["result"]) if path.is_file() else None
 
-    def run(self, threads: int) -> None:
-        """Run it in a process of its own, its output in `log.txt`.
+    def check(self) -> None:
+        """Compose its experiment, with a placeholder for what is not known yet.
 
         Raises:
-            UserError: it failed; the message ends with its last lines.
+            UserError: a file is missing or an override is wrong; the message names the step.
         """
+        try:
+            _composed(tuple(self._filled(OUT)))
+        except UserError as error:
+            raise UserError(f"step {self.name}: {error}") from error
+
+    def start(self, threads: int) -> "subprocess.Popen[bytes]":
+        """Begin it in a process of its own, its output in `log.txt`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / DONE_FILE).unlink(missing_ok=True)
-        arguments, report = self.arguments, self.folder / "fit.json"
-        fits = self.template[0] == "fit"
+        report = ["--json", str(self._report)] if self.template[0] == "fit" else []
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        command = [sys.executable, "-m", "s2tf.cli", *self.arguments, *report]
         with open(self.folder / LOG_FILE, "a") as log:
-            command = [sys.executable, "-m", "s2tf.cli", *arguments, *(["--json", str(report)] if fits else [])]
-            status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False)
-        if status.returncode:
+            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+
+    def finish(self, status: int) -> None:
+        """Note that it is done.
+
+        Raises:
+            UserError: its status is not 0; the message ends with its last lines.
+        """
+        if status:
             last = "\n".join((self.folder / LOG_FILE).read_text().splitlines()[-LOG_LINES:])
-            raise UserError(f"{self.name} failed with status {status.returncode}: {self.folder / LOG_FILE}\n{last}")
-        result = json.loads(report.read_text())["run"] if fits else str(self.folder)
-        record = {"arguments": arguments, "result": result}
-        (self.folder / DONE_FILE).write_text(json.dumps(record, indent=2) + "\n")
+            raise UserError(f"failed with status {status}: {self.folder / LOG_FILE}\n{last}")
+        result = json.loads(self._report.read_text())["run"] if self.template[0] == "fit" else str(self.folder)
+        aside = self.folder / f"{DONE_FILE}.part"
+        aside.write_text(json.dumps({"arguments": self.arguments, "result": result}, indent=2) + "\n")
+        aside.replace(self.folder / DONE_FILE)
+
+    @property
+    def _report(self) -> Path:
+        return self.folder / "fit.json"
+
+    def _filled(self, out: str) -> list[str]:
+        results = {name: parent.result or PENDING for name, parent in self.parents.items()}
+        return [word.format(**results, out=out) for word in self.template]
+
+
+@functools.cache
+def _composed(words: tuple[str, ...]) -> dict[str, Any] | None:
+    """What a command's experiment and overrides make, where it has any."""
+    if words[0] not in COMPOSED:
+        return None
+    overrides = [word for word in words[2:] if ("=" in word or word.startswith("+")) and not word.startswith("--")]
+    return compose(words[1], overrides)
 
 
 def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[int] | None = None) -> list[Step]:
-    """The steps of a chain YAML, parents before children.
+    """The steps of a chain YAML, parents before children; every experiment in it is composed, to find mistakes early.
 
     Args:
         path: the YAML.
@@ -98,27 +155,20 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
         seeds: instead of the YAML's.
 
     Raises:
-        UserError: the file is no chain, a variable is unknown or not given, or a step needs one that is not there.
+        UserError: the file is no chain, a variable is unknown or not given, a step needs one that is not there, or its
+            experiment does not compose.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such chain")
-    tree = yaml.safe_load(path.read_text())
-    if not isinstance(tree, dict) or not isinstance(tree.get("steps"), dict):
-        raise UserError(f"{path}: no chain: expected `steps`, a command line by name")
-    unknown = sorted(set(tree) - {"seeds", "vars", "steps"})
-    if unknown:
-        raise UserError(f"{path}: unknown key {unknown[0]!r}, expected seeds, vars and steps")
+    tree = _read(path)
     variables = _variables(path, tree.get("vars") or {}, settings)
+    chosen = list(tree.get("seeds", [0]) if seeds is None else seeds)
     steps: dict[tuple[str, int | None], Step] = {}
     for name, line in tree["steps"].items():
         words = [_located(word, path.parent) for word in shlex.split(str(line))]
         fields = [field for word in words for _, field, _, _ in string.Formatter().parse(word) if field is not None]
-        chosen = list(tree.get("seeds", [0]) if seeds is None else seeds)
         seeded = "seed" in fields or any((field, chosen[0]) in steps for field in fields)
         for seed in chosen if seeded else [None]:
-            folder = out / "steps" / (name if seed is None else f"{name}-seed{seed}")
+            known = {**variables, "seed": str(seed), "out": OUT}
             parents: dict[str, Step] = {}
-            known = {**variables, "seed": str(seed), "out": str(folder)}
             for field in fields:
                 if field in known:
                     continue
@@ -129,8 +179,10 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
             own = {parent: f"{{{parent}}}" for parent in parents}
             template = [word.format(**known, **own) for word in words]
             if template[0] == "fit":
-                template += ["--runs", str(out / RUNS)]
-            steps[name, seed] = Step(folder.name, tuple(template), parents, folder)
+                template += ["--runs", str(out.resolve() / RUNS)]
+            step = Step(name if seed is None else f"{name}-seed{seed}", tuple(template), parents, out.resolve())
+            step.check()
+            steps[name, seed] = step
     return list(steps.values())
 
 
@@ -138,6 +190,8 @@ def run_steps(
     steps: Sequence[Step], jobs: int, threads: int, report: Callable[[str], None] = lambda text: None
 ) -> dict[str, str]:
     """Run every step that is not done, each after its parents; a failed one holds up only those that need it.
+
+    Where this process is stopped, the running steps are stopped too.
 
     Args:
         steps: parents before children.
@@ -147,30 +201,97 @@ def run_steps(
 
     Returns:
         The state of each step by its name: `done`, `failed`, or `waiting` for one that failed.
+
+    Raises:
+        UserError: another process runs a chain in the same folder.
     """
-    states = {step.name: "done" if step.done else "waiting" for step in steps}
-    running: dict[Future[None], Step] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        while True:
-            for step in steps:
-                ready = all(states[parent.name] == "done" for parent in step.parents.values())
-                if states[step.name] == "waiting" and ready and len(running) < jobs:
-                    states[step.name] = "running"
-                    report(f"{step.name}: begins ({_progress(states)})")
-                    running[pool.submit(step.run, threads)] = step
-            if not running:
-                return states
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                step = running.pop(future)
-                error = future.exception()
-                states[step.name] = "failed" if error else "done"
-                report(f"{step.name}: {error or 'done'} ({_progress(states)})")
+    race = _Race(steps, jobs, threads, report)
+    with _lock(steps[0].out):
+        try:
+            race.begin()
+            while race.running:
+                time.sleep(POLL)
+                race.collect()
+                race.begin()
+        finally:
+            race.stop()
+    return race.states
 
 
-def _progress(states: Mapping[str, str]) -> str:
-    counts = {state: sum(one == state for one in states.values()) for state in ("done", "failed")}
-    failed = f", {counts['failed']} failed" if counts["failed"] else ""
-    return f"{counts['done']} of {len(states)} done{failed}"
+class _Race:
+    """The steps that run, and the state of all."""
+
+    def __init__(self, steps: Sequence[Step], jobs: int, threads: int, report: Callable[[str], None]) -> None:
+        self.steps, self.jobs, self.threads, self.report = steps, jobs, threads, report
+        self.states = dict.fromkeys((step.name for step in steps), "waiting")
+        self.running: dict[str, tuple[Step, subprocess.Popen[bytes]]] = {}
+
+    def begin(self) -> None:
+        """Start what is ready, as far as there is room."""
+        for step in self.steps:
+            ready = all(self.states[parent.name] == "done" for parent in step.parents.values())
+            if self.states[step.name] != "waiting" or not ready:
+                continue
+            if step.done:
+                self.states[step.name] = "done"
+            elif len(self.running) < self.jobs:
+                self.states[step.name] = "running"
+                self.report(f"{step.name}: begins ({self._progress()})")
+                self.running[step.name] = step, step.start(self.threads)
+
+    def collect(self) -> None:
+        """Note what has ended."""
+        for name, (step, process) in list(self.running.items()):
+            status = process.poll()
+            if status is None:
+                continue
+            del self.running[name]
+            try:
+                step.finish(status)
+            except (UserError, OSError, ValueError, KeyError) as error:
+                self.states[name], text = "failed", str(error)
+            else:
+                self.states[name] = text = "done"
+            self.report(f"{name}: {text} ({self._progress()})")
+
+    def stop(self) -> None:
+        """Stop what still runs."""
+        for _, process in self.running.values():
+            process.terminate()
+        for _, process in self.running.values():
+            process.wait()
+
+    def _progress(self) -> str:
+        counts = {state: sum(one == state for one in self.states.values()) for state in ("done", "failed")}
+        failed = f", {counts['failed']} failed" if counts["failed"] else ""
+        return f"{counts['done']} of {len(self.states)} done{failed}"
+
+
+@contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    out.mkdir(parents=True, exist_ok=True)
+    file: IO[str]
+    with open(out / LOCK_FILE, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"{out}: another chain is running in this folder") from error
+        yield
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such chain")
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
+    if not isinstance(tree, dict) or not isinstance(tree.get("steps"), dict) or not tree["steps"]:
+        raise UserError(f"{path}: no chain: expected `steps`, a command line by name")
+    unknown = sorted(set(tree) - {"seeds", "vars", "steps"})
+    if unknown:
+        raise UserError(f"{path}: unknown key {unknown[0]!r}, expected seeds, vars and steps")
+    return tree
 
 
 def _variables(path: Path, variables: Mapping[str, object], settings: Sequence[str]) -> dict[str, str]:
@@ -187,7 +308,8 @@ def _variables(path: Path, variables: Mapping[str, object], settings: Sequence[s
 
 
 def _located(word: str, folder: Path) -> str:
+    """A word that names a file beside the chain, from here; others as they are."""
+    if not word.endswith(".yaml") or "=" in word or "{" in word:
+        return word
     plus = "+" if word.startswith("+") else ""
-    return (
-        f"{plus}{os.path.normpath(folder / word[len(plus) :])}" if word.endswith(".yaml") and "=" not in word else word
-    )
+    return f"{plus}{os.path.normpath(folder / word[len(plus) :])}"

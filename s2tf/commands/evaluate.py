@@ -58,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
     console, out = Console(), args.out or args.run_folder
     try:
         with console.status("") as status:
-            aligns = (args.run_folder / "networks" / "face_encoder").is_dir()
-            scores = (_alignment if aligns else _portraits)(args, out, console, status.update)
+            scores = (_alignment if _aligns(args.run_folder) else _portraits)(args, out, console, status.update)
     except ValueError as error:
         raise UserError(str(error)) from error
     console.print(scores.table())
@@ -69,10 +68,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _aligns(run: Path) -> bool:
+    """Whether a finished run is of ConRe; it is of SCFP otherwise.
+
+    Raises:
+        UserError: it is of neither, or not finished.
+    """
+    from s2tf.commands.evaluate_portraits import run_config
+    from s2tf.errors import UserError
+
+    stage = run_config(run, "speech_encoder").get("model", {}).get("class_path", "")
+    if stage.rpartition(".")[2] not in ("ConReStage", "SCFPStage"):
+        raise UserError(f"{run}: a run of {stage or 'no stage'}, expected one of ConReStage or SCFPStage")
+    return stage.endswith("ConReStage")
+
+
 def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: Callable[[str], None]) -> "Scores":
     from s2tf.commands.evaluate_alignment import evaluate_alignment
+    from s2tf.errors import UserError
 
-    return evaluate_alignment(args.run_folder, args.shards, args.clips, out, report)
+    if args.faces is not None or args.attributes != "none":
+        raise UserError(
+            f"{args.run_folder}: a run of ConRe is measured by its own encoders: leave out --faces, --attributes"
+        )
+    return evaluate_alignment(args.run_folder, args.shards, args.clips, out, report, args.device, args.batch)
 
 
 def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: Callable[[str], None]) -> "Scores":
@@ -91,5 +110,5 @@ def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: 
         device=args.device,
     )
     faces = open_faces(args.faces, args.device, console)
-    attributes = open_attributes(args.attributes, out, args.device, console)
+    attributes = open_attributes(args.attributes, args.device, console)
     return evaluate_portraits(args.run_folder, test, faces, attributes, out, report)

@@ -9,7 +9,6 @@ that is better than a guess there would show that something leaks.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,13 @@ class _Embeddings:
 
 
 def evaluate_alignment(
-    run: Path, shards: str | None, clips: int | None, out: Path, report: Callable[[str], None]
+    run: Path,
+    shards: str | None,
+    clips: int | None,
+    out: Path,
+    report: Callable[[str], None],
+    device: str = "cpu",
+    batch: int = 32,
 ) -> "Scores":
     """Measure a run of ConRe and write `metrics.json` into `out`.
 
@@ -55,21 +60,26 @@ def evaluate_alignment(
         clips: Take the first so many.
         out: A folder.
         report: Called with a line on how far it is.
+        device: Where to compute.
+        batch: Clips at once.
 
     Raises:
         UserError: The run is not finished.
+        ValueError: `clips` or `batch` is below 1.
     """
-    from s2tf.commands.evaluate_portraits import Scores, data_fingerprint, run_config, test_data
+    from s2tf.commands.evaluate_portraits import Scores, data_protocol, run_config, test_data
     from s2tf.nn.network import load_network
+    from s2tf.pipelines.base import holds_random_part
 
-    data = test_data(run_config(run, "face_encoder"), shards, batch=32)
-    speech_encoder, face_encoder = (
-        load_network(str(run / "networks" / name)).eval() for name in ("speech_encoder", "face_encoder")
-    )
-    found = _embed(data, speech_encoder, face_encoder, clips, report)
+    if batch < 1 or (clips is not None and clips < 1):
+        raise ValueError(f"--clips {clips}, --batch {batch}: expected 1 or more")
+    data = test_data(run_config(run, "face_encoder"), shards, batch)
+    names = ("speech_encoder", "face_encoder")
+    networks = {name: load_network(str(run / "networks" / name)).eval().to(device) for name in names}
+    face_encoder = networks["face_encoder"]
+    found = _embed(data, networks["speech_encoder"], face_encoder, clips, device, report)
     protocol = {
-        "clips": len(found.keys),
-        "data": data_fingerprint(data),
+        **data_protocol(data, found.keys),
         "faces": {"network": "the run's own face encoder", "weights": face_encoder.fingerprint()},
         "speech (s)": data.seconds,
         "picture (px)": data.size,
@@ -78,33 +88,31 @@ def evaluate_alignment(
     measurements = [*_retrieval(found, protocol), *_choices(found, protocol)]
     if all(key.startswith("synthetic-") for key in found.keys):
         report("drawing changed faces")
-        measurements += _changed(found, face_encoder, data.size, protocol)
-    random = [name for name, one in (("face_encoder", face_encoder),) if getattr(one, "is_random", False)]
+        measurements += _changed(found, face_encoder, data.size, device, protocol)
+    random = [name for name, network in networks.items() if holds_random_part(network)]
     scores = Scores(KIND, run.parent.name, measurements, protocol, random)
     scores.write(out)
     return scores
 
 
 def _embed(
-    data: Any, speech_encoder: Any, face_encoder: Any, clips: int | None, report: Callable[[str], None]
+    data: Any, speech_encoder: Any, face_encoder: Any, clips: int | None, device: str, report: Callable[[str], None]
 ) -> _Embeddings:
     import torch
 
+    from s2tf.commands.evaluate_portraits import clip_pairs
+
     found = _Embeddings()
-    for batch in map(data.finish, data.once("test")):
+    for first, second in clip_pairs(data, clips):
         with torch.no_grad():
-            speech = speech_encoder(batch[speech_encoder.reads][::2])
-            faces = face_encoder(batch["portrait"])
-        found.keys += batch["key"][::2]
-        found.identities += batch["identity"][::2].tolist()
-        found.genders += batch["gender"][::2].tolist()
-        found.speech.extend(speech)
-        found.faces.extend(faces[::2])
-        found.other.extend(faces[1::2])
+            found.speech.extend(speech_encoder(first[speech_encoder.reads].to(device)).cpu())
+            found.faces.extend(face_encoder(first["portrait"].to(device)).cpu())
+            found.other.extend(face_encoder(second["portrait"].to(device)).cpu())
+        found.keys += first["key"]
+        found.identities += first["identity"].tolist()
+        found.genders += first["gender"].tolist()
         report(f"{len(found.keys)} clips")
-        if clips is not None and len(found.keys) >= clips:
-            break
-    return _Embeddings(**{name: list(islice(rows, clips)) for name, rows in vars(found).items()})
+    return found
 
 
 def _retrieval(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measurement]":
@@ -138,10 +146,11 @@ def _retrieval(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measure
 def _choices(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measurement]":
     """The own face against that of every other speaker of the other, and of the same, known gender."""
     import torch
+    import torch.nn.functional as F
 
     speech, faces = torch.stack(found.speech), torch.stack(found.faces)
     genders, identities = torch.tensor(found.genders), torch.tensor(found.identities)
-    similarity = _cosine(speech[:, None], faces[None])
+    similarity = F.normalize(speech.double(), dim=1) @ F.normalize(faces.double(), dim=1).T
     right = _right(similarity.diagonal()[:, None], similarity)
     known = (genders[:, None] >= 0) & (genders[None] >= 0) & (identities[:, None] != identities[None])
     pairs = {
@@ -151,7 +160,9 @@ def _choices(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measureme
     return [_choice(name, right[mask], protocol) for name, mask in pairs.items() if bool(mask.any())]
 
 
-def _changed(found: _Embeddings, face_encoder: Any, size: int, protocol: Mapping[str, Any]) -> "list[Measurement]":
+def _changed(
+    found: _Embeddings, face_encoder: Any, size: int, device: str, protocol: Mapping[str, Any]
+) -> "list[Measurement]":
     """The own face against itself with one thing changed, drawn by the renderer of the synthetic speakers."""
     import torch
 
@@ -167,7 +178,7 @@ def _changed(found: _Embeddings, face_encoder: Any, size: int, protocol: Mapping
             if changed is None:
                 continue
             with torch.no_grad():
-                own, other = (face_encoder(_draw(one, size)) for one in (speaker, changed))
+                own, other = (face_encoder(_draw(one, size).to(device)).cpu() for one in (speaker, changed))
             speech = found.speech[index]
             right.append(_right(_cosine(speech, own), _cosine(speech, other)).mean())
         if right:
@@ -182,7 +193,11 @@ def _other_shape(speaker: "Speaker", speakers: "Sequence[Speaker]") -> "Speaker 
     from datamodules.prepare.synthetic.speaker import VOICE_LINKED
 
     own = speakers.index(speaker)
-    others = [one for one in (*speakers[own + 1 :], *speakers[:own]) if one.gender == speaker.gender]
+    others = [
+        one
+        for one in (*speakers[own + 1 :], *speakers[:own])
+        if one.gender == speaker.gender and one.identity != speaker.identity
+    ]
     if not others:
         return None
     return replace(

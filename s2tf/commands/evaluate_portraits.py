@@ -149,8 +149,7 @@ def evaluate_portraits(
         _read(drawn, readings, pipeline, faces, attributes, test, out)
         report(f"{run.parent.name}: {len(readings.keys)} of {total} portraits")
     protocol = {
-        "clips": len(readings.keys),
-        "data": data_fingerprint(data),
+        **data_protocol(data, readings.keys),
         "faces": dict(faces.protocol),
         "speech (s)": pipeline.portrait_settings.seconds,
         "picture (px)": data.size,
@@ -224,8 +223,8 @@ def test_data(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
     from s2tf.commands.data_module import build_parts
 
     section = config["data"]
-    # Runs of different seeds are compared with the same frames.
-    changes: dict[str, Any] = {"batch_size": 2 * batch, "seed": 0}
+    # Runs of different seeds are compared with the same frames, and no clip is left out in passing.
+    changes: dict[str, Any] = {"batch_size": 2 * batch, "seed": 0, "max_broken": 0}
     if shards is not None:
         changes["shards"] = shards
     data = build_parts({"data": {**section, "init_args": {**section["init_args"], **changes}}}).data
@@ -233,17 +232,24 @@ def test_data(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
     return data
 
 
-def data_fingerprint(data: Any) -> str:
-    """Of the data sets' manifests."""
+def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """How many clips of which shards, and the fingerprint of their manifests."""
     text = json.dumps([source.manifest for source in data.sources], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return {
+        "clips": len(keys),
+        "shards": ", ".join(Path(source.source.shards).name for source in data.sources),
+        "data": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
 
 
-def _batches(data: Any, clips: int | None) -> Iterator[dict[str, Any]]:
-    """Batches of pairs: rows 2i and 2i + 1 are the same clip."""
+def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Batches of the test clips, each with two draws of a frame; the rows of the two are of the same clips."""
     for batch in map(data.finish, data.once("test")):
         rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
-        yield {name: value[:rows] for name, value in batch.items()}
+        first, second = ({name: value[start:rows:2] for name, value in batch.items()} for start in (0, 1))
+        if first["key"] != second["key"]:
+            raise RuntimeError("the data module does not give the two frames of a clip one after the other")
+        yield first, second
         if clips is not None:
             clips -= rows // 2
             if clips <= 0:
@@ -254,19 +260,16 @@ def _drawn(pipeline: "PortraitPipeline", data: Any, test: PortraitTest) -> "Iter
     from s2tf.metrics.attributes import Attributes
     from s2tf.pipelines.base import to_uint8
 
-    for batch in _batches(data, test.clips):
-        keys = list(batch["key"][::2])
-        if keys != list(batch["key"][1::2]):
-            raise RuntimeError("the data module does not give the two frames of a clip one after the other")
-        waveforms = list(batch["waveform"][::2].numpy())
-        genders, ages = batch["gender"][::2].tolist(), batch["age"][::2].tolist()
+    for first, second in clip_pairs(data, test.clips):
+        keys, waveforms = list(first["key"]), list(first["waveform"].numpy())
+        genders, ages = first["gender"].tolist(), first["age"].tolist()
         yield Drawn(
             keys=keys,
-            identities=batch["identity"][::2].tolist(),
+            identities=first["identity"].tolist(),
             labels=[Attributes(gender, age) for gender, age in zip(genders, ages, strict=True)],
             waveforms=waveforms,
-            true=to_uint8(batch["portrait"][::2]),
-            other=to_uint8(batch["portrait"][1::2]),
+            true=to_uint8(first["portrait"]),
+            other=to_uint8(second["portrait"]),
             portraits=_draw(pipeline, waveforms, keys, test.seed),
         )
 
@@ -281,17 +284,21 @@ def _read(
     out: Path,
 ) -> None:
     """Add what is read off all pictures of a batch."""
+    import numpy as np
     import torch
 
     done = len(readings.keys)
-    rows = ((readings.true, drawn.true), (readings.other, drawn.other), (readings.generated, drawn.portraits))
-    for features, pictures in rows:
-        features.extend(faces.embed(pictures))
-    if attributes is not None:
-        readings.read += attributes.read(drawn.portraits)
-        readings.read_true += attributes.read(drawn.true)
+    different = (drawn.true != drawn.other).any(axis=(1, 2, 3))
+    readings.true.extend(faces.embed(drawn.true))
+    readings.generated.extend(faces.embed(drawn.portraits))
+    readings.other += [row if two else None for row, two in zip(faces.embed(drawn.other), different, strict=True)]
     readings.labels += drawn.labels
     readings.identities += drawn.identities
+    if attributes is not None:
+        readings.read += attributes.read(drawn.portraits)
+        readings.read_other += _read_some(attributes, drawn.other, different)
+        unlabelled = np.array([not label.complete for label in drawn.labels])
+        readings.read_true += _read_some(attributes, drawn.true, unlabelled)
     varied = max(0, min(len(drawn.keys), test.varied - done)) if test.seeds > 1 else 0
     if varied:
         seeds = [test.seed + number for number in range(1, test.seeds)]
@@ -301,6 +308,14 @@ def _read(
     for pictures, suffix in ((drawn.portraits, PORTRAIT), (drawn.true, TRUE)):
         _write_pictures(pictures, drawn.keys, max(0, test.pictures - done), out / SAMPLES, suffix)
     readings.keys += drawn.keys
+
+
+def _read_some(
+    attributes: "AttributeReader", pictures: "np.ndarray", wanted: "np.ndarray"
+) -> "list[Attributes | None]":
+    """Gender and age of the wanted pictures; None for the others, which are not asked for."""
+    found = iter(attributes.read(pictures[wanted]) if wanted.any() else [])
+    return [next(found) if one else None for one in wanted]
 
 
 def _draw(

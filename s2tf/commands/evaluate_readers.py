@@ -34,8 +34,8 @@ def open_faces(text: str, device: str, console: "Console") -> "FaceFeatures":
     raise UserError(f"--faces {text}: expected vggface=FILE, network=FOLDER or judges")
 
 
-def open_attributes(text: str, out: Path, device: str, console: "Console") -> "AttributeReader | None":
-    """What `--attributes` names; answers of a paid service are kept in `out`, so that none is asked for twice.
+def open_attributes(text: str, device: str, console: "Console") -> "AttributeReader | None":
+    """What `--attributes` names; answers of a paid service are kept for all runs, so that none is asked for twice.
 
     Raises:
         UserError: it is none of the known forms, or a key of Face++ is not in the environment.
@@ -50,10 +50,10 @@ def open_attributes(text: str, out: Path, device: str, console: "Console") -> "A
     if kind == "judges" and not path:
         return _judges(console)
     if kind == "facepp" and not path:
+        from s2tf.commands.judges import cache_root
         from s2tf.metrics.facepp import FacePlusPlus, keys_from_environment
 
-        out.mkdir(parents=True, exist_ok=True)
-        return FacePlusPlus(*keys_from_environment(), answers=out / "facepp.jsonl")
+        return FacePlusPlus(*keys_from_environment(), answers=cache_root() / "facepp.jsonl")
     if kind == "classifier" and path:
         from s2tf.metrics.attribute_classifier import AttributeClassifier
 

@@ -78,8 +78,12 @@ def cache_folder(data: JudgeData) -> Path:
     # The number of workers does not change the pictures.
     settings = [VERSION, {**asdict(data), "workers": 0}, asdict(JudgeTraining(seed=data.seed))]
     fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    root = Path(os.environ.get(CACHE_VARIABLE, Path.home() / ".cache" / "s2tf"))
-    return root / "judges" / fingerprint
+    return cache_root() / "judges" / fingerprint
+
+
+def cache_root() -> Path:
+    """What is kept for all runs: `S2TF_CACHE`, else ~/.cache/s2tf."""
+    return Path(os.environ.get(CACHE_VARIABLE, Path.home() / ".cache" / "s2tf"))
 
 
 def make_judges(data: JudgeData, folder: Path, console: "Console", training: "JudgeTraining | None" = None) -> "Judges":

@@ -78,12 +78,24 @@ def write_priors(experiment: Path, overrides: Sequence[str], out: Path, device: 
     parts = build_parts(compose(experiment, overrides), prior=PriorSettings)
     settings, data = parts.prior, parts.data
     encoder = FaceEncoder.from_pretrained(settings.face_encoder).to(device)
-    combinations = settings.combinations
-    wanted = [Wanted(faces or None, female) for faces, female in combinations]
-    priors = compute_face_priors(encoder, map(data.finish, data.once("train")), wanted, settings.seed, device)
-    folders = [out]
-    if len(combinations) > 1:
-        folders = [out / f"n{faces:05d}-female{female:.2f}" for faces, female in combinations]
-    for folder, prior in zip(folders, priors, strict=True):
-        prior.save_pretrained(folder)
-    return dict(zip(folders, priors, strict=True))
+    wanted = [Wanted(faces or None, female) for faces, female in settings.combinations]
+    missing: list[str] = []
+    priors = compute_face_priors(
+        encoder,
+        map(data.finish, data.once("train")),
+        wanted,
+        settings.seed,
+        device,
+        on_missing=lambda _, error: missing.append(str(error)),
+    )
+    folders = {one: out if len(wanted) == 1 else out / _name(one.n, one.balance) for one in priors}
+    for one, prior in priors.items():
+        prior.save_pretrained(folders[one])
+    if missing:
+        saved = f"{len(priors)} of {len(wanted)} priors are written, {out}; the others: " if priors else ""
+        raise ValueError(saved + "; ".join(missing))
+    return {folders[one]: prior for one, prior in priors.items()}
+
+
+def _name(faces: int | None, female: float) -> str:
+    return f"n{faces or 0:05d}-female{female:.2f}"

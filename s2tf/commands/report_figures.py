@@ -28,7 +28,7 @@ def prior_figure(name: str, priors: Path, decoder: Path | None, out: Path) -> di
     Raises:
         UserError: there are fewer than two priors, or no balanced one to compare with.
     """
-    found = _priors(priors)
+    found = _priors(priors, "n" if name == "figure10" else "balance")
     pairs = _successive(found) if name == "figure10" else _from_balanced(found, priors)
     rows = []
     for label, prior, other in pairs:
@@ -71,12 +71,17 @@ def weight_figure(run: Path, clips: int, out: Path) -> dict[str, Any]:
     return {"figure": "figure12", "rows": numbers}
 
 
-def _priors(folder: Path) -> "list[FacePrior]":
+def _priors(folder: Path, varied: str) -> "list[FacePrior]":
+    """The priors of a folder, which differ in the provenance `varied` alone."""
     from s2tf.models.face_prior import FacePrior
 
     found = [FacePrior.from_pretrained(path.parent) for path in sorted(folder.glob("*/config.json"))]
     if len(found) < 2:
         raise UserError(f"{folder}: {len(found)} priors, expected several: `s2tf prior` with a list of sizes or shares")
+    for name in ("n", "balance", "seed", "balanced"):
+        values = sorted({prior.provenance[name] for prior in found})
+        if name != varied and len(values) > 1:
+            raise UserError(f"{folder}: priors of different {name}: {values}, expected one, and different {varied}")
     return found
 
 

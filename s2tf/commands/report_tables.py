@@ -1,5 +1,7 @@
 """Finished runs as the paper's tables: found below a folder of runs, checked to be comparable, put side by side."""
 
+import functools
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,16 +12,19 @@ from s2tf.errors import UserError
 if TYPE_CHECKING:
     from s2tf.metrics.table import ReportTable, RunScores
 
-SEEDED = ("seed_everything", "seed", "folder", "shards", "weights")
-"""Keys of seeds, and of files that a seed's own earlier runs have left."""
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+SEEDS = ("seed_everything", "seed")
+KIND = "portraits"
+ABLATED = ("train_speech_encoder", "diffusion.injection", "diffusion.weighting.class_path")
+"""What tells the rows of the first stage's tables apart, below the stage's arguments."""
 
 
 def report_table(name: str, runs: Path) -> "ReportTable":
     """A table of the paper with the runs below `runs` in it.
 
     Raises:
-        UserError: there is no finished run of any row, runs of one row differ in more than their seed, or runs were
-            measured by different protocols; the message names them.
+        UserError: there is no finished run of any row, a run is not what its row says, runs of one row differ in more
+            than their seed or have the same, or runs were measured by different protocols; the message names them.
     """
     from s2tf.metrics.paper import TABLES
     from s2tf.metrics.table import build_table
@@ -37,26 +42,28 @@ def report_table(name: str, runs: Path) -> "ReportTable":
 
 
 def read_scores(path: Path) -> "RunScores":
-    """A `metrics.json`, with what the run's config says of it.
+    """A `metrics.json` of portraits, with what the run's config says of it.
 
     Raises:
-        UserError: the file is not one of `s2tf evaluate`.
+        UserError: the file is not one of `s2tf evaluate`, or not of portraits.
     """
     from s2tf.metrics.table import RunScores
 
     try:
         record = json.loads(path.read_text())
+        if record["kind"] != KIND:
+            raise UserError(f"{path}: numbers of {record['kind']}, expected those of {KIND}")
         measurements = record["measurements"]
         parts = {
             part: {name: one[key] for name, one in measurements.items() if one[key] is not None}
             for part, key in (("values", "value"), ("baselines", "baseline"), ("truths", "truth"))
         }
         gallery = measurements["R@1"]["protocol"]["gallery_size"]
-        reader = measurements.get("gender", {}).get("protocol", {}).get("reader", {}).get("network", "none")
+        reader = measurements.get("gender", measurements.get("age", {})).get("protocol", {}).get("reader", "nothing")
         return RunScores(
             experiment=record["experiment"],
             folder=str(path.parent),
-            seed=_config(path.parent).get("seed_everything"),
+            seed=run_config(path.parent)["seed_everything"],
             protocol={**record["protocol"], "gallery": gallery, "gender and age by": reader},
             random_weights=tuple(record["random_weights"]),
             **parts,
@@ -65,21 +72,71 @@ def read_scores(path: Path) -> "RunScores":
         raise UserError(f"{path}: not written by `s2tf evaluate`: {error!r}") from error
 
 
+def run_config(folder: str | Path) -> dict[str, Any]:
+    """The resolved config of a run.
+
+    Raises:
+        UserError: the folder has none.
+    """
+    import yaml
+
+    from s2tf.runs import CONFIG_FILE
+
+    path = Path(folder) / CONFIG_FILE
+    if not path.is_file():
+        raise UserError(f"{path} is missing: expected the run's folder")
+    return yaml.safe_load(path.read_text())
+
+
 def _of_row(label: str, experiments: Sequence[str], runs: Path) -> "list[RunScores]":
     """The runs of a row, each config once: one experiment may have several names."""
     found: dict[str, RunScores] = {}
     for experiment in experiments:
         for path in sorted((runs / experiment).glob("*/metrics.json")):
+            _check_ablation(label, experiment, path.parent)
             # The folder's name is the hash of the config.
             found.setdefault(path.parent.name, read_scores(path))
-    ordered = list(found.values())
-    for one in ordered[1:]:
-        if differences := _differences(_bare(_config(ordered[0].folder)), _bare(_config(one.folder))):
+    ordered = sorted(found.values(), key=lambda one: one.seed)
+    for one, other in itertools.pairwise(ordered):
+        if one.seed == other.seed:
             raise UserError(
-                f"row {label!r}: {ordered[0].folder} and {one.folder} differ in more than their seed: "
+                f"row {label!r}: {one.folder} and {other.folder} both have the seed {one.seed}: one of them has "
+                "other settings, or other runs before it; keep them in different folders of runs"
+            )
+        if differences := _differences(_bare(run_config(one.folder)), _bare(run_config(other.folder))):
+            raise UserError(
+                f"row {label!r}: {one.folder} and {other.folder} differ in more than their seed: "
                 f"{'; '.join(differences[:3])}: keep them in different folders of runs"
             )
     return ordered
+
+
+def _check_ablation(label: str, experiment: str, run: Path) -> None:
+    """Refuse a run whose overrides have made it another row than its experiment's."""
+    wanted, found = _ablated(_expected(experiment)), _ablated(run_config(run))
+    if differences := _differences(wanted, found):
+        raise UserError(f"{run} is no run of row {label!r}: {'; '.join(differences)} (the row's, and the run's)")
+
+
+@functools.cache
+def _expected(experiment: str) -> dict[str, Any]:
+    """The experiment of a run's name, such as table3-both, as its file says."""
+    from s2tf.config import compose
+
+    folder, _, name = experiment.rpartition("-")
+    path = EXPERIMENTS / "ablations" / folder / f"{name}.yaml" if folder else EXPERIMENTS / f"{name}.yaml"
+    return compose(path, missing="random")
+
+
+def _ablated(config: Mapping[str, Any]) -> dict[str, Any]:
+    stage = config["model"]["init_args"]
+    diffusion = stage["diffusion"]["init_args"]
+    values = (
+        stage.get("train_speech_encoder", False),
+        diffusion.get("injection"),
+        diffusion["weighting"]["class_path"],
+    )
+    return dict(zip(ABLATED, values, strict=True))
 
 
 def _check_protocols(scores: "Sequence[RunScores]") -> None:
@@ -92,23 +149,28 @@ def _check_protocols(scores: "Sequence[RunScores]") -> None:
             )
 
 
-def _config(folder: str | Path) -> dict[str, Any]:
-    import yaml
-
-    from s2tf.runs import CONFIG_FILE
-
-    path = Path(folder) / CONFIG_FILE
-    if not path.is_file():
-        raise UserError(f"{path} is missing: expected the run's folder")
-    return yaml.safe_load(path.read_text())
-
-
 def _bare(tree: Any) -> Any:
-    """A config without seeds, and without the files that follow from a seed."""
+    """A config without seeds; in the place of a folder of networks, what made them."""
     if isinstance(tree, Mapping):
-        left = {key: value for key, value in tree.items() if key not in SEEDED}
-        return {key: _bare(value) for key, value in left.items()}
+        return {
+            key: _made_by(Path(value)) if key == "folder" and isinstance(value, str) else _bare(value)
+            for key, value in tree.items()
+            if key not in SEEDS
+        }
     return [_bare(one) for one in tree] if isinstance(tree, list) else tree
+
+
+def _made_by(folder: Path) -> Any:
+    """The bare config of the run that a network is of, or a prior's provenance; the path where neither is there."""
+    from s2tf.nn.network import CONFIG_FILE
+    from s2tf.runs import CONFIG_FILE as RUN_FILE
+
+    run = next((parent for parent in folder.parents if (parent / RUN_FILE).is_file()), None)
+    if run is not None:
+        return {"run of": run.parent.name, **_bare(run_config(run))}
+    if (folder / CONFIG_FILE).is_file():
+        return _bare(json.loads((folder / CONFIG_FILE).read_text()))
+    return str(folder)
 
 
 def _differences(one: Any, other: Any, path: str = "") -> list[str]:
@@ -128,13 +190,14 @@ def _with_flops(score: "RunScores") -> "RunScores":
     from dataclasses import replace
 
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    from s2tf.nn.network import load_network
+    from s2tf.metrics.flops import count_flops
+    from s2tf.nn.network import CONFIG_FILE, build_network
 
-    diffusion: Any = load_network(str(Path(score.folder) / "networks" / "portrait_diffusion"))
-    z_p = diffusion.prior.get_buffer("z_p")
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        diffusion.weighting.beta(torch.zeros(1, len(z_p)), z_p)
-    return replace(score, values={**score.values, "": float(counter.get_total_flops())})
+    path = Path(score.folder) / "networks" / "portrait_diffusion" / CONFIG_FILE
+    arguments = json.loads(path.read_text())["init_args"]
+    with torch.device("meta"):
+        weighting: Any = build_network(arguments["weighting"], str(path)).eval()
+        dim = arguments["prior"]["init_args"]["dim"]
+        flops = count_flops(lambda: weighting.beta(torch.zeros(1, dim), torch.zeros(dim)))
+    return replace(score, values={**score.values, "": float(flops)})

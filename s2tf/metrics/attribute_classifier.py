@@ -1,7 +1,7 @@
 """Gender and age by image classifiers of transformers, from local folders: what stands in for a paid service."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,23 @@ GENDER_WORDS = {"female": FEMALE, "woman": FEMALE, "f": FEMALE, "male": MALE, "m
 OPEN_END = 10.0
 """Years that an age class without an upper end is taken to span."""
 BATCH = 32
+OLDEST = 120.0
+AGE_FORMS: dict[str, Callable[..., float]] = {
+    r"(\d+)": lambda age: age,
+    r"(\d+)\s*[-–_]\s*(\d+)": lambda first, last: (first + last + 1) / 2,
+    r"(?:(?:more than|over|above|>)\s*)(\d+)": lambda first: first + OPEN_END / 2,
+    r"(\d+)\s*(?:\+|and older|and over)": lambda first: first + OPEN_END / 2,
+    r"(?:(?:less than|under|below|<)\s*)(\d+)": lambda last: last / 2,
+}
+"""How age classes are written, and what the middle of each is."""
 
 
 class AttributeClassifier:
     """An `AttributeReader` over one or two classifiers; each tells by its labels what it reads.
 
-    Labels such as `male` are of gender. Labels such as `20-29`, `more than 70` or `35` are of age, which is then the
-    mean of the classes' middles under the probabilities. The classifiers look at the whole picture and always answer.
+    Labels such as `male` are of gender. Labels such as `20-29`, `more than 70`, `under 18` or `35` are of age, which is
+    then the mean of the classes' middles under the probabilities. The classifiers look at the whole picture, and always
+    answer.
 
     Args:
         folders: Of `transformers` image classifiers, with their image processor.
@@ -94,10 +104,9 @@ def label_values(labels: Sequence[str]) -> tuple[str, list[float]]:
 
 
 def _age(label: str) -> float | None:
-    numbers = [float(number) for number in re.findall(r"\d+", label)]
-    if len(numbers) == 2 and numbers[0] <= numbers[1]:
-        return (numbers[0] + numbers[1] + 1) / 2
-    if len(numbers) == 1:
-        open_ended = re.search(r"more|over|above|older|\+", label)
-        return numbers[0] + (OPEN_END / 2 if open_ended else 0.0)
+    """The middle of an age class, or None where the label is not one."""
+    for form, middle in AGE_FORMS.items():
+        if found := re.fullmatch(form, label):
+            numbers = [float(number) for number in found.groups()]
+            return middle(*numbers) if max(numbers) <= OLDEST and numbers == sorted(numbers) else None
     return None

@@ -23,6 +23,11 @@ class Attributes:
     age: float = float("nan")
     """Years; NaN where unknown."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether both are known."""
+        return self.gender != UNKNOWN and self.age == self.age
+
 
 class AttributeReader(Protocol):
     """Reads gender and age off pictures."""

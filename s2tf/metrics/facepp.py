@@ -20,7 +20,7 @@ import requests
 from PIL import Image
 
 from s2tf.errors import UserError
-from s2tf.metrics.attributes import FEMALE, MALE, Attributes
+from s2tf.metrics.attributes import FEMALE, MALE, UNKNOWN, Attributes
 
 URL = "https://api-us.faceplusplus.com/facepp/v3/detect"
 KEY, SECRET, URL_VARIABLE = "FACEPP_API_KEY", "FACEPP_API_SECRET", "FACEPP_URL"
@@ -89,6 +89,7 @@ class FacePlusPlus:
         if digest not in self.answers:
             self.answers[digest] = self._ask(content)
             if self.answers_file is not None:
+                self.answers_file.parent.mkdir(parents=True, exist_ok=True)
                 with open(self.answers_file, "a") as file:
                     # The line end comes first: the line before may be half of one.
                     file.write("\n" + json.dumps({"picture": digest, "faces": self.answers[digest]}))
@@ -135,7 +136,7 @@ def _largest(faces: list[dict[str, Any]]) -> Attributes | None:
     face = max(known, key=lambda one: one["face_rectangle"]["width"] * one["face_rectangle"]["height"])
     values = face["attributes"]
     # The service has written MALE as well as Male.
-    return Attributes(GENDERS[str(values["gender"]["value"]).capitalize()], float(values["age"]["value"]))
+    return Attributes(GENDERS.get(str(values["gender"]["value"]).capitalize(), UNKNOWN), float(values["age"]["value"]))
 
 
 def _read(path: Path | None) -> dict[str, list[dict[str, Any]]]:

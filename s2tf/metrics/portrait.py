@@ -12,10 +12,10 @@ from torchmetrics import Metric
 def feature_distances(generated: Tensor, true: Tensor) -> dict[str, Tensor]:
     """How far feature vectors are from each other, row by row.
 
-    The paper's `cos` falls with better results and lies between 9.9 and 84: it can only be an angle in degrees, and its
-    row of Speech2Face agrees with the degrees that Speech2Face itself reports. Of its `L1` and `L2` the features' scale
-    is not known; they are not of unit length, whose L2 cannot exceed 2. So both are given, under their own names, and
-    only the angle may stand beside the paper's number.
+    The paper's `cos` falls with better results, from 82.5 to 9.9: it can only be an angle in degrees, and its row of
+    Speech2Face agrees with the degrees that Speech2Face itself reports. Of its `L1` and `L2` the features' scale is not
+    known; they are not of unit length, whose L2 cannot exceed 2. So both are given, under their own names, and only the
+    angle may stand beside the paper's number.
 
     Args:
         generated: Features (B, D) of the generated portraits.
@@ -94,7 +94,7 @@ class SeedVariation(Metric):
 
     `diversity` is the mean, over speeches, of the trace of the covariance of unit features over seeds (0: every seed
     gives the same face). `consistency` is the mean cosine similarity of two portraits of one speech, and
-    `between_speakers` that of two portraits of different speeches with the same seed: a generator that listens has the
+    `between_speakers` that of two portraits of different speeches: a generator that listens has the
     first far above the second.
     """
 

@@ -26,13 +26,16 @@ class PortraitReadings:
     """What the data set says of the speaker."""
     true: list[Tensor] = field(default_factory=list)
     """Features (D,) of the true frame."""
-    other: list[Tensor] = field(default_factory=list)
-    """Features of another frame of the clip: the ground-truth row."""
+    other: list[Tensor | None] = field(default_factory=list)
+    """Features of another frame of the clip, for the ground-truth row; None where there was no other."""
     generated: list[Tensor] = field(default_factory=list)
     """Features of the portrait."""
     read: list[Attributes | None] = field(default_factory=list)
     """Gender and age read off the portrait; empty where nothing reads them."""
     read_true: list[Attributes | None] = field(default_factory=list)
+    """Read off the true frame where the data set does not say both."""
+    read_other: list[Attributes | None] = field(default_factory=list)
+    """Read off another frame of the clip, for the ground-truth row."""
     varied: list[Tensor] = field(default_factory=list)
     """Features (N, D) of portraits of one speech with N seeds, for some of the clips."""
 
@@ -65,26 +68,29 @@ def _distances(
     readings: PortraitReadings, mean_face: Tensor, network: str, protocol: Mapping[str, Any]
 ) -> list[Measurement]:
     true = torch.stack(readings.true)
+    two = _with_other(readings)
+    other = torch.stack([features for features in readings.other if features is not None]) if two else true[:0]
     rows = {
-        "value": torch.stack(readings.generated),
-        "baseline": mean_face.expand_as(true),
-        "truth": torch.stack(readings.other),
+        "value": (torch.stack(readings.generated), true),
+        "baseline": (mean_face.expand_as(true), true),
+        "truth": (other, true[two]),
     }
-    found = {}
-    for name, features in rows.items():
+    found: dict[str, dict[str, float]] = {}
+    for name, (features, wanted) in rows.items():
         metric = FeatureDistance(network)
-        metric.update(features, true)
-        found[name] = {key: float(value) for key, value in metric.compute().items()}
+        if len(features):
+            metric.update(features, wanted)
+            found[name] = {key: float(value) for key, value in metric.compute().items()}
     return [
         Measurement(
             name=name,
             value=found["value"][name],
             baseline=found["baseline"][name],
             baseline_name="mean face",
-            truth=found["truth"][name],
+            truth=found["truth"][name] if two else None,
             higher_is_better=name == "cosine_similarity",
             protocol=protocol,
-            counts={"portraits": len(true)},
+            counts={"portraits": len(true), "with another frame": len(two)},
         )
         for name in FeatureDistance.NAMES
     ]
@@ -93,19 +99,24 @@ def _distances(
 def _retrieval(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[Measurement]:
     """Portraits (and other true frames) search the speakers' true frames; a speaker's clips share one row."""
     gallery, identities = identity_gallery(torch.stack(readings.true), readings.identities)
+    two = _with_other(readings)
+    ranks = [rank for rank in RANKS if rank <= len(gallery)]
     recalls = {}
-    for name, queries in (("value", readings.generated), ("truth", readings.other)):
-        metric = RecallAtK([rank for rank in RANKS if rank <= len(gallery)])
+    other = [features for features in readings.other if features is not None]
+    # The portraits come last: the protocol is theirs.
+    for name, queries, wanted in (("truth", other, identities[two]), ("value", readings.generated, identities)):
+        metric = RecallAtK(ranks)
         metric.add_gallery(gallery, torch.arange(len(gallery)))
-        metric.update(torch.stack(queries), identities)
-        recalls[name] = metric.compute()
+        if queries:
+            metric.update(torch.stack(queries), wanted)
+            recalls[name] = metric.compute()
     return [
         Measurement(
             name=name,
             value=recalls["value"][name].item(),
             baseline=chance,
             baseline_name="chance",
-            truth=recalls["truth"][name].item(),
+            truth=recalls["truth"][name].item() if two else None,
             protocol={**protocol, **metric.protocol},
             counts={"portraits": len(readings.keys)},
         )
@@ -120,7 +131,8 @@ def _attributes(
     truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_true, strict=True)]
     portraits, frames = IdentityPreservation(reader), IdentityPreservation(reader)
     portraits.update(readings.read, truth)
-    frames.update(readings.read_true, truth)
+    two = _with_other(readings)
+    frames.update([readings.read_other[index] for index in two], [truth[index] for index in two])
     found, best = portraits.compute(), frames.compute()
     genders = [one.gender for one in truth if one.gender != UNKNOWN]
     ages = [one.age for one in truth if one.age == one.age]
@@ -147,6 +159,11 @@ def _attributes(
         for name in ("gender", "age")
         if portraits.last[f"{name}_known"]
     ]
+
+
+def _with_other(readings: PortraitReadings) -> list[int]:
+    """The clips of which there was another frame."""
+    return [index for index, features in enumerate(readings.other) if features is not None]
 
 
 def _known(label: Attributes, read: Attributes | None) -> Attributes:

@@ -96,7 +96,8 @@ def compute_face_prior(
     device: torch.device | str = "cpu",
 ) -> FacePrior:
     """One prior of N faces; see `compute_face_priors`."""
-    return compute_face_priors(encoder, batches, [Wanted(n, balance)], seed, device)[0]
+    wanted = Wanted(n, balance)
+    return compute_face_priors(encoder, batches, [wanted], seed, device)[wanted]
 
 
 def compute_face_priors(
@@ -105,7 +106,8 @@ def compute_face_priors(
     wanted: Sequence[Wanted],
     seed: int = 0,
     device: torch.device | str = "cpu",
-) -> list[FacePrior]:
+    on_missing: Callable[[Wanted, ValueError], None] | None = None,
+) -> "dict[Wanted, FacePrior]":
     """Average the latents of faces, for several N and shares of women at once.
 
     Each sample's key and the seed give it a fixed draw, and the faces with the smallest draws of each gender are taken.
@@ -119,18 +121,29 @@ def compute_face_priors(
     Args:
         encoder: the face encoder, portraits (B, 3, H, W) to latents (B, d), in evaluation mode.
         batches: rows of `key` (list of str), `portrait` (B, 3, H, W) and `gender` (B,): 0 female, 1 male, -1 unknown.
-        wanted: the priors asked for.
+        wanted: the priors asked for, at least one.
         seed: of the choice.
         device: where the encoder is.
+        on_missing: called with what too few faces are there for, and why; None raises it.
 
     Returns:
-        The priors in the order asked for, each with z_p, the latents' scale and its provenance.
+        The priors that there are faces for, each with z_p, the latents' scale and its provenance.
 
     Raises:
         ValueError: there are too few faces; the message gives the numbers.
     """
+    if not wanted:
+        raise ValueError("no prior is asked for: expected at least one number of faces and one share of women")
     choices = _choose(encoder, batches, _quotas(wanted), seed, device)
-    return [_prior(choices, one, seed) for one in wanted]
+    priors = {}
+    for one in wanted:
+        try:
+            priors[one] = _prior(choices, one, seed)
+        except ValueError as error:
+            if on_missing is None:
+                raise
+            on_missing(one, error)
+    return priors
 
 
 def _prior(choices: Mapping[int, _Choice], wanted: Wanted, seed: int) -> FacePrior:
@@ -199,9 +212,16 @@ def _taken(available: Mapping[int, int], n: int | None, balance: float) -> dict[
         n = _largest(female, male, balance)
     wanted = {FEMALE: round(n * balance), MALE: n - round(n * balance)}
     if female < wanted[FEMALE] or male < wanted[MALE] or n < 2:
+        # Of a gender that is not lacking no more were counted than are needed.
+        has = {FEMALE: female, MALE: male}
+        lacking = [
+            f"{wanted[one]} {NAMES[one]} faces, but the data set has {has[one]}"
+            for one in wanted
+            if has[one] < wanted[one]
+        ]
         raise ValueError(
-            f"the prior of n = {n} faces at balance = {balance} needs {wanted[FEMALE]} female and {wanted[MALE]} male "
-            f"faces, but the data set has {female} and {male}: lower n or change balance"
+            f"the prior of n = {n} faces at balance = {balance} needs {' and '.join(lacking) or 'two faces'}: "
+            "lower n or change balance"
         )
     return {**wanted, UNKNOWN: 0}
 

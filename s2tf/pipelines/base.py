@@ -56,7 +56,7 @@ class Pipeline:
         return tuple(
             name
             for name, network in self.components.items()
-            if name in self._declared_random or _holds_random_part(network)
+            if name in self._declared_random or holds_random_part(network)
         )
 
     @property
@@ -209,7 +209,8 @@ def _load_component(folder: Path, name: str, kind: type[Network]) -> Network:
     return kind.from_pretrained(folder / name)
 
 
-def _holds_random_part(network: Network) -> bool:
+def holds_random_part(network: Network) -> bool:
+    """Whether the weights of a network, or of a part of it, were never trained."""
     return any(getattr(module, "is_random", False) for module in network.modules())
 
 

@@ -156,12 +156,14 @@ class PortraitPipeline(Pipeline):
         defaults = self.portrait_settings
         z_s = self.embed_speech(waveforms)
         diffusion = self.portrait_diffusion
-        noise = torch.cat([torch.randn((1, *diffusion.latent_shape), generator=generator_of(seed)) for seed in seeds])
+        generators = [generator_of(seed) for seed in seeds]
+        shape = (1, *diffusion.latent_shape)
+        noise = [torch.randn(shape, generator=one, device=one.device).to(z_s) for one in generators]
         latents = diffusion.sample(
             z_s,
             steps=defaults.steps if steps is None else steps,
             kind=defaults.sampler if sampler is None else sampler,
-            noise=noise,
+            noise=torch.cat(noise),
             guidance=defaults.guidance if guidance is None else guidance,
             temperature=defaults.temperature if temperature is None else temperature,
         )

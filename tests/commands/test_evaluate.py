@@ -2,8 +2,8 @@
 
 import csv
 import json
-import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,9 @@ import yaml
 from PIL import Image
 from tiny_shards import tiny_shards
 
+from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
+from s2tf.commands.evaluate_alignment import _other_hair, _other_shape
 from s2tf.nn.network import load_network
 from s2tf.runs import fit
 
@@ -87,7 +89,7 @@ def test_portraits_are_measured_and_do_not_depend_on_the_batch(study, tmp_path, 
 
 
 @pytest.mark.slow
-def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_path):
+def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_path, capsys):
     run = run_folders(study, "conre")[0]
     assert main(["evaluate", "--run", str(run), "--out", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "metrics.json").read_text())
@@ -98,6 +100,21 @@ def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_pat
     assert against == people * (people - 1)
     assert pairs["choice against another voice-linked shape"]["choices"] == people
     assert pairs["choice against another hair colour"]["choices"] == people
+    for arguments, message in ((["--clips", "0"], "--clips 0"), (["--faces", "judges"], "leave out --faces")):
+        assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_face_is_changed_to_that_of_another_person_though_clips_share_one():
+    speakers = [make_speaker(0, index) for index in (0, 0, 1, 1, 2, 2, 3, 3)]
+    for speaker in speakers:
+        shape, hair = _other_shape(speaker, speakers), _other_hair(speaker, speakers)
+        assert shape.gender == speaker.gender
+        assert shape.face.jaw_width != speaker.face.jaw_width
+        assert shape.face.eye_spacing == speaker.face.eye_spacing
+        assert hair.appearance.hair != speaker.appearance.hair
+        assert replace(hair.appearance, hair=speaker.appearance.hair) == speaker.appearance
+    assert _other_shape(speakers[0], speakers[:2]) is None
 
 
 @pytest.mark.slow
@@ -145,10 +162,22 @@ def test_runs_that_cannot_stand_beside_each_other_are_refused(study, tmp_path, c
     assert "temperature: 1.0 and 0.5" in capsys.readouterr().err
     config = tmp_path / "runs" / "table3-both" / other.name / "config.yaml"
     tree = yaml.safe_load(config.read_text())
-    tree["trainer"]["max_steps"] = 7
-    config.write_text(yaml.safe_dump(tree))
-    assert main(arguments) == 2
-    assert "trainer.max_steps: 2 and 7" in capsys.readouterr().err
+    stage = tree["model"]["init_args"]
+    networks = Path(stage["face_encoder"]["init_args"]["folder"]).parent
+    elsewhere = tmp_path / "conre" / "1234"
+    shutil.copytree(networks, elsewhere / "networks")
+    before = yaml.safe_load((networks.parent / "config.yaml").read_text())
+    (elsewhere / "config.yaml").write_text(yaml.safe_dump({**before, "trainer": {**before["trainer"], "max_steps": 9}}))
+    moved = {**stage, "face_encoder": {"init_args": {"folder": str(elsewhere / "networks" / "face_encoder")}}}
+    for changed, message in (
+        ({**tree, "trainer": {**tree["trainer"], "max_steps": 7}}, "trainer.max_steps: 2 and 7"),
+        ({**tree, "seed_everything": 0}, "both have the seed 0"),
+        ({**tree, "model": {**tree["model"], "init_args": moved}}, "max_steps: 2 and 9"),
+        ({**tree, "model": {"init_args": {**stage, "train_speech_encoder": True}}}, "no run of row '+ ConRe + SAW'"),
+    ):
+        config.write_text(yaml.safe_dump(changed))
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
     assert main(["report", "table4", "--runs", str(tmp_path / "nothing")]) == 2
     assert "table4-beta0" in capsys.readouterr().err
 
@@ -165,7 +194,7 @@ def test_what_cannot_be_evaluated_is_refused_by_name(study, tmp_path, capsys):
         assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
         assert message in capsys.readouterr().err
     assert main(["evaluate", "--run", str(tmp_path), "--faces", "judges"]) == 2
-    assert re.search("no finished run of portrait_diffusion", capsys.readouterr().err)
+    assert "no finished run of speech_encoder" in capsys.readouterr().err
 
 
 def key_of(picture):
@@ -202,8 +231,18 @@ def test_priors_of_many_sizes_and_shares_become_figures(study, tmp_path, capsys)
     assert [row["prior"] for row in rows] == ["100:0", "50:50", "0:100"]
     assert float(rows[1]["l1"]) == 0.0
     assert float(rows[0]["l1"]) > 0
-    assert main(["report", "figure11", "--priors", str(tmp_path / "priors-figure10" / "none"), "--out", "x"]) == 2
+    out = ["--out", str(tmp_path / "out")]
+    assert main(["report", "figure11", "--priors", str(tmp_path / "priors-figure10" / "none"), *out]) == 2
     assert "0 priors" in capsys.readouterr().err
+    assert main(["report", "figure11", "--priors", str(tmp_path / "priors-figure10"), *out]) == 2
+    assert "priors of different n: [2, 4]" in capsys.readouterr().err
+    # Of two men and two women, four women cannot be taken: what can is written.
+    more = ["prior", experiment("ablations/figure11/genders"), *given, shares, "prior.faces=4"]
+    assert main([*more, "--out", str(tmp_path / "some")]) == 2
+    message = capsys.readouterr().err
+    assert "1 of 3 priors are written" in message
+    assert "needs 4 female faces, but the data set has 2" in message
+    assert (tmp_path / "some" / "n00004-female0.50" / "config.json").is_file()
 
 
 @pytest.mark.slow

@@ -150,6 +150,11 @@ def test_facepp_is_paid_for_a_picture_once(service, tmp_path):
     assert len(service.requests) == 2
 
 
+def test_a_gender_that_the_service_has_not_named_before_is_unknown(service):
+    service.answers = [faces(face(FACE, "Other", 30))]
+    assert FacePlusPlus("key", "secret", service.url).read(picture()) == [Attributes(UNKNOWN, 30.0)]
+
+
 def test_facepp_needs_its_keys(monkeypatch):
     monkeypatch.setenv("FACEPP_API_KEY", "key")
     monkeypatch.delenv("FACEPP_API_SECRET", raising=False)
@@ -164,13 +169,26 @@ def test_facepp_needs_its_keys(monkeypatch):
         (["man", "woman"], "gender", [1, 0]),
         (["0-2", "20-29", "more than 70"], "age", [1.5, 25, 75]),
         (["18", "60+"], "age", [18, 65]),
+        (["under 18", "18–29", "30 and older"], "age", [9, 24, 35]),
     ],
 )
 def test_a_classifiers_labels_tell_what_it_reads(labels, kind, values):
     assert label_values(labels) == (kind, values)
 
 
-@pytest.mark.parametrize("labels", [["cat", "dog"], ["male", "male"], ["20-29", "old"], ["30-20", "10"]])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["cat", "dog"],
+        ["male", "male"],
+        ["20-29", "old"],
+        ["30-20", "10"],
+        ["LABEL_0", "LABEL_1"],
+        ["n01440764", "n01443537"],
+        ["1440764", "1443537"],
+        ["male 20-29", "female 20-29"],
+    ],
+)
 def test_other_labels_are_refused(labels):
     with pytest.raises(ValueError, match=labels[0]):
         label_values(labels)

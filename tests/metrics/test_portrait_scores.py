@@ -26,7 +26,8 @@ def readings():
         other=[eye[0], eye[0], eye[1]],
         generated=[eye[0], eye[1], eye[1]],
         read=[Attributes(FEMALE, 35), None, Attributes(MALE, 50)],
-        read_true=[Attributes(FEMALE, 31), Attributes(MALE, 90), Attributes(MALE, 45)],
+        read_true=[None, None, Attributes(MALE, 45)],
+        read_other=[Attributes(FEMALE, 31), Attributes(MALE, 90), Attributes(MALE, 99)],
         varied=[torch.stack([eye[0], eye[0]]), torch.stack([eye[1], eye[2]])],
     )
 
@@ -43,8 +44,22 @@ def test_portraits_are_scored_beside_mean_face_chance_and_another_true_frame():
     gender, age = scores["gender"], scores["age"]
     assert (gender.value, gender.baseline, gender.truth) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
     assert gender.counts == {"known": 3, "labelled by the data set": 2, "no face found": 1}
-    assert (age.value, age.truth) == pytest.approx((2 / 3, 2 / 3))
+    # The other frame is not the one that the truth was read off.
+    assert (age.value, age.truth) == pytest.approx((2 / 3, 1 / 3))
     assert scores["diversity"].value == pytest.approx(0.5)
+
+
+def test_clips_of_one_frame_have_no_ground_truth_row():
+    one = readings()
+    one.other = [None, one.other[1], None]
+    scores = {score.name: score for score in portrait_scores(one, torch.ones(1, 3), FACES, {}, {"seed": 0})}
+    assert scores["cosine_degrees"].counts["with another frame"] == 1
+    assert (scores["R@1"].truth, scores["gender"].truth) == (1.0, 0.0)
+    assert scores["R@1"].protocol["queries"] == 3
+    one.other = [None, None, None]
+    scores = {score.name: score for score in portrait_scores(one, torch.ones(1, 3), FACES, None, {"seed": 0})}
+    assert scores["cosine_degrees"].truth is None
+    assert scores["R@1"].truth is None
 
 
 def test_what_nothing_reads_is_absent():

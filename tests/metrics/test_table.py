@@ -28,7 +28,7 @@ def test_runs_are_averaged_in_the_papers_unit_beside_its_numbers(report):
     assert (cell.mean, cell.deviation, cell.runs) == (2.0, 1.0, 3)
     assert lines["new", "ours"][1].text(1) == "75.0"
     assert lines["new", "paper"][1].mean == 60.0
-    assert lines["", "mean face, chance"][1] is None
+    assert lines["", "without the speech"][1] is None
     assert lines["", "another true frame"][1].mean == 100.0
 
 

@@ -65,12 +65,27 @@ def test_several_priors_of_one_pass_are_those_of_their_own():
     faces = _faces([0, 1, 1] * 20)
     wanted = [Wanted(4), Wanted(20, 0.25), Wanted(8, 1.0), Wanted(12, 0.0)]
     together = compute_face_priors(_encode, _batches(faces, 7), wanted, seed=2)
-    for one, prior in zip(wanted, together, strict=True):
+    assert list(together) == wanted
+    for one, prior in together.items():
         alone = compute_face_prior(_encode, _batches(faces, 60), one.n, one.balance, seed=2)
         assert torch.equal(prior.z_p, alone.z_p)
         assert torch.equal(prior.scale, alone.scale)
         assert prior.provenance == alone.provenance
-    assert compute_face_priors(_encode, _batches(faces, 7), [Wanted(None), Wanted(4)])[0].provenance["n"] == 41
+    most = compute_face_priors(_encode, _batches(faces, 7), [Wanted(None), Wanted(4)])[Wanted(None)]
+    assert most.provenance["n"] == 41
+
+
+def test_priors_that_there_are_faces_for_are_made_though_others_cannot_be():
+    missing = []
+    wanted = [Wanted(40, 1.0), Wanted(8)]
+    priors = compute_face_priors(
+        _encode, _batches(_faces([0, 1] * 10), 6), wanted, on_missing=lambda one, error: missing.append((one, error))
+    )
+    assert list(priors) == [Wanted(8)]
+    assert missing[0][0] == Wanted(40, 1.0)
+    assert "needs 40 female faces, but the data set has 10" in str(missing[0][1])
+    with pytest.raises(ValueError, match="no prior is asked for"):
+        compute_face_priors(_encode, _batches(_faces([0, 1]), 2), [])
 
 
 @pytest.mark.parametrize(("n", "balance"), [(1, 0.5), (10, 1.5)])
@@ -98,7 +113,7 @@ def test_few_faces_are_encoded_beyond_those_taken():
 
 
 def test_too_few_faces_of_a_gender_are_an_error_with_the_numbers():
-    with pytest.raises(ValueError, match="10 female and 10 male faces, but the data set has 3 and 10"):
+    with pytest.raises(ValueError, match="needs 10 female faces, but the data set has 3: lower n"):
         compute_face_prior(_encode, _batches(_faces([0] * 3 + [1] * 20), 8), 20)
     with pytest.raises(ValueError, match="needs 9 faces, but the data set has 4, none of known gender"):
         compute_face_prior(_encode, _batches(_faces([-1] * 4), 8), 9)

@@ -1,0 +1,23 @@
+"""Floating-point operations of a computation, counted by torch while it runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_flops(compute: Callable[[], Any]) -> int:
+    """The FLOPs of products, convolutions and attention in `compute()`; two for each multiplication and addition.
+
+    Runs without gradients, on any device, `meta` among them. Attention layers take their plain path meanwhile: torch
+    does not count what their fused one does.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            compute()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    return int(counter.get_total_flops())
