@@ -13,6 +13,13 @@ from s2tf.errors import UserError
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
 from s2tf.models.face_prior import FacePrior
+from s2tf.models.flow_generator import FlowGenerator
+from s2tf.models.hd_decoder import RGBDecoder
+from s2tf.models.image_encoder import ImageEncoder
+from s2tf.models.lip_refiner import LipGuider, LipRefiner
+from s2tf.models.motion_autoencoder import MotionAutoencoder
+from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
+from s2tf.models.mouth_reader import MouthReader
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.runs import build, fit
 
@@ -22,7 +29,7 @@ OVERLAYS = ("debug", "small", "chains")
 YAMLS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if path.parent.name not in OVERLAYS]
 PRIORS = [path for path in YAMLS if path.stem == "prior" or path.parent.name in ("figure10", "figure11")]
 FILES = [path for path in YAMLS if path.name not in SHARED and path not in PRIORS]
-ROWS = [path for path in FILES if path.parent.parent.name == "ablations"]
+ROWS = [path for path in FILES if path.parent.parent.name == "ablations" and path.parent.name != "table10"]
 SPEECH_WEIGHTS = "model.init_args.speech_features.init_args.weights"
 DEMO = ("conre", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
 
@@ -66,13 +73,37 @@ def experiment(request, tmp_path_factory):
         FaceEncoder(dim, width=1 / 64, hidden=8, pooled=1).save_pretrained(folder / "face_encoder")
         FaceDecoder(dim, width=1 / 64).save_pretrained(folder / "face_decoder")
         FacePrior(dim).save_pretrained(folder / "prior")
-    known = {"conre": str(folder), "prior": str(folder / "prior")}
+    if "vars.motion_autoencoder=random" in overrides:
+        motion_autoencoder().save_pretrained(folder / "motion")
+    if "vars.lia=random" in overrides:
+        for name, part in motion_autoencoder().named_children():
+            part.save_pretrained(folder / "lia" / name)
+    known = {
+        "conre": str(folder),
+        "prior": str(folder / "prior"),
+        "motion_autoencoder": str(folder / "motion"),
+        "lia": str(folder / "lia"),
+    }
     if f"{SPEECH_WEIGHTS}=random" in overrides and "Hubert" in path.read_text():
         # As wide as HuBERT-large, and shallow.
         shape = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 1, "intermediate_size": 8}
         HubertModel(HubertConfig(**shape)).save_pretrained(folder / "hubert")
         known[SPEECH_WEIGHTS] = str(folder / "hubert")
     return path, completed(path, known)
+
+
+def motion_autoencoder() -> MotionAutoencoder:
+    """Of 256 px and narrow."""
+    narrow = {"channel_base": 256, "channel_max": 8}
+    return MotionAutoencoder(
+        ImageEncoder(256, 8, **narrow),
+        IdentityEncoder(8, 1),
+        MotionEncoder(8, 4, 2),
+        FlowGenerator(256, 8, 4, **narrow),
+        RGBDecoder(256, **narrow),
+        MouthReader(8, 4, 8),
+        LipRefiner(LipGuider(256, 8, 16, 4, 8), **narrow, hidden=8),
+    )
 
 
 @pytest.mark.slow

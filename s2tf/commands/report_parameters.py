@@ -32,6 +32,7 @@ def count_parameters(scfp: Path | None = None) -> dict[str, dict[str, int]]:
         "stage_two": {
             "speech_features": {**motion["speech_features"], "init_args": hubert},
             "motion_autoencoder": _model("motion_autoencoder")["autoencoder"],
+            "codebook": _model("codebook")["autoencoder"]["init_args"]["codebook"],
             "motion_diffusion": motion["diffusion"],
             "lip_landmarks": lips["lip_landmarks"],
         },

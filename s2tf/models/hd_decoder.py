@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.models.codebook_generator import CodebookGenerator
+from s2tf.models.codeformer import CodeFormer
 from s2tf.nn.blur import FirUpsample
 from s2tf.nn.equalised import EqualisedBlock, EqualisedConv2d, colours_out, octave_channels, octaves
 from s2tf.nn.network import Network
@@ -66,6 +67,10 @@ class _ActivatedColours(nn.Module):
         return self.layer(x) + self.bias.view(1, 3, 1, 1)
 
 
+ADAPTER = ".adapter."
+"""In the names of what brings our latents to the width of CodeFormer's features."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """The codebook decoder's picture and its codes."""
@@ -92,6 +97,13 @@ class CodebookDecoder(Network):
         channel_max: greatest width of the latents, the image encoder's.
         image_skip: add the generator's picture to the doubled picture of the RGB decoder rather than replace it.
         normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
+        weights: folder of CodeFormer (`s2tf import codeformer`), whose codebook, generator and fusion this starts from,
+            or `random`. A network that was saved says `saved`. The convolutions that bring the latents to the widths of
+            the codes and of the fusion are new.
+
+    Raises:
+        FileNotFoundError: `weights` is no folder of a network.
+        ValueError: sizes or weights do not fit each other.
     """
 
     def __init__(
@@ -107,6 +119,7 @@ class CodebookDecoder(Network):
         channel_max: int = 512,
         image_skip: bool = False,
         normalise_fusion: bool = False,
+        weights: str = "random",
     ) -> None:
         super().__init__()
         latents = {side: octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")}
@@ -124,6 +137,28 @@ class CodebookDecoder(Network):
         if image_skip:
             nn.init.zeros_(self.generator.to_rgb.weight)
             nn.init.zeros_(self.generator.to_rgb.bias)  # type: ignore[arg-type]
+
+        if weights not in ("random", "saved"):
+            self._start_from(CodeFormer.from_pretrained(weights), weights)
+            self.init_args["weights"] = "saved"
+
+    def _start_from(self, codeformer: CodeFormer, folder: str) -> None:
+        """Take over the codebook, the generator and the fusion."""
+        for name, ours, theirs in (
+            ("quantiser", self.quantiser, codeformer.quantiser),
+            ("generator", self.generator, codeformer.generator),
+        ):
+            state, wanted = theirs.state_dict(), ours.state_dict()
+            needed = {key: value.shape for key, value in wanted.items() if ADAPTER not in key}
+            given = {key: value.shape for key, value in state.items()}
+            wrong = [key for key in {**needed, **given} if needed.get(key) != given.get(key)]
+            if wrong:
+                key = wrong[0]
+                raise ValueError(
+                    f"CodebookDecoder.weights: {folder} does not fit: {name}.{key} is {given.get(key, 'missing')}, "
+                    f"expected {needed.get(key, 'none')}; {len(wrong)} differ"
+                )
+            ours.load_state_dict({**wanted, **state})
 
     def forward(self, pyramid: tuple[Tensor, ...], coarse: Tensor, fidelity: float = 1.0) -> Decoded:
         """Decode the refined latents, coarse to fine, and the RGB decoder's picture (B, 3, size, size).

@@ -178,6 +178,50 @@ class MotionAutoencoder(Network):
         return self.decode(self.encode_source(source), self.encode_motion(target), lips, placement)
 
 
+def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
+    """The motion autoencoder in `folder` with a codebook: the beginning of the high-resolution phase."""
+    earlier = MotionAutoencoder.from_pretrained(folder)
+    return MotionAutoencoder(
+        earlier.image_encoder,
+        earlier.identity_encoder,
+        earlier.motion_encoder,
+        earlier.flow_generator,
+        earlier.decoder,
+        earlier.mouth_reader,
+        earlier.lip_refiner,
+        codebook,
+    )
+
+
+def from_lia(
+    folder: str,
+    mouth_reader: MouthReader,
+    identity_layers: int = 0,
+    lip_refiner: LipRefiner | None = None,
+    codebook: CodebookDecoder | None = None,
+) -> MotionAutoencoder:
+    """A motion autoencoder that starts from LIA's parts.
+
+    Args:
+        folder: written by `s2tf import lia`.
+        mouth_reader: new, LIA has none.
+        identity_layers: of a new identity encoder; 0 is LIA, whose latent is the identity itself.
+        lip_refiner: new, or None.
+        codebook: new, or None.
+    """
+    image_encoder = ImageEncoder.from_pretrained(f"{folder}/image_encoder")
+    return MotionAutoencoder(
+        image_encoder,
+        IdentityEncoder(image_encoder.latent_dim, identity_layers),
+        MotionEncoder.from_pretrained(f"{folder}/motion_encoder"),
+        FlowGenerator.from_pretrained(f"{folder}/flow_generator"),
+        RGBDecoder.from_pretrained(f"{folder}/decoder"),
+        mouth_reader,
+        lip_refiner,
+        codebook,
+    )
+
+
 def _check_equal(name: str, *values: int) -> None:
     if len(set(values)) > 1:
         raise ValueError(f"the motion autoencoder's networks have different {name}: {values}, expected equal ones")

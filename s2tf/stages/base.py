@@ -107,8 +107,8 @@ class Stage(L.LightningModule):
             )
 
     def _frozen_modules(self) -> list[nn.Module]:
-        parts = (getattr(self, name, None) for name in self.frozen)
-        return [part for part in parts if isinstance(part, nn.Module)]
+        modules = dict(self.named_modules())
+        return [modules[name] for name in self.frozen if name in modules]
 
     def _is_frozen(self, key: str) -> bool:
         return any(key.startswith(f"{name}.") for name in self.frozen)

@@ -1,5 +1,6 @@
 """Motion autoencoder training (Eq. 14-19): reconstruct one frame of a clip from another one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,7 +58,7 @@ class MotionAutoencoderStage(Stage):
     `max_steps` then work as in any other stage.
     """
 
-    frozen = ("vgg",)
+    frozen: tuple[str, ...] = ("vgg",)
     best = ("val/psnr", "max")
 
     def __init__(
@@ -75,6 +76,7 @@ class MotionAutoencoderStage(Stage):
         adversarial_start: int = 0,
         restart_codes_every: int = 0,
         placement_noise: float = 0.0,
+        trained: Sequence[str] | None = None,
     ) -> None:
         """Build the stage.
 
@@ -95,6 +97,11 @@ class MotionAutoencoderStage(Stage):
             restart_codes_every: every so many steps dead codes move to current latents; 0 never.
             placement_noise: standard deviation of the noise on the true placement that the guider is given in training,
                 for use with placements that are predicted.
+            trained: names of the autoencoder's parts that are trained, such as `codebook` in the high-resolution phase;
+                the others stay as they are. None trains all.
+
+        Raises:
+            ValueError: `trained` names a part that the autoencoder does not have.
         """
         super().__init__()
         self.autoencoder, self.discriminator, self.vgg = autoencoder, discriminator, vgg
@@ -105,6 +112,7 @@ class MotionAutoencoderStage(Stage):
         self.restart_codes_every, self.placement_noise = restart_codes_every, placement_noise
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
+        self.frozen = ("vgg", *_others(autoencoder, trained))
         self.freeze_parts()
 
     def networks(self) -> dict[str, Network]:
@@ -158,10 +166,9 @@ class MotionAutoencoderStage(Stage):
         known = {id(parameter) for parameter in ordinary}
         equalised = [parameter for parameter in self.autoencoder.parameters() if id(parameter) not in known]
         rate = self.learning_rate
-        groups = [
-            self._group(equalised, rate * GENERATOR_RATIO, GENERATOR_RATIO),
-            self._group(ordinary, self.ordinary_learning_rate, GENERATOR_RATIO),
-        ]
+        rates = ((equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate))
+        trained = (([one for one in parameters if one.requires_grad], own) for parameters, own in rates)
+        groups = [self._group(parameters, own, GENERATOR_RATIO) for parameters, own in trained if parameters]
         if self.discriminator is not None:
             parameters = list(self.discriminator.parameters())
             groups.append(self._group(parameters, rate * DISCRIMINATOR_RATIO, DISCRIMINATOR_RATIO))
@@ -242,6 +249,16 @@ class MotionAutoencoderStage(Stage):
         if every and rendering.code is not None and self.global_step % every == 0:
             assert self.autoencoder.codebook is not None
             self.autoencoder.codebook.quantiser.restart_dead(rendering.code.z)
+
+
+def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> list[str]:
+    """The parts of the autoencoder that are not trained, by their names in the stage."""
+    if trained is None:
+        return []
+    parts = [name for name, _ in autoencoder.named_children()]
+    if unknown := sorted(set(trained) - set(parts)):
+        raise ValueError(f"trained is {list(trained)}, but the autoencoder has no {unknown[0]}: {', '.join(parts)}")
+    return [f"autoencoder.{name}" for name in parts if name not in trained]
 
 
 def _mouth_loss(mouth: MouthState, lips: Tensor, placement: Tensor) -> Tensor:

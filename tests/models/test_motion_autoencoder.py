@@ -3,12 +3,14 @@ import dataclasses
 import pytest
 import torch
 
+from s2tf.models.codebook_generator import CodebookGenerator
+from s2tf.models.codeformer import CodeFormer, CodePredictor, FaceCodeEncoder
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.flow_generator import DirectionBank, FlowGenerator
 from s2tf.models.hd_decoder import CodebookDecoder, RGBDecoder
 from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipGuider, LipRefiner
-from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
+from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures, from_lia, with_codebook
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
 from s2tf.models.mouth_reader import MouthReader
 from s2tf.nn.lips import mouth_region, place_lips
@@ -246,3 +248,69 @@ def test_wrong_sizes_are_named():
         )
     with pytest.raises(ValueError, match="image encoder's size is 32"):
         build().encode_motion(torch.zeros(1, 3, 64, 64))
+
+
+def codeformer(width: int = 8) -> CodeFormer:
+    torch.manual_seed(1)
+    generator = CodebookGenerator(8, 64, 8, (16, 16, width, 8), 1, ((16, 16), (32, width)))
+    return CodeFormer(
+        FaceCodeEncoder(64, 8, (4, 8, 8, 16), 1), CodePredictor(8, 64, 12, 16, 1, 2, 16), generator, 12, 8
+    )
+
+
+def test_the_codebook_starts_from_codeformer_and_is_saved_without_it(tmp_path):
+    source = codeformer()
+    source.save_pretrained(tmp_path / "codeformer")
+    sizes = {"size": 32, "output_size": 64, "latent_side": 8, "codes": 12, "code_dim": 8, "widths": (16, 16, 8, 8)}
+    decoder = CodebookDecoder(**sizes, res_blocks=1, **NARROW, weights=str(tmp_path / "codeformer"))
+    codes = torch.randn(1, 8, 8, 8)
+    assert torch.equal(decoder.quantiser.embedding.weight, source.quantiser.embedding.weight)
+    torch.testing.assert_close(decoder.generator(codes, {}), source.generator(codes, {}))
+    decoder.save_pretrained(tmp_path / "decoder")
+    (tmp_path / "codeformer" / "config.json").unlink()
+    again = CodebookDecoder.from_pretrained(tmp_path / "decoder")
+    torch.testing.assert_close(again.generator(codes, {}), source.generator(codes, {}))
+
+
+def test_a_codeformer_of_other_sizes_is_refused_by_its_first_tensor(tmp_path):
+    codeformer(width=4).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"does not fit: generator\.levels.* differ"):
+        CodebookDecoder(32, 64, 8, 12, 8, (16, 16, 8, 8), 1, **NARROW, weights=str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        CodebookDecoder(32, 64, 8, 12, 8, (16, 16, 8, 8), 1, **NARROW, weights=str(tmp_path / "nowhere"))
+
+
+def test_an_earlier_autoencoder_gets_a_codebook_and_is_saved_with_it(tmp_path):
+    earlier = build(codebook=False)
+    earlier.save_pretrained(tmp_path / "earlier")
+    decoder = CodebookDecoder(32, 64, 8, 16, 8, (16, 16, 8, 8), 1, **NARROW)
+    network = with_codebook(str(tmp_path / "earlier"), decoder).eval()
+    source, target = torch.rand(2, 1, 3, 32, 32)
+    rendering = network(source, target)
+    torch.testing.assert_close(rendering.coarse, earlier.eval()(source, target).image)
+    assert rendering.image.shape == (1, 3, 64, 64)
+    network.save_pretrained(tmp_path / "both")
+    torch.testing.assert_close(
+        MotionAutoencoder.from_pretrained(tmp_path / "both").eval()(source, target).image, rendering.image
+    )
+
+
+def test_an_autoencoder_starts_from_lia(tmp_path):
+    parts = {
+        "image_encoder": ImageEncoder(32, LATENT, **NARROW),
+        "motion_encoder": MotionEncoder(LATENT, MOTION),
+        "flow_generator": FlowGenerator(32, LATENT, MOTION, **NARROW, convention="lia"),
+        "decoder": RGBDecoder(32, **NARROW, activated=True),
+    }
+    for name, part in parts.items():
+        part.save_pretrained(tmp_path / name)
+    network = from_lia(str(tmp_path), MouthReader(LATENT, MOTION)).eval()
+    source, target = torch.rand(2, 1, 3, 32, 32)
+    encoded = parts["image_encoder"](source)
+    z_m = parts["motion_encoder"](parts["image_encoder"](target).latent)
+    expected = parts["decoder"](parts["flow_generator"](encoded.latent, z_m, encoded.pyramid).pyramid)
+    # LIA has no identity encoder: the latent itself is the identity.
+    torch.testing.assert_close(network(source, target).image, expected)
+    network.save_pretrained(tmp_path / "whole")
+    again = MotionAutoencoder.from_pretrained(tmp_path / "whole").eval()
+    torch.testing.assert_close(again(source, target).image, expected)

@@ -155,3 +155,17 @@ def test_half_precision_trains_too():
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(parameter.grad).all() for parameter in module.parameters() if parameter.grad is not None)
+
+
+def test_in_the_high_resolution_phase_only_the_codebook_learns(tmp_path):
+    network = autoencoder()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    module = MotionAutoencoderStage(network, Discriminator(32, **NARROW), trained=["codebook"])
+    fit(module, max_steps=2, default_root_dir=tmp_path)
+    changed = {name.partition(".")[0] for name, value in network.state_dict().items() if not value.equal(before[name])}
+    assert changed == {"codebook"}
+    kept = {name.split(".")[1] for name in module.state_dict() if name.startswith("autoencoder.")}
+    assert kept == {"codebook"}
+    assert not module.autoencoder.image_encoder.training
+    with pytest.raises(ValueError, match="no cdebook: image_encoder, "):
+        MotionAutoencoderStage(network, trained=["cdebook"])
