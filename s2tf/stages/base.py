@@ -106,6 +106,26 @@ class Stage(L.LightningModule):
                 batch_size=batch_size,
             )
 
+    def checked(self, losses: Mapping[str, torch.Tensor], batch: Mapping[str, Any]) -> torch.Tensor:
+        """The loss that is trained on, `losses["loss"]`, if it is finite.
+
+        Raises:
+            FloatingPointError: it is not; the message names the terms, the clips, and the file where this rank has
+                left the batch and the stage as they were.
+        """
+        loss = losses["loss"]
+        if torch.isfinite(loss):
+            return loss
+        path = Path(self.trainer.default_root_dir) / f"not_finite-rank{self.global_rank}.pt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not by the trainer: the other ranks, whose loss may be finite, would be waited for.
+        torch.save({"step": self.global_step, "batch": dict(batch), "state_dict": self.state_dict()}, path)
+        terms = {name: float(value.detach()) for name, value in losses.items()}
+        raise FloatingPointError(
+            f"the loss is {terms['loss']} at step {self.global_step}: {terms}, clips {list(batch['key'])}; batch and "
+            f"weights are in {path}"
+        )
+
     def _frozen_modules(self) -> list[nn.Module]:
         modules = dict(self.named_modules())
         return [modules[name] for name in self.frozen if name in modules]

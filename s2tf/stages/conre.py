@@ -1,6 +1,6 @@
 """ConRe: contrastive and reconstruction pre-training of speech encoder, face encoder and face decoder (Eq. 10)."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -79,7 +79,7 @@ class ConReStage(Stage):
         """One step on a batch of pairs."""
         losses = self.losses(batch)
         self.log_losses("train", losses, len(batch["portrait"]))
-        return losses["loss"]
+        return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
         """Log the losses, and how often a speech finds its speaker's face among the batch's (R@1, R@5)."""

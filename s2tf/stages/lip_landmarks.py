@@ -1,6 +1,6 @@
 """Lip landmarks from speech: the training of audio2lmk."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +64,7 @@ class LipLandmarksStage(Stage):
         """One step on a batch of sequences."""
         losses = self.losses(batch)
         self.log_losses("train", losses, len(batch["lips"]))
-        return losses["loss"]
+        return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
         """Log the losses, that of the reference standing still, and the correlation of the mouth's opening."""

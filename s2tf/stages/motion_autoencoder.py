@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -127,13 +127,9 @@ class MotionAutoencoderStage(Stage):
         """
         rendering = self._reconstruct(batch)
         terms = self._generator_terms(rendering, batch) | self._adversarial_terms(rendering, batch)
-        loss = self._total(terms)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss.item()} at step {self.global_step}: "
-                f"{ {name: float(term.detach()) for name, term in terms.items()} }, clips {list(batch['key'])}"
-            )
-        self.log_losses("train", terms | self._code_statistics(rendering) | {"loss": loss}, len(batch["target"]))
+        losses = {**terms, "loss": self._total(terms)}
+        loss = self.checked(losses, cast(Any, batch))
+        self.log_losses("train", losses | self._code_statistics(rendering), len(batch["target"]))
         self._restart_codes(rendering)
         return loss + self._untouched()
 

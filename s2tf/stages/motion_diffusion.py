@@ -106,7 +106,7 @@ class MotionDiffusionStage(Stage):
         """One step on a batch of sequences."""
         losses = self.losses(batch, self.draws, self.speech_dropout)
         self.log_losses("train", losses, len(batch["waveform"]))
-        return losses["loss"]
+        return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
         """Log the loss at draws that are the same every time."""

@@ -99,7 +99,7 @@ class SCFPStage(Stage):
         """One step on a batch of pairs."""
         losses = self.losses(batch, self.draws, self.speech_dropout)
         self.log_losses("train", losses, len(batch["portrait"]))
-        return losses["loss"]
+        return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
         """Log the loss at fixed draws, and how far sampled portraits are from the true and the mean face."""

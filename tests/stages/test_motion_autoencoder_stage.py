@@ -63,11 +63,12 @@ def rows(count: int = 4, value: float = 1.0) -> list[dict]:
     ]
 
 
+QUIET = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+
 def fit(module, count=4, **kwargs) -> L.Trainer:
     loader = DataLoader(rows(count), batch_size=4)
-    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    options |= {"enable_model_summary": False, "accelerator": "cpu", "log_every_n_steps": 1}
-    trainer = L.Trainer(**options, **kwargs)
+    trainer = L.Trainer(logger=False, accelerator="cpu", log_every_n_steps=1, **QUIET, **kwargs)
     trainer.fit(module, loader, loader)
     return trainer
 
@@ -125,11 +126,18 @@ def test_parts_can_be_left_out():
     assert module.networks().keys() == {"motion_autoencoder"}
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_clips_names():
+def test_a_loss_that_is_not_finite_stops_with_the_clips_names(tmp_path):
     module = stage()
-    batch = torch.utils.data.default_collate(rows(2, value=float("nan")))
-    with pytest.raises(FloatingPointError, match=r"nan at step 0.*'clip-0', 'clip-1'"):
-        module.training_step(batch, 0)
+    before = module.autoencoder.flow_generator.constant.detach().clone()
+    loader = DataLoader(rows(2, value=float("nan")), batch_size=2)
+    trainer = L.Trainer(max_steps=2, logger=False, accelerator="cpu", default_root_dir=tmp_path, **QUIET)
+    with pytest.raises(FloatingPointError, match=r"nan at step 0.*'clip-0', 'clip-1'.*not_finite-rank0.pt"):
+        trainer.fit(module, loader)
+    assert torch.equal(module.autoencoder.flow_generator.constant, before)
+    left = torch.load(tmp_path / "not_finite-rank0.pt", weights_only=False)
+    assert left["batch"]["key"] == ["clip-0", "clip-1"]
+    assert left["batch"]["target"].isnan().any()
+    assert torch.equal(left["state_dict"]["autoencoder.flow_generator.constant"], before)
 
 
 def test_the_loss_network_is_not_in_the_checkpoint():
