@@ -9,8 +9,14 @@ from s2tf.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-VARIANTS = (("table3", 0), ("table3", 2), ("table3", 1), ("table4", 0), ("table3", 3))
-"""Table and row of what is shown below the true face."""
+VARIANTS = {
+    "baseline": ("table3", 0),
+    "+ SAW": ("table3", 2),
+    "+ ConRe": ("table3", 1),
+    "+ ConRe, weight 0.01": ("table4", 0),
+    "+ ConRe + SAW": ("table3", 3),
+}
+"""What is shown below the true face: table and row."""
 
 
 def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
@@ -25,11 +31,11 @@ def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
     from s2tf.media.sheet import draw_grid
     from s2tf.metrics.paper import TABLES
 
-    rows = [TABLES[table].rows[number] for table, number in VARIANTS]
-    folders = {row.label: _first(runs, row.runs) for row in rows}
+    rows = {name: TABLES[table].rows[number] for name, (table, number) in VARIANTS.items()}
+    folders = {name: _first(runs, row.runs) for name, row in rows.items()}
     found = {label: folder / SAMPLES for label, folder in folders.items() if folder is not None}
     if not found:
-        wanted = ", ".join(name for row in rows for name in row.runs)
+        wanted = ", ".join(name for row in rows.values() for name in row.runs)
         raise UserError(f"{runs}: no run with pictures of `s2tf evaluate` of any of: {wanted}")
     keys = [{path.name.removesuffix(PORTRAIT) for path in folder.glob(f"*{PORTRAIT}")} for folder in found.values()]
     shown = sorted(set.intersection(*keys))[:clips]
