@@ -42,6 +42,8 @@ LOG_LINES = 12
 COMPOSED = ("fit", "prior")
 """Commands whose first words are an experiment and overrides of it."""
 OUT = "{out}"
+RUN_OPTION = "--run"
+"""Names a run that a command measures, and into whose folder it writes."""
 PENDING = "pending"
 """In the place of a result that is not known yet."""
 POLL = 0.2
@@ -107,6 +109,7 @@ class Step:
     def start(self, threads: int) -> "subprocess.Popen[bytes]":
         """Begin it in a process of its own, its output in `log.txt`."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._undo_others()
         report = ["--json", str(self._report)] if self.template[0] == "fit" else []
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         command = [sys.executable, "-m", "s2tf.cli", *self.arguments, *report]
@@ -126,6 +129,15 @@ class Step:
         aside = self.folder / f"{DONE_FILE}.part"
         aside.write_text(json.dumps({"arguments": self.arguments, "result": result}, indent=2) + "\n")
         aside.replace(self.folder / DONE_FILE)
+
+    def _undo_others(self) -> None:
+        """Forget steps of this name that have written into the run folder which this one writes into."""
+        if RUN_OPTION not in self.arguments:
+            return
+        run = self.arguments[self.arguments.index(RUN_OPTION) + 1]
+        for path in (self.out / STEPS).glob(f"{self.name}-*/{DONE_FILE}"):
+            if run in json.loads(path.read_text())["arguments"]:
+                path.unlink()
 
     @property
     def _report(self) -> Path:
@@ -163,11 +175,12 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
     chosen = list(tree.get("seeds", [0]) if seeds is None else seeds)
     steps: dict[tuple[str, int | None], Step] = {}
     for name, line in tree["steps"].items():
-        words = [_located(word, path.parent) for word in shlex.split(str(line))]
-        fields = [field for word in words for _, field, _, _ in string.Formatter().parse(word) if field is not None]
+        words, fields = _words(path, name, str(line))
         seeded = "seed" in fields or any((field, chosen[0]) in steps for field in fields)
         for seed in chosen if seeded else [None]:
-            known = {**variables, "seed": str(seed), "out": OUT}
+            # The words are filled in twice: now, and when the parents' results are known.
+            escaped = {key: value.replace("{", "{{").replace("}", "}}") for key, value in variables.items()}
+            known = {**escaped, "seed": str(seed), "out": OUT}
             parents: dict[str, Step] = {}
             for field in fields:
                 if field in known:
@@ -291,7 +304,20 @@ def _read(path: Path) -> dict[str, Any]:
     unknown = sorted(set(tree) - {"seeds", "vars", "steps"})
     if unknown:
         raise UserError(f"{path}: unknown key {unknown[0]!r}, expected seeds, vars and steps")
+    seeds = tree.get("seeds", [0])
+    if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
+        raise UserError(f"{path}: seeds is {seeds!r}, expected a list of numbers")
     return tree
+
+
+def _words(path: Path, step: str, line: str) -> tuple[list[str], list[str]]:
+    """The words of a step, and what stands in braces in them."""
+    try:
+        words = [_located(word, path.parent) for word in shlex.split(line)]
+        parts = [part for word in words for part in string.Formatter().parse(word)]
+    except ValueError as error:
+        raise UserError(f"{path}: step {step}: {error}: {line}") from error
+    return words, [field for _, field, _, _ in parts if field is not None]
 
 
 def _variables(path: Path, variables: Mapping[str, object], settings: Sequence[str]) -> dict[str, str]:

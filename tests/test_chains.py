@@ -105,6 +105,9 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
         (TEXT, ["must=1", "wrod=2"], r"'wrod=2': expected key=value with a key of: word, must"),
         ("steps: {a: 'prepare {b}', b: prepare}", [], r"step a: \{b\} is no variable and no step before it"),
         ("step: {}", [], "expected `steps`"),
+        ("steps: {a: prepare}\nseeds: 3", [], "seeds is 3, expected a list of numbers"),
+        ("steps: {a: prepare}\nseeds: []", [], "seeds is "),
+        ("steps: {a: 'prepare {b'}", [], "step a: expected '}' before end of string: prepare {b"),
         ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
     ],
 )
@@ -141,6 +144,23 @@ def test_done_steps_are_kept_and_changed_ones_run_again_with_what_needs_them(tmp
         ran.clear()
         run_steps(load_chain(path, settings, tmp_path / "out"), 1, 1)
         assert ran == expected, settings
+
+
+def test_braces_in_a_variable_are_kept(tmp_path):
+    text = "vars: {x: a}\nsteps: {a: 'prepare {x}', b: 'prepare {a}'}"
+    steps = load_chain(write(tmp_path / "c.yaml", text), ["x=s3://b/{0..3}.tar"], tmp_path / "out")
+    assert steps[0].arguments == ["prepare", "s3://b/{0..3}.tar"]
+
+
+def test_what_was_measured_of_a_run_is_measured_again_after_other_settings_wrote_there(tmp_path, monkeypatch):
+    path = write(tmp_path / "c.yaml", "vars: {x: 1}\nsteps: {a: 'prepare --help --run here {x}'}")
+    ran, start = [], chains.Step.start
+    monkeypatch.setattr(
+        chains.Step, "start", lambda step, threads: (ran.append(step.template[-1]), start(step, threads))[1]
+    )
+    for settings in ([], ["x=2"], ["x=2"], []):
+        run_steps(load_chain(path, settings, tmp_path / "out"), 1, 1)
+    assert ran == ["1", "2", "1"]
 
 
 def test_an_interrupted_rerun_goes_on_with_what_it_had_not_reached(tmp_path, monkeypatch):

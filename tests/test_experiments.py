@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from fit_ranks import InterruptAfter, InterruptionError
 from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 
 from datamodules.sources import ShardSource
+from s2tf.callbacks.ema import ExponentialMovingAverage, averaged_parameters
 from s2tf.config import compose
 from s2tf.errors import UserError
 from s2tf.models.face_decoder import FaceDecoder
@@ -21,9 +23,11 @@ from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
 from s2tf.models.mouth_reader import MouthReader
 from s2tf.models.speech_encoder import SpeechEncoder
+from s2tf.nn.network import load_network
 from s2tf.runs import build, fit
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+DEBUG = EXPERIMENTS / "debug"
 SHARED = {"trainer.yaml", "cpu.yaml"}
 OVERLAYS = ("debug", "small", "chains")
 YAMLS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if path.parent.name not in OVERLAYS]
@@ -112,6 +116,8 @@ def test_every_experiment_builds(experiment):
     one_cpu = ["accelerator=cpu", "devices=1", "strategy=auto", "precision=32-true", "logger=false"]
     cli = build(compose(path, [*overrides, *(f"trainer.{setting}" for setting in one_cpu)]))
     assert any(parameter.requires_grad for parameter in cli.model.parameters())
+    if any(isinstance(callback, ExponentialMovingAverage) for callback in cli.trainer.callbacks):
+        assert averaged_parameters(cli.model)
     networks = cli.model.networks()
     assert networks
     if path.parent.name == "experiments":
@@ -181,6 +187,29 @@ def test_every_row_of_a_table_trains_at_debug_width(path, first_stage, tmp_path)
     result = fit(path, [overlay, *known], tmp_path / "runs")
     assert result.metrics["train/loss"] == result.metrics["train/loss"]
     assert result.run.last_checkpoint is not None
+
+
+@pytest.mark.slow
+def test_the_rows_of_table_ten_train_at_debug_width_and_go_on(tmp_path):
+    """First without codebook, then with it on the run before: the earlier parts stay, and come back when it goes on."""
+    data = f"vars.shards={tiny_shards(tmp_path / 'shards', size=128)}"
+    table = EXPERIMENTS / "ablations" / "table10"
+    for first, second in (("baseline", "codebook"), ("lip_refiner", "both")):
+        earlier = fit(
+            table / f"{first}.yaml", ["+" + str(DEBUG / "motion_autoencoder.yaml"), data], tmp_path / "runs"
+        ).run
+        folder = earlier.networks / "motion_autoencoder"
+        before = load_network(str(folder))
+        overrides = ["+" + str(DEBUG / "codebook.yaml"), data, f"vars.motion_autoencoder={folder}"]
+        with pytest.raises(InterruptionError):
+            fit(table / f"{second}.yaml", overrides, tmp_path / "runs", [InterruptAfter(1)])
+        result = fit(table / f"{second}.yaml", overrides, tmp_path / "runs")
+        after = load_network(str(result.run.networks / "motion_autoencoder"))
+        assert (before.lip_refiner is None) == (first == "baseline")
+        assert after.flow_generator.fingerprint() == before.flow_generator.fingerprint()
+        assert after.output_size == 2 * before.output_size
+        whole = fit(table / f"{second}.yaml", overrides, tmp_path / "whole").run.networks / "motion_autoencoder"
+        assert load_network(str(whole)).fingerprint() == after.fingerprint()
 
 
 def needed(path: Path) -> set[str]:

@@ -1,5 +1,6 @@
 """Loading by an explicit map: every tensor of ours has a source, every tensor of theirs is used or named as unused."""
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -35,9 +36,12 @@ def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Training scripts leave their command line beside the weights.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} is no file of weights that can be read: {type(error).__name__} {error}") from error
+        reason = str(error).strip().splitlines()[:1]
+        raise ValueError(f"{path} is no file of weights that can be read: {type(error).__name__} {reason}") from error
     for key in keys:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SEEDS = ("seed_everything", "seed")
 KIND = "portraits"
+SPEECH_ENCODERS = {"table6-wav2vec": "WaveformSpeechEncoder"}
+"""Rows of another speech encoder than the CNN."""
 ABLATED = ("train_speech_encoder", "diffusion.injection", "diffusion.weighting.class_path")
 """What tells the rows of the first stage's tables apart, below the stage's arguments."""
 
@@ -113,7 +115,17 @@ def _of_row(label: str, experiments: Sequence[str], runs: Path) -> "list[RunScor
 
 def _check_ablation(label: str, experiment: str, run: Path) -> None:
     """Refuse a run whose overrides have made it another row than its experiment's."""
-    wanted, found = _ablated(_expected(experiment)), _ablated(run_config(run))
+    config = run_config(run)
+    wanted, found = _ablated(_expected(experiment)), _ablated(config)
+    reader = json.loads((run / "networks" / "speech_encoder" / "config.json").read_text())["class_path"]
+    found["speech_encoder"] = reader.rpartition(".")[2]
+    wanted["speech_encoder"] = SPEECH_ENCODERS.get(experiment, "SpeechEncoder")
+    before = _run_of(Path(config["model"]["init_args"]["face_encoder"]["init_args"]["folder"]))
+    if before is not None:
+        # A speech encoder that learns along stands for a training without ConRe.
+        wanted["ConRe's contrastive loss"] = not wanted[ABLATED[0]]
+        weight = run_config(before)["model"]["init_args"].get("contrastive_weight", 1.0)
+        found["ConRe's contrastive loss"] = weight > 0
     if differences := _differences(wanted, found):
         raise UserError(f"{run} is no run of row {label!r}: {'; '.join(differences)} (the row's, and the run's)")
 
@@ -163,14 +175,20 @@ def _bare(tree: Any) -> Any:
 def _made_by(folder: Path) -> Any:
     """The bare config of the run that a network is of, or a prior's provenance; the path where neither is there."""
     from s2tf.nn.network import CONFIG_FILE
-    from s2tf.runs import CONFIG_FILE as RUN_FILE
 
-    run = next((parent for parent in folder.parents if (parent / RUN_FILE).is_file()), None)
+    run = _run_of(folder)
     if run is not None:
         return {"run of": run.parent.name, **_bare(run_config(run))}
     if (folder / CONFIG_FILE).is_file():
         return _bare(json.loads((folder / CONFIG_FILE).read_text()))
     return str(folder)
+
+
+def _run_of(folder: Path) -> Path | None:
+    """The run that a network's folder belongs to."""
+    from s2tf.runs import CONFIG_FILE
+
+    return next((parent for parent in folder.parents if (parent / CONFIG_FILE).is_file()), None)
 
 
 def _differences(one: Any, other: Any, path: str = "") -> list[str]:

@@ -5,7 +5,7 @@ import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from s2tf.metrics.paper import Column, PaperTable, Row
@@ -152,13 +152,19 @@ def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) ->
     every = [run for runs in scores.values() for run in runs]
     if every:
         for source, name in (("without the speech", "baselines"), ("another true frame", "truths")):
-            lines.append(Line("", source, [_mean(every, column, name) for column in table.columns], len(every)))
+            lines.append(Line("", source, [_alone(every, column, name) for column in table.columns], len(every)))
     return ReportTable(table, lines, [*table.notes, *_notes(every, _present(table.rows, scores))])
 
 
 def _present(rows: Sequence[Row], scores: Mapping[str, Sequence[RunScores]]) -> list[str]:
     missing = [row.label for row in rows if row.runs and not scores.get(row.label)]
     return [f"No finished run yet: {', '.join(missing)}."] if missing else []
+
+
+def _alone(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
+    """The mean over all runs of all rows, whose spread says nothing."""
+    cell = _mean(runs, column, name)
+    return None if cell is None else replace(cell, deviation=None)
 
 
 def _mean(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:

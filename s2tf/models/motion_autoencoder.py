@@ -179,8 +179,14 @@ class MotionAutoencoder(Network):
 
 
 def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
-    """The motion autoencoder in `folder` with a codebook: the beginning of the high-resolution phase."""
+    """The motion autoencoder in `folder` with a codebook: the beginning of the high-resolution phase.
+
+    Raises:
+        ValueError: it has a codebook already.
+    """
     earlier = MotionAutoencoder.from_pretrained(folder)
+    if earlier.codebook is not None:
+        raise ValueError(f"{folder} has a codebook already: expected an autoencoder from before that phase")
     return MotionAutoencoder(
         earlier.image_encoder,
         earlier.identity_encoder,

@@ -119,7 +119,7 @@ class Stage(L.LightningModule):
         path = Path(self.trainer.default_root_dir) / f"not_finite-rank{self.global_rank}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not by the trainer: the other ranks, whose loss may be finite, would be waited for.
-        torch.save({"step": self.global_step, "batch": dict(batch), "state_dict": self.state_dict()}, path)
+        torch.save({"step": self.global_step, "batch": dict(batch), "state_dict": super().state_dict()}, path)
         terms = {name: float(value.detach()) for name, value in losses.items()}
         raise FloatingPointError(
             f"the loss is {terms['loss']} at step {self.global_step}: {terms}, clips {list(batch['key'])}; batch and "

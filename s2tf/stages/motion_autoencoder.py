@@ -59,6 +59,7 @@ class MotionAutoencoderStage(Stage):
     """
 
     frozen: tuple[str, ...] = ("vgg",)
+    ema_networks = ("autoencoder",)
     best = ("val/psnr", "max")
 
     def __init__(

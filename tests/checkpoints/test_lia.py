@@ -1,3 +1,5 @@
+import argparse
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +13,7 @@ from s2tf.nn.network import load_network
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("lia") / "vox.pt"
-    torch.save({"gen": drawn_state("lia", equalised=True), "args": {"size": 256}}, path)
+    torch.save({"gen": drawn_state("lia", equalised=True), "args": argparse.Namespace(size=256)}, path)
     return path
 
 

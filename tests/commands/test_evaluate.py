@@ -169,11 +169,17 @@ def test_runs_that_cannot_stand_beside_each_other_are_refused(study, tmp_path, c
     before = yaml.safe_load((networks.parent / "config.yaml").read_text())
     (elsewhere / "config.yaml").write_text(yaml.safe_dump({**before, "trainer": {**before["trainer"], "max_steps": 9}}))
     moved = {**stage, "face_encoder": {"init_args": {"folder": str(elsewhere / "networks" / "face_encoder")}}}
+    autoencoder = tmp_path / "autoencoder" / "1234"
+    shutil.copytree(networks, autoencoder / "networks")
+    model = {**before["model"], "init_args": {**before["model"]["init_args"], "contrastive_weight": 0.0}}
+    (autoencoder / "config.yaml").write_text(yaml.safe_dump({**before, "model": model}))
+    alone = {**stage, "face_encoder": {"init_args": {"folder": str(autoencoder / "networks" / "face_encoder")}}}
     for changed, message in (
         ({**tree, "trainer": {**tree["trainer"], "max_steps": 7}}, "trainer.max_steps: 2 and 7"),
         ({**tree, "seed_everything": 0}, "both have the seed 0"),
         ({**tree, "model": {**tree["model"], "init_args": moved}}, "max_steps: 2 and 9"),
         ({**tree, "model": {"init_args": {**stage, "train_speech_encoder": True}}}, "no run of row '+ ConRe + SAW'"),
+        ({**tree, "model": {"init_args": alone}}, "ConRe's contrastive loss: True and False"),
     ):
         config.write_text(yaml.safe_dump(changed))
         assert main(arguments) == 2

@@ -290,6 +290,8 @@ def test_an_earlier_autoencoder_gets_a_codebook_and_is_saved_with_it(tmp_path):
     torch.testing.assert_close(rendering.coarse, earlier.eval()(source, target).image)
     assert rendering.image.shape == (1, 3, 64, 64)
     network.save_pretrained(tmp_path / "both")
+    with pytest.raises(ValueError, match="has a codebook already"):
+        with_codebook(str(tmp_path / "both"), decoder)
     torch.testing.assert_close(
         MotionAutoencoder.from_pretrained(tmp_path / "both").eval()(source, target).image, rendering.image
     )
