@@ -9,6 +9,7 @@ from torch import Tensor
 
 from s2tf.nn.blur import FirUpsample
 from s2tf.nn.equalised import octave_channels, octaves
+from s2tf.nn.exportable import exportable
 from s2tf.nn.modulation import ModulatedConv2d, StyledConv
 from s2tf.nn.network import Network
 from s2tf.nn.warping import Warp, WarpConvention
@@ -17,6 +18,7 @@ OPEN_OCCLUSION = 2.0
 """The occlusion map's logit at the start: nothing is occluded (0.88), so that training starts from the source."""
 
 
+@exportable
 @dataclass(frozen=True)
 class Warped:
     """The warped pyramid z_w and the fields that warped it, from coarse to fine."""
@@ -47,7 +49,8 @@ class DirectionBank(nn.Module):
 
     def basis(self) -> Tensor:
         """Q (latent_dim, m) with orthonormal columns."""
-        if torch.is_grad_enabled() and self.weight.requires_grad:
+        # A compiled graph keeps nothing from call to call.
+        if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.weight.requires_grad):
             return self._orthonormal()
         state = (self.weight._version, self.weight.data_ptr(), self.weight.device)
         if self._cached is None or self._cached[0] != state:

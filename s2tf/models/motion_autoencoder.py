@@ -11,11 +11,13 @@ from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipRefiner
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
 from s2tf.models.mouth_reader import MouthReader, MouthState
+from s2tf.nn.exportable import exportable
 from s2tf.nn.lips import place_lips
 from s2tf.nn.network import Network
 from s2tf.nn.quantiser import Quantised
 
 
+@exportable
 @dataclass(frozen=True)
 class SourceFeatures:
     """What is computed once for a source picture and used for all its frames."""
@@ -45,6 +47,7 @@ class SourceFeatures:
         )
 
 
+@exportable
 @dataclass(frozen=True)
 class Rendering:
     """A decoded frame and how it came about."""

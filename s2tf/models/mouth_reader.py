@@ -6,12 +6,14 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from s2tf.nn.exportable import exportable
 from s2tf.nn.network import Network
 
 LIP_POINTS = 20
 PLACEMENT = 4
 
 
+@exportable
 @dataclass(frozen=True)
 class MouthState:
     """The lips in their canonical frame and that frame's place in the picture."""
