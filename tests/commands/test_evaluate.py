@@ -48,7 +48,9 @@ def study(tmp_path_factory):
 
 
 def run_folders(study, name):
-    return sorted((study / "runs" / name).iterdir())
+    """By their seeds."""
+    folders = (study / "runs" / name).iterdir()
+    return sorted(folders, key=lambda folder: yaml.safe_load((folder / "config.yaml").read_text())["seed_everything"])
 
 
 def evaluate(run, out, *more):

@@ -34,16 +34,24 @@ def fitted(stage, shards, runs):
 
 
 def test_the_prior_records_what_it_was_made_of(shards, tmp_path, capsys):
-    experiment, overrides = fitted("conre", shards, tmp_path / "runs")
-    shared = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "prior")]
-    provenance = tmp_path / "prior.json"
-    assert main(["prior", experiment, *overrides, *shared, "--faces", "2", "--json", str(provenance)]) == 0
-    assert "prior of 2 faces (1 women, 1 men)" in capsys.readouterr().out
-    recorded = json.loads(provenance.read_text())
+    fitted("conre", shards, tmp_path / "runs")
+    networks = next((tmp_path / "runs").glob("*/*/networks"))
+    asked = ["prior", str(EXPERIMENTS / "prior.yaml"), f"vars.shards={shards}", f"vars.conre={networks}"]
+    out, provenance = tmp_path / "prior", tmp_path / "prior.json"
+    assert main([*asked, "prior.faces=2", "--out", str(out), "--json", str(provenance)]) == 0
+    assert "prior of 2 faces (1 women, 1 men, 0 of unknown gender)" in capsys.readouterr().out
+    recorded = json.loads(provenance.read_text())[str(out)]
     assert (recorded["n"], recorded["female"], recorded["male"], recorded["seed"]) == (2, 1, 1, 0)
     assert FacePrior.from_pretrained(tmp_path / "prior").get_buffer("z_p").abs().sum() > 0
-    assert main(["prior", experiment, *overrides, *shared, "--faces", "200"]) == 2
-    assert "200" in capsys.readouterr().err
+    for change, message in (
+        ("prior.faces=200", "needs 100 female faces, but the data set has 1"),
+        ("prior.fases=2", "fases"),
+        ("prior.faces=many", "prior.faces"),
+    ):
+        assert main([*asked, change, "--out", str(out)]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["prior", str(EXPERIMENTS / "scfp.yaml"), *asked[2:], "vars.prior=x", "--out", str(out)]) == 2
+    assert "no section 'prior'" in capsys.readouterr().err
 
 
 def test_every_clip_gets_its_motion_codes(tmp_path, capsys):
