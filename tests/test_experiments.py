@@ -1,5 +1,6 @@
 """Every experiment composes and builds, and a typo in it is refused; test_demo.py trains those of the demo."""
 
+import gc
 import re
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def completed(path: Path, known: dict[str, str]) -> list[str]:
             overrides.append(f"{key}={known.get(key.removeprefix('vars.'), 'random')}")
         else:
             return overrides
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays():
+    """Networks of the paper's size hang in cycles of references: a few of them fill the memory."""
+    yield
+    gc.collect()
 
 
 @pytest.mark.parametrize("path", [*FILES, *PRIORS], ids=lambda path: str(path.relative_to(EXPERIMENTS)))
