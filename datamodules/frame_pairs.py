@@ -1,4 +1,4 @@
-"""Two frames of the same clip with their lips, for the motion autoencoder."""
+"""Two frames of the same clip with their lips and eyes, for the motion autoencoder."""
 
 import random
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from datamodules.errors import ShardError
 from datamodules.pictures import put_picture, put_sizes
 from datamodules.samples import Sample
 from datamodules.sources import ShardSource
-from s2tf.media.lips import canonical_lips, has_frame, to_picture_units
+from s2tf.media.lips import canonical_face, has_frame, to_picture_units
 
 
 @dataclass(slots=True)
@@ -59,11 +59,11 @@ class FramePairDraw:
         return self._examples(sample, [(0, rng.randrange(1, frames) if frames > 1 else 0)])[0]
 
     def complete(self, batch: Batch) -> Batch:
-        """Lips and placements in place of the landmarks, computed for all rows at once."""
-        pose = canonical_lips(batch.pop("landmarks").numpy())
+        """Lips, eyes and placements in place of the landmarks, computed for all rows at once."""
+        pose = canonical_face(batch.pop("landmarks").numpy())
         for index, name in enumerate(("source", "target")):
-            batch[f"{name}_lips"] = torch.from_numpy(np.ascontiguousarray(pose.lips[:, index]))
-            batch[f"{name}_placement"] = torch.from_numpy(np.ascontiguousarray(pose.placement[:, index]))
+            for part, values in vars(pose).items():
+                batch[f"{name}_{part}"] = torch.from_numpy(np.ascontiguousarray(values[:, index]))
         return batch
 
     def _examples(self, sample: Sample, pairs: list[tuple[int, int]]) -> list[FramePairExample]:
@@ -93,7 +93,7 @@ def _two(frames: int, rng: random.Random) -> tuple[int, int]:
 
 
 class FramePairData(ShardDataModule):
-    """`FramePairBatch`es: source and target frame of a clip at the input and at the output size, and their lips.
+    """`FramePairBatch`es: source and target frame of a clip at the input and the output size, lips and eyes.
 
     Args:
         shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.

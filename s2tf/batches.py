@@ -40,6 +40,10 @@ class FramePairBatch(TypedDict):
     """(B, 20, 2) canonical lip landmarks (`s2tf.media.lips`)."""
     target_lips: Tensor
     """(B, 20, 2)."""
+    source_eyes: Tensor
+    """(B, 12, 2) canonical eye landmarks (`s2tf.media.lips`)."""
+    target_eyes: Tensor
+    """(B, 12, 2)."""
     source_placement: Tensor
     """(B, 4) centre x, centre y, log scale, roll of the canonical frame in the picture (`s2tf.media.lips`)."""
     target_placement: Tensor
@@ -56,6 +60,10 @@ class MotionSequenceBatch(TypedDict):
     """(B, T, 20, 2) canonical lip landmarks."""
     reference_lips: Tensor
     """(B, 20, 2) canonical lip landmarks of a random frame of the same clip."""
+    eyes: Tensor
+    """(B, T, 12, 2) canonical eye landmarks."""
+    placement: Tensor
+    """(B, T, 4) where the canonical frame lies in the picture, as in `FramePairBatch`."""
     motion: Tensor
     """(B, T, m) motion codes z_m; present only where the shards hold them (`motion.npy`)."""
     features: Tensor

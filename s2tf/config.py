@@ -17,6 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from s2tf.errors import UserError
 
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+"""The package of experiment YAMLs."""
 EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior")
 # Where and how fast a run is computed, not what: the same experiment may change these and resume.
 NOT_IDENTITY = (

@@ -67,6 +67,18 @@ def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | 
     return Run(experiment=name, config=config, folder=folder)
 
 
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The resolved config of a run folder.
+
+    Raises:
+        UserError: the folder has none.
+    """
+    path = Path(folder) / CONFIG_FILE
+    if not path.is_file():
+        raise UserError(f"{path} is missing: expected the folder of a run")
+    return yaml.safe_load(path.read_text())
+
+
 def build(config: dict[str, Any], run: Run | None = None, callbacks: Sequence[Any] = ()) -> Any:
     """Validate a composed experiment and build its trainer, stage and datamodule (a `LightningCLI` holds the three).
 

@@ -22,7 +22,7 @@ from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
-from s2tf.models.mouth_reader import MouthReader
+from s2tf.models.motion_reader import MotionReader
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.nn.network import load_network
 from s2tf.runs import build, fit
@@ -113,7 +113,7 @@ def motion_autoencoder() -> MotionAutoencoder:
         MotionEncoder(8, 4, 2),
         FlowGenerator(256, 8, 4, **narrow),
         RGBDecoder(256, **narrow),
-        MouthReader(8, 4, 8),
+        MotionReader(8, 4, 8),
         LipRefiner(LipGuider(256, 8, 16, 4, 8), **narrow, hidden=8),
     )
 

@@ -1,9 +1,8 @@
 """AniPortrait's audio2mesh: wav2vec 2.0 and two linear layers."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from s2tf.checkpoints.mapping import load_mapped, read_state
+from s2tf.checkpoints.mapping import Imported, load_mapped, read_state
 from s2tf.models.audio_to_mesh import AudioToMesh
 from s2tf.models.pretrained_speech import Wav2Vec2Features
 
@@ -12,16 +11,7 @@ OLD_NAMES = {"weight_g": "parametrizations.weight.original0", "weight_v": "param
 PREFIX = "audio_encoder."
 
 
-@dataclass(frozen=True)
-class ImportedAudioToMesh:
-    """The network with the file's weights."""
-
-    network: AudioToMesh
-    unused: dict[str, str]
-    """Tensors of the file that were not needed, with the reason."""
-
-
-def import_audio2mesh(path: str | Path) -> ImportedAudioToMesh:
+def import_audio2mesh(path: str | Path) -> Imported:
     """Build audio2mesh with the weights of a file.
 
     Raises:
@@ -37,7 +27,7 @@ def import_audio2mesh(path: str | Path) -> ImportedAudioToMesh:
     unused = {"masked_spec_embed": "stands in masked places of pretraining, of which there are none"}
     left = load_mapped({"audio2mesh": network}, state, theirs, unused, str(path))
     speech.mark_trained()
-    return ImportedAudioToMesh(network.eval(), left)
+    return Imported({"": network.eval()}, left)
 
 
 def _renamed(name: str) -> str:

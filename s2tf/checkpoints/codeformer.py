@@ -1,9 +1,8 @@
 """CodeFormer's public weights: encoder, code predictor, codebook, generator and fusion, 512 px."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from s2tf.checkpoints.mapping import load_mapped, read_state
+from s2tf.checkpoints.mapping import Imported, load_mapped, read_state
 from s2tf.models.codebook_generator import CodebookGenerator
 from s2tf.models.codeformer import CodeFormer, CodePredictor, FaceCodeEncoder
 
@@ -15,16 +14,7 @@ FUSED = (32, 64, 128, 256)
 LAYERS = 9
 
 
-@dataclass(frozen=True)
-class ImportedCodeFormer:
-    """The network with the file's weights."""
-
-    network: CodeFormer
-    unused: dict[str, str]
-    """Tensors of the file that were not needed, with the reason."""
-
-
-def import_codeformer(path: str | Path) -> ImportedCodeFormer:
+def import_codeformer(path: str | Path) -> Imported:
     """Build CodeFormer with the weights of a file.
 
     Raises:
@@ -33,7 +23,7 @@ def import_codeformer(path: str | Path) -> ImportedCodeFormer:
     """
     network = CodeFormer(FaceCodeEncoder(), CodePredictor(), CodebookGenerator())
     unused = load_mapped({"codeformer": network}, read_state(path, KEY), names(), {}, str(path), OWN)
-    return ImportedCodeFormer(network.eval(), unused)
+    return Imported({"": network.eval()}, unused)
 
 
 def names() -> dict[str, str]:

@@ -4,10 +4,9 @@ Its public weights were trained with a sampling grid of their own (`WarpConventi
 layers to colours; both are arguments of our networks, and set here.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from s2tf.checkpoints.mapping import load_mapped, read_state
+from s2tf.checkpoints.mapping import Imported, load_mapped, read_state
 from s2tf.models.flow_generator import FlowGenerator
 from s2tf.models.hd_decoder import RGBDecoder
 from s2tf.models.image_encoder import ImageEncoder
@@ -26,29 +25,8 @@ UNUSED = {
 }
 
 
-@dataclass(frozen=True)
-class LIA:
-    """LIA's generator in our parts."""
-
-    image_encoder: ImageEncoder
-    motion_encoder: MotionEncoder
-    flow_generator: FlowGenerator
-    decoder: RGBDecoder
-    unused: dict[str, str]
-    """Tensors of the file that were not needed, with the reason."""
-
-    def networks(self) -> dict[str, Network]:
-        """The parts by the names that the motion autoencoder gives them."""
-        return {
-            "image_encoder": self.image_encoder,
-            "motion_encoder": self.motion_encoder,
-            "flow_generator": self.flow_generator,
-            "decoder": self.decoder,
-        }
-
-
-def import_lia(path: str | Path) -> LIA:
-    """Build the parts with the weights of a file.
+def import_lia(path: str | Path) -> Imported:
+    """Build the parts with the weights of a file, by the names that the motion autoencoder gives them.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -61,7 +39,7 @@ def import_lia(path: str | Path) -> LIA:
         "decoder": RGBDecoder(SIZE, activated=True),
     }
     unused = load_mapped(parts, read_state(path, KEY), names(), UNUSED, str(path))
-    return LIA(**parts, unused=unused)  # type: ignore[arg-type]
+    return Imported(parts, unused)
 
 
 def names() -> dict[str, str]:

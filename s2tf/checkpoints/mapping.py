@@ -2,15 +2,35 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 import torch.nn as nn
 from torch import Tensor
 
+from s2tf.nn.network import Network
+
 SHOWN = 3
 """Tensors that a message names."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a file of public weights became."""
+
+    networks: Mapping[str, Network]
+    """By the name of the folder to save each in; the empty name stands for the only one."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """Tensors of the file that were not needed, each with the reason."""
+
+    @property
+    def network(self) -> Any:
+        """The only network."""
+        return self.networks[""]
+
 
 Names = Mapping[str, str | tuple[str, ...]]
 """Our name -> theirs, or several of theirs that are summed."""

@@ -186,7 +186,7 @@ def _mouths(results: Results, read: "Callable[[np.ndarray], np.ndarray]", reader
     """
     import numpy as np
 
-    from s2tf.media.lips import canonical_lips, mouth_opening, to_picture_units
+    from s2tf.media.lips import canonical_face, mouth_opening, to_picture_units
     from s2tf.metrics.evidence import mouth_evidence
 
     rows, frames, unread = [], 0, 0
@@ -195,7 +195,7 @@ def _mouths(results: Results, read: "Callable[[np.ndarray], np.ndarray]", reader
             continue
         length = min(len(speaker.frames), len(speaker.generated), len(speaker.wrong))
         units = to_picture_units(speaker.landmarks[:length], speaker.frames.shape[1])
-        true = mouth_opening(canonical_lips(units).lips)
+        true = mouth_opening(canonical_face(units).lips)
         videos = (speaker.generated, speaker.wrong, speaker.frames)
         generated, wrong, true_read = (np.asarray(read(video[:length])) for video in videos)
         signals = np.stack([generated, wrong, true, true_read])
@@ -216,11 +216,11 @@ def _detected_opening(frames: "np.ndarray") -> "np.ndarray":
 
     from s2tf.media.face_backends import open_landmarks
     from s2tf.media.faces import FaceBox
-    from s2tf.media.lips import canonical_lips, mouth_opening, to_picture_units
+    from s2tf.media.lips import canonical_face, mouth_opening, to_picture_units
 
     size = frames.shape[1]
     landmarks = open_landmarks("mediapipe").landmarks(frames, FaceBox(0, 0, size, size)).points
     found = np.isfinite(landmarks).all(axis=(1, 2))
     opening = np.full(len(frames), np.nan)
-    opening[found] = mouth_opening(canonical_lips(to_picture_units(landmarks[found], size)).lips)
+    opening[found] = mouth_opening(canonical_face(to_picture_units(landmarks[found], size)).lips)
     return opening

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from s2tf.commands.evaluate_portraits import Scores
+    from s2tf.commands.evaluation import Scores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,10 +74,10 @@ def _aligns(run: Path) -> bool:
     Raises:
         UserError: it is of neither, or not finished.
     """
-    from s2tf.commands.evaluate_portraits import run_config
+    from s2tf.commands.evaluation import finished_config
     from s2tf.errors import UserError
 
-    stage = run_config(run, "speech_encoder").get("model", {}).get("class_path", "")
+    stage = finished_config(run, "speech_encoder").get("model", {}).get("class_path", "")
     if stage.rpartition(".")[2] not in ("ConReStage", "SCFPStage"):
         raise UserError(f"{run}: a run of {stage or 'no stage'}, expected one of ConReStage or SCFPStage")
     return stage.endswith("ConReStage")

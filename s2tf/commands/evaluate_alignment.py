@@ -7,6 +7,7 @@ of the same gender, which a speech encoder should notice; and with another hair 
 that is better than a guess there would show that something leaks.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from datamodules.prepare.synthetic.speaker import Speaker
-    from s2tf.commands.evaluate_portraits import Scores
+    from s2tf.commands.evaluation import Scores
     from s2tf.metrics.protocol import Measurement
 
-RANKS = (1, 2, 5, 10)
 KIND = "alignment"
+SYNTHETIC_KEY = re.compile(r"synthetic-s(\d+)-(\d+)-\d+")
+"""Of a clip of a synthetic speaker: population and position."""
 STILLS = 4
 """Pictures of each changed face, at different moments."""
 DAYS = 20
@@ -67,13 +69,14 @@ def evaluate_alignment(
         UserError: The run is not finished.
         ValueError: `clips` or `batch` is below 1.
     """
-    from s2tf.commands.evaluate_portraits import Scores, data_protocol, run_config, test_data
+    from s2tf.commands.evaluation import Scores, data_protocol, finished_config, test_data
+    from s2tf.metrics.portrait_scores import retrieval_scores
     from s2tf.nn.network import load_network
     from s2tf.pipelines.base import holds_random_part
 
     if batch < 1 or (clips is not None and clips < 1):
         raise ValueError(f"--clips {clips}, --batch {batch}: expected 1 or more")
-    data = test_data(run_config(run, "face_encoder"), shards, batch)
+    data = test_data(finished_config(run, "face_encoder"), shards, batch)
     names = ("speech_encoder", "face_encoder")
     networks = {name: load_network(str(run / "networks" / name)).eval().to(device) for name in names}
     face_encoder = networks["face_encoder"]
@@ -85,8 +88,11 @@ def evaluate_alignment(
         "picture (px)": data.size,
         "similarity": "cosine",
     }
-    measurements = [*_retrieval(found, protocol), *_choices(found, protocol)]
-    if all(key.startswith("synthetic-") for key in found.keys):
+    measurements = [
+        *retrieval_scores(found.faces, found.identities, found.speech, found.other, protocol),
+        *_choices(found, protocol),
+    ]
+    if all(SYNTHETIC_KEY.fullmatch(key) for key in found.keys):
         report("drawing changed faces")
         measurements += _changed(found, face_encoder, data.size, device, protocol)
     random = [name for name, network in networks.items() if holds_random_part(network)]
@@ -100,7 +106,7 @@ def _embed(
 ) -> _Embeddings:
     import torch
 
-    from s2tf.commands.evaluate_portraits import clip_pairs
+    from s2tf.commands.evaluation import clip_pairs
 
     found = _Embeddings()
     for first, second in clip_pairs(data, clips):
@@ -113,34 +119,6 @@ def _embed(
         found.genders += first["gender"].tolist()
         report(f"{len(found.keys)} clips")
     return found
-
-
-def _retrieval(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measurement]":
-    """A speech searches the faces of all speakers; the true row is another frame of the face."""
-    import torch
-
-    from s2tf.metrics.protocol import Measurement
-    from s2tf.metrics.retrieval import RecallAtK, identity_gallery
-
-    gallery, identities = identity_gallery(torch.stack(found.faces), found.identities)
-    recalls = {}
-    for name, queries in (("value", found.speech), ("truth", found.other)):
-        metric = RecallAtK([rank for rank in RANKS if rank <= len(gallery)])
-        metric.add_gallery(gallery, torch.arange(len(gallery)))
-        metric.update(torch.stack(queries), identities)
-        recalls[name] = metric.compute()
-    return [
-        Measurement(
-            name=name,
-            value=recalls["value"][name].item(),
-            baseline=chance,
-            baseline_name="chance",
-            truth=recalls["truth"][name].item(),
-            protocol={**protocol, **metric.protocol},
-            counts={"speeches": len(found.keys)},
-        )
-        for name, chance in metric.chance.items()
-    ]
 
 
 def _choices(found: _Embeddings, protocol: Mapping[str, Any]) -> "list[Measurement]":
@@ -168,8 +146,8 @@ def _changed(
 
     from datamodules.prepare.synthetic.speaker import make_speaker
 
-    numbers = [tuple(map(int, key.removeprefix("synthetic-s").split("-")[:2])) for key in found.keys]
-    speakers = [make_speaker(seed, index) for seed, index in numbers]
+    matches = [SYNTHETIC_KEY.fullmatch(key) for key in found.keys]
+    speakers = [make_speaker(int(match[1]), int(match[2])) for match in matches if match]
     measurements = []
     for name, change in (("voice-linked shape", _other_shape), ("hair colour", _other_hair)):
         right = []

@@ -7,7 +7,6 @@ the run's mean face in the baseline of the feature distances.
 
 import csv
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.table import Table
 
+    from s2tf.commands.evaluation import Scores
     from s2tf.metrics.attributes import AttributeReader, Attributes
     from s2tf.metrics.face_features import FaceFeatures
     from s2tf.metrics.portrait_scores import PortraitReadings
-    from s2tf.metrics.protocol import Measurement
     from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
 
-METRICS_FILE = "metrics.json"
 CLIPS_FILE = "portraits.csv"
 SAMPLES = "samples"
 PORTRAIT, TRUE = ".portrait.png", ".true.png"
@@ -77,46 +74,6 @@ class Drawn:
     portraits: "np.ndarray"
 
 
-@dataclass
-class Scores:
-    """What was measured on one run."""
-
-    kind: str
-    experiment: str
-    measurements: "list[Measurement]"
-    protocol: dict[str, Any]
-    random_weights: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of `metrics.json`."""
-        from s2tf.metrics.protocol import measurements_to_json
-
-        return {
-            "kind": self.kind,
-            "experiment": self.experiment,
-            "random_weights": self.random_weights,
-            "protocol": self.protocol,
-            "measurements": measurements_to_json(self.measurements),
-        }
-
-    def write(self, folder: Path) -> None:
-        """Write `metrics.json` into `folder`, which is made if it is absent."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / METRICS_FILE).write_text(json.dumps(self.to_json(), indent=2) + "\n")
-
-    def table(self) -> "Table":
-        """To print."""
-        from rich.table import Table
-
-        note = f" — RANDOM WEIGHTS: {', '.join(self.random_weights)}" if self.random_weights else ""
-        title = f"{self.experiment}: {self.protocol['clips']} test clips{note}"
-        table = Table("what", "value", "baseline", "ground truth", title=title, title_justify="left")
-        for one in self.measurements:
-            baseline = "" if one.baseline is None else f"{one.baseline:.3f} ({one.baseline_name})"
-            table.add_row(one.name, f"{one.value:.3f}", baseline, "" if one.truth is None else f"{one.truth:.3f}")
-        return table
-
-
 def evaluate_portraits(
     run: Path,
     test: PortraitTest,
@@ -124,7 +81,7 @@ def evaluate_portraits(
     attributes: "AttributeReader | None",
     out: Path,
     report: Callable[[str], None] = lambda text: None,
-) -> Scores:
+) -> "Scores":
     """Draw, measure and write `metrics.json`, `portraits.csv` and `samples/` into `out`.
 
     Args:
@@ -139,6 +96,7 @@ def evaluate_portraits(
         UserError: The run is not finished.
         FileNotFoundError: Its data have no test clip.
     """
+    from s2tf.commands.evaluation import Scores, data_protocol
     from s2tf.metrics.portrait_scores import PortraitReadings, portrait_scores
 
     pipeline, data = _open(run, test)
@@ -177,25 +135,10 @@ def portrait_rows(run: Path, test: PortraitTest) -> "tuple[PortraitPipeline, Ite
 
 
 def _open(run: Path, test: PortraitTest) -> "tuple[PortraitPipeline, Any]":
-    config = run_config(run, "portrait_diffusion")
+    from s2tf.commands.evaluation import finished_config, test_data
+
+    config = finished_config(run, "portrait_diffusion")
     return _pipeline(run, config, test), test_data(config, test.shards, test.batch)
-
-
-def run_config(run: Path, network: str) -> dict[str, Any]:
-    """The resolved config of a run.
-
-    Raises:
-        UserError: The folder is no run that has trained `network` to its end.
-    """
-    import yaml
-
-    from s2tf.errors import UserError
-    from s2tf.runs import CONFIG_FILE
-
-    path = run / CONFIG_FILE
-    if not path.is_file() or not (run / "networks" / network).is_dir():
-        raise UserError(f"{run}: no finished run of {network}: expected {CONFIG_FILE} and networks/{network} in it")
-    return yaml.safe_load(path.read_text())
 
 
 def _pipeline(run: Path, config: Mapping[str, Any], test: PortraitTest) -> "PortraitPipeline":
@@ -212,51 +155,8 @@ def _pipeline(run: Path, config: Mapping[str, Any], test: PortraitTest) -> "Port
     return PortraitPipeline(**{name: network(name) for name in names}, portrait_settings=settings).to(test.device)
 
 
-def test_data(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
-    """The data module of a run's config, which gives each test clip twice, with different frames.
-
-    Args:
-        config: Resolved.
-        shards: Other data than the config's.
-        batch: Clips in a batch.
-    """
-    from s2tf.commands.data_module import build_parts
-
-    section = config["data"]
-    # Runs of different seeds are compared with the same frames, and no clip is left out in passing.
-    changes: dict[str, Any] = {"batch_size": 2 * batch, "seed": 0, "max_broken": 0}
-    if shards is not None:
-        changes["shards"] = shards
-    data = build_parts({"data": {**section, "init_args": {**section["init_args"], **changes}}}).data
-    data.per_clip_eval = 2
-    return data
-
-
-def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
-    """How many clips of which shards, and the fingerprint of their manifests."""
-    text = json.dumps([source.manifest for source in data.sources], sort_keys=True, default=str)
-    return {
-        "clips": len(keys),
-        "shards": ", ".join(Path(source.source.shards).name for source in data.sources),
-        "data": hashlib.sha256(text.encode()).hexdigest()[:16],
-    }
-
-
-def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Batches of the test clips, each with two draws of a frame; the rows of the two are of the same clips."""
-    for batch in map(data.finish, data.once("test")):
-        rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
-        first, second = ({name: value[start:rows:2] for name, value in batch.items()} for start in (0, 1))
-        if first["key"] != second["key"]:
-            raise RuntimeError("the data module does not give the two frames of a clip one after the other")
-        yield first, second
-        if clips is not None:
-            clips -= rows // 2
-            if clips <= 0:
-                return
-
-
 def _drawn(pipeline: "PortraitPipeline", data: Any, test: PortraitTest) -> "Iterator[Drawn]":
+    from s2tf.commands.evaluation import clip_pairs
     from s2tf.metrics.attributes import Attributes
     from s2tf.pipelines.base import to_uint8
 
@@ -293,17 +193,23 @@ def _read(
     readings.generated.extend(faces.embed(drawn.portraits))
     readings.other += [row if two else None for row, two in zip(faces.embed(drawn.other), different, strict=True)]
     readings.labels += drawn.labels
+    # The variation between speakers is of different speakers: the first clip of each.
+    new = [
+        row
+        for row, identity in enumerate(drawn.identities)
+        if identity not in readings.identities and identity not in drawn.identities[:row]
+    ]
     readings.identities += drawn.identities
     if attributes is not None:
         readings.read += attributes.read(drawn.portraits)
         readings.read_other += _read_some(attributes, drawn.other, different)
         unlabelled = np.array([not label.complete for label in drawn.labels])
         readings.read_true += _read_some(attributes, drawn.true, unlabelled)
-    varied = max(0, min(len(drawn.keys), test.varied - done)) if test.seeds > 1 else 0
-    if varied:
-        seeds = [test.seed + number for number in range(1, test.seeds)]
-        more = [_draw(pipeline, drawn.waveforms[:varied], drawn.keys[:varied], seed) for seed in seeds]
-        features = [faces.embed(pictures) for pictures in (drawn.portraits[:varied], *more)]
+    rows = new[: max(0, test.varied - len(readings.varied))] if test.seeds > 1 else []
+    if rows:
+        waveforms, keys = [drawn.waveforms[row] for row in rows], [drawn.keys[row] for row in rows]
+        more = [_draw(pipeline, waveforms, keys, test.seed + number) for number in range(1, test.seeds)]
+        features = [faces.embed(pictures) for pictures in (drawn.portraits[rows], *more)]
         readings.varied += torch.stack(features, dim=1)
     for pictures, suffix in ((drawn.portraits, PORTRAIT), (drawn.true, TRUE)):
         _write_pictures(pictures, drawn.keys, max(0, test.pictures - done), out / SAMPLES, suffix)

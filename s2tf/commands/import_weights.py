@@ -1,15 +1,12 @@
 """Public weights as networks of ours: every tensor is checked, and a file that does not fit is refused by name."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from s2tf.nn.network import Network
-
-Imported = tuple["Mapping[str, Network]", Mapping[str, str]]
-"""Networks by the name of their folder (the empty name: the output folder itself), and what was not used and why."""
+    from s2tf.checkpoints.mapping import Imported
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +26,15 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.errors import UserError
 
     try:
-        networks, unused = SOURCES[args.source](str(args.file.absolute()))
+        imported = SOURCES[args.source](str(args.file.absolute()))
     except ValueError as error:
         raise UserError(str(error)) from error
-    for name, network in networks.items():
+    for name, network in imported.networks.items():
         network.save_pretrained(args.out / name)
         size = f"{network.parameter_count / 1e6:.1f} M"
         print(f"{type(network).__name__}, {size}, {network.fingerprint()}: {args.out / name}")
-    for reason in sorted(set(unused.values())):
-        names = [name for name, why in unused.items() if why == reason]
+    for reason in sorted(set(imported.unused.values())):
+        names = [name for name, why in imported.unused.items() if why == reason]
         print(
             f"not used, {reason}: {', '.join(names[:SHOWN])}"
             + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
@@ -45,47 +42,47 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _vggface(file: str) -> Imported:
+def _vggface(file: str) -> "Imported":
+    from s2tf.checkpoints.mapping import Imported
     from s2tf.models.face_encoder import FaceEncoder
 
-    return {"": FaceEncoder(weights=file)}, {}
+    return Imported({"": FaceEncoder(weights=file)})
 
 
-def _wav2vec2(folder: str) -> Imported:
+def _wav2vec2(folder: str) -> "Imported":
+    from s2tf.checkpoints.mapping import Imported
     from s2tf.models.pretrained_speech import Wav2Vec2Features
 
-    return {"": Wav2Vec2Features(folder)}, {}
+    return Imported({"": Wav2Vec2Features(folder)})
 
 
-def _hubert(folder: str) -> Imported:
+def _hubert(folder: str) -> "Imported":
+    from s2tf.checkpoints.mapping import Imported
     from s2tf.models.pretrained_speech import HubertFeatures
 
-    return {"": HubertFeatures(folder)}, {}
+    return Imported({"": HubertFeatures(folder)})
 
 
-def _lia(file: str) -> Imported:
+def _lia(file: str) -> "Imported":
     from s2tf.checkpoints.lia import import_lia
 
-    imported = import_lia(file)
-    return imported.networks(), imported.unused
+    return import_lia(file)
 
 
-def _codeformer(file: str) -> Imported:
+def _codeformer(file: str) -> "Imported":
     from s2tf.checkpoints.codeformer import import_codeformer
 
-    imported = import_codeformer(file)
-    return {"": imported.network}, imported.unused
+    return import_codeformer(file)
 
 
-def _audio2mesh(file: str) -> Imported:
+def _audio2mesh(file: str) -> "Imported":
     from s2tf.checkpoints.audio2mesh import import_audio2mesh
 
-    imported = import_audio2mesh(file)
-    return {"": imported.network}, imported.unused
+    return import_audio2mesh(file)
 
 
 SHOWN = 3
-SOURCES: dict[str, Callable[[str], Imported]] = {
+SOURCES: "dict[str, Callable[[str], Imported]]" = {
     "vggface": _vggface,
     "wav2vec2": _wav2vec2,
     "hubert": _hubert,

@@ -107,7 +107,7 @@ def judge_examples(data: JudgeData, seed: int, speakers: int) -> "JudgeExamples"
     import numpy as np
     import torch
 
-    from s2tf.media.lips import canonical_lips, to_picture_units
+    from s2tf.media.lips import canonical_face, to_picture_units
     from s2tf.metrics.judge_networks import JUDGE_SIZE
     from s2tf.metrics.judges import JudgeExamples
 
@@ -122,7 +122,7 @@ def judge_examples(data: JudgeData, seed: int, speakers: int) -> "JudgeExamples"
         images=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
         identity=torch.from_numpy(identity),
         gender=torch.from_numpy(gender),
-        lips=torch.from_numpy(canonical_lips(to_picture_units(landmarks, JUDGE_SIZE)).lips),
+        lips=torch.from_numpy(canonical_face(to_picture_units(landmarks, JUDGE_SIZE)).lips),
     )
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2tf.commands.report_parameters import EXPERIMENTS
+from s2tf.config import EXPERIMENTS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+from s2tf.config import EXPERIMENTS
+
 PAPER = {"stage_one": 640e6, "stage_two": 470e6}
 """Table XII: 470 M of HRTF, 1110 M with SCFP."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2tf.errors import UserError
+from s2tf.runs import CONFIG_FILE, read_config
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,16 +63,12 @@ def _first(runs: Path, experiments: tuple[str, ...]) -> Path | None:
 
 
 def _seed(folder: Path) -> tuple[int, str]:
-    import yaml
-
-    from s2tf.runs import CONFIG_FILE
-
-    path = folder / CONFIG_FILE
-    return (yaml.safe_load(path.read_text())["seed_everything"] if path.is_file() else 0, folder.name)
+    # `evaluate --out` may have put the pictures into a folder that is no run.
+    return (read_config(folder)["seed_everything"] if (folder / CONFIG_FILE).is_file() else 0), folder.name
 
 
 def _random_weights(folders: Any) -> list[str]:
-    from s2tf.commands.evaluate_portraits import METRICS_FILE
+    from s2tf.commands.evaluation import METRICS_FILE
 
     return sorted(
         {name for folder in folders for name in json.loads((folder / METRICS_FILE).read_text())["random_weights"]}

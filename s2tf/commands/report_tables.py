@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2tf.config import EXPERIMENTS
 from s2tf.errors import UserError
+from s2tf.runs import CONFIG_FILE as RUN_FILE
+from s2tf.runs import read_config
 
 if TYPE_CHECKING:
     from s2tf.metrics.table import ReportTable, RunScores
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SEEDS = ("seed_everything", "seed")
 KIND = "portraits"
 SPEECH_ENCODERS = {"table6-wav2vec": "WaveformSpeechEncoder"}
@@ -65,29 +67,13 @@ def read_scores(path: Path) -> "RunScores":
         return RunScores(
             experiment=record["experiment"],
             folder=str(path.parent),
-            seed=run_config(path.parent)["seed_everything"],
+            seed=read_config(path.parent)["seed_everything"],
             protocol={**record["protocol"], "gallery": gallery, "gender and age by": reader},
             random_weights=tuple(record["random_weights"]),
             **parts,
         )
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: not written by `s2tf evaluate`: {error!r}") from error
-
-
-def run_config(folder: str | Path) -> dict[str, Any]:
-    """The resolved config of a run.
-
-    Raises:
-        UserError: the folder has none.
-    """
-    import yaml
-
-    from s2tf.runs import CONFIG_FILE
-
-    path = Path(folder) / CONFIG_FILE
-    if not path.is_file():
-        raise UserError(f"{path} is missing: expected the run's folder")
-    return yaml.safe_load(path.read_text())
 
 
 def _of_row(label: str, experiments: Sequence[str], runs: Path) -> "list[RunScores]":
@@ -105,7 +91,7 @@ def _of_row(label: str, experiments: Sequence[str], runs: Path) -> "list[RunScor
                 f"row {label!r}: {one.folder} and {other.folder} both have the seed {one.seed}: one of them has "
                 "other settings, or other runs before it; keep them in different folders of runs"
             )
-        if differences := _differences(_bare(run_config(one.folder)), _bare(run_config(other.folder))):
+        if differences := _differences(_bare(read_config(one.folder)), _bare(read_config(other.folder))):
             raise UserError(
                 f"row {label!r}: {one.folder} and {other.folder} differ in more than their seed: "
                 f"{'; '.join(differences[:3])}: keep them in different folders of runs"
@@ -115,7 +101,7 @@ def _of_row(label: str, experiments: Sequence[str], runs: Path) -> "list[RunScor
 
 def _check_ablation(label: str, experiment: str, run: Path) -> None:
     """Refuse a run whose overrides have made it another row than its experiment's."""
-    config = run_config(run)
+    config = read_config(run)
     wanted, found = _ablated(_expected(experiment)), _ablated(config)
     reader = json.loads((run / "networks" / "speech_encoder" / "config.json").read_text())["class_path"]
     found["speech_encoder"] = reader.rpartition(".")[2]
@@ -124,7 +110,7 @@ def _check_ablation(label: str, experiment: str, run: Path) -> None:
     if before is not None:
         # A speech encoder that learns along stands for a training without ConRe.
         wanted["ConRe's contrastive loss"] = not wanted[ABLATED[0]]
-        weight = run_config(before)["model"]["init_args"].get("contrastive_weight", 1.0)
+        weight = read_config(before)["model"]["init_args"].get("contrastive_weight", 1.0)
         found["ConRe's contrastive loss"] = weight > 0
     if differences := _differences(wanted, found):
         raise UserError(f"{run} is no run of row {label!r}: {'; '.join(differences)} (the row's, and the run's)")
@@ -178,7 +164,7 @@ def _made_by(folder: Path) -> Any:
 
     run = _run_of(folder)
     if run is not None:
-        return {"run of": run.parent.name, **_bare(run_config(run))}
+        return {"run of": run.parent.name, **_bare(read_config(run))}
     if (folder / CONFIG_FILE).is_file():
         return _bare(json.loads((folder / CONFIG_FILE).read_text()))
     return str(folder)
@@ -186,9 +172,7 @@ def _made_by(folder: Path) -> Any:
 
 def _run_of(folder: Path) -> Path | None:
     """The run that a network's folder belongs to."""
-    from s2tf.runs import CONFIG_FILE
-
-    return next((parent for parent in folder.parents if (parent / CONFIG_FILE).is_file()), None)
+    return next((parent for parent in folder.parents if (parent / RUN_FILE).is_file()), None)
 
 
 def _differences(one: Any, other: Any, path: str = "") -> list[str]:

@@ -10,18 +10,19 @@ FACE_X, FACE_Y = (-0.7, 0.0, 0.7), (-0.5, 0.0, 0.5, 1.0)
 """A grid over the face in its canonical frame (outer-eye distances): cheek to cheek, brows to chin."""
 
 
-def face_points(lips: Tensor, placement: Tensor) -> Tensor:
-    """Points that move with the face: its lips and a coarse grid over it.
+def face_points(lips: Tensor, eyes: Tensor, placement: Tensor) -> Tensor:
+    """Points that move with the face: its lips, its eyelids and a coarse grid over it.
 
     Args:
         lips: (B, 20, 2) canonical lips.
+        eyes: (B, 12, 2) canonical eyes.
         placement: (B, 4) where their frame lies, see `s2tf.nn.lips.place_lips`.
 
     Returns:
-        (B, 32, 2) in picture units.
+        (B, 44, 2) in picture units.
     """
     grid = torch.cartesian_prod(lips.new_tensor(FACE_X), lips.new_tensor(FACE_Y))
-    return place_lips(torch.cat([lips, grid.expand(len(lips), -1, -1)], dim=1), placement)
+    return place_lips(torch.cat([lips, eyes, grid.expand(len(lips), -1, -1)], dim=1), placement)
 
 
 def point_flow_loss(flow: Tensor, source: Tensor, target: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Canonical lips: the mouth's shape, apart from where the head is, and the place to put it back.
+"""Canonical lips and eyes: their shape, apart from where the head is, and the place to put them back.
 
 Coordinates are picture units: x right, y down, -1 the left or top edge of the picture, +1 the right or bottom edge.
-Landmarks are the 68 points of iBUG in their order; the lips are points 48 to 67.
+Landmarks are the 68 points of iBUG in their order; the eyes are points 36 to 47, the lips 48 to 67.
 
 The frame of a face comes from its STABLE points alone, which speech does not move: the corners of the eyes (36, 39,
 42, 45) and the bridge of the nose (27 to 30).
@@ -12,9 +12,9 @@ The frame of a face comes from its STABLE points alone, which speech does not mo
 
 A placement is (cx, cy, log scale, roll), and a point of the picture is
 
-    point = R(roll) @ lip * exp(log scale) + (cx, cy),    R(roll) = [[cos, -sin], [sin, cos]].
+    point = R(roll) @ canonical * exp(log scale) + (cx, cy),    R(roll) = [[cos, -sin], [sin, cos]].
 
-Canonical lips are therefore in units of the outer-eye distance, with the mouth below the origin at positive y, and a
+Canonical points are therefore in units of the outer-eye distance, with the mouth below the origin at positive y, and a
 translation, rotation or scaling of the whole face changes the placement only.
 """
 
@@ -22,22 +22,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LIPS = slice(48, 68)
+EYES, LIPS = slice(36, 48), slice(48, 68)
 STABLE = (36, 39, 42, 45, 27, 28, 29, 30)
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 36, 45
 INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
 """Pairs of facing points of the inner lips, as indices of the twenty: iBUG's 61-67, 62-66 and 63-65."""
+UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
+"""Pairs of facing points of the eyelids, as indices of the twelve: iBUG's 37-41, 38-40, 43-47 and 44-46."""
 
 SMALLEST_SCALE = 1e-3
 """Outer-eye distance in picture units below which a face has no frame: half a pixel at 1000 px."""
 
 
 @dataclass(frozen=True)
-class LipPose:
-    """Lips in the frame of their face, and where that frame is in the picture."""
+class FacePose:
+    """Lips and eyes in the frame of their face, and where that frame is in the picture."""
 
     lips: np.ndarray
     """(..., 20, 2) canonical lips, in units of the outer-eye distance."""
+    eyes: np.ndarray
+    """(..., 12, 2) canonical eyes, likewise."""
     placement: np.ndarray
     """(..., 4): centre x, centre y (picture units), log scale, roll (radians)."""
 
@@ -67,14 +71,14 @@ def has_frame(landmarks: np.ndarray) -> bool:
     return bool((np.hypot(*_eye_line(landmarks)) >= SMALLEST_SCALE).all())
 
 
-def canonical_lips(landmarks: np.ndarray) -> LipPose:
-    """Take the lips out of the picture into the frame of their face.
+def canonical_face(landmarks: np.ndarray) -> FacePose:
+    """Take lips and eyes out of the picture into the frame of their face.
 
     Args:
         landmarks: (..., 68, 2) iBUG points in picture units.
 
     Returns:
-        Canonical lips (..., 20, 2) and placement (..., 4), in the landmarks' floating type.
+        Canonical lips (..., 20, 2), eyes (..., 12, 2) and placement (..., 4), in the landmarks' floating type.
 
     Raises:
         ValueError: not 68 points, values that are not finite, or outer eye corners that coincide.
@@ -88,18 +92,19 @@ def canonical_lips(landmarks: np.ndarray) -> LipPose:
             f"apart, expected at least {SMALLEST_SCALE} (are they in picture units, -1 to 1?)"
         )
     # By coordinates: arrays whose last axis has two entries take NumPy several times as long.
-    x, y = (landmarks[..., LIPS, axis] for axis in (0, 1))
+    x, y = (landmarks[..., EYES.start : LIPS.stop, axis] for axis in (0, 1))
     centre_x, centre_y = (landmarks[..., STABLE, axis].mean(axis=-1) for axis in (0, 1))
     across, down = x - centre_x[..., None], y - centre_y[..., None]
     # R(-roll) / scale; the eye line is scale * (cos, sin) of the roll.
     cos, sin = ((side / (scale * scale))[..., None] for side in (eye_x, eye_y))
-    lips = np.stack([cos * across + sin * down, cos * down - sin * across], axis=-1)
+    points = np.stack([cos * across + sin * down, cos * down - sin * across], axis=-1)
+    eyes, lips = points[..., : EYES.stop - EYES.start, :], points[..., EYES.stop - EYES.start :, :]
     placement = np.stack([centre_x, centre_y, np.log(scale), np.arctan2(eye_y, eye_x)], axis=-1)
-    return LipPose(lips=lips, placement=placement)
+    return FacePose(lips=lips, eyes=eyes, placement=placement)
 
 
 def place_lips(lips: np.ndarray, placement: np.ndarray) -> np.ndarray:
-    """Put canonical lips into the picture; the exact inverse of `canonical_lips`.
+    """Put canonical lips into the picture; the exact inverse of `canonical_face`.
 
     Args:
         lips: (..., 20, 2) canonical lips.
@@ -128,6 +133,19 @@ def mouth_opening(lips: np.ndarray) -> np.ndarray:
     """
     lips = _checked(lips, (20, 2), "lips")
     return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(axis=-1)
+
+
+def eye_opening(eyes: np.ndarray) -> np.ndarray:
+    """How far the eyes are open: the mean gap between facing points of the lids of both eyes.
+
+    Args:
+        eyes: (..., 12, 2) canonical eyes.
+
+    Returns:
+        (...) in units of the outer-eye distance; 0 closed.
+    """
+    eyes = _checked(eyes, (12, 2), "eyes")
+    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(axis=-1)
 
 
 def _eye_line(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -58,7 +58,7 @@ def portrait_scores(
     """
     return [
         *_distances(readings, mean_face, str(faces["network"]), protocol),
-        *_retrieval(readings, protocol),
+        *retrieval_scores(readings.true, readings.identities, readings.generated, readings.other, protocol),
         *(_attributes(readings, attributes, protocol) if attributes is not None else ()),
         *_variation(readings, str(faces["network"]), protocol),
     ]
@@ -96,19 +96,33 @@ def _distances(
     ]
 
 
-def _retrieval(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[Measurement]:
-    """Portraits (and other true frames) search the speakers' true frames; a speaker's clips share one row."""
-    gallery, identities = identity_gallery(torch.stack(readings.true), readings.identities)
-    two = _with_other(readings)
+def retrieval_scores(
+    faces: Sequence[Tensor],
+    identities: Sequence[int],
+    queries: Sequence[Tensor],
+    other: Sequence[Tensor | None],
+    protocol: Mapping[str, Any],
+) -> list[Measurement]:
+    """Recall at `RANKS` among the speakers' faces, of which a speaker's share one row; beside it that of other frames.
+
+    Args:
+        faces: Features (D,) of the true frame of each clip: the gallery.
+        identities: Of the clips' speakers.
+        queries: What searches, for each clip: the portrait's features, or the speech's embedding.
+        other: Features of another true frame, the ground-truth row; None where there is none.
+        protocol: What to record beside.
+    """
+    gallery, rows = identity_gallery(torch.stack(list(faces)), identities)
+    two = [index for index, features in enumerate(other) if features is not None]
     ranks = [rank for rank in RANKS if rank <= len(gallery)]
     recalls = {}
-    other = [features for features in readings.other if features is not None]
-    # The portraits come last: the protocol is theirs.
-    for name, queries, wanted in (("truth", other, identities[two]), ("value", readings.generated, identities)):
+    frames = [features for features in other if features is not None]
+    # The queries come last: the protocol is theirs.
+    for name, searching, wanted in (("truth", frames, rows[two]), ("value", queries, rows)):
         metric = RecallAtK(ranks)
         metric.add_gallery(gallery, torch.arange(len(gallery)))
-        if queries:
-            metric.update(torch.stack(queries), wanted)
+        if searching:
+            metric.update(torch.stack(list(searching)), wanted)
             recalls[name] = metric.compute()
     return [
         Measurement(
@@ -118,7 +132,7 @@ def _retrieval(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[
             baseline_name="chance",
             truth=recalls["truth"][name].item() if two else None,
             protocol={**protocol, **metric.protocol},
-            counts={"portraits": len(readings.keys)},
+            counts={"queries": len(queries), "with another frame": len(two)},
         )
         for name, chance in metric.chance.items()
     ]

@@ -10,7 +10,7 @@ from s2tf.models.hd_decoder import CodebookDecoder, RGBDecoder
 from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipRefiner
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
-from s2tf.models.mouth_reader import MouthReader, MouthState
+from s2tf.models.motion_reader import FaceState, MotionReader
 from s2tf.nn.exportable import exportable
 from s2tf.nn.lips import place_lips
 from s2tf.nn.network import Network
@@ -60,10 +60,10 @@ class Rendering:
     """(B, 2, S, S) finest flow."""
     occlusion: Tensor
     """(B, 1, S, S) finest occlusion map in 0..1."""
-    mouth: MouthState
-    """The mouth as predicted from z_id and z_m."""
-    source_mouth: MouthState
-    """The source's own mouth, predicted alike."""
+    face: FaceState
+    """Lips, eyes and placement as read off z_id and z_m."""
+    source_face: FaceState
+    """Those of the source picture, read alike."""
     code: Quantised | None
     """The codes, None without a codebook."""
 
@@ -77,7 +77,7 @@ class MotionAutoencoder(Network):
         motion_encoder: phi_m.
         flow_generator: motion warper G_w.
         decoder: the decoder to the input's size.
-        mouth_reader: predicts the mouth where it is not given.
+        motion_reader: predicts lips and placement where they are not given.
         lip_refiner: lip guider and refiner G_R; None leaves the warped latents as they are.
         codebook: HD_f with the codebook, at its output size; None gives the decoder's picture.
     """
@@ -89,7 +89,7 @@ class MotionAutoencoder(Network):
         motion_encoder: MotionEncoder,
         flow_generator: FlowGenerator,
         decoder: RGBDecoder,
-        mouth_reader: MouthReader,
+        motion_reader: MotionReader,
         lip_refiner: LipRefiner | None = None,
         codebook: CodebookDecoder | None = None,
     ) -> None:
@@ -101,7 +101,7 @@ class MotionAutoencoder(Network):
         self.motion_encoder = motion_encoder
         self.flow_generator = flow_generator
         self.decoder = decoder
-        self.mouth_reader = mouth_reader
+        self.motion_reader = motion_reader
         self.lip_refiner = lip_refiner
         self.codebook = codebook
 
@@ -133,10 +133,10 @@ class MotionAutoencoder(Network):
         """z_m (B, m) of the source picture itself, without encoding it again."""
         return self.motion_encoder(source.latent)
 
-    def read_mouth(self, source: SourceFeatures, z_m: Tensor | None = None) -> MouthState:
-        """The mouth of the source under the motion z_m (B, m), or of the source picture itself without one."""
+    def read_face(self, source: SourceFeatures, z_m: Tensor | None = None) -> FaceState:
+        """The source's face under the motion z_m (B, m), or in the source picture itself without one."""
         z_m = self.source_motion(source) if z_m is None else z_m
-        return self.mouth_reader(source.expand(len(z_m)).z_id, z_m)
+        return self.motion_reader(source.expand(len(z_m)).z_id, z_m)
 
     def decode(
         self,
@@ -156,18 +156,17 @@ class MotionAutoencoder(Network):
             fidelity: weight w of the finer latents in the codebook's generator, in 0..1.
         """
         source = source.expand(len(z_m))
-        mouth = self.mouth_reader(source.z_id, z_m)
+        face = self.motion_reader(source.z_id, z_m)
         warped = self.flow_generator(source.z_id, z_m, source.pyramid)
         z_wr = warped.pyramid
         if self.lip_refiner is not None:
-            drawn = MouthState(
-                mouth.lips if lips is None else lips, mouth.placement if placement is None else placement
-            )
-            # What the refiner sees is a given: its error must not move the predicted mouth.
-            z_wr = self.lip_refiner(z_wr, place_lips(drawn.lips.detach(), drawn.placement.detach()))
+            lips = face.lips if lips is None else lips
+            placement = face.placement if placement is None else placement
+            # What the refiner sees is a given: its error must not move what is read.
+            z_wr = self.lip_refiner(z_wr, place_lips(lips.detach(), placement.detach()))
         coarse = self.decoder(z_wr)
         rendering = Rendering(
-            coarse, coarse, warped.flows[-1], warped.occlusions[-1], mouth, self.read_mouth(source), None
+            coarse, coarse, warped.flows[-1], warped.occlusions[-1], face, self.read_face(source), None
         )
         if self.codebook is None:
             return rendering
@@ -196,7 +195,7 @@ def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
         earlier.motion_encoder,
         earlier.flow_generator,
         earlier.decoder,
-        earlier.mouth_reader,
+        earlier.motion_reader,
         earlier.lip_refiner,
         codebook,
     )
@@ -204,7 +203,7 @@ def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
 
 def from_lia(
     folder: str,
-    mouth_reader: MouthReader,
+    motion_reader: MotionReader,
     identity_layers: int = 0,
     lip_refiner: LipRefiner | None = None,
     codebook: CodebookDecoder | None = None,
@@ -213,7 +212,7 @@ def from_lia(
 
     Args:
         folder: written by `s2tf import lia`.
-        mouth_reader: new, LIA has none.
+        motion_reader: new, LIA has none.
         identity_layers: of a new identity encoder; 0 is LIA, whose latent is the identity itself.
         lip_refiner: new, or None.
         codebook: new, or None.
@@ -225,7 +224,7 @@ def from_lia(
         MotionEncoder.from_pretrained(f"{folder}/motion_encoder"),
         FlowGenerator.from_pretrained(f"{folder}/flow_generator"),
         RGBDecoder.from_pretrained(f"{folder}/decoder"),
-        mouth_reader,
+        motion_reader,
         lip_refiner,
         codebook,
     )

@@ -176,7 +176,7 @@ class TalkingFacePipeline(Pipeline):
             guidance=defaults.guidance if guidance is None else guidance,
             temperature=defaults.temperature if temperature is None else temperature,
         )
-        reference = self.motion_autoencoder.read_mouth(source).lips
+        reference = self.motion_autoencoder.read_face(source).lips
         lips = self.lip_landmarks(self.lip_features(speech, frames), reference)
         return Motion(codes[0], lips[0])
 

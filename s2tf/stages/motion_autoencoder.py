@@ -16,7 +16,7 @@ from s2tf.losses.vgg import VGGPyramid
 from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
-from s2tf.models.mouth_reader import MouthState
+from s2tf.models.motion_reader import FaceState
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import total_steps, warmup_cosine
@@ -42,10 +42,10 @@ class LossWeights:
     """L_code, Eq. 19."""
     coarse: float = 1.0
     """L1 of the RGB decoder's picture where the codebook makes the final one."""
-    mouth: float = 1.0
-    """L1 of the predicted lips and placements of both frames."""
+    reading: float = 1.0
+    """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
     flow: float = 0.0
-    """Guidance of the flow by face and lip points, for short trainings from scratch; not of the paper."""
+    """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
     r1: float = 0.0
     """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
 
@@ -75,6 +75,7 @@ class MotionAutoencoderStage(Stage):
         warmup_steps: int = 0,
         beta: float = 0.25,
         adversarial_start: int = 0,
+        alternate: bool = False,
         restart_codes_every: int = 0,
         placement_noise: float = 0.0,
         trained: Sequence[str] | None = None,
@@ -95,6 +96,8 @@ class MotionAutoencoderStage(Stage):
             warmup_steps: steps over which the rate rises from near zero, with the cosine.
             beta: weight of the commitment term, Eq. 19.
             adversarial_start: optimizer step from which the adversarial terms count.
+            alternate: from then on the two networks take turns: the generator moves at even steps, the discriminator
+                at odd ones. Otherwise both move at every step.
             restart_codes_every: every so many steps dead codes move to current latents; 0 never.
             placement_noise: standard deviation of the noise on the true placement that the guider is given in training,
                 for use with placements that are predicted.
@@ -109,7 +112,7 @@ class MotionAutoencoderStage(Stage):
         self.weights = weights or LossWeights()
         self.learning_rate, self.ordinary_learning_rate = learning_rate, ordinary_learning_rate
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
-        self.beta, self.adversarial_start = beta, adversarial_start
+        self.beta, self.adversarial_start, self.alternate = beta, adversarial_start, alternate
         self.restart_codes_every, self.placement_noise = restart_codes_every, placement_noise
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
@@ -126,13 +129,24 @@ class MotionAutoencoderStage(Stage):
         Raises:
             FloatingPointError: the loss is not finite; the message names the batch's keys.
         """
-        rendering = self._reconstruct(batch)
-        terms = self._generator_terms(rendering, batch) | self._adversarial_terms(rendering, batch)
+        with torch.set_grad_enabled(self._generator_moves):
+            rendering = self._reconstruct(batch)
+        terms: dict[str, Tensor] = {}
+        if self._generator_moves:
+            terms |= self._generator_terms(rendering, batch)
+        if self._adversarial:
+            terms |= self._adversarial_terms(rendering, batch)
         losses = {**terms, "loss": self._total(terms)}
         loss = self.checked(losses, cast(Any, batch))
         self.log_losses("train", losses | self._code_statistics(rendering), len(batch["target"]))
         self._restart_codes(rendering)
-        return loss + self._untouched()
+        # `ddp` wants a gradient for every parameter.
+        return loss + sum(parameter.sum() * 0 for parameter in self._resting())
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Leave the network alone whose turn it is not: Adam passes over what has no gradient."""
+        for parameter in self._resting():
+            parameter.grad = None
 
     def validation_step(self, batch: FramePairBatch, batch_idx: int) -> None:
         """Measure the reconstruction, whose mouth is predicted, and the copied source against the true frame."""
@@ -185,15 +199,13 @@ class MotionAutoencoderStage(Stage):
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         true = batch["target_output"]
+        source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])
+        target = FaceState(batch["target_lips"], batch["target_eyes"], batch["target_placement"])
         terms = {
             "l1": F.l1_loss(rendering.image, true),
-            "mouth": _mouth_loss(rendering.mouth, batch["target_lips"], batch["target_placement"])
-            + _mouth_loss(rendering.source_mouth, batch["source_lips"], batch["source_placement"]),
+            "reading": _reading_loss(rendering.face, target) + _reading_loss(rendering.source_face, source),
         }
-        source_points, target_points = (
-            face_points(batch[f"{frame}_lips"], batch[f"{frame}_placement"])  # type: ignore[literal-required]
-            for frame in ("source", "target")
-        )
+        source_points, target_points = (face_points(one.lips, one.eyes, one.placement) for one in (source, target))
         terms["flow"] = point_flow_loss(rendering.flow, source_points, target_points)
         if self.vgg is not None and self.weights.vgg > 0:
             terms["vgg"] = self.vgg(rendering.image, true)
@@ -203,22 +215,38 @@ class MotionAutoencoderStage(Stage):
         return terms
 
     def _adversarial_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
-        if not self._adversarial:
-            return {}
         assert self.discriminator is not None
         real = batch["target_output"]
-        terms = {
-            "adversarial": generator_loss(self.discriminator, rendering.image),
-            "discriminator": discriminator_loss(self.discriminator, rendering.image, real),
-        }
-        if self.weights.r1 > 0:
-            terms["r1"] = gradient_penalty(self.discriminator, real)
+        terms = {}
+        if self._generator_moves:
+            terms["adversarial"] = generator_loss(self.discriminator, rendering.image)
+        if self._discriminator_moves:
+            terms["discriminator"] = discriminator_loss(self.discriminator, rendering.image, real)
+            if self.weights.r1 > 0:
+                terms["r1"] = gradient_penalty(self.discriminator, real)
         return terms
 
     @property
     def _adversarial(self) -> bool:
         started = self.global_step >= self.adversarial_start
         return self.discriminator is not None and self.weights.adversarial > 0 and started
+
+    @property
+    def _generator_moves(self) -> bool:
+        return not (self._adversarial and self.alternate and self.global_step % 2 == 1)
+
+    @property
+    def _discriminator_moves(self) -> bool:
+        return self._adversarial and not (self.alternate and self._generator_moves)
+
+    def _resting(self) -> list[torch.nn.Parameter]:
+        """The parameters of the network that does not move at this step, if it would in others."""
+        resting: list[torch.nn.Parameter] = []
+        if not self._generator_moves:
+            resting += self.autoencoder.parameters()
+        if self.discriminator is not None and not self._discriminator_moves:
+            resting += self.discriminator.parameters()
+        return [parameter for parameter in resting if parameter.requires_grad]
 
     def _total(self, terms: dict[str, Tensor]) -> Tensor:
         factors = vars(self.weights) | {
@@ -228,12 +256,6 @@ class MotionAutoencoderStage(Stage):
             "discriminator": 1.0,
         }
         return torch.stack([factors[name] * term for name, term in terms.items()]).sum()
-
-    def _untouched(self) -> Tensor | float:
-        """Zero that depends on a discriminator that has not started: `ddp` wants a gradient for every parameter."""
-        if self.discriminator is None or self._adversarial:
-            return 0.0
-        return torch.stack([parameter.sum() * 0 for parameter in self.discriminator.parameters()]).sum()
 
     def _code_statistics(self, rendering: Rendering) -> dict[str, Tensor]:
         if rendering.code is None or self.autoencoder.codebook is None:
@@ -258,5 +280,6 @@ def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> li
     return [f"autoencoder.{name}" for name in parts if name not in trained]
 
 
-def _mouth_loss(mouth: MouthState, lips: Tensor, placement: Tensor) -> Tensor:
-    return F.l1_loss(mouth.lips, lips) + F.l1_loss(mouth.placement, placement)
+def _reading_loss(read: FaceState, true: FaceState) -> Tensor:
+    pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
+    return torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()

@@ -44,7 +44,7 @@ def test_the_imported_parts_reproduce_lias_latent_motion_features_and_image(file
 @pytest.mark.slow
 def test_every_tensor_of_the_file_is_used_or_unused_for_a_reason(file):
     imported = import_lia(file)
-    count = sum(len(network.state_dict()) for network in imported.networks().values())
+    count = sum(len(network.state_dict()) for network in imported.networks.values())
     assert count + len(imported.unused) == len(drawn_state("lia", equalised=True))
     assert set(imported.unused.values()) == {
         "the blur (1, 3, 3, 1), which ours computes",

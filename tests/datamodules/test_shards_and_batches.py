@@ -172,10 +172,17 @@ SHAPES = {
         "source": (2, 3, 32, 32),
         "target_output": (2, 3, 64, 64),
         "source_lips": (2, 20, 2),
+        "target_eyes": (2, 12, 2),
         "target_placement": (2, 4),
     },
     "frames": {"picture": (2, 3, 48, 48)},
-    "motion_sequences": {"waveform": (2, 12800), "lips": (2, 20, 20, 2), "reference_lips": (2, 20, 2)},
+    "motion_sequences": {
+        "waveform": (2, 12800),
+        "lips": (2, 20, 20, 2),
+        "reference_lips": (2, 20, 2),
+        "eyes": (2, 20, 12, 2),
+        "placement": (2, 20, 4),
+    },
 }
 
 

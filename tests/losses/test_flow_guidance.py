@@ -25,10 +25,12 @@ def test_the_flow_that_the_loss_wants_moves_the_source_onto_the_target():
     torch.testing.assert_close(warped[..., inner, inner], spot(target)[..., inner, inner], atol=0.02, rtol=0)
 
 
-def test_face_points_move_with_the_placement_and_begin_with_the_lips():
+def test_face_points_move_with_the_placement_and_begin_with_lips_and_eyes():
     lips = torch.rand(1, 20, 2) - 0.5
     placement = torch.tensor([[0.1, 0.2, -0.5, 0.3]])
-    points = face_points(lips, placement)
+    eyes = torch.rand(1, 12, 2) - 0.5
+    points = face_points(lips, eyes, placement)
     torch.testing.assert_close(points[:, :20], place_lips(lips, placement))
-    shifted = face_points(lips, placement + torch.tensor([0.2, 0.0, 0.0, 0.0]))
+    torch.testing.assert_close(points[:, 20:32], place_lips(eyes, placement))
+    shifted = face_points(lips, eyes, placement + torch.tensor([0.2, 0.0, 0.0, 0.0]))
     torch.testing.assert_close(shifted - points, torch.tensor([0.2, 0.0]).expand_as(points))

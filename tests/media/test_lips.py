@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2tf.media.lips import canonical_lips, mouth_opening, place_lips, to_picture_units, to_pixels
+from s2tf.media.lips import canonical_face, mouth_opening, place_lips, to_picture_units, to_pixels
 
 
 def face(seed=0, opening=0.1):
@@ -24,12 +24,12 @@ similarities = st.tuples(
 
 @settings(max_examples=60, deadline=None)
 @given(similarity=similarities, seed=st.integers(0, 1000))
-def test_moving_turning_and_scaling_the_face_leaves_the_canonical_lips(similarity, seed):
+def test_moving_turning_and_scaling_the_face_leaves_the_canonical_face(similarity, seed):
     x, y, log_scale, angle = similarity
     points = face(seed)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = points @ turn.T * np.exp(log_scale) + (x, y)
-    before, after = canonical_lips(points), canonical_lips(moved)
+    before, after = canonical_face(points), canonical_face(moved)
     np.testing.assert_allclose(after.lips, before.lips, atol=1e-9)
     expected_centre = before.placement[:2] @ turn.T * np.exp(log_scale) + (x, y)
     np.testing.assert_allclose(after.placement[:2], expected_centre, atol=1e-9)
@@ -42,7 +42,7 @@ def test_moving_turning_and_scaling_the_face_leaves_the_canonical_lips(similarit
 def test_placing_is_the_inverse_for_any_number_of_frames(seed):
     points = np.stack([face(seed + index) + 0.01 * index for index in range(6)]).reshape(2, 3, 68, 2)
     points = points + np.random.default_rng(seed).normal(0, 0.02, points.shape)
-    pose = canonical_lips(points)
+    pose = canonical_face(points)
     assert pose.lips.shape == (2, 3, 20, 2)
     assert pose.placement.shape == (2, 3, 4)
     np.testing.assert_allclose(place_lips(pose.lips, pose.placement), points[..., 48:, :], atol=1e-12)
@@ -52,7 +52,7 @@ def test_the_placement_follows_the_stable_points_and_not_the_mouth():
     shut, talking = face(), face()
     talking[48:] += np.random.default_rng(1).normal(0, 0.1, (20, 2))
     talking[:17] += 0.1
-    np.testing.assert_array_equal(canonical_lips(shut).placement, canonical_lips(talking).placement)
+    np.testing.assert_array_equal(canonical_face(shut).placement, canonical_face(talking).placement)
 
 
 def test_the_documented_formula_by_hand():
@@ -65,8 +65,8 @@ def test_the_documented_formula_by_hand():
 
 
 def test_mouth_opening_is_in_eye_distances():
-    assert mouth_opening(canonical_lips(face(opening=0.37)).lips) == pytest.approx(0.37)
-    assert mouth_opening(canonical_lips(face(opening=0.0)).lips) == pytest.approx(0.0)
+    assert mouth_opening(canonical_face(face(opening=0.37)).lips) == pytest.approx(0.37)
+    assert mouth_opening(canonical_face(face(opening=0.0)).lips) == pytest.approx(0.0)
 
 
 def test_picture_units_are_the_edges_and_come_back():
@@ -82,15 +82,15 @@ def test_faces_without_a_frame_are_refused():
     collapsed = face()
     collapsed[45] = collapsed[36]
     with pytest.raises(ValueError, match="outer eye corners"):
-        canonical_lips(collapsed)
+        canonical_face(collapsed)
     broken = face()
     broken[50, 0] = np.nan
     with pytest.raises(ValueError, match="not finite"):
-        canonical_lips(broken)
+        canonical_face(broken)
     with pytest.raises(ValueError, match=r"\(\.\.\., 68, 2\)"):
-        canonical_lips(np.zeros((20, 2)))
+        canonical_face(np.zeros((20, 2)))
 
 
 def test_single_precision_stays_single():
-    pose = canonical_lips(face().astype(np.float32))
+    pose = canonical_face(face().astype(np.float32))
     assert pose.lips.dtype == pose.placement.dtype == np.float32

@@ -24,8 +24,8 @@ from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.log_mel_features import LogMelFeatures
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
+from s2tf.models.motion_reader import MotionReader
 from s2tf.models.motion_unet import MotionUNet
-from s2tf.models.mouth_reader import MouthReader
 from s2tf.models.portrait_unet import PortraitUNet
 from s2tf.models.pretrained_speech import HubertFeatures, Wav2Vec2Features
 from s2tf.models.prior_weighting import (
@@ -59,7 +59,7 @@ def parts():
         MotionEncoder(16, 4, 2),
         FlowGenerator(16, 16, 4, **NARROW),
         RGBDecoder(16, **NARROW),
-        MouthReader(16, 4, 16),
+        MotionReader(16, 4, 16),
         LipRefiner(LipGuider(16, 8, 16, 4, 16), **NARROW, hidden=8),
         CodebookDecoder(16, 32, 8, 16, 8, (16, 8, 8), 1, **NARROW, image_skip=True),
     )
@@ -89,7 +89,7 @@ CASES = {
     "MotionEncoder": lambda: (parts()[2], torch.rand(2, 16)),
     "FlowGenerator": lambda: (parts()[3], torch.rand(1, 16), torch.rand(1, 4), pyramid()),
     "RGBDecoder": lambda: (parts()[4], pyramid()),
-    "MouthReader": lambda: (parts()[5], torch.rand(2, 16), torch.rand(2, 4)),
+    "MotionReader": lambda: (parts()[5], torch.rand(2, 16), torch.rand(2, 4)),
     "LipGuider": lambda: (parts()[6].guider, torch.rand(1, 20, 2)),
     "LipRefiner": lambda: (parts()[6], pyramid(), torch.rand(1, 20, 2)),
     "CodebookDecoder": lambda: (parts()[7], pyramid(), picture(16)),

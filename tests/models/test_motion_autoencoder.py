@@ -12,7 +12,7 @@ from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures, from_lia, with_codebook
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
-from s2tf.models.mouth_reader import MouthReader
+from s2tf.models.motion_reader import MotionReader
 from s2tf.nn.lips import mouth_region, place_lips
 
 NARROW = {"channel_base": 128, "channel_max": 16}
@@ -30,7 +30,7 @@ def build(lip_refiner: bool = True, codebook: bool = True, image_skip: bool = Fa
         MotionEncoder(LATENT, MOTION, 3),
         FlowGenerator(32, LATENT, MOTION, **NARROW),
         RGBDecoder(32, **NARROW),
-        MouthReader(LATENT, MOTION, 16),
+        MotionReader(LATENT, MOTION, 16),
         refiner,
         decoder if codebook else None,
     )
@@ -56,8 +56,8 @@ def test_the_ablations_change_the_output_size_and_nothing_of_the_interface(lip_r
     assert rendering.coarse.shape == (2, 3, 32, 32)
     assert rendering.flow.shape == (2, 2, 32, 32)
     assert rendering.occlusion.shape == (2, 1, 32, 32)
-    assert rendering.mouth.lips.shape == (2, 20, 2)
-    assert rendering.mouth.placement.shape == rendering.source_mouth.placement.shape == (2, 4)
+    assert rendering.face.lips.shape == (2, 20, 2)
+    assert rendering.face.placement.shape == rendering.source_face.placement.shape == (2, 4)
     assert (rendering.code is not None) == codebook
 
 
@@ -81,14 +81,14 @@ def test_without_lips_the_predicted_mouth_is_drawn():
         for merge in model.lip_refiner.merges.values():
             merge.out.weight.normal_(0, 0.1)
         source, z_m = model.encode_source(image), model.encode_motion(target)
-        mouth = model.read_mouth(source, z_m)
+        mouth = model.read_face(source, z_m)
         by_default = model.decode(source, z_m).image
         given = model.decode(source, z_m, mouth.lips, mouth.placement).image
         other = model.decode(source, z_m, lips).image
     torch.testing.assert_close(by_default, given)
     assert not torch.allclose(by_default, other)
-    of_source = model.read_mouth(source)
-    torch.testing.assert_close(of_source.lips, model.mouth_reader(source.z_id, model.encode_motion(image)).lips)
+    of_source = model.read_face(source)
+    torch.testing.assert_close(of_source.lips, model.motion_reader(source.z_id, model.encode_motion(image)).lips)
 
 
 def test_the_lip_refiner_starts_as_the_identity_and_acts_around_the_mouth_only():
@@ -117,8 +117,8 @@ def test_every_trained_parameter_gets_a_gradient():
     for _ in range(3):
         rendering = model(source, target, lips, placement)
         code = rendering.code
-        loss = (rendering.image - 0.3).square().mean() + rendering.mouth.lips.square().mean()
-        loss = loss + rendering.mouth.placement.mean() + (code.z_q - code.z.detach()).square().mean()
+        loss = (rendering.image - 0.3).square().mean() + rendering.face.lips.square().mean()
+        loss = loss + rendering.face.placement.mean() + (code.z_q - code.z.detach()).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -148,7 +148,7 @@ def test_training_starts_by_copying_the_source_with_open_occlusion():
     torch.manual_seed(0)
     wide = {"channel_base": 512, "channel_max": 16}
     networks = [ImageEncoder(32, LATENT, **wide), IdentityEncoder(LATENT), MotionEncoder(LATENT, MOTION)]
-    networks += [FlowGenerator(32, LATENT, MOTION, **wide), RGBDecoder(32, **wide), MouthReader(LATENT, MOTION)]
+    networks += [FlowGenerator(32, LATENT, MOTION, **wide), RGBDecoder(32, **wide), MotionReader(LATENT, MOTION)]
     source, target, _, _ = inputs()
     rendering = MotionAutoencoder(*networks)(source, target)
     assert rendering.flow.abs().max() == 0
@@ -244,7 +244,7 @@ def test_wrong_sizes_are_named():
             MotionEncoder(LATENT, MOTION),
             FlowGenerator(64, LATENT, MOTION, **NARROW),
             RGBDecoder(32, **NARROW),
-            MouthReader(LATENT, MOTION),
+            MotionReader(LATENT, MOTION),
         )
     with pytest.raises(ValueError, match="image encoder's size is 32"):
         build().encode_motion(torch.zeros(1, 3, 64, 64))
@@ -306,7 +306,7 @@ def test_an_autoencoder_starts_from_lia(tmp_path):
     }
     for name, part in parts.items():
         part.save_pretrained(tmp_path / name)
-    network = from_lia(str(tmp_path), MouthReader(LATENT, MOTION)).eval()
+    network = from_lia(str(tmp_path), MotionReader(LATENT, MOTION)).eval()
     source, target = torch.rand(2, 1, 3, 32, 32)
     encoded = parts["image_encoder"](source)
     z_m = parts["motion_encoder"](parts["image_encoder"](target).latent)

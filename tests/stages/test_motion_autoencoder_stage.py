@@ -11,7 +11,7 @@ from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
-from s2tf.models.mouth_reader import MouthReader
+from s2tf.models.motion_reader import MotionReader
 from s2tf.stages.motion_autoencoder import LossWeights, MotionAutoencoderStage
 
 pytestmark = [
@@ -31,7 +31,7 @@ def autoencoder(codebook: bool = True) -> MotionAutoencoder:
         MotionEncoder(16, 4, 2),
         FlowGenerator(16, 16, 4, **NARROW),
         RGBDecoder(16, **NARROW),
-        MouthReader(16, 4, 16),
+        MotionReader(16, 4, 16),
         LipRefiner(LipGuider(16, 8, 16, 4, 16), **NARROW, hidden=8),
         CodebookDecoder(16, 32, 8, 16, 8, (16, 8, 8), 1, **NARROW, image_skip=True) if codebook else None,
     )
@@ -56,6 +56,8 @@ def rows(count: int = 4, value: float = 1.0) -> list[dict]:
             "target_output": pair[1],
             "source_lips": torch.rand(20, 2, generator=generator),
             "target_lips": torch.rand(20, 2, generator=generator),
+            "source_eyes": torch.rand(12, 2, generator=generator),
+            "target_eyes": torch.rand(12, 2, generator=generator),
             "source_placement": torch.zeros(4),
             "target_placement": torch.full((4,), 0.1),
         }

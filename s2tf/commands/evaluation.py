@@ -1,0 +1,113 @@
+"""What measuring a finished run needs: its config, its test data, and the scores that come of it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from s2tf.metrics.protocol import Measurement
+
+METRICS_FILE = "metrics.json"
+
+
+@dataclass
+class Scores:
+    """What was measured on one run."""
+
+    kind: str
+    experiment: str
+    measurements: "list[Measurement]"
+    protocol: dict[str, Any]
+    random_weights: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        from s2tf.metrics.protocol import measurements_to_json
+
+        return {
+            "kind": self.kind,
+            "experiment": self.experiment,
+            "random_weights": self.random_weights,
+            "protocol": self.protocol,
+            "measurements": measurements_to_json(self.measurements),
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write `metrics.json` into `folder`, which is made if it is absent."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / METRICS_FILE).write_text(json.dumps(self.to_json(), indent=2) + "\n")
+
+    def table(self) -> "Table":
+        """To print."""
+        from rich.table import Table
+
+        note = f" — RANDOM WEIGHTS: {', '.join(self.random_weights)}" if self.random_weights else ""
+        title = f"{self.experiment}: {self.protocol['clips']} test clips{note}"
+        table = Table("what", "value", "baseline", "ground truth", title=title, title_justify="left")
+        for one in self.measurements:
+            baseline = "" if one.baseline is None else f"{one.baseline:.3f} ({one.baseline_name})"
+            table.add_row(one.name, f"{one.value:.3f}", baseline, "" if one.truth is None else f"{one.truth:.3f}")
+        return table
+
+
+def finished_config(run: Path, network: str) -> dict[str, Any]:
+    """The resolved config of a run that has trained `network` to its end.
+
+    Raises:
+        UserError: The folder is no such run.
+    """
+    from s2tf.errors import UserError
+    from s2tf.runs import read_config
+
+    if not (run / "networks" / network).is_dir():
+        raise UserError(f"{run}: no finished run of {network}: expected networks/{network} in it")
+    return read_config(run)
+
+
+def test_data(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
+    """The data module of a run's config, which gives each test clip twice, each time with a frame drawn anew.
+
+    Args:
+        config: Resolved.
+        shards: Other data than the config's.
+        batch: Clips in a batch.
+    """
+    from s2tf.commands.data_module import build_parts
+
+    section = config["data"]
+    # Runs of different seeds are compared with the same frames, and no clip is left out in passing.
+    changes: dict[str, Any] = {"batch_size": 2 * batch, "seed": 0, "max_broken": 0}
+    if shards is not None:
+        changes["shards"] = shards
+    data = build_parts({"data": {**section, "init_args": {**section["init_args"], **changes}}}).data
+    data.per_clip_eval = 2
+    return data
+
+
+def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """How many clips of which shards, and the fingerprint of their manifests."""
+    text = json.dumps([source.manifest for source in data.sources], sort_keys=True, default=str)
+    return {
+        "clips": len(keys),
+        "shards": ", ".join(Path(source.source.shards).name for source in data.sources),
+        "data": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
+
+
+def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Batches of the test clips, each with two draws of a frame; the rows of the two are of the same clips."""
+    for batch in map(data.finish, data.once("test")):
+        rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
+        first, second = ({name: value[start:rows:2] for name, value in batch.items()} for start in (0, 1))
+        if first["key"] != second["key"]:
+            raise RuntimeError("the data module does not give the two frames of a clip one after the other")
+        yield first, second
+        if clips is not None:
+            clips -= rows // 2
+            if clips <= 0:
+                return
