@@ -48,10 +48,13 @@ class FramePairDraw:
     input_size: int
     output_size: int
     per_clip: int
+    span: tuple[float, float] = (0.0, 1.0)
 
     def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
         """Random pairs, each of two different frames (of one frame twice where the clip has no more)."""
-        return self._examples(sample, [_two(sample.record.frames, rng) for _ in range(self.per_clip)])
+        first, last = (round(edge * sample.record.frames) for edge in self.span)
+        first = min(first, sample.record.frames - 1)
+        return self._examples(sample, [_two(first, max(1, last - first), rng) for _ in range(self.per_clip)])
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FramePairExample:
         """The first frame as the source, a later frame chosen by the seed as the target."""
@@ -85,11 +88,12 @@ class FramePairDraw:
         ]
 
 
-def _two(frames: int, rng: random.Random) -> tuple[int, int]:
+def _two(start: int, frames: int, rng: random.Random) -> tuple[int, int]:
+    """Two of `frames` frames from `start` on."""
     if frames == 1:
-        return 0, 0
-    first = rng.randrange(frames)
-    return first, (first + rng.randrange(1, frames)) % frames
+        return start, start
+    one = rng.randrange(frames)
+    return start + one, start + (one + rng.randrange(1, frames)) % frames
 
 
 class FramePairData(ShardDataModule):
@@ -104,6 +108,8 @@ class FramePairData(ShardDataModule):
         pairs_per_clip: Pairs drawn from each clip that training reads. More spare reading; the buffer keeps a clip's
             pairs apart as long as it holds many clips' worth of them.
         pairs: Pairs of each clip in validation and test.
+        span: The part of every clip that training draws from, such as [0, 0.75]: what comes after it are unseen frames
+            of people who were seen.
         seed: Of every random choice.
         buffer: Pairs that wait to be shuffled, as raw bytes.
         max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
@@ -118,6 +124,7 @@ class FramePairData(ShardDataModule):
         output_size: int = 512,
         pairs_per_clip: int = 8,
         pairs: int = 1,
+        span: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
         buffer: int = 2048,
         max_broken: int = 0,
@@ -128,6 +135,9 @@ class FramePairData(ShardDataModule):
                 f"data.init_args: input_size {input_size}, output_size {output_size} and pairs_per_clip "
                 f"{pairs_per_clip} must be positive"
             )
+        if not 0 <= span[0] < span[1] <= 1:
+            raise ValueError(f"data.init_args.span is {list(span)}: expected two shares, 0 <= first < last <= 1")
+        self.span = span
         self.input_size = input_size
         self.output_size = output_size
         self.pairs_per_clip = pairs_per_clip
@@ -141,7 +151,7 @@ class FramePairData(ShardDataModule):
 
     def draw(self) -> FramePairDraw:
         """Two frames of a clip."""
-        return FramePairDraw(self.input_size, self.output_size, self.pairs_per_clip)
+        return FramePairDraw(self.input_size, self.output_size, self.pairs_per_clip, self.span)
 
     def wanted_size(self) -> int:
         """Side of the larger picture."""

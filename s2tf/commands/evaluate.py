@@ -1,4 +1,4 @@
-"""The paper's numbers of a finished run: its portraits of the test speakers, or how ConRe aligns speech and faces."""
+"""The paper's numbers of a finished run: ConRe's alignment, portraits, rebuilt frames, or motion from speech."""
 
 import argparse
 import json
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from s2tf.commands.evaluation import Scores
 
+    Report = Callable[[str], None]
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -20,33 +22,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="RUN",
-        help="a finished run of SCFP or of ConRe",
+        help="a finished run of ConRe, SCFP, the motion autoencoder or motion diffusion",
     )
+    parser.add_argument("--shards", help="other test data than the run's own")
+    parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
+    parser.add_argument("--batch", type=int, default=32, help="portraits or frames at once (%(default)s)")
+    parser.add_argument("--pictures", type=int, default=64, help="clips to keep pictures of (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="such as cuda (%(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for the results (the run's own)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     parser.add_argument(
         "--faces",
         metavar="vggface=FILE | network=FOLDER | judges",
-        help="SCFP: what compares faces: VGGFace's weights, a trained face encoder, or the judges of synthetic faces",
+        help="what compares faces (SCFP, and whose face a motion autoencoder's transfer shows): VGGFace's weights, a "
+        "trained face encoder, or the judges of synthetic faces",
     )
-    parser.add_argument(
+    drawn = parser.add_argument_group("SCFP and motion diffusion")
+    drawn.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
+    drawn.add_argument("--seeds", type=int, default=4, help="draws for a speech, for diversity (%(default)s)")
+    drawn.add_argument("--steps", type=int, default=50, help="denoiser calls (%(default)s)")
+    drawn.add_argument("--sampler", choices=["ddim", "dpm-solver++"], default="ddim", help="(%(default)s)")
+    drawn.add_argument("--guidance", type=float, default=1.0, help="1: none (%(default)s)")
+    drawn.add_argument("--temperature", type=float, default=1.0, help="factor on the first noise (%(default)s)")
+    scfp = parser.add_argument_group("SCFP")
+    scfp.add_argument(
         "--attributes",
         default="none",
         metavar="facepp | classifier=FOLDER[,FOLDER] | judges | none",
         help="what reads gender and age: Face++, image classifiers of transformers, the judges (%(default)s)",
     )
-    parser.add_argument("--shards", help="other test data than the run's own")
-    parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
-    parser.add_argument("--seed", type=int, default=0, help="of the portraits' noise (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=4, help="portraits of a speech, for diversity (%(default)s)")
-    parser.add_argument("--varied", type=int, default=32, help="speeches with so many portraits (%(default)s)")
-    parser.add_argument("--steps", type=int, default=50, help="denoiser calls (%(default)s)")
-    parser.add_argument("--sampler", choices=["ddim", "dpm-solver++"], default="ddim", help="(%(default)s)")
-    parser.add_argument("--guidance", type=float, default=1.0, help="1: none (%(default)s)")
-    parser.add_argument("--temperature", type=float, default=1.0, help="factor on the first noise (%(default)s)")
-    parser.add_argument("--batch", type=int, default=32, help="portraits at once (%(default)s)")
-    parser.add_argument("--pictures", type=int, default=64, help="portraits to keep as pictures (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="such as cuda (%(default)s)")
-    parser.add_argument("--out", type=Path, help="folder for the results (the run's own)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+    scfp.add_argument("--varied", type=int, default=32, help="speeches with several portraits (%(default)s)")
+    rebuilt = parser.add_argument_group("motion autoencoder")
+    rebuilt.add_argument(
+        "--landmarks",
+        default="none",
+        metavar="judges | mediapipe | face-alignment | none",
+        help="what reads lips, eyes and pose off the pictures (%(default)s)",
+    )
+    rebuilt.add_argument(
+        "--perceptual",
+        default="none",
+        metavar="alex=FILE | vgg=FILE | judges | none",
+        help="the perceptual distance: LPIPS on torchvision's weights, or features of the face judge (%(default)s)",
+    )
+    rebuilt.add_argument("--split", choices=["train", "val", "test"], default="test", help="(%(default)s)")
+    rebuilt.add_argument(
+        "--part", type=float, nargs=2, default=(0.0, 1.0), metavar=("FROM", "TO"), help="of each clip, as shares (all)"
+    )
+    rebuilt.add_argument("--stride", type=int, default=2, help="take every so many frames (%(default)s)")
+    rebuilt.add_argument("--size", type=int, help="compare at this side, pixels (the network's)")
+    rebuilt.add_argument("--pairs", type=int, default=64, help="of people who exchange motion (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,9 +81,10 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.errors import UserError
 
     console, out = Console(), args.out or args.run_folder
+    measure = _of_stage(args.run_folder)
     try:
         with console.status("") as status:
-            scores = (_alignment if _aligns(args.run_folder) else _portraits)(args, out, console, status.update)
+            scores = measure(args, out, console, status.update)
     except ValueError as error:
         raise UserError(str(error)) from error
     console.print(scores.table())
@@ -68,22 +94,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _aligns(run: Path) -> bool:
-    """Whether a finished run is of ConRe; it is of SCFP otherwise.
+def _of_stage(run: Path) -> "Callable[[argparse.Namespace, Path, Console, Report], Scores]":
+    """What measures the stage that a finished run is of.
 
     Raises:
-        UserError: it is of neither, or not finished.
+        UserError: it is of none of those that can be measured, or not finished.
     """
-    from s2tf.commands.evaluation import finished_config
+    from s2tf.commands.evaluation import finished_stage
     from s2tf.errors import UserError
 
-    stage = finished_config(run, "speech_encoder").get("model", {}).get("class_path", "")
-    if stage.rpartition(".")[2] not in ("ConReStage", "SCFPStage"):
-        raise UserError(f"{run}: a run of {stage or 'no stage'}, expected one of ConReStage or SCFPStage")
-    return stage.endswith("ConReStage")
+    known = {
+        "ConReStage": _alignment,
+        "SCFPStage": _portraits,
+        "MotionAutoencoderStage": _reconstruction,
+        "MotionDiffusionStage": _motion,
+    }
+    stage = finished_stage(run)
+    if stage not in known:
+        raise UserError(f"{run}: a run of {stage or 'no stage'}, expected one of {', '.join(known)}")
+    return known[stage]
 
 
-def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: Callable[[str], None]) -> "Scores":
+def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
     from s2tf.commands.evaluate_alignment import evaluate_alignment
     from s2tf.errors import UserError
 
@@ -94,7 +126,7 @@ def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: 
     return evaluate_alignment(args.run_folder, args.shards, args.clips, out, report, args.device, args.batch)
 
 
-def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: Callable[[str], None]) -> "Scores":
+def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
     from s2tf.commands.evaluate_portraits import PortraitTest, evaluate_portraits
     from s2tf.commands.evaluate_readers import open_attributes, open_faces
     from s2tf.errors import UserError
@@ -102,13 +134,33 @@ def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: 
 
     if args.faces is None:
         raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
-    test = PortraitTest(
-        settings=PortraitSettings(
-            steps=args.steps, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
-        ),
-        **{name: getattr(args, name) for name in ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures")},
-        device=args.device,
+    settings = PortraitSettings(
+        steps=args.steps, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
     )
+    names = ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures", "device")
+    test = PortraitTest(settings, **{name: getattr(args, name) for name in names})
     faces = open_faces(args.faces, args.device, console)
     attributes = open_attributes(args.attributes, args.device, console)
     return evaluate_portraits(args.run_folder, test, faces, attributes, out, report)
+
+
+def _reconstruction(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
+    from s2tf.commands.evaluate_readers import open_faces, open_motion, open_perceptual
+    from s2tf.commands.evaluate_reconstruction import Readers, ReconstructionTest, evaluate_reconstruction
+
+    names = ("shards", "split", "clips", "stride", "size", "pairs", "batch", "pictures", "device")
+    test = ReconstructionTest(part=tuple(args.part), **{name: getattr(args, name) for name in names})
+    readers = Readers(
+        open_motion(args.landmarks, console),
+        open_perceptual(args.perceptual, console),
+        None if args.faces is None else open_faces(args.faces, args.device, console),
+    )
+    return evaluate_reconstruction(args.run_folder, test, readers, out, report)
+
+
+def _motion(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
+    from s2tf.commands.evaluate_motion import MotionTest, evaluate_motion
+
+    names = ("shards", "clips", "seed", "seeds", "steps", "sampler", "guidance", "temperature", "device", "autoencoder")
+    test = MotionTest(**{name: getattr(args, name) for name in names})
+    return evaluate_motion(args.run_folder, test, out, report)

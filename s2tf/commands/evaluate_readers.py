@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 
     from s2tf.metrics.attributes import AttributeReader
     from s2tf.metrics.face_features import FaceFeatures
+    from s2tf.metrics.face_readings import MotionFinder
     from s2tf.metrics.judges import JudgeReader
+    from s2tf.metrics.perceptual_distance import PerceptualDistance
 
 
 def open_faces(text: str, device: str, console: "Console") -> "FaceFeatures":
@@ -59,6 +61,48 @@ def open_attributes(text: str, device: str, console: "Console") -> "AttributeRea
 
         return AttributeClassifier([Path(folder) for folder in path.split(",")], device)
     raise UserError(f"--attributes {text}: expected facepp, classifier=FOLDER[,FOLDER], judges or none")
+
+
+def open_motion(text: str, console: "Console") -> "MotionFinder | None":
+    """What `--landmarks` names.
+
+    Raises:
+        UserError: it is none of the known forms, or its package or weights are absent.
+    """
+    from s2tf.errors import UserError
+    from s2tf.metrics.face_readings import DetectedMotion, JudgedMotion
+
+    if text == "none":
+        return None
+    if text == "judges":
+        return JudgedMotion(_judges(console).judges)
+    if text in ("mediapipe", "face-alignment"):
+        try:
+            return DetectedMotion(text)
+        except ImportError as error:
+            raise UserError(str(error)) from error
+    raise UserError(f"--landmarks {text}: expected judges, mediapipe, face-alignment or none")
+
+
+def open_perceptual(text: str, console: "Console") -> "PerceptualDistance | None":
+    """What `--perceptual` names.
+
+    Raises:
+        UserError: it is none of the known forms.
+        FileNotFoundError: its file is absent.
+        ValueError: its weights do not fit, or are random.
+    """
+    from s2tf.errors import UserError
+    from s2tf.metrics.perceptual_distance import LPIPS, JudgeDistance
+
+    kind, _, path = text.partition("=")
+    if kind == "none" and not path:
+        return None
+    if kind == "judges" and not path:
+        return JudgeDistance(_judges(console).judges.networks["face"])
+    if kind in ("alex", "vgg") and path:
+        return LPIPS(path, "alex" if kind == "alex" else "vgg")
+    raise UserError(f"--perceptual {text}: expected alex=FILE, vgg=FILE (LPIPS on that backbone), judges or none")
 
 
 def _judges(console: "Console") -> "JudgeReader":

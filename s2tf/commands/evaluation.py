@@ -69,6 +69,20 @@ def finished_config(run: Path, network: str) -> dict[str, Any]:
     return read_config(run)
 
 
+def finished_stage(run: Path) -> str:
+    """The name of the stage's class that a finished run is of; empty where its config names none.
+
+    Raises:
+        UserError: The folder is no finished run.
+    """
+    from s2tf.errors import UserError
+    from s2tf.runs import read_config
+
+    if not any((run / "networks").glob("*/config.json")):
+        raise UserError(f"{run}: no finished run: expected networks in {run / 'networks'}")
+    return read_config(run).get("model", {}).get("class_path", "").rpartition(".")[2]
+
+
 def test_data(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
     """The data module of a run's config, which gives each test clip twice, each time with a frame drawn anew.
 
@@ -91,12 +105,17 @@ def test_data(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
 
 def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
     """How many clips of which shards, and the fingerprint of their manifests."""
-    text = json.dumps([source.manifest for source in data.sources], sort_keys=True, default=str)
     return {
         "clips": len(keys),
         "shards": ", ".join(Path(source.source.shards).name for source in data.sources),
-        "data": hashlib.sha256(text.encode()).hexdigest()[:16],
+        "data": manifests_fingerprint([source.manifest for source in data.sources]),
     }
+
+
+def manifests_fingerprint(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """A hash of what shard folders say about themselves."""
+    text = json.dumps(list(manifests), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from rich.console import Console
 
     from s2tf.metrics.judges import JudgeExamples, Judges, JudgeTraining
 
 SEED_BASE = 9_000_000
 """Judges see the populations of seeds from here on; the demo's and the tests' lie far below."""
-VERSION = 2
+VERSION = 3
 """Raised when the pictures or the judges change, so that cached judges are made anew."""
 CACHE_VARIABLE = "S2TF_CACHE"
 CHUNK = 50
@@ -107,7 +108,7 @@ def judge_examples(data: JudgeData, seed: int, speakers: int) -> "JudgeExamples"
     import numpy as np
     import torch
 
-    from s2tf.media.lips import canonical_face, to_picture_units
+    from s2tf.media.lips import canonical_face, eye_opening, head_pose, to_picture_units
     from s2tf.metrics.judge_networks import JUDGE_SIZE
     from s2tf.metrics.judges import JudgeExamples
 
@@ -118,11 +119,14 @@ def judge_examples(data: JudgeData, seed: int, speakers: int) -> "JudgeExamples"
     else:
         parts = [_draw(chunk) for chunk in chunks]
     frames, landmarks, identity, gender = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    points = to_picture_units(landmarks, JUDGE_SIZE)
+    face = canonical_face(points)
     return JudgeExamples(
         images=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
         identity=torch.from_numpy(identity),
         gender=torch.from_numpy(gender),
-        lips=torch.from_numpy(canonical_face(to_picture_units(landmarks, JUDGE_SIZE)).lips),
+        lips=torch.from_numpy(face.lips),
+        pose=torch.from_numpy(np.concatenate([head_pose(points), eye_opening(face.eyes)[:, None]], axis=1)),
     )
 
 
@@ -131,6 +135,7 @@ def judge_accuracy(judges: "Judges", data: JudgeData) -> dict[str, float]:
     import numpy as np
     import torch
 
+    from s2tf.media.lips import POSE
     from s2tf.metrics.evidence import gallery_embeddings
     from s2tf.metrics.retrieval import RecallAtK
 
@@ -146,13 +151,24 @@ def judge_accuracy(judges: "Judges", data: JudgeData) -> dict[str, float]:
         metric.update(queries, torch.arange(GALLERY))
         for name, value in metric.compute().items():
             recalls.setdefault(name, []).append(value.item())
-    opening = np.corrcoef(judges.opening(frames).numpy(), _openings(examples))[0, 1]
+    opening = _correlation(judges.opening(frames), torch.from_numpy(_openings(examples)))
     correct = ((judges.gender(frames) > 0.5).long() == examples.gender).float().mean().item()
     return {
         "gender accuracy": correct,
         **{f"{name} among {GALLERY}": float(np.mean(values)) for name, values in recalls.items()},
-        "mouth opening correlation": float(opening),
+        "mouth opening correlation": opening,
+        "eye opening correlation": _correlation(judges.eye_opening(frames), examples.pose[:, -1]),
+        **{
+            f"{name} correlation": _correlation(read, true)
+            for name, read, true in zip(POSE, judges.pose(frames).T, examples.pose.T, strict=False)
+        },
     }
+
+
+def _correlation(read: "torch.Tensor", true: "torch.Tensor") -> float:
+    import numpy as np
+
+    return float(np.corrcoef(read.numpy(), true.numpy())[0, 1])
 
 
 def _openings(examples: "JudgeExamples") -> "np.ndarray":

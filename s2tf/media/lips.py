@@ -24,6 +24,9 @@ import numpy as np
 
 EYES, LIPS = slice(36, 48), slice(48, 68)
 STABLE = (36, 39, 42, 45, 27, 28, 29, 30)
+NOSE_TIP = 30
+POSE = ("centre x", "centre y", "log scale", "roll", "nose x", "nose y")
+"""The values of `head_pose`."""
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 36, 45
 INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
 """Pairs of facing points of the inner lips, as indices of the twenty: iBUG's 61-67, 62-66 and 63-65."""
@@ -146,6 +149,22 @@ def eye_opening(eyes: np.ndarray) -> np.ndarray:
     """
     eyes = _checked(eyes, (12, 2), "eyes")
     return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(axis=-1)
+
+
+def head_pose(landmarks: np.ndarray) -> np.ndarray:
+    """Where the head is and how it is turned, as far as landmarks in the plane tell.
+
+    Args:
+        landmarks: (..., 68, 2) iBUG points in picture units.
+
+    Returns:
+        (..., 6): the placement (centre x, centre y, log scale, roll) and the tip of the nose (x, y) in the canonical
+        frame, which goes with yaw and pitch.
+    """
+    pose = canonical_face(landmarks)
+    centre, log_scale, roll = pose.placement[..., :2], pose.placement[..., 2], pose.placement[..., 3]
+    nose = _rotated((_checked(landmarks, (68, 2), "landmarks")[..., NOSE_TIP, :] - centre)[..., None, :], -roll)
+    return np.concatenate([pose.placement, nose[..., 0, :] / np.exp(log_scale)[..., None]], axis=-1)
 
 
 def _eye_line(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

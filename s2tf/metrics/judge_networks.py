@@ -38,12 +38,15 @@ class FaceReader(Network):
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("std", torch.ones(outputs))
 
-    def standardise(self, targets: Tensor) -> Tensor:
-        """Take the mean and deviation of (N, outputs) targets as the network's own; returns them standardised."""
+    def fit_units(self, targets: Tensor) -> None:
+        """Take the mean and deviation of (N, outputs) targets as the network's own."""
         self.mean.copy_(targets.mean(dim=0))
         # A target that never varies has nothing to be read: its error then counts in its own unit.
         deviation = targets.std(dim=0)
         self.std.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+
+    def standardise(self, targets: Tensor) -> Tensor:
+        """(N, outputs) targets in the network's units; as they are before `fit_units`."""
         return (targets - self.mean) / self.std
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The judges: readers of identity, gender and mouth that measure what the pipeline made and never trained it.
+"""The judges: readers of identity, gender, mouth and pose that measure what the pipeline made and never trained it.
 
 They are trained on pictures of speakers of other seeds (`s2tf judges`), and blurred, shifted and noised ones at that,
 because a generated picture is softer than a drawn one and must not be misread for it.
@@ -20,9 +20,12 @@ from s2tf.metrics.attributes import Attributes
 from s2tf.metrics.judge_networks import JUDGE_SIZE, FaceReader
 
 SETTINGS_FILE = "judges.json"
+NETWORKS = ("face", "gender", "mouth", "pose")
 LIP_VALUES = 40
 AGE_CENTRE, AGE_SCALE, AGE_VALUE = 49.0, 18.0, -2
 """The face judge's last value but one is (age - 49) / 18."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class JudgeExamples:
     """(N,) int64: 0 female, 1 male."""
     lips: Tensor
     """(N, 20, 2) canonical lip landmarks (`s2tf.media.lips`)."""
+    pose: Tensor
+    """(N, 7): `head_pose` and the opening of the eyes (`s2tf.media.lips`)."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,6 +58,7 @@ class JudgeTraining:
     face_epochs: int = 10
     gender_epochs: int = 2
     mouth_epochs: int = 6
+    pose_epochs: int = 6
     batch_size: int = 64
     lr: float = 3e-3
     width: int = 16
@@ -60,13 +66,15 @@ class JudgeTraining:
 
 
 class Judges:
-    """Three readers of faces, each its own network.
+    """Four readers of faces, each its own network.
 
     Every method takes (N, H, W, 3) uint8 RGB frames of any size; a picture is brought to 64 x 64 first.
     """
 
-    def __init__(self, face: FaceReader, gender: FaceReader, mouth: FaceReader, settings: dict[str, Any]) -> None:
-        self.networks = {"face": face.eval(), "gender": gender.eval(), "mouth": mouth.eval()}
+    def __init__(
+        self, face: FaceReader, gender: FaceReader, mouth: FaceReader, pose: FaceReader, settings: dict[str, Any]
+    ) -> None:
+        self.networks = {"face": face.eval(), "gender": gender.eval(), "mouth": mouth.eval(), "pose": pose.eval()}
         self.settings = settings
 
     def embed(self, frames: np.ndarray) -> Tensor:
@@ -89,6 +97,14 @@ class Judges:
         """(N,) the mouth's opening in outer-eye distances, read by an output of its own."""
         return self._apply(frames, self.networks["mouth"].read)[:, 0]
 
+    def pose(self, frames: np.ndarray) -> Tensor:
+        """(N, 6) `s2tf.media.lips.head_pose`."""
+        return self._apply(frames, self.networks["pose"].read)[:, :-1]
+
+    def eye_opening(self, frames: np.ndarray) -> Tensor:
+        """(N,) the eyes' opening in outer-eye distances."""
+        return self._apply(frames, self.networks["pose"].read)[:, -1]
+
     def save(self, folder: str | Path) -> Path:
         """Write one subfolder per network and the settings; returns the folder."""
         folder = Path(folder)
@@ -107,7 +123,7 @@ class Judges:
         folder = Path(folder)
         if not (folder / SETTINGS_FILE).is_file():
             raise FileNotFoundError(f"{folder / SETTINGS_FILE} is missing: expected judges written by `s2tf judges`")
-        networks = {name: FaceReader.from_pretrained(folder / name) for name in ("face", "gender", "mouth")}
+        networks = {name: FaceReader.from_pretrained(folder / name) for name in NETWORKS}
         return cls(**networks, settings=json.loads((folder / SETTINGS_FILE).read_text()))
 
     @torch.no_grad()
@@ -146,7 +162,7 @@ def train_judges(
     training: JudgeTraining | None = None,
     report: Callable[[str, float], None] | None = None,
 ) -> Judges:
-    """Train the three judges; deterministic given the examples and `training.seed`.
+    """Train the judges; deterministic given the examples and `training.seed`.
 
     Args:
         examples: pictures of speakers that no stage sees.
@@ -156,10 +172,11 @@ def train_judges(
     training = training or JudgeTraining()
     opening = torch.from_numpy(mouth_opening(examples.lips.numpy()))[:, None]
     lips = examples.lips.reshape(len(examples), LIP_VALUES)
-    jobs: dict[str, tuple[Tensor, int, Callable[[Tensor, Tensor], Tensor]]] = {
+    jobs: dict[str, tuple[Tensor, int, Loss]] = {
         "face": (examples.identity.float(), training.face_epochs, F.smooth_l1_loss),
         "gender": (examples.gender.float()[:, None], training.gender_epochs, F.binary_cross_entropy_with_logits),
         "mouth": (torch.cat([opening, lips], dim=1).float(), training.mouth_epochs, _mouth_loss),
+        "pose": (examples.pose.float(), training.pose_epochs, F.smooth_l1_loss),
     }
     networks = {}
     with torch.random.fork_rng(devices=[]):
@@ -167,8 +184,9 @@ def train_judges(
             torch.manual_seed(training.seed)
             network = FaceReader(targets.shape[1], training.width)
             if name != "gender":
-                targets = network.standardise(targets)
-            _fit(network, examples.images, targets, epochs, loss, training, _reporter(report, name))
+                network.fit_units(targets)
+            moved = moved_pose if name == "pose" else None
+            _fit(network, examples.images, targets, epochs, loss, training, _reporter(report, name), moved)
             networks[name] = network
     settings = {"training": asdict(training), "examples": len(examples), "size": JUDGE_SIZE}
     return Judges(**networks, settings=settings)
@@ -185,17 +203,20 @@ def _fit(
     images: Tensor,
     targets: Tensor,
     epochs: int,
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
     training: JudgeTraining,
     report: Callable[[float], None],
+    moved: "Callable[[Tensor, Move], Tensor] | None" = None,
 ) -> None:
+    """`moved` says what becomes of targets that hang on where the face is in the picture."""
     steps = max(1, epochs * (len(images) // training.batch_size))
     optimizer = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, training.lr, total_steps=steps + 1, pct_start=0.15)
     network.train()
     for step, rows in enumerate(_batches(len(images), training.batch_size, steps)):
-        batch = augment(_image(images[rows]))
-        value = loss(network(batch), targets[rows])
+        move = Move.draw(len(rows))
+        wanted = targets[rows] if moved is None else moved(targets[rows], move)
+        value = loss(network(augment(_image(images[rows]), move)), network.standardise(wanted))
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -204,18 +225,37 @@ def _fit(
     network.eval()
 
 
-def augment(images: Tensor) -> Tensor:
-    """Soften, shift, scale, brighten and roughen (B, 3, H, W) pictures as a generator would, by the global generator.
+@dataclass(frozen=True)
+class Move:
+    """How pictures are moved: the new one shows at p what the old one does at `scale` p + `offset` (picture units)."""
 
-    Each batch is brought down and up again by one random factor (blur is what generated faces have most), and each
-    picture is moved by up to a twenty-fifth of its side and scaled by up to 4 %.
+    scale: Tensor
+    """(B,)"""
+    offset: Tensor
+    """(B, 2)"""
+
+    @classmethod
+    def draw(cls, count: int) -> "Move":
+        """By up to a twenty-fifth of the side, and up to 4 % in size."""
+        return cls(1 + 0.04 * _symmetric(count), 0.08 * _symmetric(count, 2))
+
+
+def moved_pose(pose: Tensor, move: Move) -> Tensor:
+    """The (B, 7) values of `JudgeExamples.pose` in moved pictures: centre and size change, the others do not."""
+    centre = (pose[:, :2] - move.offset) / move.scale[:, None]
+    return torch.cat([centre, pose[:, 2:3] - move.scale.log()[:, None], pose[:, 3:]], dim=1)
+
+
+def augment(images: Tensor, move: Move) -> Tensor:
+    """Soften, move, brighten and roughen (B, 3, H, W) pictures as a generator would, by the global generator.
+
+    Each batch is brought down and up again by one random factor: blur is what generated faces have most.
     """
     size = images.shape[-1]
     count = len(images)
-    scale = 1 + 0.04 * _symmetric(count)
     transform = torch.zeros(count, 2, 3)
-    transform[:, 0, 0] = transform[:, 1, 1] = scale
-    transform[:, :, 2] = 0.08 * _symmetric(count, 2)
+    transform[:, 0, 0] = transform[:, 1, 1] = move.scale
+    transform[:, :, 2] = move.offset
     grid = F.affine_grid(transform, [count, 3, size, size], align_corners=False)
     images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     small = int(torch.randint(size // 3, size + 1, ()))

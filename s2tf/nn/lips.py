@@ -9,6 +9,8 @@ INNER = slice(12, 20)
 """iBUG points 60-67, the closed inner contour."""
 MESH_LIPS = (61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91, 78, 82, 13, 312, 308, 317, 14, 87)
 """The 20 lip points in the numbering of MediaPipe's face mesh."""
+UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
+"""Pairs of facing points of the eyelids among the 12 eye points."""
 LINE_SHARE = 0.012
 """A contour's width as a share of the picture's side; at least one pixel and a half."""
 
@@ -28,6 +30,11 @@ def place_lips(lips: Tensor, placement: Tensor) -> Tensor:
     x, y = lips[..., 0], lips[..., 1]
     turned = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
     return turned * log_scale.exp().unsqueeze(-1) + centre
+
+
+def eye_opening(eyes: Tensor) -> Tensor:
+    """(...) the mean gap between the lids of canonical eyes (..., 12, 2), in outer-eye distances."""
+    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(dim=-1)
 
 
 def draw_lips(points: Tensor, side: int) -> Tensor:

@@ -1,0 +1,209 @@
+"""What a motion autoencoder is measured by: frames rebuilt from their own motion, and motion given to another face."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.media.lips import POSE
+from s2tf.metrics.correlation import mean_correlation
+from s2tf.metrics.face_readings import FaceMotion
+from s2tf.metrics.image import FrameQuality
+from s2tf.metrics.perceptual_distance import PerceptualDistance
+from s2tf.metrics.protocol import Measurement
+from s2tf.metrics.sharpness import gradient_energy
+
+COPY = "source frame copied"
+LEAST_FRAMES = 10
+"""Readable ones of a clip, for a correlation over them to mean anything."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A clip's frames rebuilt from its source frame and their own motion; pictures are uint8, (T, 3, R, R)."""
+
+    true: Tensor
+    source: Tensor
+    """(1, 3, R, R)"""
+    made: Tensor
+    landmarks: FaceMotion | None = None
+    """Of the true frames, from their landmarks."""
+    read_true: FaceMotion | None = None
+    """Of the true frames, as what reads the made ones reads them."""
+    read_source: FaceMotion | None = None
+    read_made: FaceMotion | None = None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The motion of clip A on the face of clip B."""
+
+    similar_to_b: float
+    """Cosine of the made face and B's, in features of faces."""
+    similar_to_a: float
+    landmarks: FaceMotion
+    """Of A's true frames."""
+    read_made: FaceMotion
+
+
+@dataclass
+class _Mean:
+    """A mean over frames."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, values: Tensor | np.ndarray) -> None:
+        self.total += float(values.sum())
+        self.count += values.shape[0]
+
+    @property
+    def value(self) -> float:
+        return self.total / self.count if self.count else math.nan
+
+
+@dataclass
+class ReconstructionScores:
+    """Collects clips, one by one.
+
+    Attributes:
+        perceptual: compares frames; None leaves that out.
+    """
+
+    perceptual: PerceptualDistance | None = None
+    quality: dict[str, FrameQuality] = field(default_factory=lambda: {"made": FrameQuality(), "copy": FrameQuality()})
+    distances: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean()})
+    sharpness: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean()})
+    lips: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean(), "true": _Mean()})
+    motions: list[tuple[FaceMotion, FaceMotion, FaceMotion]] = field(default_factory=list)
+    """Landmarks, read on the true and on the made frames."""
+    unread: int = 0
+    """Frames in which a face could not be read, so that they count in no landmark error."""
+
+    def update(self, clip: Rebuilt) -> dict[str, float]:
+        """Add a clip; returns its own numbers."""
+        copy = clip.source.expand_as(clip.true)
+        own: dict[str, float] = {}
+        true_energy = gradient_energy(clip.true)
+        for name, frames in (("made", clip.made), ("copy", copy)):
+            self.quality[name].update(frames, clip.true)
+            self.sharpness[name].add(gradient_energy(frames) / true_energy)
+            if self.perceptual is not None:
+                self.distances[name].add(self.perceptual.compare(frames, clip.true))
+        quality = FrameQuality()
+        quality.update(clip.made, clip.true)
+        own |= {name: float(value) for name, value in quality.compute().items()}
+        if clip.landmarks is not None and clip.read_true is not None:
+            own |= self._read(clip)
+        return own
+
+    def _read(self, clip: Rebuilt) -> dict[str, float]:
+        assert clip.landmarks is not None
+        assert clip.read_true is not None
+        assert clip.read_source is not None
+        assert clip.read_made is not None
+        known = clip.landmarks.known & clip.read_true.known & clip.read_made.known
+        known &= np.broadcast_to(clip.read_source.known, known.shape)
+        self.unread += int((~known).sum())
+        read = {"made": clip.read_made.lips, "true": clip.read_true.lips, "copy": clip.read_source.lips}
+        errors = {
+            name: np.linalg.norm(np.broadcast_to(lips, clip.landmarks.lips.shape) - clip.landmarks.lips, axis=-1)[
+                known
+            ].mean(-1)
+            for name, lips in read.items()
+        }
+        for name, error in errors.items():
+            self.lips[name].add(error)
+        self.motions.append(tuple(_only(one, known) for one in (clip.landmarks, clip.read_true, clip.read_made)))  # type: ignore[arg-type]
+        return {"lip_error": float(errors["made"].mean()) if known.any() else math.nan}
+
+    def measurements(self, protocol: dict[str, object]) -> list[Measurement]:
+        """The numbers, each beside that of the copied source and of the true frames."""
+        made, copy = (
+            {name: float(value) for name, value in self.quality[one].compute().items()} for one in ("made", "copy")
+        )
+        frames = {"frames": int(self.quality["made"].frames)}
+        rows = [
+            Measurement("PSNR", made["psnr"], protocol, copy["psnr"], COPY, 100.0, counts=frames),
+            Measurement("SSIM", made["ssim"], protocol, copy["ssim"], COPY, 1.0, counts=frames),
+            Measurement("sharpness", self.sharpness["made"].value, protocol, self.sharpness["copy"].value, COPY, 1.0),
+        ]
+        if self.perceptual is not None:
+            record = {**protocol, **self.perceptual.protocol}
+            values = (self.distances[name].value for name in ("made", "copy"))
+            rows.append(_lower(self.perceptual.name, next(values), record, next(values), 0.0, frames))
+        if self.motions:
+            counts = {"frames": self.lips["made"].count, "frames without a face": self.unread}
+            error = {name: mean.value for name, mean in self.lips.items()}
+            rows.append(_lower("lip landmark error", error["made"], protocol, error["copy"], error["true"], counts))
+            rows += self._correlations(protocol)
+        return rows
+
+    def _correlations(self, protocol: dict[str, object]) -> list[Measurement]:
+        long = [motions for motions in self.motions if len(motions[0].mouth) >= LEAST_FRAMES]
+        rows = []
+        for name in ("mouth", "eyes"):
+            made, read = (
+                mean_correlation((getattr(motions[which], name), getattr(motions[0], name)) for motions in long)
+                for which in (2, 1)
+            )
+            counts = {"clips": made.clips, "still": made.still, "undefined": made.undefined}
+            rows.append(Measurement(f"{name} correlation", made.mean, protocol, 0.0, COPY, read.mean, counts=counts))
+        pose = [_pose_correlation([(motions[which], motions[0]) for motions in long]) for which in (2, 1)]
+        rows.append(Measurement("pose correlation", pose[0][0], {**protocol, **pose[0][1]}, 0.0, COPY, pose[1][0]))
+        return rows
+
+
+def transfer_measurements(pairs: Sequence[Transfer], protocol: dict[str, object]) -> list[Measurement]:
+    """Whether the motion of A on the face of B keeps who B is and does what A does."""
+    kept = [pair.similar_to_b > pair.similar_to_a for pair in pairs]
+    readable = []
+    for pair in pairs:
+        known = pair.landmarks.known & pair.read_made.known
+        if known.sum() >= LEAST_FRAMES:
+            readable.append((_only(pair.read_made, known), _only(pair.landmarks, known)))
+    counts = {"pairs": len(pairs), "too few frames with a face": len(pairs) - len(readable)}
+    mouth = mean_correlation((made.mouth, true.mouth) for made, true in readable)
+    eyes = mean_correlation((made.eyes, true.eyes) for made, true in readable)
+    pose, each = _pose_correlation(readable)
+    return [
+        Measurement(
+            "transfer: identity kept", float(np.mean(kept)), protocol, 0.5, "guessing", counts={"pairs": len(pairs)}
+        ),
+        Measurement("transfer: mouth correlation", mouth.mean, protocol, 0.0, "no motion", counts=counts),
+        Measurement("transfer: eyes correlation", eyes.mean, protocol, 0.0, "no motion", counts=counts),
+        Measurement("transfer: pose correlation", pose, {**protocol, **each}, 0.0, "no motion", counts=counts),
+    ]
+
+
+def similarity(one: Tensor, other: Tensor) -> float:
+    """Cosine of the mean features of two sets of frames, (T, D) each."""
+    return float(F.cosine_similarity(one.mean(0), other.mean(0), dim=0))
+
+
+def _pose_correlation(pairs: Sequence[tuple[FaceMotion, FaceMotion]]) -> tuple[float, dict[str, float]]:
+    """The mean over the values of the pose, and each of them."""
+    each = {
+        name: mean_correlation((made.pose[:, index], true.pose[:, index]) for made, true in pairs).mean
+        for index, name in enumerate(POSE)
+    }
+    return float(np.mean(list(each.values()))), {f"pose: {name}": round(value, 3) for name, value in each.items()}
+
+
+def _only(motion: FaceMotion, known: np.ndarray) -> FaceMotion:
+    return FaceMotion(motion.lips[known], motion.mouth[known], motion.eyes[known], motion.pose[known])
+
+
+def _lower(
+    name: str, value: float, protocol: dict[str, object], baseline: float, truth: float, counts: dict[str, int]
+) -> Measurement:
+    return Measurement(name, value, protocol, baseline, COPY, truth, higher_is_better=False, counts=counts)
+
+
+def stack_frames(frames: np.ndarray) -> Tensor:
+    """(T, H, W, 3) uint8 as (T, 3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
