@@ -1,6 +1,7 @@
 """Make a portrait speak (second stage)."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("portrait", type=Path, help="a square picture of a face, framed as the pipeline's crops")
     portrait.add_speech_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the video to write, such as talking.mp4")
+    add_gains(parser)
     parser.add_argument("--crop", action="store_true", help="find the face and crop it by the pipeline's own rule")
+
+
+def add_gains(parser: argparse.ArgumentParser) -> None:
+    """Declare the gains of the motion."""
+    gains = parser.add_argument_group("gains: 0 none of it, 1 as the speech has it, 2 twice as much")
+    gains.add_argument("--blink", type=float, help="blinks (as stored in the pipeline)")
+    gains.add_argument("--head", type=float, help="the head's motion (as stored in the pipeline)")
+    gains.add_argument("--lips", type=float, help="the lips' motion (as stored in the pipeline)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,8 +100,13 @@ def speak(
     from s2tf.media.audio import FPS
     from s2tf.media.video import VideoWriter
 
+    given = {name: value for name in ("blink", "head", "lips") if (value := getattr(args, name)) is not None}
     try:
-        frames = pipeline(picture, waveform, steps=args.steps, sampler=args.sampler, seed=args.seed)
+        gains = replace(pipeline.talking_settings.gains(), **given)
+    except ValueError as error:
+        raise UserError(f"--{error}") from error
+    try:
+        frames = pipeline(picture, waveform, steps=args.steps, sampler=args.sampler, seed=args.seed, gains=gains)
     except ValueError as error:
         raise UserError(f"{error}; `--crop` finds the face in a larger picture") from error
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     portrait.add_speech_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the video to write, such as talking.mp4")
+    animate.add_gains(parser)
     parser.add_argument("--portrait", type=Path, metavar="P.png", help="write the portrait here too")
 
 

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of motion codes: the diffusion works on codes of zero mean and unit variance."""
+"""Mean, deviation and covariance of motion codes: the diffusion works on codes of zero mean and unit variance."""
 
 from collections.abc import Iterable
 
@@ -12,16 +12,18 @@ STILL = 1e-6
 
 
 class MotionStatistics(Network):
-    """The mean and standard deviation of each of the m dimensions of the motion code.
+    """The mean and standard deviation of each of the m dimensions of the motion code, and how they move together.
 
     Attributes:
         mean: shape (m,), zeros until fitted.
         std: shape (m,), ones until fitted.
+        covariance: shape (m, m), of the codes of one sequence about their mean; the identity until fitted.
         count: number of codes they were computed from; 0 until fitted.
     """
 
     mean: Tensor
     std: Tensor
+    covariance: Tensor
     count: Tensor
 
     def __init__(self, motion_dim: int = 20) -> None:
@@ -33,6 +35,7 @@ class MotionStatistics(Network):
         super().__init__()
         self.register_buffer("mean", torch.zeros(motion_dim))
         self.register_buffer("std", torch.ones(motion_dim))
+        self.register_buffer("covariance", torch.eye(motion_dim))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -41,38 +44,46 @@ class MotionStatistics(Network):
         return bool(self.count > 0)
 
     def fit(self, stream: Iterable[Tensor]) -> None:
-        """Compute the statistics from a stream of codes (..., m), in float64 and without keeping them.
+        """Compute the statistics from a stream of sequences of codes (..., T, m), in float64 and without keeping them.
 
         Raises:
             ValueError: the stream is empty, has another m, or holds values that are not finite.
         """
-        moments = torch.zeros(3, len(self.mean), dtype=torch.float64)
+        moments = torch.zeros(3 + len(self.mean), len(self.mean), dtype=torch.float64)
         for codes in stream:
             moments += self.moments(codes)
         self.set_moments(moments)
 
     def moments(self, codes: Tensor) -> Tensor:
-        """Count, sum and sum of squares of codes (..., m), each (m,): (3, m) float64, which adds up over pieces."""
+        """What the statistics are computed from, of sequences of codes (..., T, m), in a form that adds up over pieces.
+
+        Returns:
+            (3 + m, m) float64: count, sum and sum of squares, then the products about the mean of each sequence.
+        """
         if codes.shape[-1] != len(self.mean):
             raise ValueError(f"motion codes have {codes.shape[-1]} dimensions, expected {len(self.mean)} (motion_dim)")
-        codes = codes.detach().reshape(-1, codes.shape[-1]).double().cpu()
+        codes = codes.detach().double().cpu()
         if not torch.isfinite(codes).all():
             raise ValueError("motion codes hold values that are not finite")
-        return torch.stack([torch.full_like(codes[:1].sum(0), len(codes)), codes.sum(0), codes.square().sum(0)])
+        moved = (codes - codes.mean(dim=-2, keepdim=True)).flatten(0, -2)
+        codes = codes.flatten(0, -2)
+        counts = torch.full_like(self.mean, len(codes), dtype=torch.float64, device="cpu")
+        return torch.cat([torch.stack([counts, codes.sum(0), codes.square().sum(0)]), moved.T @ moved])
 
     def set_moments(self, moments: Tensor) -> None:
-        """Take over count, sum and sum of squares, (3, m), of `moments`.
+        """Take over what `moments` gives, (3 + m, m).
 
         Raises:
             ValueError: they are of no code at all.
         """
-        count, total, squares = moments.double().cpu()
+        count, total, squares, *products = moments.double().cpu()
         if count[0] < 1:
             raise ValueError("there are no motion codes to compute statistics from")
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=0).sqrt()
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > STILL, std, torch.ones_like(std)))
+        self.covariance.copy_(torch.stack(products) / count)
         self.count.copy_(count[0].long())
 
     def normalise(self, codes: Tensor) -> Tensor:

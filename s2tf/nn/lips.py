@@ -9,6 +9,8 @@ INNER = slice(12, 20)
 """iBUG points 60-67, the closed inner contour."""
 MESH_LIPS = (61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91, 78, 82, 13, 312, 308, 317, 14, 87)
 """The 20 lip points in the numbering of MediaPipe's face mesh."""
+INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
+"""Pairs of facing points of the inner lips among the 20 lip points."""
 UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
 """Pairs of facing points of the eyelids among the 12 eye points."""
 LINE_SHARE = 0.012
@@ -30,6 +32,11 @@ def place_lips(lips: Tensor, placement: Tensor) -> Tensor:
     x, y = lips[..., 0], lips[..., 1]
     turned = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
     return turned * log_scale.exp().unsqueeze(-1) + centre
+
+
+def mouth_opening(lips: Tensor) -> Tensor:
+    """(...) the mean gap between the inner lips of canonical lips (..., 20, 2), in outer-eye distances."""
+    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(dim=-1)
 
 
 def eye_opening(eyes: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 
 from s2tf.nn.network import Network
 from s2tf.pipelines.base import Pipeline
+from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.portrait import PortraitPipeline
 from s2tf.pipelines.talking_face import TalkingFacePipeline
 
@@ -63,6 +64,7 @@ class SpeechToTalkingFacePipeline(Pipeline):
         waveform: np.ndarray,
         seed: "int | torch.Generator | None" = 0,
         steps: int | None = None,
+        gains: Gains | None = None,
     ) -> TalkingFaceOutput:
         """Generate the speaker's portrait and the video of it speaking.
 
@@ -70,10 +72,11 @@ class SpeechToTalkingFacePipeline(Pipeline):
             waveform: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
             seed: an integer or a generator, of both stages.
             steps: denoiser calls of each diffusion; None takes each stage's own setting.
+            gains: how much of the blinks, of the head's and of the lips' motion is shown; None as the setting says.
 
         Raises:
             ValueError: the waveform is empty, not of one channel, or not finite.
         """
         portrait = self.portrait(waveform, steps=steps, seed=seed).image
-        frames = self.talking_face(portrait, waveform, steps=steps, seed=seed)
+        frames = self.talking_face(portrait, waveform, steps=steps, seed=seed, gains=gains)
         return TalkingFaceOutput(portrait, frames, self.random_weights)

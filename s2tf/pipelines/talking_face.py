@@ -13,9 +13,11 @@ from s2tf.media import audio
 from s2tf.media.faces import resize
 from s2tf.models.lip_landmarks import LipLandmarks
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
+from s2tf.models.motion_reader import FaceState
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.nn.network import Network
 from s2tf.pipelines.base import Pipeline, check_waveform, generator_of, to_uint8
+from s2tf.pipelines.motion_gains import Gains, scaled_codes, scaled_lips
 
 Sampler = Literal["ddim", "dpm-solver++"]
 
@@ -30,6 +32,10 @@ class TalkingSettings:
     sampler: Sampler = "ddim"
     guidance: float = 1.0
     temperature: float = 1.0
+    blink: float = 1.0
+    """Gains, see `s2tf.pipelines.motion_gains.Gains`."""
+    head: float = 1.0
+    lips: float = 1.0
     batch: int = 16
     """Frames rendered at once: the memory that a video takes, however long it is."""
     crop: dict[str, Any] | None = None
@@ -48,6 +54,11 @@ class TalkingSettings:
             )
         if self.batch < 1:
             raise ValueError(f"batch is {self.batch}, expected at least 1")
+        self.gains()
+
+    def gains(self) -> Gains:
+        """The gains that are stored."""
+        return Gains(self.blink, self.head, self.lips)
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,7 @@ class TalkingFacePipeline(Pipeline):
         seed: "int | torch.Generator | None" = 0,
         guidance: float | None = None,
         temperature: float | None = None,
+        gains: Gains | None = None,
     ) -> Iterator[np.ndarray]:
         """Yield the frames of `portrait` speaking `waveform`, exactly round(seconds × 25) of them, at least one.
 
@@ -124,6 +136,7 @@ class TalkingFacePipeline(Pipeline):
             seed: an integer or a generator; the same one gives the same frames. None draws a fresh one.
             guidance: scale of classifier-free guidance, 1 for none.
             temperature: factor on the initial noise; below 1 the motion is calmer.
+            gains: how much of the blinks, of the head's and of the lips' motion is shown.
 
         Yields:
             Frames, (R, R, 3) uint8 RGB.
@@ -132,7 +145,7 @@ class TalkingFacePipeline(Pipeline):
             ValueError: the portrait is no square picture, or the waveform no sound of one channel.
         """
         source = self.encode_portrait(portrait)
-        motion = self.draw_motion(source, waveform, steps, sampler, seed, guidance, temperature)
+        motion = self.draw_motion(source, waveform, steps, sampler, seed, guidance, temperature, gains)
         return self.render(source, motion)
 
     @torch.no_grad()
@@ -158,6 +171,7 @@ class TalkingFacePipeline(Pipeline):
         seed: "int | torch.Generator | None" = 0,
         guidance: float | None = None,
         temperature: float | None = None,
+        gains: Gains | None = None,
     ) -> Motion:
         """Motion codes and lips of the whole speech; arguments as in `__call__`.
 
@@ -176,9 +190,18 @@ class TalkingFacePipeline(Pipeline):
             guidance=defaults.guidance if guidance is None else guidance,
             temperature=defaults.temperature if temperature is None else temperature,
         )
-        reference = self.motion_autoencoder.read_face(source).lips
-        lips = self.lip_landmarks(self.lip_features(speech, frames), reference)
-        return Motion(codes[0], lips[0])
+        face = self.motion_autoencoder.read_face(source)
+        lips = self.lip_landmarks(self.lip_features(speech, frames), face.lips)
+        return self._scaled(Motion(codes[0], lips[0]), source, face, defaults.gains() if gains is None else gains)
+
+    def _scaled(self, motion: Motion, source: SourceFeatures, face: FaceState, gains: Gains) -> Motion:
+        """The motion with the gains applied; itself where they are 1."""
+        if not gains.changes:
+            return motion
+        covariance = self.motion_diffusion.statistics.get_buffer("covariance")
+        reader = self.motion_autoencoder.motion_reader
+        codes = scaled_codes(motion.codes, source.z_id, face, reader, covariance, gains)
+        return Motion(codes, scaled_lips(motion.lips, gains.lips))
 
     @torch.no_grad()
     def render(self, source: SourceFeatures, motion: Motion) -> Iterator[np.ndarray]:

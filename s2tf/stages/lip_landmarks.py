@@ -8,6 +8,7 @@ from torch import Tensor
 
 from s2tf.batches import MotionSequenceBatch
 from s2tf.models.lip_landmarks import LipLandmarks
+from s2tf.nn.lips import mouth_opening
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
@@ -72,7 +73,7 @@ class LipLandmarksStage(Stage):
         lips = self.predict_lips(batch)
         values = self._losses(lips, true) | {
             "reference_l1": F.l1_loss(batch["reference_lips"][:, None].expand_as(true), true),
-            "opening_correlation": correlation(opening(lips), opening(true)),
+            "opening_correlation": correlation(mouth_opening(lips), mouth_opening(true)),
         }
         self.log_losses("val", values, len(true))
 
@@ -93,11 +94,6 @@ class LipLandmarksStage(Stage):
         velocity = F.l1_loss(lips.diff(dim=1), true.diff(dim=1)) if true.shape[1] > 1 else torch.zeros_like(terms["l1"])
         terms["velocity"] = velocity
         return {**terms, "loss": terms["l1"] + self.velocity_weight * velocity}
-
-
-def opening(lips: Tensor) -> Tensor:
-    """The mean gap between facing points of the inner lips (61-67, 62-66, 63-65), (..., 20, 2) to (...)."""
-    return (lips[..., 17:20, 1].flip(-1) - lips[..., 13:16, 1]).mean(dim=-1)
 
 
 def correlation(predicted: Tensor, true: Tensor) -> Tensor:

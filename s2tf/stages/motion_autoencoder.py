@@ -26,7 +26,7 @@ GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 """LIA's scaling of the rate and of Adam's second moment, left over from StyleGAN2's lazy regularisation."""
 SECOND_MOMENT = 0.99
 HALF_CLOSED = 0.05
-"""By so much, in outer-eye distances, an eye closes halfway: the unit of errors in its opening."""
+"""By so much, in outer-eye distances, an eye closes halfway: the error at which the square costs as much as L1."""
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
 """Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
 
@@ -287,4 +287,4 @@ def _reading_loss(read: FaceState, true: FaceState) -> Tensor:
     pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
     points = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
     # Blinks are rare: the median of the eyes' opening, which L1 asks for, is that of open eyes; the square is not.
-    return points + F.mse_loss(eye_opening(read.eyes) / HALF_CLOSED, eye_opening(true.eyes) / HALF_CLOSED)
+    return points + F.mse_loss(eye_opening(read.eyes), eye_opening(true.eyes)) / HALF_CLOSED

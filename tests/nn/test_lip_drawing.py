@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2tf.media import lips as media_lips
-from s2tf.nn.lips import draw_lips, mouth_region, place_lips
+from s2tf.nn.lips import draw_lips, eye_opening, mouth_opening, mouth_region, place_lips
 
 NUMBER = st.floats(-1.0, 1.0, allow_nan=False, width=32)
 
@@ -76,3 +76,9 @@ def test_mouth_region_is_one_on_the_lips_and_zero_far_away():
     assert region.shape == (1, 1, 64, 64)
     assert region[0, 0, 31, 31] == 1
     assert region[0, 0, 0].abs().max() == 0
+
+
+def test_openings_agree_with_the_media_side():
+    lips, eyes = torch.randn(3, 5, 20, 2), torch.randn(3, 5, 12, 2)
+    torch.testing.assert_close(mouth_opening(lips), torch.from_numpy(media_lips.mouth_opening(lips.numpy())))
+    torch.testing.assert_close(eye_opening(eyes), torch.from_numpy(media_lips.eye_opening(eyes.numpy())))

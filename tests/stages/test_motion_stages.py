@@ -11,7 +11,7 @@ from s2tf.models.motion_statistics import MotionStatistics
 from s2tf.models.motion_unet import MotionUNet
 from s2tf.models.pretrained_speech import HubertFeatures
 from s2tf.nn.network import Network
-from s2tf.stages.lip_landmarks import LipLandmarksStage, correlation, opening
+from s2tf.stages.lip_landmarks import LipLandmarksStage, correlation
 from s2tf.stages.motion_diffusion import MotionDiffusionStage
 
 pytestmark = [
@@ -87,13 +87,6 @@ def test_lip_losses_by_hand():
     one = {key: value[:, :1] if key == "lips" else value for key, value in rows.items()}
     one["waveform"] = rows["waveform"][:, :640]
     assert stage.losses(one)["velocity"] == 0
-
-
-def test_opening_agrees_with_the_media_side():
-    from s2tf.media.lips import mouth_opening
-
-    lips = torch.randn(3, 5, 20, 2)
-    torch.testing.assert_close(opening(lips), torch.from_numpy(mouth_opening(lips.numpy())))
 
 
 def test_correlation_counts_a_mouth_that_does_not_move_as_zero():
