@@ -72,6 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rebuilt.add_argument("--stride", type=int, default=2, help="take every so many frames (%(default)s)")
     rebuilt.add_argument("--size", type=int, help="compare at this side, pixels (the network's)")
     rebuilt.add_argument("--pairs", type=int, default=64, help="of people who exchange motion (%(default)s)")
+    motion = parser.add_argument_group("motion diffusion")
+    motion.add_argument(
+        "--autoencoder", type=Path, metavar="FOLDER", help="RUN/networks/motion_autoencoder of its codes"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

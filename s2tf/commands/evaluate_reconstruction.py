@@ -115,7 +115,9 @@ def evaluate_reconstruction(
     measurements = scores.measurements(protocol)
     if readers.motion is not None and readers.faces is not None and test.pairs and len(clips) > 1:
         pairs = list(_transfers(clips, autoencoder, size, test, readers, report))
-        measurements += transfer_measurements(pairs, {**protocol, "faces": dict(readers.faces.protocol)})
+        measurements += transfer_measurements(
+            pairs, {**protocol, "faces": dict(readers.faces.protocol)}, scores.readable_pose()
+        )
     result = Scores(KIND, run.parent.name, measurements, protocol, [])
     result.write(out)
     _write_rows(rows, out / CLIPS_FILE)

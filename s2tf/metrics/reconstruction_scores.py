@@ -1,7 +1,7 @@
 """What a motion autoencoder is measured by: frames rebuilt from their own motion, and motion given to another face."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,8 @@ from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.sharpness import gradient_energy
 
 COPY = "source frame copied"
+READABLE = 0.8
+"""Least correlation with the landmarks at which a value of the pose, read on true frames, can tell anything."""
 LEAST_FRAMES = 10
 """Readable ones of a clip, for a correlation over them to mean anything."""
 
@@ -153,13 +155,27 @@ class ReconstructionScores:
             )
             counts = {"clips": made.clips, "still": made.still, "undefined": made.undefined}
             rows.append(Measurement(f"{name} correlation", made.mean, protocol, 0.0, COPY, read.mean, counts=counts))
-        pose = [_pose_correlation([(motions[which], motions[0]) for motions in long]) for which in (2, 1)]
-        rows.append(Measurement("pose correlation", pose[0][0], {**protocol, **pose[0][1]}, 0.0, COPY, pose[1][0]))
+        pose = _pose_correlations([(motions[2], motions[0]) for motions in long])
+        truth = _mean_of(_pose_correlations([(motions[1], motions[0]) for motions in long]), self.readable_pose())
+        rows.append(_pose("pose correlation", pose, self.readable_pose(), protocol, COPY, truth))
         return rows
 
+    def readable_pose(self) -> list[str]:
+        """The values of the pose that can be read off the true frames; the others move too little to be seen."""
+        read = _pose_correlations([(true, landmarks) for landmarks, true, _ in self.motions])
+        return [name for name, value in read.items() if value >= READABLE]
 
-def transfer_measurements(pairs: Sequence[Transfer], protocol: dict[str, object]) -> list[Measurement]:
-    """Whether the motion of A on the face of B keeps who B is and does what A does."""
+
+def transfer_measurements(
+    pairs: Sequence[Transfer], protocol: dict[str, object], readable_pose: Sequence[str]
+) -> list[Measurement]:
+    """Whether the motion of A on the face of B keeps who B is and does what A does.
+
+    Args:
+        pairs: one or more.
+        protocol: how they were made.
+        readable_pose: values of the pose that count, see `ReconstructionScores.readable_pose`.
+    """
     kept = [pair.similar_to_b > pair.similar_to_a for pair in pairs]
     readable = []
     for pair in pairs:
@@ -169,14 +185,13 @@ def transfer_measurements(pairs: Sequence[Transfer], protocol: dict[str, object]
     counts = {"pairs": len(pairs), "too few frames with a face": len(pairs) - len(readable)}
     mouth = mean_correlation((made.mouth, true.mouth) for made, true in readable)
     eyes = mean_correlation((made.eyes, true.eyes) for made, true in readable)
-    pose, each = _pose_correlation(readable)
     return [
         Measurement(
             "transfer: identity kept", float(np.mean(kept)), protocol, 0.5, "guessing", counts={"pairs": len(pairs)}
         ),
         Measurement("transfer: mouth correlation", mouth.mean, protocol, 0.0, "no motion", counts=counts),
         Measurement("transfer: eyes correlation", eyes.mean, protocol, 0.0, "no motion", counts=counts),
-        Measurement("transfer: pose correlation", pose, {**protocol, **each}, 0.0, "no motion", counts=counts),
+        _pose("transfer: pose correlation", _pose_correlations(readable), readable_pose, protocol, "no motion"),
     ]
 
 
@@ -185,13 +200,29 @@ def similarity(one: Tensor, other: Tensor) -> float:
     return float(F.cosine_similarity(one.mean(0), other.mean(0), dim=0))
 
 
-def _pose_correlation(pairs: Sequence[tuple[FaceMotion, FaceMotion]]) -> tuple[float, dict[str, float]]:
-    """The mean over the values of the pose, and each of them."""
-    each = {
+def _pose_correlations(pairs: Sequence[tuple[FaceMotion, FaceMotion]]) -> dict[str, float]:
+    """Of each value of the pose: the first of each pair with the second."""
+    return {
         name: mean_correlation((made.pose[:, index], true.pose[:, index]) for made, true in pairs).mean
         for index, name in enumerate(POSE)
     }
-    return float(np.mean(list(each.values()))), {f"pose: {name}": round(value, 3) for name, value in each.items()}
+
+
+def _mean_of(values: Mapping[str, float], names: Sequence[str]) -> float:
+    return float(np.mean([values[name] for name in names])) if names else math.nan
+
+
+def _pose(
+    name: str,
+    values: Mapping[str, float],
+    readable: Sequence[str],
+    protocol: dict[str, object],
+    baseline: str,
+    truth: float | None = None,
+) -> Measurement:
+    each = {f"pose: {key}": round(value, 3) for key, value in values.items()}
+    record = {**protocol, "pose: those counted": ", ".join(readable), **each}
+    return Measurement(name, _mean_of(values, readable), record, 0.0, baseline, truth)
 
 
 def _only(motion: FaceMotion, known: np.ndarray) -> FaceMotion:

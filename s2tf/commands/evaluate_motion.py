@@ -1,0 +1,193 @@
+"""A finished motion diffusion, measured by what its codes show when the motion reader reads them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from datamodules.samples import Sample
+    from s2tf.commands.evaluation import Scores
+    from s2tf.metrics.motion_scores import MotionClip, Signals
+    from s2tf.models.motion_autoencoder import MotionAutoencoder
+
+KIND = "motion"
+
+
+@dataclass(frozen=True)
+class MotionTest:
+    """What is drawn, and for which speech."""
+
+    autoencoder: Path | None
+    """The motion autoencoder whose codes these are."""
+    shards: str | None = None
+    """Other data than the run's own."""
+    clips: int | None = None
+    """The first so many; all where None."""
+    seed: int = 0
+    seeds: int = 4
+    steps: int = 50
+    sampler: Literal["ddim", "dpm-solver++"] = "ddim"
+    guidance: float = 1.0
+    temperature: float = 1.0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that leave nothing to measure.
+
+        Raises:
+            ValueError: a number is below 1.
+        """
+        for name in ("clips", "seeds", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} {value}: expected 1 or more")
+
+
+def evaluate_motion(
+    run: Path, test: MotionTest, out: Path, report: Callable[[str], None] = lambda text: None
+) -> "Scores":
+    """Draw motion for the speech of the test clips, measure it and write `metrics.json` into `out`.
+
+    Raises:
+        UserError: the run is not finished, there is no clip, or the codes are of another autoencoder.
+    """
+    from itertools import islice
+
+    from datamodules.shards import load_manifest, read_split
+    from s2tf.commands.evaluation import Scores, manifests_fingerprint
+    from s2tf.errors import UserError
+    from s2tf.metrics.motion_scores import MotionScores
+
+    drawer = _Drawer.open(run, test)
+    samples = list(islice(read_split(drawer.shards, "test"), test.clips))
+    if not samples:
+        raise UserError(f"{drawer.shards}: no clip in its split test")
+    scores = MotionScores()
+    for index, sample in enumerate(samples):
+        other = samples[(index + 1) % len(samples)] if len(samples) > 1 else None
+        scores.clips.append(drawer.clip(sample, other))
+        report(f"{run.parent.name}: {index + 1} of {len(samples)} clips")
+    protocol: dict[str, Any] = {
+        "clips": len(samples),
+        "shards": drawer.shards.name,
+        "data": manifests_fingerprint([load_manifest(drawer.shards)]),
+        "start": "the code of frame 0",
+        "read by": f"the motion reader of the autoencoder {drawer.autoencoder.fingerprint()}",
+        **{name: getattr(test, name) for name in ("seed", "seeds", "steps", "sampler", "guidance", "temperature")},
+    }
+    random = [name for name, network in drawer.networks.items() if getattr(network, "is_random", False)]
+    result = Scores(KIND, run.parent.name, scores.measurements(protocol), protocol, random)
+    result.write(out)
+    return result
+
+
+@dataclass
+class _Drawer:
+    """The networks of a run, and where its test clips are."""
+
+    networks: dict[str, Any]
+    autoencoder: "MotionAutoencoder"
+    shards: Path
+    test: MotionTest
+
+    @classmethod
+    def open(cls, run: Path, test: MotionTest) -> "_Drawer":
+        from datamodules.shards import load_manifest
+        from s2tf.commands.evaluation import finished_config
+        from s2tf.errors import UserError
+        from s2tf.models.motion_autoencoder import MotionAutoencoder
+        from s2tf.nn.network import load_network
+
+        shards = test.shards or finished_config(run, "motion_diffusion")["data"]["init_args"]["shards"]
+        if not isinstance(shards, str):
+            raise UserError(f"{run} has learned from several data sets: choose one with --shards")
+        if test.autoencoder is None:
+            raise UserError(f"{run}: --autoencoder must be given: the folder of the network whose codes {shards} has")
+        autoencoder = MotionAutoencoder.from_pretrained(test.autoencoder)
+        wanted = load_manifest(Path(shards)).get("motion", {}).get("fingerprint")
+        if autoencoder.fingerprint() != wanted:
+            raise UserError(
+                f"--autoencoder {test.autoencoder} is {autoencoder.fingerprint()}, but the codes of {shards} are of "
+                f"{wanted or 'none'}"
+            )
+        networks: dict[str, Any] = {
+            name: load_network(str(run / "networks" / name)).to(test.device)
+            for name in ("speech_features", "motion_diffusion")
+        }
+        return cls(networks, autoencoder.to(test.device), Path(shards), test)
+
+    def clip(self, sample: "Sample", other: "Sample | None") -> "MotionClip":
+        """One clip with its draws, and one draw for another clip's speech."""
+        import torch
+
+        from s2tf.metrics.motion_scores import MotionClip
+
+        true = sample.motion()
+        assert true is not None
+        codes = torch.from_numpy(true).to(self.test.device).float()
+        z_id = self._identity(sample)
+        draws = [
+            self._read(self._draw(sample.waveform(), codes, self.test.seed + number), z_id)
+            for number in range(self.test.seeds)
+        ]
+        wrong = None
+        if other is not None:
+            speech = other.waveform()
+            wrong = self._read(self._draw(speech, codes, self.test.seed), z_id)
+        return MotionClip(_true_signals(sample), self._read(codes, z_id), draws, wrong)
+
+    def _identity(self, sample: "Sample") -> "Tensor":
+        import numpy as np
+        import torch
+
+        from s2tf.media.faces import resize
+
+        frame = resize(sample.frames(0, 1)[0], self.autoencoder.input_size)
+        picture = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None].to(self.test.device)
+        with torch.no_grad():
+            return self.autoencoder.encode_source(picture.float() / 127.5 - 1).z_id
+
+    def _draw(self, waveform: "np.ndarray", codes: "Tensor", seed: int) -> "Tensor":
+        """Codes (T, m) for a speech brought to the clip's length: cut, or followed by silence."""
+        import torch
+
+        from s2tf.media.audio import SAMPLES_PER_FRAME
+
+        frames, test = len(codes), self.test
+        speech = torch.zeros(1, frames * SAMPLES_PER_FRAME)
+        length = min(speech.shape[1], len(waveform))
+        speech[0, :length] = torch.from_numpy(waveform[:length])
+        with torch.no_grad():
+            features = self.networks["speech_features"](speech.to(test.device), frames)
+        return self.networks["motion_diffusion"].sample(
+            features,
+            steps=test.steps,
+            kind=test.sampler,
+            generator=torch.Generator().manual_seed(seed),
+            start=codes[:1],
+            guidance=test.guidance,
+            temperature=test.temperature,
+        )[0]
+
+    def _read(self, codes: "Tensor", z_id: "Tensor") -> "Signals":
+        import torch
+
+        from s2tf.metrics.motion_scores import Signals
+        from s2tf.nn.lips import eye_opening, mouth_opening
+
+        with torch.no_grad():
+            face = self.autoencoder.motion_reader(z_id.expand(len(codes), -1), codes)
+        values = (mouth_opening(face.lips), eye_opening(face.eyes), face.placement)
+        return Signals(*(value.double().cpu().numpy() for value in values))
+
+
+def _true_signals(sample: "Sample") -> "Signals":
+    from s2tf.media.lips import canonical_face, eye_opening, mouth_opening, to_picture_units
+    from s2tf.metrics.motion_scores import Signals
+
+    face = canonical_face(to_picture_units(sample.landmarks(), sample.record.size))
+    return Signals(mouth_opening(face.lips), eye_opening(face.eyes), face.placement)
