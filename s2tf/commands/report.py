@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "injection")
+TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "table10", "table11", "table12", "injection")
 WIDTH = 200
 FIGURES = ("figure10", "figure11", "figure12", "portraits")
 
@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         choices=["parameters", "memory", *TABLES, *FIGURES],
         help="parameters: of every network at the paper's size; memory: what training the first stage takes; table1 to "
-        "table6, injection: finished runs beside the paper's numbers; figure10 to figure12: as CSV and pictures; "
-        "portraits: a sheet of test speakers by variant",
+        "table11, injection: finished runs beside the paper's numbers; table12: measured on this machine; figure10 to "
+        "figure12: as CSV and pictures; portraits: a sheet of test speakers by variant",
     )
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), help="tables, portraits: where run folders are (%(default)s)"
@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="figure12: a finished run of SCFP")
     parser.add_argument("--clips", type=int, default=8, help="figure12, portraits: speakers to show (%(default)s)")
     parser.add_argument("--scfp", type=Path, help="parameters, memory: another experiment than experiments/scfp.yaml")
+    parser.add_argument("--pipeline", type=Path, help="table12: a pipeline folder (networks of the paper's size)")
+    parser.add_argument("--device", default="cpu", help="table12: such as cuda (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="table12: of speech (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
 
 
@@ -53,9 +56,13 @@ def _table(args: argparse.Namespace) -> dict[str, Any]:
     from rich.console import Console
     from rich.table import Table
 
+    from s2tf.commands.report_efficiency import efficiency_table
     from s2tf.commands.report_tables import report_table
 
-    report = report_table(args.what, args.runs)
+    if args.what == "table12":
+        report = efficiency_table(args.pipeline, args.device, args.seconds)
+    else:
+        report = report_table(args.what, args.runs)
     title = f"Table {report.table.number}: {report.table.title}"
     shown = Table("", "", *(column.heading for column in report.table.columns), title=title, title_justify="left")
     best = report.best()

@@ -18,12 +18,17 @@ def count_parameters(scfp: Path | None = None) -> dict[str, dict[str, int]]:
     Raises:
         UserError: The experiment cannot be composed.
     """
+    return {stage: _with_total(networks) for stage, networks in paper_networks(scfp).items()}
+
+
+def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, Any]]]:
+    """The configs of all networks at the paper's size, by stage, with random weights; see `build_network`."""
     from s2tf.models.pretrained_speech import HUBERT_LARGE
 
     conre, diffusion = _model("conre"), _model(scfp or "scfp")["diffusion"]["init_args"]
     motion, lips = _model("motion_diffusion"), _model("lip_landmarks")
     hubert = motion["speech_features"]["init_args"] | {"weights": "random", "config": HUBERT_LARGE}
-    stages = {
+    return {
         "stage_one": {
             "speech_encoder": conre["speech_encoder"],
             "denoiser": diffusion["unet"],
@@ -38,7 +43,6 @@ def count_parameters(scfp: Path | None = None) -> dict[str, dict[str, int]]:
             "lip_landmarks": lips["lip_landmarks"],
         },
     }
-    return {stage: _with_total(networks) for stage, networks in stages.items()}
 
 
 def _with_total(networks: dict[str, dict[str, Any]]) -> dict[str, int]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from s2tf.metrics.table import ReportTable, RunScores
 
 SEEDS = ("seed_everything", "seed")
-KIND = "portraits"
+PORTRAITS = "portraits"
+REBUILT_PARTS = ("lip_refiner", "codebook")
+"""What tells the rows of Table X apart."""
 SPEECH_ENCODERS = {"table6-wav2vec": "WaveformSpeechEncoder"}
 """Rows of another speech encoder than the CNN."""
 ABLATED = ("train_speech_encoder", "diffusion.injection", "diffusion.weighting.class_path")
@@ -34,7 +36,7 @@ def report_table(name: str, runs: Path) -> "ReportTable":
     from s2tf.metrics.table import build_table
 
     table = TABLES[name]
-    scores = {row.label: _of_row(row.label, row.runs, runs) for row in table.rows}
+    scores = {row.label: _of_row(row.label, row.runs, runs, table.kind) for row in table.rows}
     every = [one for found in scores.values() for one in found]
     if not every:
         wanted = ", ".join(experiment for row in table.rows for experiment in row.runs)
@@ -45,30 +47,29 @@ def report_table(name: str, runs: Path) -> "ReportTable":
     return build_table(table, scores)
 
 
-def read_scores(path: Path) -> "RunScores":
-    """A `metrics.json` of portraits, with what the run's config says of it.
+def read_scores(path: Path, kind: str = PORTRAITS) -> "RunScores":
+    """A `metrics.json`, with what the run's config says of it.
 
     Raises:
-        UserError: the file is not one of `s2tf evaluate`, or not of portraits.
+        UserError: the file is not one of `s2tf evaluate`, or not of that kind.
     """
     from s2tf.metrics.table import RunScores
 
     try:
         record = json.loads(path.read_text())
-        if record["kind"] != KIND:
-            raise UserError(f"{path}: numbers of {record['kind']}, expected those of {KIND}")
+        if record["kind"] != kind:
+            raise UserError(f"{path}: numbers of {record['kind']}, expected those of {kind}")
         measurements = record["measurements"]
         parts = {
             part: {name: one[key] for name, one in measurements.items() if one[key] is not None}
             for part, key in (("values", "value"), ("baselines", "baseline"), ("truths", "truth"))
         }
-        gallery = measurements["R@1"]["protocol"]["gallery_size"]
-        reader = measurements.get("gender", measurements.get("age", {})).get("protocol", {}).get("reader", "nothing")
+        protocol = record["protocol"] | (_portrait_protocol(measurements) if kind == PORTRAITS else {})
         return RunScores(
             experiment=record["experiment"],
             folder=str(path.parent),
             seed=read_config(path.parent)["seed_everything"],
-            protocol={**record["protocol"], "gallery": gallery, "gender and age by": reader},
+            protocol=protocol,
             random_weights=tuple(record["random_weights"]),
             **parts,
         )
@@ -76,14 +77,20 @@ def read_scores(path: Path) -> "RunScores":
         raise UserError(f"{path}: not written by `s2tf evaluate`: {error!r}") from error
 
 
-def _of_row(label: str, experiments: Sequence[str], runs: Path) -> "list[RunScores]":
+def _portrait_protocol(measurements: Mapping[str, Any]) -> dict[str, Any]:
+    gallery = measurements["R@1"]["protocol"]["gallery_size"]
+    reader = measurements.get("gender", measurements.get("age", {})).get("protocol", {}).get("reader", "nothing")
+    return {"gallery": gallery, "gender and age by": reader}
+
+
+def _of_row(label: str, experiments: Sequence[str], runs: Path, kind: str) -> "list[RunScores]":
     """The runs of a row, each config once: one experiment may have several names."""
     found: dict[str, RunScores] = {}
     for experiment in experiments:
         for path in sorted((runs / experiment).glob("*/metrics.json")):
-            _check_ablation(label, experiment, path.parent)
+            _CHECKS[kind](label, experiment, path.parent)
             # The folder's name is the hash of the config.
-            found.setdefault(path.parent.name, read_scores(path))
+            found.setdefault(path.parent.name, read_scores(path, kind))
     ordered = sorted(found.values(), key=lambda one: one.seed)
     for one, other in itertools.pairwise(ordered):
         if one.seed == other.seed:
@@ -99,7 +106,7 @@ def _of_row(label: str, experiments: Sequence[str], runs: Path) -> "list[RunScor
     return ordered
 
 
-def _check_ablation(label: str, experiment: str, run: Path) -> None:
+def _check_portraits(label: str, experiment: str, run: Path) -> None:
     """Refuse a run whose overrides have made it another row than its experiment's."""
     config = read_config(run)
     wanted, found = _ablated(_expected(experiment)), _ablated(config)
@@ -112,6 +119,34 @@ def _check_ablation(label: str, experiment: str, run: Path) -> None:
         wanted["ConRe's contrastive loss"] = not wanted[ABLATED[0]]
         weight = read_config(before)["model"]["init_args"].get("contrastive_weight", 1.0)
         found["ConRe's contrastive loss"] = weight > 0
+    _refuse_differences(label, run, wanted, found)
+
+
+def _check_reconstruction(label: str, experiment: str, run: Path) -> None:
+    """The same for the motion autoencoder, by the parts that its network has."""
+    from s2tf.nn.network import CONFIG_FILE
+
+    has = json.loads((run / "networks" / "motion_autoencoder" / CONFIG_FILE).read_text())["init_args"]
+    found = {part: has.get(part) is not None for part in REBUILT_PARTS}
+    row = experiment.rpartition("-")[2]
+    wanted = {part: row in (part, "both") for part in REBUILT_PARTS}
+    _refuse_differences(label, run, wanted, found)
+
+
+def _check_motion(label: str, experiment: str, run: Path) -> None:
+    """The same for motion diffusion, by what reads the speech."""
+    stages = (_expected(experiment), read_config(run))
+    wanted, found = (
+        {"speech_features": config["model"]["init_args"]["speech_features"]["class_path"].rpartition(".")[2]}
+        for config in stages
+    )
+    _refuse_differences(label, run, wanted, found)
+
+
+_CHECKS = {PORTRAITS: _check_portraits, "reconstruction": _check_reconstruction, "motion": _check_motion}
+
+
+def _refuse_differences(label: str, run: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     if differences := _differences(wanted, found):
         raise UserError(f"{run} is no run of row {label!r}: {'; '.join(differences)} (the row's, and the run's)")
 
@@ -150,12 +185,22 @@ def _check_protocols(scores: "Sequence[RunScores]") -> None:
 def _bare(tree: Any) -> Any:
     """A config without seeds; in the place of a folder of networks, what made them."""
     if isinstance(tree, Mapping):
-        return {
-            key: _made_by(Path(value)) if key == "folder" and isinstance(value, str) else _bare(value)
-            for key, value in tree.items()
-            if key not in SEEDS
-        }
+        return {key: _bare_value(key, value) for key, value in tree.items() if key not in SEEDS}
     return [_bare(one) for one in tree] if isinstance(tree, list) else tree
+
+
+def _bare_value(key: str, value: Any) -> Any:
+    if key == "folder" and isinstance(value, str):
+        return _made_by(Path(value))
+    if key == "shards" and isinstance(value, str):
+        return _recordings_of(value)
+    return _bare(value)
+
+
+def _recordings_of(shards: str) -> str:
+    """Which recordings they hold: copies with codes of different networks hold the same ones."""
+    path = Path(shards) / "manifest.json"
+    return json.loads(path.read_text()).get("plan", shards) if path.is_file() else shards
 
 
 def _made_by(folder: Path) -> Any:

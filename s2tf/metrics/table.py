@@ -10,10 +10,6 @@ from typing import Any
 
 from s2tf.metrics.paper import Column, PaperTable, Row
 
-WITHOUT = (
-    "Without the speech: the mean face for distances, chance for retrieval, the commoner gender and the median age. "
-    "Another true frame of the same clips: what the measuring networks allow at best."
-)
 SOURCES = ("paper", "ours")
 
 
@@ -143,7 +139,8 @@ def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) ->
     lines: list[Line] = []
     for row in table.rows:
         if row.paper:
-            cells = [Cell(value) for value in row.paper]
+            cells: list[Cell | None] = [Cell(value) for value in row.paper]
+            cells += [None] * (len(table.columns) - len(row.paper))
             lines.append(Line(row.label, "paper", cells))
         if runs := scores.get(row.label):
             lines.append(
@@ -151,9 +148,9 @@ def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) ->
             )
     every = [run for runs in scores.values() for run in runs]
     if every:
-        for source, name in (("without the speech", "baselines"), ("another true frame", "truths")):
+        for source, name in ((table.baseline, "baselines"), (table.truth, "truths")):
             lines.append(Line("", source, [_alone(every, column, name) for column in table.columns], len(every)))
-    return ReportTable(table, lines, [*table.notes, *_notes(every, _present(table.rows, scores))])
+    return ReportTable(table, lines, [*table.notes, *_notes(every, table, _present(table.rows, scores))])
 
 
 def _present(rows: Sequence[Row], scores: Mapping[str, Sequence[RunScores]]) -> list[str]:
@@ -179,13 +176,13 @@ def _mean(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
     return Cell(statistics.fmean(values), deviation, len(values))
 
 
-def _notes(runs: Sequence[RunScores], first: list[str]) -> list[str]:
+def _notes(runs: Sequence[RunScores], table: PaperTable, first: list[str]) -> list[str]:
     if not runs:
         return first
     protocol = runs[0].protocol
     notes = [
         *first,
-        WITHOUT,
+        table.explained,
         "Ours: mean ± standard deviation over seeds. "
         + "; ".join(f"{key}: {_plain(value)}" for key, value in protocol.items()),
     ]

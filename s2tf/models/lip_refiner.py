@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.nn.equalised import octave_channels, octaves
-from s2tf.nn.lips import draw_lips, region_around
+from s2tf.nn.lips import draw_lips, mouth_region
 from s2tf.nn.network import Network
 from s2tf.nn.vq_blocks import ResidualBlock
 
@@ -79,7 +79,7 @@ class LipRefiner(Network):
             side = z_w.shape[-1]
             if side in guidance:
                 change = self.merges[str(side)](z_w, guidance[side])
-                z_w = z_w + region_around(points, side) * change
+                z_w = z_w + mouth_region(points, side) * change
             refined.append(z_w)
         return tuple(refined)
 

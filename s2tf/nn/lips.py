@@ -65,13 +65,13 @@ def draw_lips(points: Tensor, side: int) -> Tensor:
     return torch.stack([*lines, opening], dim=1)
 
 
-def region_around(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
-    """1 in the box around points, such as the lips, falling linearly to 0 at `margin` of its widths from it.
+def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
+    """1 in the box around the lips, falling linearly to 0 at `margin` mouth widths from it.
 
     Args:
-        points: (B, N, 2) in picture units.
+        points: (B, 20, 2) in picture units.
         side: side of the map in pixels.
-        margin: reach outside the box, in its widths.
+        margin: reach outside the box, in widths of the mouth.
 
     Returns:
         (B, 1, side, side) in [0, 1].

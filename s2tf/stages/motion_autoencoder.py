@@ -17,7 +17,7 @@ from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
 from s2tf.models.motion_reader import FaceState
-from s2tf.nn.lips import eye_opening, place_lips, region_around
+from s2tf.nn.lips import eye_opening
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import total_steps, warmup_cosine
@@ -27,8 +27,6 @@ GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 SECOND_MOMENT = 0.99
 HALF_CLOSED = 0.05
 """By so much, in outer-eye distances, an eye closes halfway: the error at which the square costs as much as L1."""
-EYE_MARGIN = 0.4
-"""Around an eye, in its widths."""
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
 """Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
 
@@ -51,8 +49,6 @@ class LossWeights:
     """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
     flow: float = 0.0
     """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
-    eyes: float = 0.0
-    """L1 in the boxes around the target's eyes alone, which are few pixels of a picture; not of the paper."""
     r1: float = 0.0
     """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
 
@@ -214,8 +210,6 @@ class MotionAutoencoderStage(Stage):
         }
         source_points, target_points = (face_points(one.lips, one.eyes, one.placement) for one in (source, target))
         terms["flow"] = point_flow_loss(rendering.flow, source_points, target_points)
-        if self.weights.eyes > 0:
-            terms["eyes"] = _eyes_loss(rendering.image, true, target)
         if self.vgg is not None and self.weights.vgg > 0:
             terms["vgg"] = self.vgg(rendering.image, true)
         if rendering.code is not None:
@@ -287,13 +281,6 @@ def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> li
     if unknown := sorted(set(trained) - set(parts)):
         raise ValueError(f"trained is {list(trained)}, but the autoencoder has no {unknown[0]}: {', '.join(parts)}")
     return [f"autoencoder.{name}" for name in parts if name not in trained]
-
-
-def _eyes_loss(image: Tensor, true: Tensor, face: FaceState) -> Tensor:
-    """L1 around each eye; the box of an eye is flat, and flatter when it is closed."""
-    points = place_lips(face.eyes, face.placement)
-    boxes = torch.stack([region_around(eye, true.shape[-1], EYE_MARGIN) for eye in points.chunk(2, dim=1)]).amax(0)
-    return ((image - true).abs() * boxes).sum() / (boxes.sum() * true.shape[1])
 
 
 def _reading_loss(read: FaceState, true: FaceState) -> Tensor:

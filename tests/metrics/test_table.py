@@ -63,7 +63,8 @@ def test_csv_and_json_hold_every_number(report):
 @pytest.mark.parametrize("name", TABLES)
 def test_the_papers_rows_have_a_number_for_each_column(name):
     for row in TABLES[name].rows:
-        assert len(row.paper) in (0, len(TABLES[name].columns))
+        # Columns of ours alone come last.
+        assert len(row.paper) in (0, 7, len(TABLES[name].columns))
 
 
 def test_attention_costs_four_times_the_linear_maps_in_the_paper():

@@ -13,7 +13,7 @@ from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures, from_lia, with_codebook
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
 from s2tf.models.motion_reader import MotionReader
-from s2tf.nn.lips import place_lips, region_around
+from s2tf.nn.lips import place_lips, mouth_region
 
 NARROW = {"channel_base": 128, "channel_max": 16}
 LATENT, MOTION = 24, 6
@@ -102,7 +102,7 @@ def test_the_lip_refiner_starts_as_the_identity_and_acts_around_the_mouth_only()
     for merge in refiner.merges.values():
         torch.nn.init.normal_(merge.out.weight)
     change = (refiner(pyramid, points)[1] - pyramid[1]).abs()
-    far = (region_around(points, 16) == 0).expand_as(change)
+    far = (mouth_region(points, 16) == 0).expand_as(change)
     assert far.any()
     assert change[far].max() == 0
     assert change.max() > 0.1

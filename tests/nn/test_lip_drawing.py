@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2tf.media import lips as media_lips
-from s2tf.nn.lips import draw_lips, eye_opening, mouth_opening, place_lips, region_around
+from s2tf.nn.lips import draw_lips, eye_opening, mouth_opening, mouth_region, place_lips
 
 NUMBER = st.floats(-1.0, 1.0, allow_nan=False, width=32)
 
@@ -71,8 +71,8 @@ def test_a_closed_mouth_shows_no_opening_and_lips_outside_draw_nothing():
     assert draw_lips(mouth(0.3) + 10, 64).abs().max() == 0
 
 
-def test_region_around_is_one_on_the_lips_and_zero_far_away():
-    region = region_around(mouth(0.3, 0.2) * 0.5, 64)
+def test_mouth_region_is_one_on_the_lips_and_zero_far_away():
+    region = mouth_region(mouth(0.3, 0.2) * 0.5, 64)
     assert region.shape == (1, 1, 64, 64)
     assert region[0, 0, 31, 31] == 1
     assert region[0, 0, 0].abs().max() == 0

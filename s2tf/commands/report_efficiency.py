@@ -1,0 +1,177 @@
+"""Table XII on the machine at hand: parameters, peak memory and frames a second of the whole generation."""
+
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from s2tf.metrics.table import ReportTable
+    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+
+WARM_UP_SECONDS = 0.2
+"""Of speech, before anything is timed."""
+
+
+def efficiency_table(folder: Path | None, device: str, seconds: float) -> "ReportTable":
+    """Generate once and measure.
+
+    Args:
+        folder: a pipeline; None builds the networks of the paper's size, whose weights are random: neither memory nor
+            speed depends on what they are.
+        device: where to run, such as `cuda`.
+        seconds: of speech.
+
+    Raises:
+        UserError: `seconds` is not positive, or there is no such device.
+    """
+    from s2tf.errors import UserError
+    from s2tf.metrics.paper import TABLES
+    from s2tf.metrics.table import RunScores, build_table
+    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+
+    if not seconds > 0:
+        raise UserError(f"--seconds {seconds}: expected more than 0")
+    _check_device(device)
+    pipeline = SpeechToTalkingFacePipeline.from_pretrained(folder) if folder else paper_pipeline()
+    parameters = {
+        name: sum(network.parameter_count for network in stage.components.values())
+        for name, stage in (("hrtf", pipeline.talking_face), ("hrtf-scfp", pipeline))
+    }
+    memory, speed, portrait_seconds = _measure(pipeline.to(device), device, seconds)
+    protocol = {
+        "machine": machine(device),
+        "networks": str(folder.name) if folder else "the paper's size, random weights",
+        "speech (s)": seconds,
+        "picture (px)": pipeline.talking_face.output_size,
+        "denoiser calls": pipeline.talking_face.talking_settings.steps,
+        "memory": "peak of the device's allocator" if device.startswith("cuda") else "peak of the whole process",
+        "speed": "from speech and portrait to the last frame, the motion's sampling included",
+        "seconds for a portrait": round(portrait_seconds, 2),
+    }
+    scores = {
+        label: [
+            RunScores(
+                name,
+                "",
+                0,
+                {"parameters": parameters[name], "memory": memory[name], "speed": speed},
+                {},
+                {},
+                protocol,
+            )
+        ]
+        for label, name in (("HRTF", "hrtf"), ("HRTF-SCFP", "hrtf-scfp"))
+    }
+    return build_table(TABLES["table12"], scores)
+
+
+def paper_pipeline() -> "SpeechToTalkingFacePipeline":
+    """Both stages at the paper's size, with random weights."""
+    from s2tf.commands.report_parameters import paper_networks
+    from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
+    from s2tf.models.face_prior import FacePrior
+    from s2tf.models.motion_autoencoder import MotionAutoencoder
+    from s2tf.nn.network import build_network
+    from s2tf.pipelines.portrait import PortraitPipeline
+    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+    from s2tf.pipelines.talking_face import TalkingFacePipeline
+
+    configs = paper_networks()
+    one, two = (
+        {name: _plain(build_network(config, name).eval()) for name, config in configs[stage].items()}
+        for stage in ("stage_one", "stage_two")
+    )
+    prior = FacePrior()
+    portrait = PortraitPipeline(
+        one["speech_encoder"],
+        PortraitDiffusion(one["denoiser"], one["prior_weighting"], prior).eval(),
+        one["face_decoder"],
+        random_weights=list(PortraitPipeline.component_types),
+    )
+    first = two["motion_autoencoder"]
+    parts = {name: module for name, module in first.named_children() if name != "codebook"}
+    talking_face = TalkingFacePipeline(
+        MotionAutoencoder(**parts, codebook=two["codebook"]).eval(),
+        two["speech_features"],
+        two["lip_landmarks"],
+        two["speech_features"],
+        two["motion_diffusion"],
+        random_weights=list(TalkingFacePipeline.component_types),
+    )
+    return SpeechToTalkingFacePipeline(portrait, talking_face)
+
+
+def machine(device: str) -> str:
+    """The machine in words."""
+    import torch
+
+    if device.startswith("cuda"):
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads), torch {torch.__version__}"
+
+
+def _measure(
+    pipeline: "SpeechToTalkingFacePipeline", device: str, seconds: float
+) -> tuple[dict[str, float], float, float]:
+    """Peak memory in bytes of the second stage and of both, frames a second, and the seconds of a portrait."""
+    import numpy as np
+
+    from s2tf.media.audio import SAMPLE_RATE
+
+    speech = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * SAMPLE_RATE)).astype(np.float32)
+    size = pipeline.talking_face.motion_autoencoder.input_size
+    picture = np.zeros((size, size, 3), np.uint8)
+    for _ in pipeline.talking_face(picture, speech[: round(WARM_UP_SECONDS * SAMPLE_RATE)], steps=2):
+        pass
+    _reset_peak(device)
+    started = time.perf_counter()
+    frames = sum(1 for _ in pipeline.talking_face(picture, speech))
+    _synchronise(device)
+    speed = frames / (time.perf_counter() - started)
+    memory = {"hrtf": _peak(device)}
+    started = time.perf_counter()
+    pipeline.portrait(speech)
+    _synchronise(device)
+    portrait = time.perf_counter() - started
+    memory["hrtf-scfp"] = _peak(device)
+    return memory, speed, portrait
+
+
+def _plain(network: Any) -> Any:
+    return network.requires_grad_(False)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    from s2tf.errors import UserError
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {device}: not on this machine: {str(error).splitlines()[0]}") from error
+
+
+def _synchronise(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def _reset_peak(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> float:
+    import resource
+
+    import torch
+
+    if device.startswith("cuda"):
+        return float(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from s2tf.metrics.motion_scores import MotionClip, MotionScores, Signals, band_power, count_blinks
+
+FRAMES = 100
+TIME = np.arange(FRAMES) / 25
+
+
+def signals(rng, *, mouth=None, eyes=None, head=1.0, hertz=0.3):
+    phase = rng.uniform(0, 6, size=4)
+    return Signals(
+        mouth=rng.normal(size=FRAMES) if mouth is None else mouth,
+        eyes=np.full(FRAMES, 0.2) if eyes is None else eyes,
+        head=head * np.sin(2 * np.pi * hertz * TIME[:, None] + phase),
+    )
+
+
+def blinking(*starts):
+    eyes = np.full(FRAMES, 0.2)
+    for start in starts:
+        eyes[start : start + 4] = 0.02
+    return eyes
+
+
+def test_blinks_are_counted_once_each():
+    assert count_blinks(blinking(10, 40, 80)) == 3
+    assert count_blinks(blinking()) == 0
+    assert count_blinks(blinking(0)) == 1
+    assert count_blinks(blinking(10) * 5) == 1
+
+
+@pytest.mark.parametrize("hertz", [0.3, 0.75, 1.5])
+def test_the_power_of_a_wave_is_in_its_own_band(hertz):
+    wave = 3 * np.sin(2 * np.pi * hertz * np.arange(500) / 25) + 7
+    bands = {band: band_power(wave, *band) for band in ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0))}
+    own = next(value for (low, high), value in bands.items() if low < hertz <= high)
+    assert own > 0.98 * sum(bands.values())
+    # Its mean square is half the squared amplitude; a one-sided spectrum has half of it.
+    assert own == pytest.approx(9 / 4, rel=0.03)
+
+
+@pytest.fixture
+def scores():
+    rng = np.random.default_rng(0)
+    clips = []
+    for _ in range(12):
+        true = signals(rng, eyes=blinking(20, 60))
+        drawn = [
+            signals(rng, mouth=true.mouth + 0.1 * rng.normal(size=FRAMES), eyes=blinking(30), head=2**0.5)
+            for _ in range(2)
+        ]
+        clips.append(MotionClip(true, true, drawn, signals(rng)))
+    return {one.name: one for one in MotionScores(clips).measurements({"clips": 12})}
+
+
+def test_a_mouth_that_follows_is_told_from_one_that_does_not(scores):
+    mouth = scores["mouth correlation"]
+    assert mouth.value > 0.95
+    assert abs(mouth.baseline) < 0.2
+    assert mouth.truth == pytest.approx(1.0)
+
+
+def test_blinks_and_head_stand_beside_the_true_ones(scores):
+    assert scores["blinks per minute"].value == pytest.approx(15.0)
+    assert scores["blinks per minute"].truth == pytest.approx(30.0)
+    assert scores["head power, 0 to 0.5 Hz, of the true"].value == pytest.approx(2.0, rel=0.1)
+
+
+def test_seeds_share_the_mouth_and_not_the_head(scores):
+    assert scores["mouth correlation between seeds"].value > 0.9
+    assert scores["head correlation between seeds"].value < 0.5
+    assert not scores["head correlation between seeds"].higher_is_better
+
+
+def test_short_clips_have_no_spectrum_and_are_counted():
+    rng = np.random.default_rng(1)
+    long = signals(rng)
+    short = Signals(long.mouth[:20], long.eyes[:20], long.head[:20])
+    rows = MotionScores([MotionClip(long, long, [long]), MotionClip(short, short, [short])]).measurements({"clips": 2})
+    head = next(one for one in rows if one.name.startswith("head power"))
+    assert head.counts == {"clips": 1, "shorter than 2.0 s": 1}
+    assert not any("between seeds" in one.name for one in rows)
