@@ -128,7 +128,7 @@ class _Drawer:
 
         true = sample.motion()
         assert true is not None
-        codes = torch.from_numpy(true).to(self.test.device).float()
+        codes = torch.tensor(true, dtype=torch.float32, device=self.test.device)
         z_id = self._identity(sample)
         draws = [
             self._read(self._draw(sample.waveform(), codes, self.test.seed + number), z_id)
@@ -160,7 +160,7 @@ class _Drawer:
         frames, test = len(codes), self.test
         speech = torch.zeros(1, frames * SAMPLES_PER_FRAME)
         length = min(speech.shape[1], len(waveform))
-        speech[0, :length] = torch.from_numpy(waveform[:length])
+        speech[0, :length] = torch.tensor(waveform[:length])
         with torch.no_grad():
             features = self.networks["speech_features"](speech.to(test.device), frames)
         return self.networks["motion_diffusion"].sample(

@@ -97,4 +97,5 @@ def _wanted(shown: Tensor, placement: Tensor, gains: Gains) -> Tensor:
     rest = torch.cat([placement, mouth.min()[None], eyes.median()[None]])
     factor = shown.new_tensor([gains.head] * len(placement) + [gains.lips, gains.blink])
     wanted = rest + factor * (shown - rest)
-    return torch.cat([wanted[:, :EYES], wanted[:, EYES:].clamp_min(0)], dim=1)
+    # An eye is at most closed, but for what the reader is wrong by.
+    return torch.cat([wanted[:, :EYES], torch.maximum(wanted[:, EYES], eyes.clamp_max(0))[:, None]], dim=1)

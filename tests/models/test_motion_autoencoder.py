@@ -13,7 +13,7 @@ from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures, from_lia, with_codebook
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
 from s2tf.models.motion_reader import MotionReader
-from s2tf.nn.lips import place_lips, mouth_region
+from s2tf.nn.lips import mouth_region, place_lips
 
 NARROW = {"channel_base": 128, "channel_max": 16}
 LATENT, MOTION = 24, 6

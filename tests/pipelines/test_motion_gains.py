@@ -12,19 +12,20 @@ MOTION = 10
 
 @pytest.fixture
 def moving():
-    """A reader whose lips, eyes and placement depend on the code, a face, and codes that move smoothly."""
+    """A reader whose lips, eyes and placement depend on the code, a face, and codes that move."""
     torch.manual_seed(1)
     reader = MotionReader(8, MOTION, 32).requires_grad_(False)
+    reader.layers[-1].weight *= 8
+    # Open eyes: an opening below zero is none that could be closed further.
+    reader.layers[-1].bias[40:64].view(12, 2)[[5, 4, 11, 10], 1] += 1.0
     z_id = torch.randn(1, 8)
-    steps = torch.linspace(0, 6, 40)[:, None] * torch.linspace(0.5, 2, MOTION)
-    codes = 0.3 * torch.sin(steps + torch.arange(MOTION))
-    covariance = torch.cov(codes.T) + 1e-4 * torch.eye(MOTION)
-    return reader, z_id, codes, covariance
+    codes = 0.3 * torch.randn(40, MOTION)
+    return reader, z_id, codes, torch.cov(codes.T)
 
 
 def read(reader, z_id, codes):
     face = reader(z_id.expand(len(codes), -1), codes)
-    return face.placement, mouth_opening(face.lips), eye_opening(face.eyes).clamp_min(0)
+    return face.placement, mouth_opening(face.lips), eye_opening(face.eyes)
 
 
 def scale(moving, gains):
@@ -35,9 +36,6 @@ def scale(moving, gains):
 
 def test_gains_of_one_leave_the_codes_alone(moving):
     reader, z_id, codes, covariance = moving
-    # Closed eyes are read as closed: wanted openings are never negative, those that are read may be.
-    with torch.no_grad():
-        reader.layers[-1].bias[40:64].view(12, 2)[[5, 4, 11, 10], 1] += 1.0
     same = scaled_codes(codes, z_id, reader(z_id, codes[:1]), reader, covariance, Gains())
     torch.testing.assert_close(same, codes, atol=1e-4, rtol=0)
     assert not Gains().changes
@@ -51,7 +49,7 @@ def test_a_still_head_keeps_mouth_and_eyes_moving(moving):
     torch.testing.assert_close(placement, before[0][:1].expand_as(placement), atol=5e-3, rtol=0)
     torch.testing.assert_close(mouth, before[1], atol=5e-3, rtol=0)
     torch.testing.assert_close(eyes, before[2], atol=5e-3, rtol=0)
-    assert before[0].std(0).max() > 0.02
+    assert before[0].std(0).max() > 0.05
 
 
 @pytest.mark.parametrize(("gains", "moved"), [(Gains(lips=0.5), 1), (Gains(blink=0.0), 2), (Gains(head=1.5), 0)])

@@ -1,0 +1,132 @@
+"""The second stage from shards to Table X, at debug width."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tiny_shards import tiny_shards
+
+from s2tf.cli import main
+from s2tf.commands.judges import JudgeData, cache_folder, make_judges
+from s2tf.metrics.judges import JudgeTraining
+from s2tf.runs import fit
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+DEBUG = EXPERIMENTS / "debug"
+TEST_PEOPLE = 3
+READERS = ["--faces", "judges", "--landmarks", "judges", "--perceptual", "judges", "--pictures", "2"]
+
+pytestmark = pytest.mark.slow
+
+
+def table10(row):
+    return EXPERIMENTS / "ablations" / "table10" / f"{row}.yaml"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two rows of Table X, and motion diffusion on the codes of the first."""
+    folder = tmp_path_factory.mktemp("study")
+    shards = tiny_shards(folder / "shards", people=3 * TEST_PEOPLE, seconds=2.4, size=128)
+    data, runs = f"vars.shards={shards}", folder / "runs"
+    first = fit(table10("lip_refiner"), [f"+{DEBUG / 'motion_autoencoder.yaml'}", data], runs).run
+    network = first.networks / "motion_autoencoder"
+    fit(table10("both"), [f"+{DEBUG / 'codebook.yaml'}", data, f"vars.motion_autoencoder={network}"], runs)
+    assert main(["codes", str(shards), "--autoencoder", str(network), "--out", str(folder / "codes")]) == 0
+    settings = [f"+{DEBUG / 'motion_diffusion.yaml'}", f"vars.shards={folder / 'codes'}"]
+    fit(EXPERIMENTS / "motion_diffusion.yaml", settings, runs)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _judges(study, monkeypatch):
+    """Judges of little judgement, where the command looks for them."""
+    monkeypatch.setenv("S2TF_CACHE", str(study / "cache"))
+    if not cache_folder(JudgeData()).is_dir():
+        training = JudgeTraining(face_epochs=1, gender_epochs=1, mouth_epochs=1, pose_epochs=1, batch_size=8)
+        data = JudgeData(speakers=8, days=1, stills=2, workers=1)
+        make_judges(data, cache_folder(JudgeData()), Console(quiet=True), training)
+
+
+def run_of(study, name):
+    return next((study / "runs" / name).iterdir())
+
+
+def evaluate(run, out, *more):
+    assert main(["evaluate", "--run", str(run), "--out", str(out), *more]) == 0
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_rebuilt_frames_are_measured_whatever_the_batch(study, tmp_path):
+    run = run_of(study, "table10-lip_refiner")
+    record = evaluate(run, tmp_path / "a", *READERS)
+    again = evaluate(run, tmp_path / "b", *READERS, "--batch", "7")
+    assert (record["kind"], record["protocol"]["clips"]) == ("reconstruction", TEST_PEOPLE)
+    # 60 frames, of which frame 0 is the source: 1, 3, ... 59.
+    assert record["protocol"]["frames"] == 30 * TEST_PEOPLE
+    assert record["protocol"]["picture (px)"] == 64
+    for name in ("PSNR", "SSIM", "sharpness", "feature distance (face judge)", "lip landmark error"):
+        one, other = (found["measurements"][name] for found in (record, again))
+        assert one["value"] == pytest.approx(other["value"], rel=1e-3)
+        assert one["baseline"] is not None
+    assert record["measurements"]["transfer: identity kept"]["counts"] == {"pairs": TEST_PEOPLE}
+    rows = list(csv.DictReader((tmp_path / "a" / "clips.csv").read_text().splitlines()))
+    assert [row["frames"] for row in rows] == ["30"] * TEST_PEOPLE
+    mean = sum(float(row["psnr"]) for row in rows) / TEST_PEOPLE
+    assert mean == pytest.approx(record["measurements"]["PSNR"]["value"], rel=1e-6)
+    assert len(list((tmp_path / "a" / "samples").glob("*.png"))) == 2
+
+
+def test_a_part_of_each_clip_and_fewer_readers(study, tmp_path):
+    run = run_of(study, "table10-lip_refiner")
+    record = evaluate(run, tmp_path, "--part", "0.75", "1", "--stride", "5", "--split", "train", "--size", "32")
+    assert record["protocol"]["frames"] == 3 * TEST_PEOPLE
+    assert record["protocol"]["part of each clip"] == [0.75, 1.0]
+    assert set(record["measurements"]) == {"PSNR", "SSIM", "sharpness"}
+
+
+def test_motion_is_measured_and_the_seed_decides(study, tmp_path):
+    run, network = run_of(study, "motion_diffusion"), run_of(study, "table10-lip_refiner") / "networks"
+    wanted = ["--autoencoder", str(network / "motion_autoencoder"), "--steps", "3", "--seeds", "2"]
+    record, again = (evaluate(run, tmp_path / name, *wanted) for name in "ab")
+    assert record["measurements"] == again["measurements"]
+    assert record["kind"] == "motion"
+    names = set(record["measurements"])
+    assert {"mouth correlation", "blinks per minute", "head correlation between seeds"} <= names
+    other = evaluate(run, tmp_path / "c", *wanted, "--seed", "7")
+    assert other["measurements"]["mouth correlation"]["value"] != record["measurements"]["mouth correlation"]["value"]
+
+
+def test_wrong_words_and_wrong_networks_are_named(study, tmp_path, capsys):
+    motion, run = run_of(study, "motion_diffusion"), run_of(study, "table10-lip_refiner")
+    other = run_of(study, "table10-both") / "networks" / "motion_autoencoder"
+    for arguments, message in (
+        (["--run", str(run), "--landmarks", "eyes"], "--landmarks eyes: expected judges"),
+        (["--run", str(run), "--perceptual", "alex=random"], "LPIPS of random weights"),
+        (["--run", str(run), "--perceptual", "lpips"], "--perceptual lpips: expected alex=FILE"),
+        (["--run", str(run), "--stride", "0"], "--stride 0"),
+        (["--run", str(run), "--part", "0.5", "0.5"], "--part 0.5 0.5"),
+        (["--run", str(motion)], "--autoencoder must be given"),
+        (["--run", str(motion), "--autoencoder", str(other)], "but the codes of"),
+        (["--run", str(tmp_path)], "no finished run"),
+    ):
+        assert main(["evaluate", *arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_table_ten_is_reported_and_refuses_what_is_not_its_row(study, tmp_path, capsys):
+    for row in ("lip_refiner", "both"):
+        run = run_of(study, f"table10-{row}")
+        evaluate(run, run, *READERS, "--size", "64")
+    assert main(["report", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "table10.md").read_text()
+    assert "| + lip refiner | ours (1 run) |" in text
+    assert "No finished run yet: baseline, + codebook." in text
+    assert "source frame copied" in text
+    capsys.readouterr()
+    (study / "runs" / "table10-baseline").symlink_to(study / "runs" / "table10-lip_refiner")
+    assert main(["report", "table10", "--runs", str(study / "runs")]) == 2
+    assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
+    (study / "runs" / "table10-baseline").unlink()
