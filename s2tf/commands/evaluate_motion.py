@@ -130,15 +130,29 @@ class _Drawer:
         assert true is not None
         codes = torch.tensor(true, dtype=torch.float32, device=self.test.device)
         z_id = self._identity(sample)
-        draws = [
-            self._read(self._draw(sample.waveform(), codes, self.test.seed + number), z_id)
-            for number in range(self.test.seeds)
-        ]
+        speech = sample.waveform()
+        draws = [self._draw(speech, codes, self.test.seed + number) for number in range(self.test.seeds)]
         wrong = None
         if other is not None:
-            speech = other.waveform()
-            wrong = self._read(self._draw(speech, codes, self.test.seed), z_id)
-        return MotionClip(_true_signals(sample), self._read(codes, z_id), draws, wrong)
+            wrong = self._read(self._draw(other.waveform(), codes, self.test.seed), z_id)
+        return MotionClip(
+            _true_signals(sample),
+            self._read(codes, z_id),
+            [self._read(draw, z_id) for draw in draws],
+            wrong,
+            self._seams(torch.stack(draws)),
+        )
+
+    def _seams(self, draws: "Tensor") -> dict[int, float]:
+        """Steps (N, T, m) of normalised codes where windows of the diffusion begin or end."""
+        from s2tf.diffusion.windows import Windows
+        from s2tf.metrics.motion_scores import seam_steps
+
+        diffusion = self.networks["motion_diffusion"]
+        windows = Windows(draws.shape[1], diffusion.window, diffusion.overlap)
+        begins = [start - 1 for start in windows.starts[1:]]
+        ends = [start + windows.length - 1 for start in windows.starts[:-1]]
+        return seam_steps(diffusion.statistics.normalise(draws).cpu().numpy(), sorted({*begins, *ends}))
 
     def _identity(self, sample: "Sample") -> "Tensor":
         import numpy as np

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from s2tf.metrics.face_features import FaceFeatures
     from s2tf.metrics.face_readings import FaceMotion, MotionFinder
     from s2tf.metrics.perceptual_distance import PerceptualDistance
-    from s2tf.metrics.reconstruction_scores import Rebuilt, Transfer
+    from s2tf.metrics.reconstruction_scores import Rebuilt, Refined, Transfer
     from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 
 KIND = "reconstruction"
@@ -184,6 +184,7 @@ def _rebuild(
         read_true=read(true) if read else None,
         read_source=read(source) if read else None,
         read_made=read(made) if read else None,
+        refined=_refined(autoencoder, clip, test.batch),
     )
 
 
@@ -242,6 +243,27 @@ def _render(
     with torch.no_grad():
         frames = [to_uint8(autoencoder.decode(source, part).image) for part in codes.split(batch)]
     return np.stack([resize(frame, size) for part in frames for frame in part])
+
+
+def _refined(autoencoder: "MotionAutoencoder", clip: Clip, batch: int) -> "Refined | None":
+    """Where the lip refiner acts: its frames beside those of the same network without it."""
+    import torch
+
+    from s2tf.metrics.reconstruction_scores import Refined, refined
+    from s2tf.nn.lips import place_lips
+
+    if autoencoder.lip_refiner is None:
+        return None
+    refiner, parts = autoencoder.lip_refiner, []
+    for codes in clip.codes.split(batch):
+        with torch.no_grad():
+            made = autoencoder.decode(clip.source, codes)
+            autoencoder.lip_refiner = None
+            unrefined = autoencoder.decode(clip.source, codes)
+            autoencoder.lip_refiner = refiner
+        lips = place_lips(made.face.lips, made.face.placement)
+        parts.append(refined(made.image.cpu(), unrefined.image.cpu(), lips.cpu()))
+    return Refined(*(torch.cat([getattr(part, name) for part in parts]) for name in ("inside", "outside")))
 
 
 def _inputs(frames: "np.ndarray", autoencoder: "MotionAutoencoder", test: ReconstructionTest) -> "Tensor":

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ HEAD_BANDS = ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0))
 """In Hz; faster motion of the head is too small to be read."""
 LEAST_SECONDS = 2.0
 """Of a clip whose spectrum is taken: half a hertz is resolved."""
+SEAM = 1.5
+"""Steps at a window's border may be so much larger than the median one."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class MotionClip:
     """One for each seed."""
     wrong: Signals | None = None
     """For another speaker's speech, as long as this clip."""
+    seams: Mapping[int, float] = field(default_factory=dict)
+    """`seam_steps` of the drawn codes; empty where one window is all."""
 
 
 def count_blinks(eyes: np.ndarray) -> int:
@@ -60,6 +64,17 @@ def band_power(signal: np.ndarray, low: float, high: float) -> float:
     return float(spectrum[(frequency > low) & (frequency <= high)].sum() / (window**2).sum() / len(signal))
 
 
+def seam_steps(codes: np.ndarray, borders: Sequence[int]) -> dict[int, float]:
+    """The steps at borders, b that from frame b to b + 1, of the median step of the sequence.
+
+    Args:
+        codes: (N, T, m), N draws for the same speech; a step is the mean over draws and values.
+        borders: where windows begin or end.
+    """
+    steps = np.abs(np.diff(codes, axis=1)).mean(axis=(0, 2))
+    return {border: float(steps[border] / np.median(steps)) for border in borders}
+
+
 @dataclass
 class MotionScores:
     """Collects clips, one by one."""
@@ -68,7 +83,26 @@ class MotionScores:
 
     def measurements(self, protocol: dict[str, Any]) -> list[Measurement]:
         """The numbers; `truth` is that of the true codes, read alike."""
-        return [self._mouth(protocol), self._blinks(protocol), *self._head(protocol), *self._seeds(protocol)]
+        rows = [self._mouth(protocol), self._blinks(protocol), *self._head(protocol), *self._seeds(protocol)]
+        if any(clip.seams for clip in self.clips):
+            rows.append(self._seams(protocol))
+        return rows
+
+    def _seams(self, protocol: dict[str, Any]) -> Measurement:
+        borders: dict[int, list[float]] = {}
+        for clip in self.clips:
+            for border, step in clip.seams.items():
+                borders.setdefault(border, []).append(step)
+        rule = {"seam": "steps of the codes between frames; mean over clips at each border, of which the largest"}
+        return Measurement(
+            "step at a window's border, of the median",
+            max(float(np.mean(steps)) for steps in borders.values()),
+            {**protocol, **rule},
+            target=SEAM,
+            target_rule="1.5 × the median step",
+            higher_is_better=False,
+            counts={"clips": len(self.clips), "borders": len(borders)},
+        )
 
     def _mouth(self, protocol: dict[str, Any]) -> Measurement:
         drawn, true, wrong = (

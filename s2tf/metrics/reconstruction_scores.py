@@ -16,12 +16,34 @@ from s2tf.metrics.image import FrameQuality
 from s2tf.metrics.perceptual_distance import PerceptualDistance
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.sharpness import gradient_energy
+from s2tf.nn.lips import mouth_region
 
 COPY = "source frame copied"
+MOUTH_MARGIN = 0.5
+"""As far as the refiner itself may act, see `s2tf.nn.lips.mouth_region`."""
 READABLE = 0.8
 """Least correlation with the landmarks at which a value of the pose, read on true frames, can tell anything."""
+REFINER_LEAK = 0.05
+"""Of its change at the mouth: the most that the refiner may change elsewhere."""
 LEAST_FRAMES = 10
 """Readable ones of a clip, for a correlation over them to mean anything."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The mean absolute change of pixels by the lip refiner, (T,) each, of 1 for the whole range."""
+
+    inside: Tensor
+    """In the box around the mouth, `MOUTH_MARGIN` of its widths larger on each side."""
+    outside: Tensor
+
+
+def refined(made: Tensor, unrefined: Tensor, lips: Tensor) -> Refined:
+    """Compare pictures (T, 3, R, R) in [-1, 1] with and without the refiner, given placed lips (T, 20, 2)."""
+    change = (made - unrefined).abs().mean(1) / 2
+    box = (mouth_region(lips, made.shape[-1], MOUTH_MARGIN)[:, 0] > 0).to(change)
+    inside, outside = ((change * part).sum((1, 2)) / part.sum((1, 2)).clamp_min(1) for part in (box, 1 - box))
+    return Refined(inside, outside)
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,8 @@ class Rebuilt:
     """Of the true frames, as what reads the made ones reads them."""
     read_source: FaceMotion | None = None
     read_made: FaceMotion | None = None
+    refined: Refined | None = None
+    """Where the lip refiner has changed the pictures; None without one."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,7 @@ class ReconstructionScores:
     lips: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean(), "true": _Mean()})
     motions: list[tuple[FaceMotion, FaceMotion, FaceMotion]] = field(default_factory=list)
     """Landmarks, read on the true and on the made frames."""
+    refinement: dict[str, _Mean] = field(default_factory=lambda: {"inside": _Mean(), "outside": _Mean()})
     unread: int = 0
     """Frames in which a face could not be read, so that they count in no landmark error."""
 
@@ -96,6 +121,9 @@ class ReconstructionScores:
             self.sharpness[name].add(gradient_energy(frames) / true_energy)
             if self.perceptual is not None:
                 self.distances[name].add(self.perceptual.compare(frames, clip.true))
+        if clip.refined is not None:
+            self.refinement["inside"].add(clip.refined.inside)
+            self.refinement["outside"].add(clip.refined.outside)
         quality = FrameQuality()
         quality.update(clip.made, clip.true)
         own |= {name: float(value) for name, value in quality.compute().items()}
@@ -138,12 +166,26 @@ class ReconstructionScores:
             record = {**protocol, **self.perceptual.protocol}
             values = (self.distances[name].value for name in ("made", "copy"))
             rows.append(_lower(self.perceptual.name, next(values), record, next(values), 0.0, frames))
+        if self.refinement["inside"].count:
+            rows.append(self._refinement(protocol))
         if self.motions:
             counts = {"frames": self.lips["made"].count, "frames without a face": self.unread}
             error = {name: mean.value for name, mean in self.lips.items()}
             rows.append(_lower("lip landmark error", error["made"], protocol, error["copy"], error["true"], counts))
             rows += self._correlations(protocol)
         return rows
+
+    def _refinement(self, protocol: dict[str, object]) -> Measurement:
+        inside, outside = (self.refinement[name].value for name in ("inside", "outside"))
+        record = {**protocol, "change inside": inside, "mouth box": f"larger by {MOUTH_MARGIN} widths on each side"}
+        return Measurement(
+            "refiner's change outside the mouth, of that inside",
+            outside / inside if inside else math.nan,
+            record,
+            target=REFINER_LEAK,
+            target_rule="5 %",
+            higher_is_better=False,
+        )
 
     def _correlations(self, protocol: dict[str, object]) -> list[Measurement]:
         long = [motions for motions in self.motions if len(motions[0].mouth) >= LEAST_FRAMES]

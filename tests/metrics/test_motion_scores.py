@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from s2tf.metrics.motion_scores import MotionClip, MotionScores, Signals, band_power, count_blinks
+from s2tf.metrics.motion_scores import MotionClip, MotionScores, Signals, band_power, count_blinks, seam_steps
 
 FRAMES = 100
 TIME = np.arange(FRAMES) / 25
@@ -71,6 +71,20 @@ def test_seeds_share_the_mouth_and_not_the_head(scores):
     assert scores["mouth correlation between seeds"].value > 0.9
     assert scores["head correlation between seeds"].value < 0.5
     assert not scores["head correlation between seeds"].higher_is_better
+
+
+def test_a_seam_is_seen():
+    rng = np.random.default_rng(2)
+    smooth = np.cumsum(rng.normal(size=(2, FRAMES, 4)), axis=1)
+    broken = smooth.copy()
+    broken[:, 50:] += 10
+    assert seam_steps(smooth, [49])[49] < 1.7
+    assert seam_steps(broken, [49])[49] > 5
+    still = signals(rng)
+    clips = [MotionClip(still, still, [still], seams=seam_steps(codes, [20, 49])) for codes in (smooth, broken)]
+    row = next(one for one in MotionScores(clips).measurements({"clips": 2}) if "border" in one.name)
+    assert row.value == pytest.approx(np.mean([clip.seams[49] for clip in clips]))
+    assert row.reached is False
 
 
 def test_short_clips_have_no_spectrum_and_are_counted():

@@ -7,7 +7,7 @@ from s2tf.metrics.face_readings import FaceMotion
 from s2tf.metrics.judge_networks import FaceReader
 from s2tf.metrics.judges import Move, moved_pose
 from s2tf.metrics.perceptual_distance import JudgeDistance
-from s2tf.metrics.reconstruction_scores import Rebuilt, ReconstructionScores, Transfer, transfer_measurements
+from s2tf.metrics.reconstruction_scores import Rebuilt, ReconstructionScores, Transfer, refined, transfer_measurements
 from s2tf.metrics.sharpness import gradient_energy
 
 FRAMES = 12
@@ -70,6 +70,20 @@ def test_frames_without_a_face_are_left_out_and_counted(landmarks):
     _, _, rows = measured(Rebuilt(true, true[:1], true, motion, motion, still, unread))
     assert rows["lip landmark error"].counts == {"frames": FRAMES - 2, "frames without a face": 2}
     assert rows["lip landmark error"].value == pytest.approx(0)
+
+
+def test_what_the_refiner_changes_is_told_by_place():
+    lips = 0.2 * torch.rand(2, 20, 2)
+    plain, made = torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64)
+    made[:, :, 34:36, 34:36] = 1.0
+    assert refined(made, plain, lips).outside.max() == 0
+    assert refined(made, plain, lips).inside.min() > 0
+    made[:, :, :4] = 0.5
+    elsewhere = refined(made, plain, lips).outside
+    assert elsewhere.mean() == pytest.approx(0.25 * 4 / 64, rel=0.1)
+    clip = Rebuilt(pictures(0, 2), pictures(1, 1), pictures(0, 2), refined=refined(made, plain, lips))
+    row = {one.name: one for one in measured(clip)[2].values()}["refiner's change outside the mouth, of that inside"]
+    assert row.value == pytest.approx(float(elsewhere.mean() / clip.refined.inside.mean()))
 
 
 def test_a_transfer_must_be_nearer_to_b_and_move_as_a(landmarks):
