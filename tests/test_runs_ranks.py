@@ -23,14 +23,19 @@ def shards(tmp_path_factory):
     return tiny_shards(tmp_path_factory.mktemp("data") / "shards", people=21)
 
 
-def fit_ranks(shards, runs, interruption=0, overrides=()):
+CONRE = (EXPERIMENTS / "conre.yaml", "model.init_args.speech_encoder.init_args.dropout=0.0")
+MOTION_AUTOENCODER = (
+    EXPERIMENTS.parent / "motion_autoencoder.yaml",
+    f"+{EXPERIMENTS.parent / 'debug' / 'motion_autoencoder.yaml'}",
+)
+
+
+def fit_ranks(shards, runs, interruption=0, experiment=CONRE):
     command = [
-        *(sys.executable, str(SCRIPT), str(EXPERIMENTS / "conre.yaml"), str(runs), str(interruption)),
+        *(sys.executable, str(SCRIPT), str(experiment[0]), str(runs), str(interruption), *experiment[1:]),
         *(f"vars.shards={shards}", f"trainer.max_steps={STEPS}", "trainer.devices=2", "trainer.strategy=ddp"),
         *("trainer.limit_val_batches=1.0", "trainer.val_check_interval=3", "trainer.num_sanity_val_steps=0"),
         *("data.init_args.batch_size=2", "data.init_args.num_workers=2"),
-        "model.init_args.speech_encoder.init_args.dropout=0.0",
-        *overrides,
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
@@ -55,6 +60,26 @@ def test_two_ranks_resume_to_the_bit_and_validate_each_clip_once(shards, tmp_pat
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
+
+
+@pytest.mark.parametrize("alternate", ["false", "true"])
+def test_generator_and_discriminator_are_the_same_on_both_ranks_and_resume_to_the_bit(shards, tmp_path, alternate):
+    """Both optimizers' states too: the discriminator starts late, and with `alternate` the networks take turns."""
+    turns = ("model.init_args.adversarial_start=1", f"model.init_args.alternate={alternate}")
+    experiment = (*MOTION_AUTOENCODER, *turns)
+    whole = fit_ranks(shards, tmp_path / "whole", experiment=experiment)
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    assert fit_ranks(shards, tmp_path / "broken", 3, experiment).returncode != 0
+    resumed = fit_ranks(shards, tmp_path / "broken", experiment=experiment)
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    weights = {(tmp_path / run / f"rank{rank}.weights").read_text() for run in ("whole", "broken") for rank in range(2)}
+    assert len(weights) == 1
+    checkpoints = [
+        torch.load(next((tmp_path / run).glob("*/*/checkpoints/last.ckpt")), weights_only=False)
+        for run in ("whole", "broken")
+    ]
+    assert any(name.startswith("discriminator.") for name in checkpoints[0]["state_dict"])
+    torch.testing.assert_close(*(one["optimizer_states"] for one in checkpoints), rtol=0, atol=0)
 
 
 def test_one_rank_s_broken_sample_ends_both(shards, tmp_path):

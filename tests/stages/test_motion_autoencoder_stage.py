@@ -111,6 +111,36 @@ def test_the_discriminator_waits_for_its_start_with_zero_gradients():
     assert all(parameter.grad.abs().max() == 0 for parameter in module.discriminator.parameters())
 
 
+def test_the_networks_take_turns():
+    module = stage(alternate=True, adversarial_start=2)
+    moved = []
+
+    class Watch(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            self.before = {name: value.clone() for name, value in pl_module.named_parameters()}
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            changed = {name for name, value in pl_module.named_parameters() if not value.equal(self.before[name])}
+            moved.append({name.partition(".")[0] for name in changed})
+
+    fit(module, count=24, max_steps=6, callbacks=[Watch()])
+    generator, discriminator = {"autoencoder"}, {"discriminator"}
+    assert moved == [generator, generator, generator, discriminator, generator, discriminator]
+
+
+def test_the_code_is_asked_for_blinks():
+    module = stage()
+    module.log_losses = lambda split, values, size: None
+    shut, batch = (torch.utils.data.default_collate(rows()) for _ in range(2))
+    shut["target_eyes"][..., 1] = 0
+    losses = []
+    for one in (batch, shut):
+        rendering = module.autoencoder(one["source"], one["target"])
+        rendering.face.eyes.data.copy_(one["target_eyes"])
+        losses.append(module._generator_terms(rendering, {**one, "target_eyes": shut["target_eyes"]})["reading"])
+    assert losses[0] > losses[1]
+
+
 def test_the_gradient_penalty_reaches_the_discriminator():
     module = stage(weights=LossWeights(r1=10.0, vgg=0.0))
     trainer = fit(module, max_steps=2)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import lightning as L
 
+from s2tf.nn.network import weights_fingerprint
 from s2tf.runs import fit
 
 
@@ -28,13 +29,16 @@ class InterruptAfter(L.Callback):
 
 
 class WriteKeys(L.Callback):
-    """Appends the keys of every batch to a file of the rank."""
+    """Appends the keys of every batch to a file of the rank, and writes a hash of its weights at the end."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         self._write(trainer, "train", batch)
+
+    def on_train_end(self, trainer, pl_module):
+        (self.folder / f"rank{trainer.global_rank}.weights").write_text(weights_fingerprint(pl_module))
 
     def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
         if not trainer.sanity_checking:
