@@ -1,4 +1,4 @@
-"""The paper's numbers of a finished run: ConRe's alignment, portraits, rebuilt frames, or motion from speech."""
+"""The numbers of a finished run: ConRe's alignment, portraits, rebuilt frames, lips or motion from speech."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="RUN",
-        help="a finished run of ConRe, SCFP, the motion autoencoder or motion diffusion",
+        help="a finished run of any stage",
     )
     parser.add_argument("--shards", help="other test data than the run's own")
     parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
@@ -111,6 +111,7 @@ def _of_stage(run: Path) -> "Callable[[argparse.Namespace, Path, Console, Report
         "ConReStage": _alignment,
         "SCFPStage": _portraits,
         "MotionAutoencoderStage": _reconstruction,
+        "LipLandmarksStage": _lips,
         "MotionDiffusionStage": _motion,
     }
     stage = finished_stage(run)
@@ -160,6 +161,12 @@ def _reconstruction(args: argparse.Namespace, out: Path, console: "Console", rep
         None if args.faces is None else open_faces(args.faces, args.device, console),
     )
     return evaluate_reconstruction(args.run_folder, test, readers, out, report)
+
+
+def _lips(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
+    from s2tf.commands.evaluate_lips import LipTest, evaluate_lips
+
+    return evaluate_lips(args.run_folder, LipTest(args.shards, args.clips, args.device), out, report)
 
 
 def _motion(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":

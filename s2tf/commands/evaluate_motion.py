@@ -97,18 +97,16 @@ class _Drawer:
     @classmethod
     def open(cls, run: Path, test: MotionTest) -> "_Drawer":
         from datamodules.shards import load_manifest
-        from s2tf.commands.evaluation import finished_config
+        from s2tf.commands.evaluation import shards_of
         from s2tf.errors import UserError
         from s2tf.models.motion_autoencoder import MotionAutoencoder
         from s2tf.nn.network import load_network
 
-        shards = test.shards or finished_config(run, "motion_diffusion")["data"]["init_args"]["shards"]
-        if not isinstance(shards, str):
-            raise UserError(f"{run} has learned from several data sets: choose one with --shards")
+        shards = shards_of(run, "motion_diffusion", test.shards)
         if test.autoencoder is None:
             raise UserError(f"{run}: --autoencoder must be given: the folder of the network whose codes {shards} has")
         autoencoder = MotionAutoencoder.from_pretrained(test.autoencoder)
-        wanted = load_manifest(Path(shards)).get("motion", {}).get("fingerprint")
+        wanted = load_manifest(shards).get("motion", {}).get("fingerprint")
         if autoencoder.fingerprint() != wanted:
             raise UserError(
                 f"--autoencoder {test.autoencoder} is {autoencoder.fingerprint()}, but the codes of {shards} are of "
@@ -118,7 +116,7 @@ class _Drawer:
             name: load_network(str(run / "networks" / name)).to(test.device)
             for name in ("speech_features", "motion_diffusion")
         }
-        return cls(networks, autoencoder.to(test.device), Path(shards), test)
+        return cls(networks, autoencoder.to(test.device), shards, test)
 
     def clip(self, sample: "Sample", other: "Sample | None") -> "MotionClip":
         """One clip with its draws, and one draw for another clip's speech."""

@@ -125,15 +125,12 @@ def evaluate_reconstruction(
 
 
 def _open(run: Path, test: ReconstructionTest) -> "tuple[MotionAutoencoder, Path]":
-    from s2tf.commands.evaluation import finished_config
-    from s2tf.errors import UserError
+    from s2tf.commands.evaluation import shards_of
     from s2tf.models.motion_autoencoder import MotionAutoencoder
 
-    shards = test.shards or finished_config(run, "motion_autoencoder")["data"]["init_args"]["shards"]
-    if not isinstance(shards, str):
-        raise UserError(f"{run} has learned from several data sets: choose one with --shards")
+    shards = shards_of(run, "motion_autoencoder", test.shards)
     autoencoder = MotionAutoencoder.from_pretrained(run / "networks" / "motion_autoencoder")
-    return autoencoder.to(test.device), Path(shards)
+    return autoencoder.to(test.device), shards
 
 
 def _clips(autoencoder: "MotionAutoencoder", folder: Path, test: ReconstructionTest) -> Iterator[Clip]:

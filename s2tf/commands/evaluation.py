@@ -69,6 +69,20 @@ def finished_config(run: Path, network: str) -> dict[str, Any]:
     return read_config(run)
 
 
+def shards_of(run: Path, network: str, shards: str | None) -> Path:
+    """The folder of shards that a finished run of `network` has learned from, or another one that is given.
+
+    Raises:
+        UserError: The run is not finished, or has learned from several data sets.
+    """
+    from s2tf.errors import UserError
+
+    folder = shards or finished_config(run, network)["data"]["init_args"]["shards"]
+    if not isinstance(folder, str):
+        raise UserError(f"{run} has learned from several data sets: choose one with --shards")
+    return Path(folder)
+
+
 def finished_stage(run: Path) -> str:
     """The name of the stage's class that a finished run is of; empty where its config names none.
 

@@ -35,6 +35,8 @@ def study(tmp_path_factory):
     network = first.networks / "motion_autoencoder"
     fit(table10("both"), [f"+{DEBUG / 'codebook.yaml'}", data, f"vars.motion_autoencoder={network}"], runs)
     assert main(["codes", str(shards), "--autoencoder", str(network), "--out", str(folder / "codes")]) == 0
+    lips = [f"+{EXPERIMENTS / 'small' / 'lip_landmarks.yaml'}", "trainer.max_steps=2", "data.init_args.batch_size=2"]
+    fit(EXPERIMENTS / "lip_landmarks.yaml", [*lips, data], runs)
     settings = [f"+{DEBUG / 'motion_diffusion.yaml'}", f"vars.shards={folder / 'codes'}"]
     fit(EXPERIMENTS / "motion_diffusion.yaml", settings, runs)
     return folder
@@ -86,6 +88,15 @@ def test_a_part_of_each_clip_and_fewer_readers(study, tmp_path):
     assert record["protocol"]["part of each clip"] == [0.75, 1.0]
     without = {"PSNR", "SSIM", "sharpness", "refiner's change outside the mouth, of that inside"}
     assert set(record["measurements"]) == without
+
+
+def test_lips_are_measured_in_speech_and_in_silence(study, tmp_path):
+    record = evaluate(run_of(study, "lip_landmarks"), tmp_path)
+    assert (record["kind"], record["protocol"]["clips"]) == ("lips", TEST_PEOPLE)
+    names = {"mouth correlation", "lip error", "opening in silence, of that in speech"}
+    assert set(record["measurements"]) == names
+    few = evaluate(run_of(study, "lip_landmarks"), tmp_path, "--clips", "2")
+    assert few["protocol"]["clips"] == 2
 
 
 def test_motion_is_measured_and_the_seed_decides(study, tmp_path):
