@@ -107,7 +107,9 @@ def evaluate_reconstruction(
         rows.append({"key": clip.sample.key, "frames": len(clip.chosen), **scores.update(rebuilt)})
         if len(rows) <= test.pictures:
             _write_sheet(out / SHEETS / f"{clip.sample.key}.png", clip.sample.key, rebuilt)
-        clips.append(clip)
+        # What a clip keeps of its source takes much memory at full size.
+        if len(clips) <= test.pairs:
+            clips.append(clip)
         report(f"{run.parent.name}: {len(rows)} clips rebuilt")
     if not rows:
         raise UserError(f"{folder}: no clip in its split {test.split}")

@@ -5,12 +5,14 @@ import json
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
 from s2tf.cli import main
 from s2tf.commands.demo_chain import DemoPlan, make_shards, train_chain
 from s2tf.commands.demo_results import write_speakers
+from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
 pytestmark = pytest.mark.slow
@@ -75,6 +77,25 @@ def test_half_a_minute_of_speech_is_rendered_as_it_is_asked_for(demo):
     assert len(motion.codes) == len(motion.lips) == 750
     frames = talking(results.speakers[0].portrait, speech, steps=2)
     assert next(frames).shape == (128, 128, 3)
+
+
+def test_gains_hold_still_what_they_are_asked_to(demo, tmp_path, capsys):
+    out, chain, results = demo
+    talking, speaker = results.pipeline.talking_face, results.speakers[0]
+    source = talking.encode_portrait(speaker.portrait)
+    free, held = (
+        talking.draw_motion(source, speaker.waveform, steps=2, gains=gains)
+        for gains in (Gains(), Gains(head=0, lips=0))
+    )
+    assert torch.equal(held.lips, held.lips[:1].expand_as(held.lips))
+    assert not torch.equal(free.lips, held.lips)
+    placement = [talking.motion_autoencoder.read_face(source, motion.codes).placement for motion in (free, held)]
+    assert placement[1].std(0).max() < 0.2 * placement[0].std(0).max()
+    speech = str(out / "speakers" / speaker.key / "speech.wav")
+    generate = ["generate", speech, "--pipeline", str(chain.pipeline), "--steps", "2", "--out", str(tmp_path / "g.mp4")]
+    assert main([*generate, "--head", "0", "--blink", "0.5", "--lips", "1.5"]) == 0
+    assert main([*generate, "--head", "-1"]) == 2
+    assert "--head gain is -1.0" in capsys.readouterr().err
 
 
 def test_the_commands_generate_from_the_pipeline_folder(demo, tmp_path, capsys):
