@@ -12,6 +12,7 @@ from s2tf.nn.lips import mouth_opening
 from s2tf.nn.network import Network
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.silence import Silence
 from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
 
 
@@ -27,6 +28,7 @@ class LipLandmarksStage(Stage):
         learning_rate: float = 1e-4,
         velocity_weight: float = 0.0,
         warmup_steps: int = 0,
+        silence: float = 0.0,
     ) -> None:
         """Build the stage.
 
@@ -36,12 +38,19 @@ class LipLandmarksStage(Stage):
             learning_rate: of Adam.
             velocity_weight: factor on the L1 distance of frame-to-frame differences, against jitter; 0 is AniPortrait.
             warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
+            silence: share of the training windows that get a silence with closed lips, see `s2tf.stages.silence`.
+
+        Raises:
+            ValueError: the parts do not fit each other, or the share is not between 0 and 1.
         """
         super().__init__()
         self.speech_features = checked_features(speech_features, lip_landmarks.feature_dim, "lip_landmarks")
         self.lip_landmarks = lip_landmarks
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
-        self.velocity_weight = velocity_weight
+        if not 0 <= silence <= 1:
+            raise ValueError(f"silence is {silence}, expected 0 to 1")
+        self.velocity_weight, self.silence = velocity_weight, silence
+        self._silent_features: Tensor | None = None
         self.frozen = restorable(self.speech_features)
 
     def networks(self) -> dict[str, Network]:
@@ -63,7 +72,7 @@ class LipLandmarksStage(Stage):
 
     def training_step(self, batch: MotionSequenceBatch, batch_idx: int) -> Tensor:
         """One step on a batch of sequences."""
-        losses = self.losses(batch)
+        losses = self.losses(self._silenced(batch))
         self.log_losses("train", losses, len(batch["lips"]))
         return self.checked(losses, cast(Any, batch))
 
@@ -87,6 +96,25 @@ class LipLandmarksStage(Stage):
         optimizer = torch.optim.Adam(groups)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _silenced(self, batch: MotionSequenceBatch) -> MotionSequenceBatch:
+        """The batch with silences and closed lips in some of its rows."""
+        if self.silence == 0:
+            return batch
+        rows, frames = batch["lips"].shape[:2]
+        silence = Silence.draw(rows, frames, self.silence, self.device)
+        changed = {"lips": silence.lips(batch["lips"]), "waveform": silence.waveform(batch["waveform"])}
+        if "features" in batch:
+            changed["features"] = silence.features(batch["features"], self._features_of_silence(batch))
+        return cast(MotionSequenceBatch, {**batch, **changed})
+
+    @torch.no_grad()
+    def _features_of_silence(self, batch: MotionSequenceBatch) -> Tensor:
+        """(2 T, C); stored features are of a network that does not change, so that these do not either."""
+        if self._silent_features is None or len(self._silent_features) != batch["features"].shape[1]:
+            frames = batch["lips"].shape[1]
+            self._silent_features = self.speech_features(torch.zeros_like(batch["waveform"][:1]), frames)[0]
+        return self._silent_features
 
     def _losses(self, lips: Tensor, true: Tensor) -> dict[str, Tensor]:
         terms = {"l1": F.l1_loss(lips, true)}

@@ -10,6 +10,7 @@ from s2tf.models.log_mel_features import LogMelFeatures
 from s2tf.models.motion_statistics import MotionStatistics
 from s2tf.models.motion_unet import MotionUNet
 from s2tf.models.pretrained_speech import HubertFeatures
+from s2tf.nn.lips import mouth_opening
 from s2tf.nn.network import Network
 from s2tf.stages.lip_landmarks import LipLandmarksStage, correlation
 from s2tf.stages.motion_diffusion import MotionDiffusionStage
@@ -74,6 +75,18 @@ def test_lips_learn_to_follow_the_speech_of_unseen_rows(tmp_path):
     assert metrics["val/opening_correlation"] > 0.8
     assert metrics["val/l1"] < 0.5 * metrics["val/reference_l1"]
     assert set(stage.networks()) == {"speech_features", "lip_landmarks"}
+
+
+def test_lips_that_have_learned_silence_close_in_it(tmp_path):
+    stage = lip_stage(silence=0.3)
+    trainer(tmp_path, 150).fit(stage, loader(make_rows(32)), loader(make_rows(8, seed=1)))
+    stage.eval()
+    rows = batch(8)
+    speech = mouth_opening(stage.predict_lips(rows)).mean()
+    silent = mouth_opening(stage.predict_lips({**rows, "waveform": torch.zeros_like(rows["waveform"])})).mean()
+    assert silent < 0.3 * speech
+    with pytest.raises(ValueError, match=r"silence is 1\.5"):
+        lip_stage(silence=1.5)
 
 
 def test_lip_losses_by_hand():

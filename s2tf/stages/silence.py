@@ -1,0 +1,64 @@
+"""Silence put into training sequences, for lips that close when nobody speaks.
+
+Recordings of speech hold pauses, but hardly ever digital silence, or a long one; a network that has seen none keeps the
+mouth moving through it, which users of such systems complain about.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from s2tf.media.audio import SAMPLES_PER_FRAME
+from s2tf.nn.lips import mouth_opening
+
+CLOSING = 4
+"""Frames over which the lips close and open again: 0.16 s."""
+LEAST_SHARE = 0.2
+"""Of the window that a silence takes."""
+NOISE = 1e-3
+"""Greatest amplitude of the noise that stands for silence, of the full scale: -60 dB."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Which frames of a batch are silent."""
+
+    mask: Tensor
+    """(B, T) 1 where silent, 0 elsewhere."""
+
+    @classmethod
+    def draw(cls, rows: int, frames: int, share: float, device: torch.device | str = "cpu") -> "Silence":
+        """A silence of a fifth of the window or more, anywhere, in a share of the rows; by the global generator."""
+        length = frames * (LEAST_SHARE + (1 - LEAST_SHARE) * torch.rand(rows, device=device))
+        start = (frames - length) * torch.rand(rows, device=device)
+        chosen = torch.rand(rows, device=device) < share
+        frame = torch.arange(frames, device=device) + 0.5
+        inside = (frame >= start[:, None]) & (frame < (start + length)[:, None])
+        return cls((inside & chosen[:, None]).float())
+
+    def waveform(self, waveform: Tensor) -> Tensor:
+        """(B, T * 640) with noise too low to be heard, or nothing, in the place of the speech."""
+        mask = self.mask.repeat_interleave(SAMPLES_PER_FRAME, dim=1)
+        level = NOISE * torch.rand(len(waveform), 1, device=waveform.device)
+        # Half of the silences are digital.
+        level = level * (torch.rand_like(level) < 0.5)
+        return torch.lerp(waveform, level * torch.randn_like(waveform), mask)
+
+    def features(self, features: Tensor, silent: Tensor) -> Tensor:
+        """(B, 2 T, C) with those of a silence, (2 T, C), in the place of the speech's."""
+        return torch.lerp(features, silent.expand_as(features), self.mask.repeat_interleave(2, dim=1)[..., None])
+
+    def lips(self, lips: Tensor) -> Tensor:
+        """(B, T, 20, 2) with each row's most closed lips in the place of the others, within `CLOSING` frames."""
+        closest = mouth_opening(lips).argmin(dim=1)
+        rest = lips[torch.arange(len(lips), device=lips.device), closest][:, None]
+        return torch.lerp(lips, rest.expand_as(lips), self._closing()[..., None, None])
+
+    def _closing(self) -> Tensor:
+        """The mask with ramps inside of it: a mouth closes after the sound has ended, and opens before it begins."""
+        kernel = torch.ones(1, 1, CLOSING, device=self.mask.device) / CLOSING
+        # What lies beyond the window goes on as at its edge.
+        padded = torch.nn.functional.pad(self.mask[:, None], (CLOSING // 2, CLOSING - 1 - CLOSING // 2), "replicate")
+        smooth = torch.nn.functional.conv1d(padded, kernel)[:, 0]
+        return torch.minimum((2 * smooth - 1).clamp_min(0), self.mask)
