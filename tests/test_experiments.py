@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fit_ranks import InterruptAfter, InterruptionError
+from narrow_autoencoder import narrow_autoencoder
 from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 
@@ -16,13 +17,6 @@ from s2tf.errors import UserError
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
 from s2tf.models.face_prior import FacePrior
-from s2tf.models.flow_generator import FlowGenerator
-from s2tf.models.hd_decoder import RGBDecoder
-from s2tf.models.image_encoder import ImageEncoder
-from s2tf.models.lip_refiner import LipGuider, LipRefiner
-from s2tf.models.motion_autoencoder import MotionAutoencoder
-from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
-from s2tf.models.motion_reader import MotionReader
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.nn.network import load_network
 from s2tf.runs import build, fit
@@ -86,9 +80,9 @@ def experiment(request, tmp_path_factory):
         FaceDecoder(dim, width=1 / 64).save_pretrained(folder / "face_decoder")
         FacePrior(dim).save_pretrained(folder / "prior")
     if "vars.motion_autoencoder=random" in overrides:
-        motion_autoencoder().save_pretrained(folder / "motion")
+        narrow_autoencoder(256, codebook=False).save_pretrained(folder / "motion")
     if "vars.lia=random" in overrides:
-        for name, part in motion_autoencoder().named_children():
+        for name, part in narrow_autoencoder(256, codebook=False).named_children():
             part.save_pretrained(folder / "lia" / name)
     known = {
         "conre": str(folder),
@@ -102,20 +96,6 @@ def experiment(request, tmp_path_factory):
         HubertModel(HubertConfig(**shape)).save_pretrained(folder / "hubert")
         known[SPEECH_WEIGHTS] = str(folder / "hubert")
     return path, completed(path, known)
-
-
-def motion_autoencoder() -> MotionAutoencoder:
-    """Of 256 px and narrow."""
-    narrow = {"channel_base": 256, "channel_max": 8}
-    return MotionAutoencoder(
-        ImageEncoder(256, 8, **narrow),
-        IdentityEncoder(8, 1),
-        MotionEncoder(8, 4, 2),
-        FlowGenerator(256, 8, 4, **narrow),
-        RGBDecoder(256, **narrow),
-        MotionReader(8, 4, 8),
-        LipRefiner(LipGuider(256, 8, 16, 4, 8), **narrow, hidden=8),
-    )
 
 
 @pytest.mark.slow

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from s2tf.media.lips import mouth_opening
-from s2tf.metrics.correlation import mean_correlation
+from s2tf.metrics.correlation import STILL, mean_correlation
 from s2tf.metrics.protocol import Measurement
 
 CLOSED_SHARE = 0.25
-"""Of the opening in speech: a mouth that is open less in silence counts as closed."""
+"""Of the range of a speaker's opening: a mouth that is open less counts as closed."""
+RANGE = (5, 95)
+"""Percentiles."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,24 @@ def lip_scores(clips: Sequence[LipClip], protocol: dict[str, Any]) -> list[Measu
 
 
 def _silence(clips: Sequence[LipClip], protocol: dict[str, Any]) -> Measurement:
-    """The mouth's opening in silence, of that in speech; closed is where a speaker's mouth is at its least."""
-    shares = []
-    for clip in clips:
-        closed = min(mouth_opening(clip.true).min(), mouth_opening(clip.drawn).min())
-        speaking = mouth_opening(clip.drawn).mean() - closed
-        shares.append((mouth_opening(clip.silent).mean() - closed) / speaking if speaking > 0 else np.nan)
-    known = [share for share in shares if np.isfinite(share)]
+    """How far the mouth is open in silence: 0 as closed as the speaker's ever is, 1 as open, but for outliers."""
+    silent, speaking = ([_in_range(getattr(clip, name), clip.true) for clip in clips] for name in ("silent", "drawn"))
+    known = [value for value in silent if np.isfinite(value)]
     return Measurement(
-        "opening in silence, of that in speech",
+        "opening in silence, in the speaker's range",
         float(np.mean(known)) if known else np.nan,
-        {**protocol, "opening": "beyond the least of the clip"},
-        1.0,
-        "as in speech",
+        {**protocol, "range": f"percentiles {RANGE[0]} to {RANGE[1]} of the true opening"},
+        float(np.mean([value for value in speaking if np.isfinite(value)])) if known else None,
+        "while speaking",
         target=CLOSED_SHARE,
-        target_rule="a quarter of the opening in speech",
+        target_rule="a quarter of the range",
         higher_is_better=False,
-        counts={"clips": len(known), "still": len(shares) - len(known)},
+        counts={"clips": len(known), "still": len(silent) - len(known)},
     )
+
+
+def _in_range(lips: np.ndarray, true: np.ndarray) -> float:
+    closed, opened = np.percentile(mouth_opening(true), RANGE)
+    if opened - closed < STILL:
+        return float("nan")
+    return float((mouth_opening(lips).mean() - closed) / (opened - closed))

@@ -93,7 +93,7 @@ def test_a_part_of_each_clip_and_fewer_readers(study, tmp_path):
 def test_lips_are_measured_in_speech_and_in_silence(study, tmp_path):
     record = evaluate(run_of(study, "lip_landmarks"), tmp_path)
     assert (record["kind"], record["protocol"]["clips"]) == ("lips", TEST_PEOPLE)
-    names = {"mouth correlation", "lip error", "opening in silence, of that in speech"}
+    names = {"mouth correlation", "lip error", "opening in silence, in the speaker's range"}
     assert set(record["measurements"]) == names
     few = evaluate(run_of(study, "lip_landmarks"), tmp_path, "--clips", "2")
     assert few["protocol"]["clips"] == 2

@@ -6,6 +6,7 @@ import pkgutil
 
 import pytest
 import torch
+from narrow_autoencoder import NARROW, narrow_autoencoder, narrow_parts
 from small_networks import TINY_TRANSFORMER
 from torch.utils._pytree import tree_leaves
 
@@ -16,15 +17,8 @@ from s2tf.models.codeformer import CodeFormer, CodePredictor, FaceCodeEncoder
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
-from s2tf.models.flow_generator import FlowGenerator
-from s2tf.models.hd_decoder import CodebookDecoder, RGBDecoder
-from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_landmarks import LipLandmarks
-from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.log_mel_features import LogMelFeatures
-from s2tf.models.motion_autoencoder import MotionAutoencoder
-from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
-from s2tf.models.motion_reader import MotionReader
 from s2tf.models.motion_unet import MotionUNet
 from s2tf.models.portrait_unet import PortraitUNet
 from s2tf.models.pretrained_speech import HubertFeatures, Wav2Vec2Features
@@ -38,7 +32,6 @@ from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
 
-NARROW = {"channel_base": 128, "channel_max": 16}
 INTERFACES = {"PriorWeighting", "SpeechEmbedder", "SpeechFeatures", "_TransformerFeatures"}
 RECORDS = {"FacePrior", "MotionStatistics"}
 """They hold numbers and compute nothing."""
@@ -50,19 +43,6 @@ def picture(side, count=1):
 
 def pyramid():
     return tuple(torch.randn(1, width, side, side) for width, side in ((16, 8), (8, 16)))
-
-
-def parts():
-    return (
-        ImageEncoder(16, 16, **NARROW),
-        IdentityEncoder(16, 1),
-        MotionEncoder(16, 4, 2),
-        FlowGenerator(16, 16, 4, **NARROW),
-        RGBDecoder(16, **NARROW),
-        MotionReader(16, 4, 16),
-        LipRefiner(LipGuider(16, 8, 16, 4, 16), **NARROW, hidden=8),
-        CodebookDecoder(16, 32, 8, 16, 8, (16, 8, 8), 1, **NARROW, image_skip=True),
-    )
 
 
 def codeformer():
@@ -84,17 +64,17 @@ def transformer(kind):
 
 VECTORS = (torch.rand(2, 16), torch.rand(16))
 CASES = {
-    "ImageEncoder": lambda: (parts()[0], picture(16, 2)),
-    "IdentityEncoder": lambda: (parts()[1], torch.rand(2, 16)),
-    "MotionEncoder": lambda: (parts()[2], torch.rand(2, 16)),
-    "FlowGenerator": lambda: (parts()[3], torch.rand(1, 16), torch.rand(1, 4), pyramid()),
-    "RGBDecoder": lambda: (parts()[4], pyramid()),
-    "MotionReader": lambda: (parts()[5], torch.rand(2, 16), torch.rand(2, 4)),
-    "LipGuider": lambda: (parts()[6].guider, torch.rand(1, 20, 2)),
-    "LipRefiner": lambda: (parts()[6], pyramid(), torch.rand(1, 20, 2)),
-    "CodebookDecoder": lambda: (parts()[7], pyramid(), picture(16)),
+    "ImageEncoder": lambda: (narrow_parts()["image_encoder"], picture(16, 2)),
+    "IdentityEncoder": lambda: (narrow_parts()["identity_encoder"], torch.rand(2, 16)),
+    "MotionEncoder": lambda: (narrow_parts()["motion_encoder"], torch.rand(2, 16)),
+    "FlowGenerator": lambda: (narrow_parts()["flow_generator"], torch.rand(1, 16), torch.rand(1, 4), pyramid()),
+    "RGBDecoder": lambda: (narrow_parts()["decoder"], pyramid()),
+    "MotionReader": lambda: (narrow_parts()["motion_reader"], torch.rand(2, 16), torch.rand(2, 4)),
+    "LipGuider": lambda: (narrow_parts()["lip_refiner"].guider, torch.rand(1, 20, 2)),
+    "LipRefiner": lambda: (narrow_parts()["lip_refiner"], pyramid(), torch.rand(1, 20, 2)),
+    "CodebookDecoder": lambda: (narrow_parts()["codebook"], pyramid(), picture(16)),
     "CodebookGenerator": lambda: (codeformer().generator, torch.randn(1, 8, 8, 8), {16: torch.randn(1, 8, 16, 16)}),
-    "MotionAutoencoder": lambda: (MotionAutoencoder(*parts()), picture(16), picture(16)),
+    "MotionAutoencoder": lambda: (narrow_autoencoder(), picture(16), picture(16)),
     "CodeFormer": lambda: (codeformer(), picture(32)),
     "CodePredictor": lambda: (codeformer().predictor, torch.randn(1, 8, 8, 8)),
     "FaceCodeEncoder": lambda: (codeformer().encoder, picture(32)),

@@ -1,17 +1,12 @@
 import lightning as L
 import pytest
 import torch
+from narrow_autoencoder import NARROW, narrow_autoencoder
 from torch.utils.data import DataLoader
 
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.models.discriminator import Discriminator
-from s2tf.models.flow_generator import FlowGenerator
-from s2tf.models.hd_decoder import CodebookDecoder, RGBDecoder
-from s2tf.models.image_encoder import ImageEncoder
-from s2tf.models.lip_refiner import LipGuider, LipRefiner
 from s2tf.models.motion_autoencoder import MotionAutoencoder
-from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
-from s2tf.models.motion_reader import MotionReader
 from s2tf.stages.motion_autoencoder import LossWeights, MotionAutoencoderStage
 
 pytestmark = [
@@ -20,21 +15,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start of training"),
     pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers"),
 ]
-NARROW = {"channel_base": 128, "channel_max": 16}
 
 
 def autoencoder(codebook: bool = True) -> MotionAutoencoder:
     torch.manual_seed(0)
-    return MotionAutoencoder(
-        ImageEncoder(16, 16, **NARROW),
-        IdentityEncoder(16, 1),
-        MotionEncoder(16, 4, 2),
-        FlowGenerator(16, 16, 4, **NARROW),
-        RGBDecoder(16, **NARROW),
-        MotionReader(16, 4, 16),
-        LipRefiner(LipGuider(16, 8, 16, 4, 16), **NARROW, hidden=8),
-        CodebookDecoder(16, 32, 8, 16, 8, (16, 8, 8), 1, **NARROW, image_skip=True) if codebook else None,
-    )
+    return narrow_autoencoder(codebook=codebook)
 
 
 def stage(**kwargs) -> MotionAutoencoderStage:
