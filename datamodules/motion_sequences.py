@@ -35,17 +35,15 @@ class MotionSequenceExample:
         """See `Example.decode`."""
         landmarks = _repeat_edge(self.landmarks, self.frames + 1)
         try:
-            pose = canonical_face(to_picture_units(landmarks, self.stored).astype(np.float32))
+            lips = canonical_face(to_picture_units(landmarks, self.stored).astype(np.float32)).lips
         except ValueError as error:
             raise ShardError(f"sample {self.key!r}: landmarks: {error}") from error
         waveform = batcher.place("waveform", (self.frames * SAMPLES_PER_FRAME,), np.float32)
         from_pcm(self.pcm, out=waveform[: len(self.pcm)])
         waveform[len(self.pcm) :] = 0
         batcher.put("key", self.key)
-        batcher.put("lips", pose.lips[1:])
-        batcher.put("reference_lips", pose.lips[0])
-        batcher.put("eyes", pose.eyes[1:])
-        batcher.put("placement", pose.placement[1:])
+        batcher.put("lips", lips[1:])
+        batcher.put("reference_lips", lips[0])
         if self.motion is not None:
             batcher.put("motion", _repeat_edge(self.motion, self.frames))
         if self.features is not None:

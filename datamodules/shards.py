@@ -75,16 +75,20 @@ def read_shard(path: str | Path, count: int | None = None) -> Iterator[Sample]:
         yield clip
 
 
-def read_split(folder: str | Path, split: str) -> Iterator[Sample]:
+def read_split(folder: str | Path | ShardSource, split: str) -> Iterator[Sample]:
     """All samples of a split, in order, one in memory at a time; raises as `open_source` and `read_shard` do."""
-    shards = open_source(ShardSource(str(folder))).split(split)
+    shards = open_source(_source(folder)).split(split)
     for url, count in zip(shards.urls, shards.counts.tolist(), strict=True):
         yield from read_shard(url, count)
 
 
-def load_manifest(folder: str | Path) -> dict[str, Any]:
+def load_manifest(folder: str | Path | ShardSource) -> dict[str, Any]:
     """What a shard folder says about itself; raises as `open_source` does."""
-    return open_source(ShardSource(str(folder))).manifest
+    return open_source(_source(folder)).manifest
+
+
+def _source(folder: str | Path | ShardSource) -> ShardSource:
+    return folder if isinstance(folder, ShardSource) else ShardSource(str(folder))
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -60,10 +60,6 @@ class MotionSequenceBatch(TypedDict):
     """(B, T, 20, 2) canonical lip landmarks."""
     reference_lips: Tensor
     """(B, 20, 2) canonical lip landmarks of a random frame of the same clip."""
-    eyes: Tensor
-    """(B, T, 12, 2) canonical eye landmarks."""
-    placement: Tensor
-    """(B, T, 4) where the canonical frame lies in the picture, as in `FramePairBatch`."""
     motion: Tensor
     """(B, T, m) motion codes z_m; present only where the shards hold them (`motion.npy`)."""
     features: Tensor

@@ -157,7 +157,7 @@ def _reconstruction(args: argparse.Namespace, out: Path, console: "Console", rep
     test = ReconstructionTest(part=tuple(args.part), **{name: getattr(args, name) for name in names})
     readers = Readers(
         open_motion(args.landmarks, console),
-        open_perceptual(args.perceptual, console),
+        open_perceptual(args.perceptual, args.device, console),
         None if args.faces is None else open_faces(args.faces, args.device, console),
     )
     return evaluate_reconstruction(args.run_folder, test, readers, out, report)

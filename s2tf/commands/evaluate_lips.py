@@ -46,27 +46,27 @@ def evaluate_lips(run: Path, test: LipTest, out: Path, report: Callable[[str], N
         UserError: the run is not finished, or there is no clip.
     """
     from datamodules.shards import load_manifest, read_split
-    from s2tf.commands.evaluation import Scores, manifests_fingerprint, shards_of
+    from s2tf.commands.evaluation import Scores, another, manifests_fingerprint, name_of, shards_of
     from s2tf.errors import UserError
     from s2tf.metrics.lip_scores import lip_scores
     from s2tf.nn.network import load_network
 
-    folder = shards_of(run, "lip_landmarks", test.shards)
+    shards = shards_of(run, "lip_landmarks", test.shards)
     networks: dict[str, Any] = {
         name: load_network(str(run / "networks" / name)).to(test.device)
         for name in ("speech_features", "lip_landmarks")
     }
-    samples = list(islice(read_split(folder, "test"), test.clips))
+    samples = list(islice(read_split(shards, "test"), test.clips))
     if not samples:
-        raise UserError(f"{folder}: no clip in its split test")
+        raise UserError(f"{shards.shards}: no clip in its split test")
     clips = []
     for index, sample in enumerate(samples):
-        clips.append(_clip(sample, samples[(index + 1) % len(samples)], networks, test.device))
+        clips.append(_clip(sample, another(samples, index), networks, test.device))
         report(f"{run.parent.name}: {index + 1} of {len(samples)} clips")
     protocol = {
         "clips": len(samples),
-        "shards": folder.name,
-        "data": manifests_fingerprint([load_manifest(folder)]),
+        "shards": name_of(shards),
+        "data": manifests_fingerprint([load_manifest(shards)]),
         "reference": "the lips of frame 0",
         "silence": f"{SILENCE_SECONDS} s of zeros behind the speech, the first {SETTLING} s left out",
     }
@@ -76,7 +76,7 @@ def evaluate_lips(run: Path, test: LipTest, out: Path, report: Callable[[str], N
     return result
 
 
-def _clip(sample: "Sample", other: "Sample", networks: dict[str, Any], device: str) -> "LipClip":
+def _clip(sample: "Sample", other: "Sample | None", networks: dict[str, Any], device: str) -> "LipClip":
     import numpy as np
 
     from s2tf.media.audio import FPS, SAMPLE_RATE
@@ -93,7 +93,7 @@ def _clip(sample: "Sample", other: "Sample", networks: dict[str, Any], device: s
         true=true,
         drawn=drawn[:frames],
         silent=drawn[frames + round(SETTLING * FPS) :],
-        wrong=_lips(other.waveform(), frames, true[0], networks, device),
+        wrong=None if other is None else _lips(other.waveform(), frames, true[0], networks, device),
     )
 
 

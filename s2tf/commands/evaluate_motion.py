@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from datamodules.samples import Sample
+    from datamodules.sources import ShardSource
     from s2tf.commands.evaluation import Scores
     from s2tf.metrics.motion_scores import MotionClip, Signals
     from s2tf.models.motion_autoencoder import MotionAutoencoder
 
 KIND = "motion"
+AUTOENCODER = "autoencoder"
+"""In the protocol: whose codes these are; runs of other seeds have other ones."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +61,25 @@ def evaluate_motion(
     from itertools import islice
 
     from datamodules.shards import load_manifest, read_split
-    from s2tf.commands.evaluation import Scores, manifests_fingerprint
+    from s2tf.commands.evaluation import Scores, another, manifests_fingerprint, name_of
     from s2tf.errors import UserError
     from s2tf.metrics.motion_scores import MotionScores
 
     drawer = _Drawer.open(run, test)
     samples = list(islice(read_split(drawer.shards, "test"), test.clips))
     if not samples:
-        raise UserError(f"{drawer.shards}: no clip in its split test")
+        raise UserError(f"{drawer.shards.shards}: no clip in its split test")
     scores = MotionScores()
     for index, sample in enumerate(samples):
-        other = samples[(index + 1) % len(samples)] if len(samples) > 1 else None
-        scores.clips.append(drawer.clip(sample, other))
+        scores.clips.append(drawer.clip(sample, another(samples, index)))
         report(f"{run.parent.name}: {index + 1} of {len(samples)} clips")
     protocol: dict[str, Any] = {
         "clips": len(samples),
-        "shards": drawer.shards.name,
+        "shards": name_of(drawer.shards),
         "data": manifests_fingerprint([load_manifest(drawer.shards)]),
         "start": "the code of frame 0",
-        "read by": f"the motion reader of the autoencoder {drawer.autoencoder.fingerprint()}",
+        "read by": "the motion reader of the codes' autoencoder",
+        AUTOENCODER: drawer.autoencoder.fingerprint(),
         **{name: getattr(test, name) for name in ("seed", "seeds", "steps", "sampler", "guidance", "temperature")},
     }
     random = [name for name, network in drawer.networks.items() if getattr(network, "is_random", False)]
@@ -91,7 +94,7 @@ class _Drawer:
 
     networks: dict[str, Any]
     autoencoder: "MotionAutoencoder"
-    shards: Path
+    shards: "ShardSource"
     test: MotionTest
 
     @classmethod
@@ -104,13 +107,15 @@ class _Drawer:
 
         shards = shards_of(run, "motion_diffusion", test.shards)
         if test.autoencoder is None:
-            raise UserError(f"{run}: --autoencoder must be given: the folder of the network whose codes {shards} has")
+            raise UserError(
+                f"{run}: --autoencoder must be given: the folder of the network whose codes {shards.shards} has"
+            )
         autoencoder = MotionAutoencoder.from_pretrained(test.autoencoder)
         wanted = load_manifest(shards).get("motion", {}).get("fingerprint")
         if autoencoder.fingerprint() != wanted:
             raise UserError(
-                f"--autoencoder {test.autoencoder} is {autoencoder.fingerprint()}, but the codes of {shards} are of "
-                f"{wanted or 'none'}"
+                f"--autoencoder {test.autoencoder} is {autoencoder.fingerprint()}, but the codes of {shards.shards} "
+                f"are of {wanted or 'none'}"
             )
         networks: dict[str, Any] = {
             name: load_network(str(run / "networks" / name)).to(test.device)
@@ -122,6 +127,7 @@ class _Drawer:
         """One clip with its draws, and one draw for another clip's speech."""
         import torch
 
+        from s2tf.commands.evaluation import clip_seed
         from s2tf.metrics.motion_scores import MotionClip
 
         true = sample.motion()
@@ -129,10 +135,11 @@ class _Drawer:
         codes = torch.tensor(true, dtype=torch.float32, device=self.test.device)
         z_id = self._identity(sample)
         speech = sample.waveform()
-        draws = [self._draw(speech, codes, self.test.seed + number) for number in range(self.test.seeds)]
+        seeds = [clip_seed(self.test.seed + number, sample.key) for number in range(self.test.seeds)]
+        draws = [self._draw(speech, codes, seed) for seed in seeds]
         wrong = None
         if other is not None:
-            wrong = self._read(self._draw(other.waveform(), codes, self.test.seed), z_id)
+            wrong = self._read(self._draw(other.waveform(), codes, seeds[0]), z_id)
         return MotionClip(
             _true_signals(sample),
             self._read(codes, z_id),
@@ -141,16 +148,18 @@ class _Drawer:
             self._seams(torch.stack(draws)),
         )
 
-    def _seams(self, draws: "Tensor") -> dict[int, float]:
+    def _seams(self, draws: "Tensor") -> dict[str, list[float]]:
         """Steps (N, T, m) of normalised codes where windows of the diffusion begin or end."""
         from s2tf.diffusion.windows import Windows
         from s2tf.metrics.motion_scores import seam_steps
 
         diffusion = self.networks["motion_diffusion"]
         windows = Windows(draws.shape[1], diffusion.window, diffusion.overlap)
-        begins = [start - 1 for start in windows.starts[1:]]
-        ends = [start + windows.length - 1 for start in windows.starts[:-1]]
-        return seam_steps(diffusion.statistics.normalise(draws).cpu().numpy(), sorted({*begins, *ends}))
+        borders = {
+            "begin": [start - 1 for start in windows.starts[1:]],
+            "end": [start + windows.length - 1 for start in windows.starts[:-1]],
+        }
+        return seam_steps(diffusion.statistics.normalise(draws).cpu().numpy(), borders)
 
     def _identity(self, sample: "Sample") -> "Tensor":
         import numpy as np

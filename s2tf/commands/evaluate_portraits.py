@@ -6,7 +6,6 @@ the run's mean face in the baseline of the feature distances.
 """
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -230,11 +229,9 @@ def _draw(
     """A portrait for each speech, (B, H, W, 3); its noise follows from seed and key alone."""
     import numpy as np
 
-    return np.stack([output.image for output in pipeline.generate(waveforms, [_seed(seed, key) for key in keys])])
+    from s2tf.commands.evaluation import clip_seed
 
-
-def _seed(seed: int, key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=6).digest(), "big")
+    return np.stack([output.image for output in pipeline.generate(waveforms, [clip_seed(seed, key) for key in keys])])
 
 
 def _mean_face(pipeline: "PortraitPipeline") -> "np.ndarray":

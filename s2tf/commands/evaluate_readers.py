@@ -84,7 +84,7 @@ def open_motion(text: str, console: "Console") -> "MotionFinder | None":
     raise UserError(f"--landmarks {text}: expected judges, mediapipe, face-alignment or none")
 
 
-def open_perceptual(text: str, console: "Console") -> "PerceptualDistance | None":
+def open_perceptual(text: str, device: str, console: "Console") -> "PerceptualDistance | None":
     """What `--perceptual` names.
 
     Raises:
@@ -101,7 +101,7 @@ def open_perceptual(text: str, console: "Console") -> "PerceptualDistance | None
     if kind == "judges" and not path:
         return JudgeDistance(_judges(console).judges.networks["face"])
     if kind in ("alex", "vgg") and path:
-        return LPIPS(path, "alex" if kind == "alex" else "vgg")
+        return LPIPS(path, "alex" if kind == "alex" else "vgg", device)
     raise UserError(f"--perceptual {text}: expected alex=FILE, vgg=FILE (LPIPS on that backbone), judges or none")
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from datamodules.samples import Sample
+    from datamodules.sources import ShardSource
     from s2tf.commands.evaluation import Scores
     from s2tf.metrics.face_features import FaceFeatures
     from s2tf.metrics.face_readings import FaceMotion, MotionFinder
@@ -75,7 +76,6 @@ class Clip:
     sample: "Sample"
     chosen: "np.ndarray"
     """(T,) which frames."""
-    source: "SourceFeatures"
     codes: "Tensor"
     """(T, m) of the chosen frames."""
 
@@ -96,27 +96,29 @@ def evaluate_reconstruction(
     from s2tf.errors import UserError
     from s2tf.metrics.reconstruction_scores import ReconstructionScores, transfer_measurements
 
-    autoencoder, folder = _open(run, test)
+    autoencoder, shards = _open(run, test)
     size = test.size or autoencoder.output_size
     scores = ReconstructionScores(readers.perceptual)
     (out / SHEETS).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     clips: list[Clip] = []
-    for clip in _clips(autoencoder, folder, test):
+    skipped: list[str] = []
+    for clip in _clips(autoencoder, shards, test, skipped):
         rebuilt = _rebuild(clip, autoencoder, size, test, readers)
         rows.append({"key": clip.sample.key, "frames": len(clip.chosen), **scores.update(rebuilt)})
         if len(rows) <= test.pictures:
             _write_sheet(out / SHEETS / f"{clip.sample.key}.png", clip.sample.key, rebuilt)
-        # What a clip keeps of its source takes much memory at full size.
-        if len(clips) <= test.pairs:
+        if readers.faces is not None and len(clips) <= test.pairs:
             clips.append(clip)
         report(f"{run.parent.name}: {len(rows)} clips rebuilt")
     if not rows:
-        raise UserError(f"{folder}: no clip in its split {test.split}")
-    protocol = _protocol(folder, test, size, rows, readers)
+        raise UserError(
+            f"{shards.shards}: no clip in its split {test.split} has a frame to rebuild: {len(skipped)} are too short"
+        )
+    protocol = _protocol(shards, test, size, rows, readers) | {"clips too short": len(skipped)}
     measurements = scores.measurements(protocol)
-    if readers.motion is not None and readers.faces is not None and test.pairs and len(clips) > 1:
-        pairs = list(_transfers(clips, autoencoder, size, test, readers, report))
+    pairs = list(_transfers(clips, autoencoder, size, test, readers, report))
+    if readers.faces is not None and pairs:
         measurements += transfer_measurements(
             pairs, {**protocol, "faces": dict(readers.faces.protocol)}, scores.readable_pose()
         )
@@ -126,7 +128,7 @@ def evaluate_reconstruction(
     return result
 
 
-def _open(run: Path, test: ReconstructionTest) -> "tuple[MotionAutoencoder, Path]":
+def _open(run: Path, test: ReconstructionTest) -> "tuple[MotionAutoencoder, ShardSource]":
     from s2tf.commands.evaluation import shards_of
     from s2tf.models.motion_autoencoder import MotionAutoencoder
 
@@ -135,7 +137,10 @@ def _open(run: Path, test: ReconstructionTest) -> "tuple[MotionAutoencoder, Path
     return autoencoder.to(test.device), shards
 
 
-def _clips(autoencoder: "MotionAutoencoder", folder: Path, test: ReconstructionTest) -> Iterator[Clip]:
+def _clips(
+    autoencoder: "MotionAutoencoder", shards: "ShardSource", test: ReconstructionTest, skipped: list[str]
+) -> Iterator[Clip]:
+    """The clips with the codes of their chosen frames; keys of those without a frame are put into `skipped`."""
     from itertools import islice
 
     import numpy as np
@@ -143,23 +148,22 @@ def _clips(autoencoder: "MotionAutoencoder", folder: Path, test: ReconstructionT
 
     from datamodules.shards import read_split
 
-    for sample in islice(read_split(folder, test.split), test.clips):
+    for sample in islice(read_split(shards, test.split), test.clips):
         frames = sample.record.frames
         first, last = (round(edge * frames) for edge in test.part)
         # The source itself is no test of it.
-        chosen = np.arange(max(first, 1), max(last, 2), test.stride)
-        chosen = chosen[chosen < frames]
+        chosen = np.arange(max(first, 1), last, test.stride)
         if not len(chosen):
+            skipped.append(sample.key)
             continue
         with torch.no_grad():
-            source = autoencoder.encode_source(_inputs(sample.frames(0, 1), autoencoder, test))
             codes = torch.cat(
                 [
                     autoencoder.encode_motion(_inputs(part, autoencoder, test))
                     for part in _batches(sample.frames()[chosen], test.batch)
                 ]
             )
-        yield Clip(sample, chosen, source, codes)
+        yield Clip(sample, chosen, codes)
 
 
 def _rebuild(
@@ -173,7 +177,8 @@ def _rebuild(
 
     true = np.stack([resize(frame, size) for frame in clip.sample.frames()[clip.chosen]])
     source = resize(clip.sample.frames(0, 1)[0], size)[None]
-    made = _render(autoencoder, clip.source, clip.codes, size, test.batch)
+    features = _encode_source(clip, autoencoder, test)
+    made = _render(autoencoder, features, clip.codes, size, test.batch)
     read = readers.motion.read if readers.motion is not None else None
     return Rebuilt(
         true=stack_frames(true),
@@ -183,7 +188,7 @@ def _rebuild(
         read_true=read(true) if read else None,
         read_source=read(source) if read else None,
         read_made=read(made) if read else None,
-        refined=_refined(autoencoder, clip, test.batch),
+        refined=_refined(autoencoder, features, clip.codes, test.batch),
     )
 
 
@@ -195,31 +200,35 @@ def _transfers(
     readers: Readers,
     report: Callable[[str], None],
 ) -> "Iterator[Transfer]":
-    """Each clip's motion on the face of the next one of another person."""
+    """Each clip's motion on the face of the next one of another person; none where there is no other person."""
     import numpy as np
+    import torch
 
+    from s2tf.commands.evaluation import another
     from s2tf.media.faces import resize
     from s2tf.metrics.reconstruction_scores import Transfer, similarity
 
-    assert readers.motion is not None
-    assert readers.faces is not None
+    def features(frames: np.ndarray) -> "Tensor":
+        assert readers.faces is not None
+        return torch.cat([readers.faces.embed(part) for part in _batches(frames, test.batch)])
+
+    samples = [clip.sample for clip in clips]
     for index, a in enumerate(clips[: test.pairs]):
-        others = [*clips[index + 1 :], *clips[:index]]
-        b = next((one for one in others if one.sample.record.identity != a.sample.record.identity), None)
-        if b is None:
+        other = another(samples, index)
+        if other is None:
             return
-        made = _render(autoencoder, b.source, a.codes, size, test.batch)
-        faces = readers.faces.embed(made)
+        b = clips[samples.index(other)]
+        made = _render(autoencoder, _encode_source(b, autoencoder, test), a.codes, size, test.batch)
+        faces = features(made)
         of_a, of_b = (
-            readers.faces.embed(np.stack([resize(frame, size) for frame in one.sample.frames()[one.chosen]]))
-            for one in (a, b)
+            features(np.stack([resize(frame, size) for frame in one.sample.frames()[one.chosen]])) for one in (a, b)
         )
         report(f"{index + 1} pairs of people")
         yield Transfer(
             similar_to_b=similarity(faces, of_b),
             similar_to_a=similarity(faces, of_a),
-            landmarks=_landmarks(a),
-            read_made=readers.motion.read(made),
+            landmarks=_landmarks(a) if readers.motion is not None else None,
+            read_made=readers.motion.read(made) if readers.motion is not None else None,
         )
 
 
@@ -244,7 +253,17 @@ def _render(
     return np.stack([resize(frame, size) for part in frames for frame in part])
 
 
-def _refined(autoencoder: "MotionAutoencoder", clip: Clip, batch: int) -> "Refined | None":
+def _encode_source(clip: Clip, autoencoder: "MotionAutoencoder", test: ReconstructionTest) -> "SourceFeatures":
+    """Of the clip's frame 0; computed when it is needed, since it takes much memory."""
+    import torch
+
+    with torch.no_grad():
+        return autoencoder.encode_source(_inputs(clip.sample.frames(0, 1), autoencoder, test))
+
+
+def _refined(
+    autoencoder: "MotionAutoencoder", source: "SourceFeatures", motion: "Tensor", batch: int
+) -> "Refined | None":
     """Where the lip refiner acts: its frames beside those of the same network without it."""
     import torch
 
@@ -254,11 +273,11 @@ def _refined(autoencoder: "MotionAutoencoder", clip: Clip, batch: int) -> "Refin
     if autoencoder.lip_refiner is None:
         return None
     refiner, parts = autoencoder.lip_refiner, []
-    for codes in clip.codes.split(batch):
+    for codes in motion.split(batch):
         with torch.no_grad():
-            made = autoencoder.decode(clip.source, codes)
+            made = autoencoder.decode(source, codes)
             autoencoder.lip_refiner = None
-            unrefined = autoencoder.decode(clip.source, codes)
+            unrefined = autoencoder.decode(source, codes)
             autoencoder.lip_refiner = refiner
         lips = place_lips(made.face.lips, made.face.placement)
         parts.append(refined(made.image.cpu(), unrefined.image.cpu(), lips.cpu()))
@@ -281,16 +300,16 @@ def _batches(frames: "np.ndarray", batch: int) -> "Iterator[np.ndarray]":
 
 
 def _protocol(
-    folder: Path, test: ReconstructionTest, size: int, rows: list[dict[str, Any]], readers: Readers
+    shards: "ShardSource", test: ReconstructionTest, size: int, rows: list[dict[str, Any]], readers: Readers
 ) -> dict[str, Any]:
     from datamodules.shards import load_manifest
-    from s2tf.commands.evaluation import manifests_fingerprint
+    from s2tf.commands.evaluation import manifests_fingerprint, name_of
 
     protocol: dict[str, Any] = {
         "clips": len(rows),
         "frames": sum(row["frames"] for row in rows),
-        "shards": folder.name,
-        "data": manifests_fingerprint([load_manifest(folder)]),
+        "shards": name_of(shards),
+        "data": manifests_fingerprint([load_manifest(shards)]),
         "split": test.split,
         "part of each clip": list(test.part),
         "every": test.stride,

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from datamodules.samples import Sample
+    from datamodules.sources import ShardSource
     from s2tf.metrics.protocol import Measurement
 
 METRICS_FILE = "metrics.json"
+ADDED = ("motion", "features")
+"""What a manifest says of the members that later commands have added."""
 
 
 @dataclass
@@ -69,18 +73,39 @@ def finished_config(run: Path, network: str) -> dict[str, Any]:
     return read_config(run)
 
 
-def shards_of(run: Path, network: str, shards: str | None) -> Path:
-    """The folder of shards that a finished run of `network` has learned from, or another one that is given.
+def shards_of(run: Path, network: str, shards: str | None) -> "ShardSource":
+    """The shards that a finished run of `network` has learned from, or others that are given.
 
     Raises:
         UserError: The run is not finished, or has learned from several data sets.
     """
+    from datamodules.sources import ShardSource
     from s2tf.errors import UserError
 
-    folder = shards or finished_config(run, network)["data"]["init_args"]["shards"]
-    if not isinstance(folder, str):
+    config = finished_config(run, network)
+    chosen = shards or config["data"]["init_args"]["shards"]
+    if isinstance(chosen, str):
+        return ShardSource(chosen)
+    if len(chosen) > 1:
         raise UserError(f"{run} has learned from several data sets: choose one with --shards")
-    return Path(folder)
+    return ShardSource(**chosen[0])
+
+
+def name_of(shards: "ShardSource") -> str:
+    """The last part of where they are."""
+    return shards.shards.rstrip("/").rpartition("/")[2]
+
+
+def another(samples: "Sequence[Sample]", index: int) -> "Sample | None":
+    """The next sample after `index`, going round, of another person; None where there is none."""
+    identity = samples[index].record.identity
+    following = (*samples[index + 1 :], *samples[:index])
+    return next((sample for sample in following if sample.record.identity != identity), None)
+
+
+def clip_seed(seed: int, key: str) -> int:
+    """The seed of a clip's noise: another for each clip, the same whatever the batch."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=6).digest(), "big")
 
 
 def finished_stage(run: Path) -> str:
@@ -127,8 +152,9 @@ def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def manifests_fingerprint(manifests: Sequence[Mapping[str, Any]]) -> str:
-    """A hash of what shard folders say about themselves."""
-    text = json.dumps(list(manifests), sort_keys=True, default=str)
+    """A hash of what shard folders say about themselves; codes and features that were added do not count."""
+    plain = [{key: value for key, value in one.items() if key not in ADDED} for one in manifests]
+    text = json.dumps(plain, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -110,7 +110,7 @@ def _check_portraits(label: str, experiment: str, run: Path) -> None:
     """Refuse a run whose overrides have made it another row than its experiment's."""
     config = read_config(run)
     wanted, found = _ablated(_expected(experiment)), _ablated(config)
-    reader = json.loads((run / "networks" / "speech_encoder" / "config.json").read_text())["class_path"]
+    reader = _network_config(run, "speech_encoder")["class_path"]
     found["speech_encoder"] = reader.rpartition(".")[2]
     wanted["speech_encoder"] = SPEECH_ENCODERS.get(experiment, "SpeechEncoder")
     before = _run_of(Path(config["model"]["init_args"]["face_encoder"]["init_args"]["folder"]))
@@ -124,9 +124,7 @@ def _check_portraits(label: str, experiment: str, run: Path) -> None:
 
 def _check_reconstruction(label: str, experiment: str, run: Path) -> None:
     """The same for the motion autoencoder, by the parts that its network has."""
-    from s2tf.nn.network import CONFIG_FILE
-
-    has = json.loads((run / "networks" / "motion_autoencoder" / CONFIG_FILE).read_text())["init_args"]
+    has = _network_config(run, "motion_autoencoder")["init_args"]
     found = {part: has.get(part) is not None for part in REBUILT_PARTS}
     row = experiment.rpartition("-")[2]
     wanted = {part: row in (part, "both") for part in REBUILT_PARTS}
@@ -144,6 +142,15 @@ def _check_motion(label: str, experiment: str, run: Path) -> None:
 
 
 _CHECKS = {PORTRAITS: _check_portraits, "reconstruction": _check_reconstruction, "motion": _check_motion}
+
+
+def _network_config(run: Path, name: str) -> dict[str, Any]:
+    from s2tf.nn.network import CONFIG_FILE
+
+    path = run / "networks" / name / CONFIG_FILE
+    if not path.is_file():
+        raise UserError(f"{run} was measured, but its network is gone: expected {path}")
+    return json.loads(path.read_text())
 
 
 def _refuse_differences(label: str, run: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
@@ -175,11 +182,19 @@ def _ablated(config: Mapping[str, Any]) -> dict[str, Any]:
 def _check_protocols(scores: "Sequence[RunScores]") -> None:
     first = scores[0]
     for one in scores[1:]:
-        if differences := _differences(dict(first.protocol), dict(one.protocol)):
+        if differences := _differences(_comparable(first.protocol), _comparable(one.protocol)):
             raise UserError(
                 f"{first.folder} and {one.folder} were measured by different protocols: {'; '.join(differences[:3])}: "
                 "evaluate them in the same way"
             )
+
+
+def _comparable(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol without what differs between the seeds of one experiment, and without copies' own names."""
+    from s2tf.commands.evaluate_motion import AUTOENCODER
+
+    own = (AUTOENCODER, "shards") if AUTOENCODER in protocol else ()
+    return {key: value for key, value in protocol.items() if key not in own}
 
 
 def _bare(tree: Any) -> Any:

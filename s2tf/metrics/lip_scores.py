@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from s2tf.media.lips import mouth_opening
-from s2tf.metrics.correlation import STILL, mean_correlation
+from s2tf.metrics.correlation import mean_correlation
 from s2tf.metrics.protocol import Measurement
 
 CLOSED_SHARE = 0.25
 """Of the range of a speaker's opening: a mouth that is open less counts as closed."""
 RANGE = (5, 95)
 """Percentiles."""
+LEAST_RANGE = 0.01
+"""Of a mouth that speaks, in outer-eye distances."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,15 @@ class LipClip:
     drawn: np.ndarray
     silent: np.ndarray
     """(S, 20, 2) drawn for the silence behind the speech."""
-    wrong: np.ndarray
-    """Drawn for another clip's speech."""
+    wrong: np.ndarray | None = None
+    """Drawn for the speech of another person, if there is one."""
 
 
 def lip_scores(clips: Sequence[LipClip], protocol: dict[str, Any]) -> list[Measurement]:
     """The numbers, each beside that of the reference standing still or of another's speech."""
-    drawn, wrong = (
-        mean_correlation((mouth_opening(getattr(clip, name)), mouth_opening(clip.true)) for clip in clips)
-        for name in ("drawn", "wrong")
+    drawn = mean_correlation((mouth_opening(clip.drawn), mouth_opening(clip.true)) for clip in clips)
+    wrong = mean_correlation(
+        (mouth_opening(clip.wrong), mouth_opening(clip.true)) for clip in clips if clip.wrong is not None
     )
     counts = {"clips": len(clips), "still": drawn.still, "undefined": drawn.undefined}
     error, still = (
@@ -49,7 +51,8 @@ def lip_scores(clips: Sequence[LipClip], protocol: dict[str, Any]) -> list[Measu
 def _silence(clips: Sequence[LipClip], protocol: dict[str, Any]) -> Measurement:
     """How far the mouth is open in silence: 0 as closed as the speaker's ever is, 1 as open, but for outliers."""
     silent, speaking = ([_in_range(getattr(clip, name), clip.true) for clip in clips] for name in ("silent", "drawn"))
-    known = [value for value in silent if np.isfinite(value)]
+    # Lips that cross in one clip do not make up for a mouth that stays open in another.
+    known = [max(value, 0.0) for value in silent if np.isfinite(value)]
     return Measurement(
         "opening in silence, in the speaker's range",
         float(np.mean(known)) if known else np.nan,
@@ -65,6 +68,6 @@ def _silence(clips: Sequence[LipClip], protocol: dict[str, Any]) -> Measurement:
 
 def _in_range(lips: np.ndarray, true: np.ndarray) -> float:
     closed, opened = np.percentile(mouth_opening(true), RANGE)
-    if opened - closed < STILL:
+    if opened - closed < LEAST_RANGE:
         return float("nan")
     return float((mouth_opening(lips).mean() - closed) / (opened - closed))

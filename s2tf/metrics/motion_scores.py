@@ -46,7 +46,7 @@ class MotionClip:
     """One for each seed."""
     wrong: Signals | None = None
     """For another speaker's speech, as long as this clip."""
-    seams: Mapping[int, float] = field(default_factory=dict)
+    seams: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """`seam_steps` of the drawn codes; empty where one window is all."""
 
 
@@ -64,15 +64,20 @@ def band_power(signal: np.ndarray, low: float, high: float) -> float:
     return float(spectrum[(frequency > low) & (frequency <= high)].sum() / (window**2).sum() / len(signal))
 
 
-def seam_steps(codes: np.ndarray, borders: Sequence[int]) -> dict[int, float]:
+def seam_steps(codes: np.ndarray, borders: Mapping[str, Sequence[int]]) -> dict[str, list[float]]:
     """The steps at borders, b that from frame b to b + 1, of the median step of the sequence.
 
     Args:
         codes: (N, T, m), N draws for the same speech; a step is the mean over draws and values.
-        borders: where windows begin or end.
+        borders: by kind, such as where windows `begin` and `end`.
+
+    Returns:
+        By kind; empty where nothing moves.
     """
     steps = np.abs(np.diff(codes, axis=1)).mean(axis=(0, 2))
-    return {border: float(steps[border] / np.median(steps)) for border in borders}
+    if len(steps) == 0 or (median := np.median(steps)) == 0:
+        return {}
+    return {kind: [float(steps[border] / median) for border in places] for kind, places in borders.items() if places}
 
 
 @dataclass
@@ -89,19 +94,21 @@ class MotionScores:
         return rows
 
     def _seams(self, protocol: dict[str, Any]) -> Measurement:
-        borders: dict[int, list[float]] = {}
+        kinds: dict[str, list[float]] = {}
         for clip in self.clips:
-            for border, step in clip.seams.items():
-                borders.setdefault(border, []).append(step)
-        rule = {"seam": "steps of the codes between frames; mean over clips at each border, of which the largest"}
+            for kind, steps in clip.seams.items():
+                kinds.setdefault(kind, []).extend(steps)
+        rule = {
+            "seam": "mean step of the codes from frame to frame where windows begin, and where they end: the larger"
+        }
         return Measurement(
             "step at a window's border, of the median",
-            max(float(np.mean(steps)) for steps in borders.values()),
+            max(float(np.mean(steps)) for steps in kinds.values()),
             {**protocol, **rule},
             target=SEAM,
             target_rule="1.5 × the median step",
             higher_is_better=False,
-            counts={"clips": len(self.clips), "borders": len(borders)},
+            counts={f"windows that {kind}": len(steps) for kind, steps in kinds.items()},
         )
 
     def _mouth(self, protocol: dict[str, Any]) -> Measurement:
@@ -130,7 +137,10 @@ class MotionScores:
     def _head(self, protocol: dict[str, Any]) -> list[Measurement]:
         long = [clip for clip in self.clips if len(clip.true.mouth) >= LEAST_SECONDS * FPS]
         counts = {"clips": len(long), f"shorter than {LEAST_SECONDS} s": len(self.clips) - len(long)}
+        if not long:
+            return []
         scale = np.std(np.concatenate([clip.true.head - clip.true.head.mean(0) for clip in long]), axis=0)
+        moving = scale > 0
         rule = {"head": "placement, each value in its own deviation; power in Hann windows of a clip"}
         rows = []
         for low, high in HEAD_BANDS:
@@ -141,7 +151,7 @@ class MotionScores:
                             band_power(column, low, high)
                             for clip in long
                             for signals in choose(clip)
-                            for column in (signals.head / scale).T
+                            for column in (signals.head[:, moving] / scale[moving]).T
                         ]
                     )
                 )

@@ -1,19 +1,20 @@
 """How far a picture is from the true one in the features of a network, frame by frame."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from s2tf.losses.perceptual import Backbone, PerceptualLoss
+from s2tf.losses.perceptual import FILES, Backbone, PerceptualLoss
 from s2tf.metrics.image import unit_range
 from s2tf.metrics.judge_networks import JUDGE_SIZE, FaceReader
 from s2tf.nn.network import weights_fingerprint
 
 LPIPS_SIZE = 64
-"""The least side that LPIPS's networks take, pixels."""
+"""The least side that LPIPS's networks take, pixels; smaller pictures are brought to it."""
 
 
 class PerceptualDistance(Protocol):
@@ -35,6 +36,7 @@ class LPIPS:
     Args:
         weights: path of torchvision's ImageNet weights of the backbone.
         backbone: `alex` or `vgg`.
+        device: where to compute.
 
     Raises:
         ValueError: the weights are random: such a distance is no LPIPS.
@@ -43,10 +45,12 @@ class LPIPS:
 
     name = "LPIPS"
 
-    def __init__(self, weights: str, backbone: Backbone = "alex") -> None:
+    def __init__(self, weights: str, backbone: Backbone = "alex", device: str = "cpu") -> None:
         if weights == "random":
             raise ValueError("LPIPS of random weights is no metric: give the path of the backbone's weights")
-        self.loss, self.backbone = PerceptualLoss(weights, backbone), backbone
+        if not Path(weights).is_file():
+            raise FileNotFoundError(f"{weights}: no such file, expected torchvision's {FILES[backbone]}")
+        self.loss, self.backbone, self.device = PerceptualLoss(weights, backbone).to(device), backbone, device
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -56,8 +60,8 @@ class LPIPS:
     @torch.no_grad()
     def compare(self, frames: Tensor, true: Tensor) -> Tensor:
         """See `PerceptualDistance.compare`."""
-        one, other = (unit_range(value) * 2 - 1 for value in (frames, true))
-        return self.loss.network(one, other).flatten()
+        one, other = (_at_least(unit_range(value) * 2 - 1, LPIPS_SIZE).to(self.device) for value in (frames, true))
+        return self.loss.network(one, other).flatten().cpu()
 
 
 class JudgeDistance:
@@ -85,10 +89,14 @@ class JudgeDistance:
         return torch.stack([(one - other).square().sum(1).mean((1, 2)) for one, other in pairs]).sum(0)
 
     def _features(self, frames: Tensor) -> Iterator[Tensor]:
-        values = unit_range(frames) * 2 - 1
-        if values.shape[-1] < JUDGE_SIZE:
-            values = F.interpolate(values, size=(JUDGE_SIZE, JUDGE_SIZE), mode="bilinear")
+        values = _at_least(unit_range(frames) * 2 - 1, JUDGE_SIZE)
         for layer in self.reader.features:
             values = layer(values)
             if isinstance(layer, nn.SiLU):
                 yield F.normalize(values, dim=1)
+
+
+def _at_least(values: Tensor, side: int) -> Tensor:
+    if values.shape[-1] >= side:
+        return values
+    return F.interpolate(values, size=(side, side), mode="bilinear")

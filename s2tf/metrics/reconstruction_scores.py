@@ -18,6 +18,7 @@ from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.sharpness import gradient_energy
 from s2tf.nn.lips import mouth_region
 
+FRAMES_AT_ONCE = 16
 COPY = "source frame copied"
 MOUTH_MARGIN = 0.5
 """As far as the refiner itself may act, see `s2tf.nn.lips.mouth_region`."""
@@ -71,9 +72,9 @@ class Transfer:
     similar_to_b: float
     """Cosine of the made face and B's, in features of faces."""
     similar_to_a: float
-    landmarks: FaceMotion
-    """Of A's true frames."""
-    read_made: FaceMotion
+    landmarks: FaceMotion | None = None
+    """Of A's true frames; None where nothing reads the made ones."""
+    read_made: FaceMotion | None = None
 
 
 @dataclass
@@ -106,30 +107,35 @@ class ReconstructionScores:
     sharpness: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean()})
     lips: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean(), "true": _Mean()})
     motions: list[tuple[FaceMotion, FaceMotion, FaceMotion]] = field(default_factory=list)
-    """Landmarks, read on the true and on the made frames."""
+    """Of each clip the landmarks, what was read on the true, and on the made frames; without the lips."""
     refinement: dict[str, _Mean] = field(default_factory=lambda: {"inside": _Mean(), "outside": _Mean()})
+    short: int = 0
+    """Clips with fewer than `LEAST_FRAMES` readable frames, so that they count in no correlation."""
     unread: int = 0
     """Frames in which a face could not be read, so that they count in no landmark error."""
 
     def update(self, clip: Rebuilt) -> dict[str, float]:
         """Add a clip; returns its own numbers."""
-        copy = clip.source.expand_as(clip.true)
-        own: dict[str, float] = {}
-        true_energy = gradient_energy(clip.true)
-        for name, frames in (("made", clip.made), ("copy", copy)):
-            self.quality[name].update(frames, clip.true)
-            self.sharpness[name].add(gradient_energy(frames) / true_energy)
-            if self.perceptual is not None:
-                self.distances[name].add(self.perceptual.compare(frames, clip.true))
+        quality = FrameQuality()
+        # Some frames at a time: the memory of a clip must not grow with its length.
+        for true, made in zip(clip.true.split(FRAMES_AT_ONCE), clip.made.split(FRAMES_AT_ONCE), strict=True):
+            self._compare(clip.source.expand_as(true), true, made)
+            quality.update(made, true)
         if clip.refined is not None:
             self.refinement["inside"].add(clip.refined.inside)
             self.refinement["outside"].add(clip.refined.outside)
-        quality = FrameQuality()
-        quality.update(clip.made, clip.true)
-        own |= {name: float(value) for name, value in quality.compute().items()}
+        own = {name: float(value) for name, value in quality.compute().items()}
         if clip.landmarks is not None and clip.read_true is not None:
             own |= self._read(clip)
         return own
+
+    def _compare(self, copy: Tensor, true: Tensor, made: Tensor) -> None:
+        true_energy = gradient_energy(true)
+        for name, frames in (("made", made), ("copy", copy)):
+            self.quality[name].update(frames, true)
+            self.sharpness[name].add(gradient_energy(frames) / true_energy)
+            if self.perceptual is not None:
+                self.distances[name].add(self.perceptual.compare(frames, true))
 
     def _read(self, clip: Rebuilt) -> dict[str, float]:
         assert clip.landmarks is not None
@@ -148,7 +154,11 @@ class ReconstructionScores:
         }
         for name, error in errors.items():
             self.lips[name].add(error)
-        self.motions.append(tuple(_only(one, known) for one in (clip.landmarks, clip.read_true, clip.read_made)))  # type: ignore[arg-type]
+        landmarks, true, made = (_only(one, known) for one in (clip.landmarks, clip.read_true, clip.read_made))
+        if known.sum() >= LEAST_FRAMES:
+            self.motions.append((landmarks, true, made))
+        else:
+            self.short += 1
         return {"lip_error": float(errors["made"].mean()) if known.any() else math.nan}
 
     def measurements(self, protocol: dict[str, object]) -> list[Measurement]:
@@ -168,10 +178,11 @@ class ReconstructionScores:
             rows.append(_lower(self.perceptual.name, next(values), record, next(values), 0.0, frames))
         if self.refinement["inside"].count:
             rows.append(self._refinement(protocol))
-        if self.motions:
+        if self.lips["made"].count:
             counts = {"frames": self.lips["made"].count, "frames without a face": self.unread}
             error = {name: mean.value for name, mean in self.lips.items()}
             rows.append(_lower("lip landmark error", error["made"], protocol, error["copy"], error["true"], counts))
+        if self.motions:
             rows += self._correlations(protocol)
         return rows
 
@@ -188,24 +199,25 @@ class ReconstructionScores:
         )
 
     def _correlations(self, protocol: dict[str, object]) -> list[Measurement]:
-        long = [motions for motions in self.motions if len(motions[0].mouth) >= LEAST_FRAMES]
         rows = []
         for name in ("mouth", "eyes"):
             made, read = (
-                mean_correlation((getattr(motions[which], name), getattr(motions[0], name)) for motions in long)
+                mean_correlation((getattr(motions[which], name), getattr(motions[0], name)) for motions in self.motions)
                 for which in (2, 1)
             )
-            counts = {"clips": made.clips, "still": made.still, "undefined": made.undefined}
+            counts = {"clips": made.clips, "still": made.still, "undefined": made.undefined, "short": self.short}
             rows.append(Measurement(f"{name} correlation", made.mean, protocol, 0.0, COPY, read.mean, counts=counts))
-        pose = _pose_correlations([(motions[2], motions[0]) for motions in long])
-        truth = _mean_of(_pose_correlations([(motions[1], motions[0]) for motions in long]), self.readable_pose())
+        pose = _pose_correlations([(made, landmarks) for landmarks, _, made in self.motions])
+        truth = _mean_of(self._pose_of_truth(), self.readable_pose())
         rows.append(_pose("pose correlation", pose, self.readable_pose(), protocol, COPY, truth))
         return rows
 
     def readable_pose(self) -> list[str]:
         """The values of the pose that can be read off the true frames; the others move too little to be seen."""
-        read = _pose_correlations([(true, landmarks) for landmarks, true, _ in self.motions])
-        return [name for name, value in read.items() if value >= READABLE]
+        return [name for name, value in self._pose_of_truth().items() if value >= READABLE]
+
+    def _pose_of_truth(self) -> dict[str, float]:
+        return _pose_correlations([(true, landmarks) for landmarks, true, _ in self.motions])
 
 
 def transfer_measurements(
@@ -214,23 +226,26 @@ def transfer_measurements(
     """Whether the motion of A on the face of B keeps who B is and does what A does.
 
     Args:
-        pairs: one or more.
+        pairs: one or more; those without landmarks count for the identity alone.
         protocol: how they were made.
         readable_pose: values of the pose that count, see `ReconstructionScores.readable_pose`.
     """
-    kept = [pair.similar_to_b > pair.similar_to_a for pair in pairs]
+    kept = float(np.mean([pair.similar_to_b > pair.similar_to_a for pair in pairs]))
+    identity = Measurement("transfer: identity kept", kept, protocol, 0.5, "guessing", counts={"pairs": len(pairs)})
     readable = []
     for pair in pairs:
+        if pair.landmarks is None or pair.read_made is None:
+            continue
         known = pair.landmarks.known & pair.read_made.known
         if known.sum() >= LEAST_FRAMES:
             readable.append((_only(pair.read_made, known), _only(pair.landmarks, known)))
+    if not readable:
+        return [identity]
     counts = {"pairs": len(pairs), "too few frames with a face": len(pairs) - len(readable)}
     mouth = mean_correlation((made.mouth, true.mouth) for made, true in readable)
     eyes = mean_correlation((made.eyes, true.eyes) for made, true in readable)
     return [
-        Measurement(
-            "transfer: identity kept", float(np.mean(kept)), protocol, 0.5, "guessing", counts={"pairs": len(pairs)}
-        ),
+        identity,
         Measurement("transfer: mouth correlation", mouth.mean, protocol, 0.0, "no motion", counts=counts),
         Measurement("transfer: eyes correlation", eyes.mean, protocol, 0.0, "no motion", counts=counts),
         _pose("transfer: pose correlation", _pose_correlations(readable), readable_pose, protocol, "no motion"),
@@ -268,7 +283,8 @@ def _pose(
 
 
 def _only(motion: FaceMotion, known: np.ndarray) -> FaceMotion:
-    return FaceMotion(motion.lips[known], motion.mouth[known], motion.eyes[known], motion.pose[known])
+    """The known frames, without their lips: what is kept of every clip should be little."""
+    return FaceMotion(motion.lips[known, :0], motion.mouth[known], motion.eyes[known], motion.pose[known])
 
 
 def _lower(

@@ -72,7 +72,7 @@ class ReportTable:
                     for index, line in enumerate(self.lines)
                     if line.source == source and (cell := line.cells[number]) is not None and cell.mean == cell.mean
                 ]
-                if len(values) > 1:
+                if column.ranked and len(values) > 1:
                     best = (max if column.higher_is_better else min)(values)[0]
                     found |= {(index, number) for value, index in values if value == best}
         return found
@@ -149,7 +149,9 @@ def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) ->
     every = [run for runs in scores.values() for run in runs]
     if every:
         for source, name in ((table.baseline, "baselines"), (table.truth, "truths")):
-            lines.append(Line("", source, [_alone(every, column, name) for column in table.columns], len(every)))
+            reference = [_alone(every, column, name) for column in table.columns]
+            if any(cell is not None for cell in reference):
+                lines.append(Line("", source, reference, len(every)))
     return ReportTable(table, lines, [*table.notes, *_notes(every, table, _present(table.rows, scores))])
 
 
@@ -180,12 +182,9 @@ def _notes(runs: Sequence[RunScores], table: PaperTable, first: list[str]) -> li
     if not runs:
         return first
     protocol = runs[0].protocol
-    notes = [
-        *first,
-        table.explained,
-        "Ours: mean ± standard deviation over seeds. "
-        + "; ".join(f"{key}: {_plain(value)}" for key, value in protocol.items()),
-    ]
+    several = "mean ± standard deviation over seeds. " if table.explained else ""
+    how = "; ".join(f"{key}: {_plain(value)}" for key, value in protocol.items())
+    notes = [*first, *([table.explained] if table.explained else []), f"Ours: {several}{how}"]
     if random := sorted({name for run in runs for name in run.random_weights}):
         notes.append(f"RANDOM WEIGHTS in {', '.join(random)}: these numbers are no result.")
     return notes

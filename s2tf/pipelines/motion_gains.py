@@ -12,6 +12,8 @@ from s2tf.nn.lips import eye_opening, mouth_opening
 NEWTON_STEPS = 3
 DAMPING = 1e-3
 """Of the least squares, as a share of what the codes' own variation does to a reading."""
+FLOOR, TINY = 1e-9, 1e-30
+"""Added to it, so that the system can be solved where a reading does not depend on the codes."""
 MOUTH, EYES = -2, -1
 """Places in `readings`; before them is the placement."""
 
@@ -86,7 +88,9 @@ def scaled_codes(
         spread = covariance @ jacobian.mT
         system = jacobian @ spread
         # Relative to each reading's own size: a radian and an outer-eye distance have nothing in common.
-        damped = system + DAMPING * torch.diag_embed(system.diagonal(dim1=-2, dim2=-1))
+        sizes = system.diagonal(dim1=-2, dim2=-1)
+        # A reading that no code moves is left as it is.
+        damped = system + torch.diag_embed(DAMPING * sizes + FLOOR * sizes.amax(-1, keepdim=True) + TINY)
         codes = codes + (spread @ torch.linalg.solve(damped, error[..., None]))[..., 0]
     return codes
 

@@ -142,7 +142,8 @@ class TalkingFacePipeline(Pipeline):
             Frames, (R, R, 3) uint8 RGB.
 
         Raises:
-            ValueError: the portrait is no square picture, or the waveform no sound of one channel.
+            ValueError: the portrait is no square picture, the waveform no sound of one channel, or gains are wanted of
+                a motion diffusion that has seen no motion.
         """
         source = self.encode_portrait(portrait)
         motion = self.draw_motion(source, waveform, steps, sampler, seed, guidance, temperature, gains)
@@ -198,6 +199,8 @@ class TalkingFacePipeline(Pipeline):
         """The motion with the gains applied; itself where they are 1."""
         if not gains.changes:
             return motion
+        if not getattr(self.motion_diffusion.statistics, "fitted", False):
+            raise ValueError("gains other than 1 need a motion diffusion that was trained: its statistics are empty")
         covariance = self.motion_diffusion.statistics.get_buffer("covariance")
         reader = self.motion_autoencoder.motion_reader
         codes = scaled_codes(motion.codes, source.z_id, face, reader, covariance, gains)

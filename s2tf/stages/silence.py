@@ -39,21 +39,22 @@ class Silence:
 
     def waveform(self, waveform: Tensor) -> Tensor:
         """(B, T * 640) with noise too low to be heard, or nothing, in the place of the speech."""
-        mask = self.mask.repeat_interleave(SAMPLES_PER_FRAME, dim=1)
-        level = NOISE * torch.rand(len(waveform), 1, device=waveform.device)
+        mask = self.mask.repeat_interleave(SAMPLES_PER_FRAME, dim=1).to(waveform)
+        level = NOISE * torch.rand(len(waveform), 1).to(waveform)
         # Half of the silences are digital.
         level = level * (torch.rand_like(level) < 0.5)
         return torch.lerp(waveform, level * torch.randn_like(waveform), mask)
 
     def features(self, features: Tensor, silent: Tensor) -> Tensor:
         """(B, 2 T, C) with those of a silence, (2 T, C), in the place of the speech's."""
-        return torch.lerp(features, silent.expand_as(features), self.mask.repeat_interleave(2, dim=1)[..., None])
+        mask = self.mask.repeat_interleave(2, dim=1)[..., None].to(features)
+        return torch.lerp(features, silent.to(features).expand_as(features), mask)
 
     def lips(self, lips: Tensor) -> Tensor:
         """(B, T, 20, 2) with each row's most closed lips in the place of the others, within `CLOSING` frames."""
         closest = mouth_opening(lips).argmin(dim=1)
         rest = lips[torch.arange(len(lips), device=lips.device), closest][:, None]
-        return torch.lerp(lips, rest.expand_as(lips), self._closing()[..., None, None])
+        return torch.lerp(lips, rest.expand_as(lips), self._closing()[..., None, None].to(lips))
 
     def _closing(self) -> Tensor:
         """The mask with ramps inside of it: a mouth closes after the sound has ended, and opens before it begins."""

@@ -12,6 +12,7 @@ from rich.console import Console
 from s2tf.cli import main
 from s2tf.commands.demo_chain import DemoPlan, make_shards, train_chain
 from s2tf.commands.demo_results import write_speakers
+from s2tf.commands.report_efficiency import count_once
 from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
@@ -96,6 +97,31 @@ def test_gains_hold_still_what_they_are_asked_to(demo, tmp_path, capsys):
     assert main([*generate, "--head", "0", "--blink", "0.5", "--lips", "1.5"]) == 0
     assert main([*generate, "--head", "-1"]) == 2
     assert "--head gain is -1.0" in capsys.readouterr().err
+
+
+def test_table_twelve_is_measured_on_this_machine(demo, tmp_path, capsys):
+    _, chain, results = demo
+    table = ["report", "table12", "--pipeline", str(chain.pipeline), "--json", str(tmp_path / "table12.json")]
+    assert main([*table, "--seconds", "0.4"]) == 0
+    lines = {
+        (line["method"], line["source"]): line for line in json.loads((tmp_path / "table12.json").read_text())["lines"]
+    }
+    assert ("", "without the speech") not in lines
+    counted = lines["HRTF", "ours"]["cells"]["parameters ↓ (M)"]["mean"]
+    networks = results.pipeline.talking_face.components.values()
+    # The demo's two speech features are two networks.
+    assert counted * 1e6 == pytest.approx(sum(network.parameter_count for network in networks))
+    assert count_once([*networks, *networks]) == pytest.approx(counted * 1e6)
+    assert lines["HRTF-SCFP", "ours"]["cells"]["parameters ↓ (M)"]["mean"] > counted
+    assert lines["HRTF", "ours"]["cells"]["speed ↑ (frames a second)"]["mean"] > 0
+    capsys.readouterr()
+    for arguments, message in (
+        (["--seconds", "0"], "--seconds 0.0"),
+        (["--pipeline", str(tmp_path)], "model_index.json"),
+        (["--device", "cuda:7"], "--device cuda:7"),
+    ):
+        assert main([*table, *arguments]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_the_commands_generate_from_the_pipeline_folder(demo, tmp_path, capsys):

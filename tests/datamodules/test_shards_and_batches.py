@@ -176,13 +176,7 @@ SHAPES = {
         "target_placement": (2, 4),
     },
     "frames": {"picture": (2, 3, 48, 48)},
-    "motion_sequences": {
-        "waveform": (2, 12800),
-        "lips": (2, 20, 20, 2),
-        "reference_lips": (2, 20, 2),
-        "eyes": (2, 20, 12, 2),
-        "placement": (2, 20, 4),
-    },
+    "motion_sequences": {"waveform": (2, 12800), "lips": (2, 20, 20, 2), "reference_lips": (2, 20, 2)},
 }
 
 

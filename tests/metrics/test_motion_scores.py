@@ -78,12 +78,15 @@ def test_a_seam_is_seen():
     smooth = np.cumsum(rng.normal(size=(2, FRAMES, 4)), axis=1)
     broken = smooth.copy()
     broken[:, 50:] += 10
-    assert seam_steps(smooth, [49])[49] < 1.7
-    assert seam_steps(broken, [49])[49] > 5
+    borders = {"begin": [20, 70], "end": [49]}
+    assert seam_steps(smooth, borders)["end"][0] < 1.7
+    assert seam_steps(broken, borders)["end"][0] > 5
+    assert seam_steps(np.zeros((1, 50, 4)), borders) == {}
     still = signals(rng)
-    clips = [MotionClip(still, still, [still], seams=seam_steps(codes, [20, 49])) for codes in (smooth, broken)]
+    clips = [MotionClip(still, still, [still], seams=seam_steps(codes, borders)) for codes in (smooth, broken)]
     row = next(one for one in MotionScores(clips).measurements({"clips": 2}) if "border" in one.name)
-    assert row.value == pytest.approx(np.mean([clip.seams[49] for clip in clips]))
+    assert row.value == pytest.approx(np.mean([clip.seams["end"][0] for clip in clips]))
+    assert row.counts == {"windows that begin": 4, "windows that end": 2}
     assert row.reached is False
 
 
@@ -95,3 +98,9 @@ def test_short_clips_have_no_spectrum_and_are_counted():
     head = next(one for one in rows if one.name.startswith("head power"))
     assert head.counts == {"clips": 1, "shorter than 2.0 s": 1}
     assert not any("between seeds" in one.name for one in rows)
+    alone = MotionScores([MotionClip(short, short, [short])]).measurements({"clips": 1})
+    assert not any("head power" in one.name for one in alone)
+    fixed = Signals(long.mouth, long.eyes, np.concatenate([long.head[:, :3], np.ones((FRAMES, 1))], axis=1))
+    assert all(
+        np.isfinite(one.value) for one in MotionScores([MotionClip(fixed, fixed, [fixed])]).measurements({"clips": 1})
+    )

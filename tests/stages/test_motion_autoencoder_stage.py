@@ -114,16 +114,20 @@ def test_the_networks_take_turns():
 
 
 def test_the_code_is_asked_for_blinks():
-    module = stage()
-    module.log_losses = lambda split, values, size: None
-    shut, batch = (torch.utils.data.default_collate(rows()) for _ in range(2))
-    shut["target_eyes"][..., 1] = 0
+    """Lids that are off by the same distance cost more where they change how far the eye is open."""
+    module, batch = stage(), torch.utils.data.default_collate(rows())
+    rendering = module.autoencoder(batch["source"], batch["target"])
     losses = []
-    for one in (batch, shut):
-        rendering = module.autoencoder(one["source"], one["target"])
-        rendering.face.eyes.data.copy_(one["target_eyes"])
-        losses.append(module._generator_terms(rendering, {**one, "target_eyes": shut["target_eyes"]})["reading"])
-    assert losses[0] > losses[1]
+    for lower in (0.0, 0.05, -0.05):
+        eyes = rendering.face.eyes.detach().clone()
+        # Upper lids go down by 0.05; the lower ones stay, go along, or come up.
+        eyes[:, [1, 2, 7, 8], 1] += 0.05
+        eyes[:, [5, 4, 11, 10], 1] += lower
+        losses.append(float(module._generator_terms(rendering, {**batch, "target_eyes": eyes})["reading"].detach()))
+    moved, met = losses[1], losses[2]
+    # By hand: the openings differ by 0.1, whose square over 0.05 is 0.2.
+    assert met - moved == pytest.approx(0.2, abs=1e-4)
+    assert losses[0] > moved
 
 
 def test_the_gradient_penalty_reaches_the_discriminator():
