@@ -1,16 +1,9 @@
 """LPIPS (Zhang et al. 2018): the perceptual part of the reconstruction loss L_r (Eq. 10)."""
 
-import warnings
-from pathlib import Path
-from typing import Literal
-
-import lpips
-import torch
 import torch.nn as nn
 from torch import Tensor
 
-Backbone = Literal["alex", "vgg"]
-FILES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
+from s2tf.nn.lpips_network import Backbone, load_lpips
 
 
 class PerceptualLoss(nn.Module):
@@ -36,19 +29,8 @@ class PerceptualLoss(nn.Module):
         """
         super().__init__()
         self.is_random = weights == "random"
-        if not self.is_random and not Path(weights).is_file():
-            raise FileNotFoundError(
-                f"perceptual.weights is {weights!r}, which does not exist: give the path of torchvision's "
-                f"{FILES[backbone]}, or 'random'"
-            )
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            torch.manual_seed(0)
-            # lpips calls torchvision by an argument that torchvision warns about.
-            warnings.simplefilter("ignore")
-            self.network = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
-        if not self.is_random:
-            _load_backbone(self.network.net, weights)
-        self.requires_grad_(False).eval()
+        self.network = load_lpips(weights, backbone)
+        self.eval()
 
     def train(self, mode: bool = True) -> "PerceptualLoss":
         """Stay in evaluation mode."""
@@ -61,15 +43,3 @@ class PerceptualLoss(nn.Module):
             A scalar, the mean over the batch.
         """
         return self.network(picture, target).mean()
-
-
-def _load_backbone(net: nn.Module, weights: str) -> None:
-    # lpips cuts torchvision's `features` into slices but keeps the layers' numbers as names.
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    targets = dict(net.named_parameters())
-    with torch.no_grad():
-        for name, target in targets.items():
-            source = state.get("features." + name.partition(".")[2])
-            if source is None or source.shape != target.shape:
-                raise ValueError(f"{weights} does not fit perceptual: features.{name.partition('.')[2]} differs")
-            target.copy_(source)

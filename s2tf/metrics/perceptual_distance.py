@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from s2tf.losses.perceptual import FILES, Backbone, PerceptualLoss
 from s2tf.metrics.image import unit_range
 from s2tf.metrics.judge_networks import JUDGE_SIZE, FaceReader
+from s2tf.nn.lpips_network import FILES, Backbone, load_lpips
 from s2tf.nn.network import weights_fingerprint
 
 LPIPS_SIZE = 64
@@ -50,18 +50,18 @@ class LPIPS:
             raise ValueError("LPIPS of random weights is no metric: give the path of the backbone's weights")
         if not Path(weights).is_file():
             raise FileNotFoundError(f"{weights}: no such file, expected torchvision's {FILES[backbone]}")
-        self.loss, self.backbone, self.device = PerceptualLoss(weights, backbone).to(device), backbone, device
+        self.network, self.backbone, self.device = load_lpips(weights, backbone).to(device), backbone, device
 
     @property
     def protocol(self) -> dict[str, Any]:
         """The backbone and its weights."""
-        return {"perceptual": f"LPIPS, {self.backbone}", "perceptual weights": weights_fingerprint(self.loss)}
+        return {"perceptual": f"LPIPS, {self.backbone}", "perceptual weights": weights_fingerprint(self.network)}
 
     @torch.no_grad()
     def compare(self, frames: Tensor, true: Tensor) -> Tensor:
         """See `PerceptualDistance.compare`."""
         one, other = (_at_least(unit_range(value) * 2 - 1, LPIPS_SIZE).to(self.device) for value in (frames, true))
-        return self.loss.network(one, other).flatten().cpu()
+        return self.network(one, other).flatten().cpu()
 
 
 class JudgeDistance:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from s2tf.media.audio import SAMPLES_PER_FRAME
 from s2tf.nn.lips import mouth_opening
 
 CLOSING = 4
@@ -39,7 +38,7 @@ class Silence:
 
     def waveform(self, waveform: Tensor) -> Tensor:
         """(B, T * 640) with noise too low to be heard, or nothing, in the place of the speech."""
-        mask = self.mask.repeat_interleave(SAMPLES_PER_FRAME, dim=1).to(waveform)
+        mask = self.mask.repeat_interleave(waveform.shape[1] // self.mask.shape[1], dim=1).to(waveform)
         level = NOISE * torch.rand(len(waveform), 1).to(waveform)
         # Half of the silences are digital.
         level = level * (torch.rand_like(level) < 0.5)

@@ -1,0 +1,54 @@
+"""LPIPS's network (Zhang et al. 2018), whose heads come with the package `lpips` and whose backbone is a local file."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import lpips
+import torch
+import torch.nn as nn
+
+Backbone = Literal["alex", "vgg"]
+FILES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
+"""torchvision's ImageNet weights of the backbones."""
+
+
+def load_lpips(weights: str, backbone: Backbone) -> Any:
+    """The network, in evaluation mode and not to be trained: pictures in [-1, 1] in pairs to (B, 1, 1, 1).
+
+    Random backbones are drawn from a fixed seed, since a frozen network is not in the checkpoint and must be the same
+    after a resume.
+
+    Args:
+        weights: path of torchvision's ImageNet weights of the backbone, or `random`.
+        backbone: `alex` (AlexNet) or `vgg` (VGG16).
+
+    Raises:
+        FileNotFoundError: `weights` names a file that does not exist.
+        ValueError: it holds other weights.
+    """
+    if weights != "random" and not Path(weights).is_file():
+        raise FileNotFoundError(
+            f"perceptual.weights is {weights!r}, which does not exist: give the path of torchvision's "
+            f"{FILES[backbone]}, or 'random'"
+        )
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        torch.manual_seed(0)
+        # lpips calls torchvision by an argument that torchvision warns about.
+        warnings.simplefilter("ignore")
+        network = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
+    if weights != "random":
+        _load_backbone(network.net, weights)
+    return network.requires_grad_(False).eval()
+
+
+def _load_backbone(net: nn.Module, weights: str) -> None:
+    # lpips cuts torchvision's `features` into slices but keeps the layers' numbers as names.
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    targets = dict(net.named_parameters())
+    with torch.no_grad():
+        for name, target in targets.items():
+            source = state.get("features." + name.partition(".")[2])
+            if source is None or source.shape != target.shape:
+                raise ValueError(f"{weights} does not fit perceptual: features.{name.partition('.')[2]} differs")
+            target.copy_(source)
