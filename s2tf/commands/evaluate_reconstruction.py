@@ -178,7 +178,7 @@ def _rebuild(
     true = np.stack([resize(frame, size) for frame in clip.sample.frames()[clip.chosen]])
     source = resize(clip.sample.frames(0, 1)[0], size)[None]
     features = _encode_source(clip, autoencoder, test)
-    made = _render(autoencoder, features, clip.codes, size, test.batch)
+    made, refinement = _render_and_compare(autoencoder, features, clip.codes, size, test.batch)
     read = readers.motion.read if readers.motion is not None else None
     return Rebuilt(
         true=stack_frames(true),
@@ -188,7 +188,7 @@ def _rebuild(
         read_true=read(true) if read else None,
         read_source=read(source) if read else None,
         read_made=read(made) if read else None,
-        refined=_refined(autoencoder, features, clip.codes, test.batch),
+        refined=refinement,
     )
 
 
@@ -261,27 +261,33 @@ def _encode_source(clip: Clip, autoencoder: "MotionAutoencoder", test: Reconstru
         return autoencoder.encode_source(_inputs(clip.sample.frames(0, 1), autoencoder, test))
 
 
-def _refined(
-    autoencoder: "MotionAutoencoder", source: "SourceFeatures", motion: "Tensor", batch: int
-) -> "Refined | None":
-    """Where the lip refiner acts: its frames beside those of the same network without it."""
+def _render_and_compare(
+    autoencoder: "MotionAutoencoder", source: "SourceFeatures", motion: "Tensor", size: int, batch: int
+) -> "tuple[np.ndarray, Refined | None]":
+    """As `_render`, and where the lip refiner acts: its frames beside those of the same network without it."""
+    import numpy as np
     import torch
 
+    from s2tf.media.faces import resize
     from s2tf.metrics.reconstruction_scores import Refined, refined
     from s2tf.nn.lips import place_lips
+    from s2tf.pipelines.base import to_uint8
 
-    if autoencoder.lip_refiner is None:
-        return None
-    refiner, parts = autoencoder.lip_refiner, []
+    refiner = autoencoder.lip_refiner
+    if refiner is None:
+        return _render(autoencoder, source, motion, size, batch), None
+    frames, parts = [], []
     for codes in motion.split(batch):
         with torch.no_grad():
             made = autoencoder.decode(source, codes)
             autoencoder.lip_refiner = None
             unrefined = autoencoder.decode(source, codes)
             autoencoder.lip_refiner = refiner
+        frames += [resize(frame, size) for frame in to_uint8(made.image)]
         lips = place_lips(made.face.lips, made.face.placement)
         parts.append(refined(made.image.cpu(), unrefined.image.cpu(), lips.cpu()))
-    return Refined(*(torch.cat([getattr(part, name) for part in parts]) for name in ("inside", "outside")))
+    where = Refined(*(torch.cat([getattr(part, name) for part in parts]) for name in ("inside", "outside")))
+    return np.stack(frames), where
 
 
 def _inputs(frames: "np.ndarray", autoencoder: "MotionAutoencoder", test: ReconstructionTest) -> "Tensor":
