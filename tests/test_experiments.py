@@ -28,7 +28,8 @@ OVERLAYS = ("debug", "small", "chains")
 YAMLS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if path.parent.name not in OVERLAYS]
 PRIORS = [path for path in YAMLS if path.stem == "prior" or path.parent.name in ("figure10", "figure11")]
 FILES = [path for path in YAMLS if path.name not in SHARED and path not in PRIORS]
-ROWS = [path for path in FILES if path.parent.parent.name == "ablations" and path.parent.name != "table10"]
+SECOND_STAGE = ("table10", "table11")
+ROWS = [path for path in FILES if path.parent.parent.name == "ablations" and path.parent.name not in SECOND_STAGE]
 SPEECH_WEIGHTS = "model.init_args.speech_features.init_args.weights"
 DEMO = ("conre", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
 
