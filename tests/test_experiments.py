@@ -91,7 +91,7 @@ def experiment(request, tmp_path_factory):
         "motion_autoencoder": str(folder / "motion"),
         "lia": str(folder / "lia"),
     }
-    if f"{SPEECH_WEIGHTS}=random" in overrides and "Hubert" in path.read_text():
+    if f"{SPEECH_WEIGHTS}=random" in overrides and "HubertFeatures" in str(compose(path, overrides)):
         # As wide as HuBERT-large, and shallow.
         shape = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 1, "intermediate_size": 8}
         HubertModel(HubertConfig(**shape)).save_pretrained(folder / "hubert")
