@@ -65,6 +65,8 @@ def test_blinks_and_head_stand_beside_the_true_ones(scores):
     assert scores["blinks per minute"].value == pytest.approx(15.0)
     assert scores["blinks per minute"].truth == pytest.approx(30.0)
     assert scores["head power, 0 to 0.5 Hz, of the true"].value == pytest.approx(2.0, rel=0.1)
+    assert scores["head spectrum's difference, of the true power"].value == pytest.approx(1.0, rel=0.1)
+    assert scores["head spectrum's difference, of the true power"].reached is False
 
 
 def test_seeds_share_the_mouth_and_not_the_head(scores):
