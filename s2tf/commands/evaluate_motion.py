@@ -145,21 +145,25 @@ class _Drawer:
             self._read(codes, z_id),
             [self._read(draw, z_id) for draw in draws],
             wrong,
-            self._seams(torch.stack(draws)),
+            self._steps(torch.stack(draws)),
+            self._steps(codes[None]),
+            self._borders(len(codes)),
         )
 
-    def _seams(self, draws: "Tensor") -> dict[str, list[float]]:
-        """Steps (N, T, m) of normalised codes where windows of the diffusion begin or end."""
+    def _borders(self, frames: int) -> list[int]:
+        """The frames before those where windows of the diffusion begin, and with which they end."""
         from s2tf.diffusion.windows import Windows
-        from s2tf.metrics.motion_scores import seam_steps
 
         diffusion = self.networks["motion_diffusion"]
-        windows = Windows(draws.shape[1], diffusion.window, diffusion.overlap)
-        borders = {
-            "begin": [start - 1 for start in windows.starts[1:]],
-            "end": [start + windows.length - 1 for start in windows.starts[:-1]],
-        }
-        return seam_steps(diffusion.statistics.normalise(draws).cpu().numpy(), borders)
+        windows = Windows(frames, diffusion.window, diffusion.overlap)
+        begins = (start - 1 for start in windows.starts[1:])
+        ends = (start + windows.length - 1 for start in windows.starts[:-1])
+        return sorted({*begins, *ends})
+
+    def _steps(self, codes: "Tensor") -> "np.ndarray":
+        from s2tf.metrics.motion_scores import frame_steps
+
+        return frame_steps(self.networks["motion_diffusion"].statistics.normalise(codes).cpu().numpy())
 
     def _identity(self, sample: "Sample") -> "Tensor":
         import numpy as np

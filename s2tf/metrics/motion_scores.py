@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ HEAD_BANDS = ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0))
 LEAST_SECONDS = 2.0
 """Of a clip whose spectrum is taken: half a hertz is resolved."""
 SEAM = 1.5
-"""Steps at a window's border may be so much larger than others."""
+"""Times the median step: what the step at a window's border may be."""
+LEAST_CLIPS = 8
+"""Of one length, for their average step at a frame to say something of windows and not of what is said there."""
 SPECTRUM = 0.3
 """Of the true power: what the drawn head's may differ by."""
 
@@ -48,8 +50,12 @@ class MotionClip:
     """One for each seed."""
     wrong: Signals | None = None
     """For another speaker's speech, as long as this clip."""
-    seams: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """`seam_steps` of the drawn codes; empty where one window is all."""
+    steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(T - 1,) `frame_steps` of the drawn codes."""
+    true_steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(T - 1,) those of the true codes."""
+    borders: Sequence[int] = ()
+    """Where windows begin or end: b is the step from frame b to b + 1; empty where one window is all."""
 
 
 def count_blinks(eyes: np.ndarray) -> int:
@@ -66,25 +72,6 @@ def band_power(signal: np.ndarray, low: float, high: float) -> float:
     return float(spectrum[(frequency > low) & (frequency <= high)].sum() / (window**2).sum() / len(signal))
 
 
-def seam_steps(codes: np.ndarray, borders: Mapping[str, Sequence[int]]) -> dict[str, list[float]]:
-    """The steps at borders, b that from frame b to b + 1, of the mean step of the sequence.
-
-    Of the mean and not of the median: speech moves a mouth in bursts, so that an ordinary step of true motion, on the
-    average, is 1.7 times the median one, and any frame of it would look like a seam.
-
-    Args:
-        codes: (N, T, m), N draws for the same speech; a step is the mean over draws and values.
-        borders: by kind, such as where windows `begin` and `end`.
-
-    Returns:
-        By kind; empty where nothing moves.
-    """
-    steps = np.abs(np.diff(codes, axis=1)).mean(axis=(0, 2))
-    if len(steps) == 0 or (mean := steps.mean()) == 0:
-        return {}
-    return {kind: [float(steps[border] / mean) for border in places] for kind, places in borders.items() if places}
-
-
 @dataclass
 class MotionScores:
     """Collects clips, one by one."""
@@ -93,28 +80,40 @@ class MotionScores:
 
     def measurements(self, protocol: dict[str, Any]) -> list[Measurement]:
         """The numbers; `truth` is that of the true codes, read alike."""
-        rows = [self._mouth(protocol), self._blinks(protocol), *self._head(protocol), *self._seeds(protocol)]
-        if any(clip.seams for clip in self.clips):
-            rows.append(self._seams(protocol))
-        return rows
+        return [
+            self._mouth(protocol),
+            self._blinks(protocol),
+            *self._head(protocol),
+            *self._seeds(protocol),
+            *self._seams(protocol),
+        ]
 
-    def _seams(self, protocol: dict[str, Any]) -> Measurement:
-        kinds: dict[str, list[float]] = {}
+    def _seams(self, protocol: dict[str, Any]) -> list[Measurement]:
+        """Steps at the borders of windows, averaged over clips of one length, and of the median frame's average step.
+
+        What is said at a border moves the mouth as much as what is said elsewhere: one clip tells nothing.
+        """
+        groups: dict[int, list[MotionClip]] = {}
         for clip in self.clips:
-            for kind, steps in clip.seams.items():
-                kinds.setdefault(kind, []).extend(steps)
-        rule = {
-            "seam": "mean step of the codes from frame to frame where windows begin, and where they end: the larger"
-        }
-        return Measurement(
-            "step at a window's border, of the mean",
-            max(float(np.mean(steps)) for steps in kinds.values()),
-            {**protocol, **rule},
-            target=SEAM,
-            target_rule="1.5 × the mean step",
-            higher_is_better=False,
-            counts={f"windows that {kind}": len(steps) for kind, steps in kinds.items()},
-        )
+            if clip.borders:
+                groups.setdefault(len(clip.steps), []).append(clip)
+        counted = [clips for clips in groups.values() if len(clips) >= LEAST_CLIPS]
+        if not counted:
+            return []
+        rule = {"seam": f"steps averaged over {LEAST_CLIPS} or more clips of one length; the largest at a border"}
+        clips = sum(map(len, counted))
+        return [
+            Measurement(
+                "step at a window's border, of the median",
+                max(_border_step([clip.steps for clip in group], group[0].borders) for group in counted),
+                {**protocol, **rule},
+                truth=max(_border_step([clip.true_steps for clip in group], group[0].borders) for group in counted),
+                target=SEAM,
+                target_rule="1.5 × the median step",
+                higher_is_better=False,
+                counts={"clips": clips, "of lengths too rare": sum(map(len, groups.values())) - clips},
+            )
+        ]
 
     def _mouth(self, protocol: dict[str, Any]) -> Measurement:
         drawn, true, wrong = (
@@ -210,6 +209,17 @@ def _between_seeds(
     mean = float(np.mean(known)) if known else math.nan
     counts = {"clips": len(clips), "seeds": len(clips[0].drawn)}
     return Measurement(f"{name} correlation between seeds", mean, protocol, higher_is_better=higher, counts=counts)
+
+
+def frame_steps(codes: np.ndarray) -> np.ndarray:
+    """(T - 1,) the mean step, over draws and values, from frame to frame of codes (N, T, m)."""
+    return np.abs(np.diff(codes, axis=1)).mean(axis=(0, 2))
+
+
+def _border_step(steps: Sequence[np.ndarray], borders: Sequence[int]) -> float:
+    mean = np.mean(steps, axis=0)
+    median = np.median(mean)
+    return float(mean[list(borders)].max() / median) if median > 0 else math.nan
 
 
 def _per_minute(eyes: Sequence[np.ndarray]) -> float:

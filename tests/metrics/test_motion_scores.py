@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from s2tf.metrics.motion_scores import MotionClip, MotionScores, Signals, band_power, count_blinks, seam_steps
+from s2tf.metrics.motion_scores import MotionClip, MotionScores, Signals, band_power, count_blinks, frame_steps
 
 FRAMES = 100
 TIME = np.arange(FRAMES) / 25
@@ -75,21 +75,27 @@ def test_seeds_share_the_mouth_and_not_the_head(scores):
     assert not scores["head correlation between seeds"].higher_is_better
 
 
-def test_a_seam_is_seen():
-    rng = np.random.default_rng(2)
-    smooth = np.cumsum(rng.normal(size=(2, FRAMES, 4)), axis=1)
+def seam(codes):
+    """The measurement of clips (N, T, m), with borders at 20 and 49."""
+    still = signals(np.random.default_rng(2))
+    steps = [frame_steps(one[None]) for one in codes]
+    clips = [MotionClip(still, still, [still], steps=one, true_steps=one, borders=[20, 49]) for one in steps]
+    return [one for one in MotionScores(clips).measurements({"clips": len(clips)}) if "border" in one.name]
+
+
+def test_a_seam_is_seen_and_chance_is_none():
+    smooth = np.cumsum(np.random.default_rng(2).normal(size=(20, FRAMES, 4)), axis=1)
     broken = smooth.copy()
-    broken[:, 50:] += 10
-    borders = {"begin": [20, 70], "end": [49]}
-    assert seam_steps(smooth, borders)["end"][0] < 1.7
-    assert seam_steps(broken, borders)["end"][0] > 5
-    assert seam_steps(np.zeros((1, 50, 4)), borders) == {}
-    still = signals(rng)
-    clips = [MotionClip(still, still, [still], seams=seam_steps(codes, borders)) for codes in (smooth, broken)]
-    row = next(one for one in MotionScores(clips).measurements({"clips": 2}) if "border" in one.name)
-    assert row.value == pytest.approx(np.mean([clip.seams["end"][0] for clip in clips]))
-    assert row.counts == {"windows that begin": 4, "windows that end": 2}
-    assert row.reached is False
+    broken[:, 50:] += 3
+    (without,), (found,) = seam(smooth), seam(broken)
+    assert without.reached
+    assert without.value < 1.3
+    assert found.reached is False
+    steps = np.abs(np.diff(broken, axis=1)).mean((0, 2))
+    assert found.value == pytest.approx(steps[49] / np.median(steps))
+    assert found.counts == {"clips": 20, "of lengths too rare": 0}
+    assert seam(smooth[:3]) == []
+    assert np.isnan(seam(np.zeros((8, FRAMES, 4)))[0].value)
 
 
 def test_short_clips_have_no_spectrum_and_are_counted():
