@@ -212,15 +212,6 @@ def _mouths(results: Results, read: "Callable[[np.ndarray], np.ndarray]", reader
 
 def _detected_opening(frames: "np.ndarray") -> "np.ndarray":
     """The mouth's opening (T,) read by a landmark detector on frames (T, H, W, 3); NaN where it finds no face."""
-    import numpy as np
+    from s2tf.metrics.face_readings import DetectedMotion
 
-    from s2tf.media.face_backends import open_landmarks
-    from s2tf.media.faces import FaceBox
-    from s2tf.media.lips import canonical_face, mouth_opening, to_picture_units
-
-    size = frames.shape[1]
-    landmarks = open_landmarks("mediapipe").landmarks(frames, FaceBox(0, 0, size, size)).points
-    found = np.isfinite(landmarks).all(axis=(1, 2))
-    opening = np.full(len(frames), np.nan)
-    opening[found] = mouth_opening(canonical_face(to_picture_units(landmarks[found], size)).lips)
-    return opening
+    return DetectedMotion("mediapipe").read(frames).mouth

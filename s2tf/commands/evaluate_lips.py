@@ -100,15 +100,12 @@ def _clip(sample: "Sample", other: "Sample | None", networks: dict[str, Any], de
 def _lips(
     waveform: "np.ndarray", frames: int, reference: "np.ndarray", networks: dict[str, Any], device: str
 ) -> "np.ndarray":
-    """Lips (T, 20, 2) for a speech brought to the frames' length: cut, or followed by silence."""
+    """Lips (T, 20, 2) for a speech brought to the frames' length."""
     import torch
 
-    from s2tf.media.audio import SAMPLES_PER_FRAME
+    from s2tf.commands.evaluation import speech_for
 
-    speech = torch.zeros(1, frames * SAMPLES_PER_FRAME)
-    length = min(speech.shape[1], len(waveform))
-    speech[0, :length] = torch.tensor(waveform[:length])
     still = torch.tensor(reference, dtype=torch.float32, device=device)[None]
     with torch.no_grad():
-        features = networks["speech_features"](speech.to(device), frames)
+        features = networks["speech_features"](speech_for(waveform, frames).to(device), frames)
         return networks["lip_landmarks"](features, still)[0].double().cpu().numpy()

@@ -177,17 +177,14 @@ class _Drawer:
             return self.autoencoder.encode_source(picture.float() / 127.5 - 1).z_id
 
     def _draw(self, waveform: "np.ndarray", codes: "Tensor", seed: int) -> "Tensor":
-        """Codes (T, m) for a speech brought to the clip's length: cut, or followed by silence."""
+        """Codes (T, m) for a speech brought to the clip's length."""
         import torch
 
-        from s2tf.media.audio import SAMPLES_PER_FRAME
+        from s2tf.commands.evaluation import speech_for
 
         frames, test = len(codes), self.test
-        speech = torch.zeros(1, frames * SAMPLES_PER_FRAME)
-        length = min(speech.shape[1], len(waveform))
-        speech[0, :length] = torch.tensor(waveform[:length])
         with torch.no_grad():
-            features = self.networks["speech_features"](speech.to(test.device), frames)
+            features = self.networks["speech_features"](speech_for(waveform, frames).to(test.device), frames)
         return self.networks["motion_diffusion"].sample(
             features,
             steps=test.steps,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.table import Table
+    from torch import Tensor
 
     from datamodules.samples import Sample
     from datamodules.sources import ShardSource
@@ -101,6 +103,18 @@ def another(samples: "Sequence[Sample]", index: int) -> "Sample | None":
     identity = samples[index].record.identity
     following = (*samples[index + 1 :], *samples[:index])
     return next((sample for sample in following if sample.record.identity != identity), None)
+
+
+def speech_for(waveform: "np.ndarray", frames: int) -> "Tensor":
+    """A speech (1, S) for just so many frames: cut, or followed by silence."""
+    import torch
+
+    from s2tf.media.audio import SAMPLES_PER_FRAME
+
+    speech = torch.zeros(1, frames * SAMPLES_PER_FRAME)
+    length = min(speech.shape[1], len(waveform))
+    speech[0, :length] = torch.tensor(waveform[:length])
+    return speech
 
 
 def clip_seed(seed: int, key: str) -> int:
