@@ -270,22 +270,18 @@ def _render_and_compare(
 
     from s2tf.media.faces import resize
     from s2tf.metrics.reconstruction_scores import Refined, refined
-    from s2tf.nn.lips import place_lips
     from s2tf.pipelines.base import to_uint8
 
-    refiner = autoencoder.lip_refiner
-    if refiner is None:
+    if autoencoder.lip_refiner is None:
         return _render(autoencoder, source, motion, size, batch), None
     frames, parts = [], []
     for codes in motion.split(batch):
         with torch.no_grad():
-            made = autoencoder.decode(source, codes)
-            autoencoder.lip_refiner = None
-            unrefined = autoencoder.decode(source, codes)
-            autoencoder.lip_refiner = refiner
+            made = autoencoder.decode(source, codes, compare_unrefined=len(codes))
+        assert made.unrefined is not None
+        assert made.mouth is not None
         frames += [resize(frame, size) for frame in to_uint8(made.image)]
-        lips = place_lips(made.face.lips, made.face.placement)
-        parts.append(refined(made.image.cpu(), unrefined.image.cpu(), lips.cpu()))
+        parts.append(refined(made.image.cpu(), made.unrefined.cpu(), made.mouth.cpu()))
     where = Refined(*(torch.cat([getattr(part, name) for part in parts]) for name in ("inside", "outside")))
     return np.stack(frames), where
 

@@ -1,6 +1,5 @@
 """Motion autoencoder (Section III-B.1, Eq. 11-13 and 18): a source picture, a motion code and lips to a frame."""
 
-import dataclasses
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -66,6 +65,10 @@ class Rendering:
     """Those of the source picture, read alike."""
     code: Quantised | None
     """The codes, None without a codebook."""
+    unrefined: Tensor | None = None
+    """(N, 3, R, R) the first rows of `image` as they were without the lip refiner; None where not asked for."""
+    mouth: Tensor | None = None
+    """(B, 20, 2) placed lips that the refiner was given; None without a refiner."""
 
 
 class MotionAutoencoder(Network):
@@ -145,6 +148,7 @@ class MotionAutoencoder(Network):
         lips: Tensor | None = None,
         placement: Tensor | None = None,
         fidelity: float = 1.0,
+        compare_unrefined: int = 0,
     ) -> Rendering:
         """Move the source by z_m and give it the lips, Eq. 12, 13 and 18.
 
@@ -154,30 +158,43 @@ class MotionAutoencoder(Network):
             lips: (B, 20, 2) canonical lips; None takes those predicted from z_id and z_m.
             placement: (B, 4) where the lips' frame lies; None takes the predicted one.
             fidelity: weight w of the finer latents in the codebook's generator, in 0..1.
+            compare_unrefined: of so many rows, decode the latents before the lip refiner, too, if there is one.
         """
         source = source.expand(len(z_m))
         face = self.motion_reader(source.z_id, z_m)
         warped = self.flow_generator(source.z_id, z_m, source.pyramid)
-        z_wr = warped.pyramid
+        z_wr, mouth, unrefined = warped.pyramid, None, None
         if self.lip_refiner is not None:
             lips = face.lips if lips is None else lips
             placement = face.placement if placement is None else placement
             # What the refiner sees is a given: its error must not move what is read.
-            z_wr = self.lip_refiner(z_wr, place_lips(lips.detach(), placement.detach()))
-        coarse = self.decoder(z_wr)
-        rendering = Rendering(
-            coarse, coarse, warped.flows[-1], warped.occlusions[-1], face, self.read_face(source), None
-        )
+            mouth = place_lips(lips.detach(), placement.detach())
+            z_wr = self.lip_refiner(warped.pyramid, mouth)
+            if compare_unrefined:
+                unrefined = self._paint(tuple(z_w[:compare_unrefined] for z_w in warped.pyramid), fidelity)[0]
+        image, coarse, code = self._paint(z_wr, fidelity)
+        flow, occlusion = warped.flows[-1], warped.occlusions[-1]
+        return Rendering(image, coarse, flow, occlusion, face, self.read_face(source), code, unrefined, mouth)
+
+    def _paint(self, pyramid: tuple[Tensor, ...], fidelity: float) -> tuple[Tensor, Tensor, Quantised | None]:
+        """Latents to the picture, the RGB decoder's picture and the codes."""
+        coarse = self.decoder(pyramid)
         if self.codebook is None:
-            return rendering
-        decoded = self.codebook(z_wr, coarse, fidelity)
-        return dataclasses.replace(rendering, image=decoded.image, code=decoded.code)
+            return coarse, coarse, None
+        decoded = self.codebook(pyramid, coarse, fidelity)
+        return decoded.image, coarse, decoded.code
 
     def forward(
-        self, source: Tensor, target: Tensor, lips: Tensor | None = None, placement: Tensor | None = None
+        self,
+        source: Tensor,
+        target: Tensor,
+        lips: Tensor | None = None,
+        placement: Tensor | None = None,
+        compare_unrefined: int = 0,
     ) -> Rendering:
-        """Reconstruct target pictures (B, 3, S, S) from source pictures alike; lips and placement as in `decode`."""
-        return self.decode(self.encode_source(source), self.encode_motion(target), lips, placement)
+        """Reconstruct target pictures (B, 3, S, S) from source pictures alike; the rest as in `decode`."""
+        source_features, z_m = self.encode_source(source), self.encode_motion(target)
+        return self.decode(source_features, z_m, lips, placement, compare_unrefined=compare_unrefined)
 
 
 def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:

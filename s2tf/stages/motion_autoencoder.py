@@ -1,5 +1,6 @@
 """Motion autoencoder training (Eq. 14-19): reconstruct one frame of a clip from another one."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -12,6 +13,7 @@ from s2tf.batches import FramePairBatch
 from s2tf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from s2tf.losses.codebook import code_loss
 from s2tf.losses.flow import face_points, point_flow_loss
+from s2tf.losses.locality import elsewhere_loss
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
@@ -27,6 +29,8 @@ GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 SECOND_MOMENT = 0.99
 HALF_CLOSED = 0.05
 """By so much, in outer-eye distances, an eye closes halfway: the error at which the square costs as much as L1."""
+COMPARED = 1 / 4
+"""Of a batch, what is decoded a second time without the lip refiner: it is enough to bound its reach, and cheap."""
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
 """Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
 
@@ -49,6 +53,9 @@ class LossWeights:
     """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
     flow: float = 0.0
     """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
+    elsewhere: float = 0.0
+    """Change by the lip refiner away from the mouth, which the codebook's generator spreads over the picture by its
+    normalisation; not of the paper. Above 0, the unrefined latents of some rows are decoded, too."""
     r1: float = 0.0
     """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
 
@@ -198,7 +205,8 @@ class MotionAutoencoderStage(Stage):
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
         true = batch["target_placement"]
         placement = true + self.placement_noise * torch.randn_like(true)
-        return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement)
+        compared = math.ceil(COMPARED * len(true)) if self.weights.elsewhere > 0 else 0
+        return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement, compared)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         true = batch["target_output"]
@@ -212,6 +220,9 @@ class MotionAutoencoderStage(Stage):
         terms["flow"] = point_flow_loss(rendering.flow, source_points, target_points)
         if self.vgg is not None and self.weights.vgg > 0:
             terms["vgg"] = self.vgg(rendering.image, true)
+        if rendering.unrefined is not None and rendering.mouth is not None:
+            rows = len(rendering.unrefined)
+            terms["elsewhere"] = elsewhere_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
         if rendering.code is not None:
             terms["coarse"] = F.l1_loss(rendering.coarse, batch["target"])
             terms |= code_loss(rendering.code.z, rendering.code.z_q, self.beta)

@@ -109,6 +109,22 @@ def test_the_lip_refiner_starts_as_the_identity_and_acts_around_the_mouth_only()
     assert torch.equal(refiner(pyramid, points)[2], pyramid[2])
 
 
+def test_the_picture_without_the_refiner_comes_along_where_it_is_asked_for():
+    model = build().eval()
+    for merge in model.lip_refiner.merges.values():
+        torch.nn.init.normal_(merge.out.weight)
+    with torch.no_grad():
+        plain = model(*inputs(3))
+        both = model(*inputs(3), compare_unrefined=2)
+        model.lip_refiner = None
+        unrefined = model(*inputs(3), compare_unrefined=2)
+    assert plain.unrefined is None
+    assert unrefined.unrefined is None
+    torch.testing.assert_close(both.image, plain.image)
+    torch.testing.assert_close(both.unrefined, unrefined.image[:2])
+    assert not torch.allclose(both.unrefined, both.image[:2], atol=1e-3)
+
+
 def test_every_trained_parameter_gets_a_gradient():
     model = build(image_skip=True)
     source, target, lips, placement = inputs()

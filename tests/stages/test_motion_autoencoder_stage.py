@@ -1,12 +1,13 @@
 import lightning as L
 import pytest
 import torch
-from narrow_autoencoder import NARROW, narrow_autoencoder
+from narrow_autoencoder import NARROW, narrow_autoencoder, narrow_parts
 from torch.utils.data import DataLoader
 
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder
+from s2tf.nn.lips import mouth_region
 from s2tf.stages.motion_autoencoder import LossWeights, MotionAutoencoderStage
 
 pytestmark = [
@@ -134,6 +135,34 @@ def test_the_gradient_penalty_reaches_the_discriminator():
     module = stage(weights=LossWeights(r1=10.0, vgg=0.0))
     trainer = fit(module, max_steps=2)
     assert trainer.callback_metrics["train/r1"] > 0
+
+
+def test_the_refiner_learns_to_stay_at_the_mouth():
+    """The codebook's generator normalises over the whole picture, and so spreads what the refiner does."""
+
+    def reach(weight: float) -> float:
+        module = stage(weights=LossWeights(vgg=0.0, adversarial=0.0, elsewhere=weight), ordinary_learning_rate=1e-3)
+        for merge in module.autoencoder.lip_refiner.merges.values():
+            torch.nn.init.normal_(merge.out.weight, std=0.1)
+        fit(module, max_steps=20)
+        batch = torch.utils.data.default_collate(rows())
+        for network in (module, module.autoencoder):
+            network.eval()
+        with torch.no_grad():
+            made = module.autoencoder(batch["source"], batch["target"], compare_unrefined=4)
+        elsewhere = (mouth_region(made.mouth, 32) == 0).expand_as(made.image)
+        assert elsewhere.any()
+        change = (made.image - made.unrefined).abs()
+        return float(change[elsewhere].mean() / change[~elsewhere].mean())
+
+    assert reach(3.0) < 0.5 * reach(0.0)
+
+
+def test_without_a_refiner_there_is_nothing_to_keep_at_the_mouth():
+    network = MotionAutoencoder(**narrow_parts() | {"lip_refiner": None})
+    module = MotionAutoencoderStage(network, weights=LossWeights(elsewhere=1.0))
+    trainer = fit(module, max_steps=1)
+    assert "train/elsewhere" not in trainer.callback_metrics
 
 
 def test_parts_can_be_left_out():

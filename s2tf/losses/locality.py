@@ -1,0 +1,18 @@
+"""The lip refiner's reach: what it changes in the picture, away from the mouth."""
+
+from torch import Tensor
+
+from s2tf.nn.lips import mouth_region
+
+
+def elsewhere_loss(image: Tensor, unrefined: Tensor, mouth: Tensor) -> Tensor:
+    """() mean absolute change by the refiner outside the box in which it acts itself.
+
+    Args:
+        image: (B, 3, R, R) in [-1, 1].
+        unrefined: the same as it were without the refiner.
+        mouth: (B, 20, 2) placed lips in picture units.
+    """
+    elsewhere = (mouth_region(mouth, image.shape[-1]) == 0).to(image)
+    change = (image - unrefined).abs().mean(dim=1, keepdim=True)
+    return (change * elsewhere).sum() / elsewhere.sum().clamp_min(1)
