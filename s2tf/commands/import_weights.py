@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         choices=sorted(SOURCES),
         help="vggface: vgg_face_dag.pth; wav2vec2, hubert: a folder of transformers; lia: vox.pt; codeformer: "
-        "codeformer.pth; audio2mesh: audio2mesh.pt of AniPortrait",
+        "codeformer.pth; audio2mesh: audio2mesh.pt of AniPortrait; syncnet: syncnet_v2.model",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the file or folder, downloaded beforehand")
     parser.add_argument("--out", type=Path, required=True, help="folder of the network, or of one folder for each")
@@ -81,6 +81,12 @@ def _audio2mesh(file: str) -> "Imported":
     return import_audio2mesh(file)
 
 
+def _syncnet(file: str) -> "Imported":
+    from s2tf.checkpoints.syncnet import import_syncnet
+
+    return import_syncnet(file)
+
+
 SHOWN = 3
 SOURCES: "dict[str, Callable[[str], Imported]]" = {
     "vggface": _vggface,
@@ -89,4 +95,5 @@ SOURCES: "dict[str, Callable[[str], Imported]]" = {
     "lia": _lia,
     "codeformer": _codeformer,
     "audio2mesh": _audio2mesh,
+    "syncnet": _syncnet,
 }

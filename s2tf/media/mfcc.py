@@ -1,0 +1,70 @@
+"""Mel-frequency cepstral coefficients as `python_speech_features` computes them by default, which SyncNet was fed with."""
+
+import functools
+
+import numpy as np
+from scipy.fft import dct
+
+from s2tf.media.audio import SAMPLE_RATE
+
+COLUMN_SAMPLES = 160
+"""Between two columns: 100 a second, four to a frame."""
+WINDOW_SAMPLES = 400
+COEFFICIENTS = 13
+_FFT = 512
+_FILTERS = 26
+_PRE_EMPHASIS = 0.97
+_LIFTER = 22
+_FULL_SCALE = 32768
+"""SyncNet reads 16-bit samples as they are, and its first coefficient is the log energy."""
+_BLOCK = 6000
+"""Columns at once: a minute, so that memory hardly grows with the length."""
+
+
+def mfcc(waveform: np.ndarray) -> np.ndarray:
+    """Coefficients (C, 13) float32 of 16 kHz sound (S,) in [-1, 1], 100 columns a second.
+
+    Column c covers the samples from 160 c to 160 c + 400; the last one is filled up with zeros. The first coefficient
+    is the logarithm of the column's energy in units of 16-bit samples.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    if waveform.ndim != 1 or not len(waveform):
+        raise ValueError(f"sound of shape {waveform.shape}: expected (S,) with at least one sample")
+    # 16-bit samples are whole numbers.
+    samples = np.round(np.clip(waveform.astype(np.float64) * _FULL_SCALE, -_FULL_SCALE, _FULL_SCALE - 1))
+    emphasised = np.append(samples[0], samples[1:] - _PRE_EMPHASIS * samples[:-1])
+    columns = 1 + max(0, -(-(len(samples) - WINDOW_SAMPLES) // COLUMN_SAMPLES))
+    padded = np.zeros((columns - 1) * COLUMN_SAMPLES + WINDOW_SAMPLES)
+    padded[: len(emphasised)] = emphasised[: len(padded)]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::COLUMN_SAMPLES]
+    blocks = [_coefficients(windows[begin : begin + _BLOCK]) for begin in range(0, columns, _BLOCK)]
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def _coefficients(windows: np.ndarray) -> np.ndarray:
+    power = np.abs(np.fft.rfft(windows, _FFT)) ** 2 / _FFT
+    tiny = np.finfo(float).eps
+    energy = power.sum(axis=1)
+    bands = power @ _filters().T
+    logs = np.log(np.where(bands == 0, tiny, bands))
+    cepstrum = dct(logs, type=2, axis=1, norm="ortho")[:, :COEFFICIENTS]
+    cepstrum *= 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(COEFFICIENTS) / _LIFTER)
+    cepstrum[:, 0] = np.log(np.where(energy == 0, tiny, energy))
+    return cepstrum
+
+
+@functools.cache
+def _filters() -> np.ndarray:
+    """(26, 257) triangles, equally wide on the mel scale, between whole bins of the spectrum."""
+    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    hertz = 700 * (10 ** (np.linspace(0, top, _FILTERS + 2) / 2595) - 1)
+    edges = np.floor((_FFT + 1) * hertz / SAMPLE_RATE)
+    bins = np.arange(_FFT // 2 + 1)
+    filters = np.zeros((_FILTERS, len(bins)))
+    for index, (low, centre, high) in enumerate(zip(edges, edges[1:], edges[2:], strict=False)):
+        rising, falling = (bins >= low) & (bins < centre), (bins >= centre) & (bins < high)
+        filters[index, rising] = (bins[rising] - low) / (centre - low)
+        filters[index, falling] = (high - bins[falling]) / (high - centre)
+    return filters

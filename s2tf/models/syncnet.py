@@ -1,0 +1,108 @@
+"""SyncNet (Chung and Zisserman 2016): five frames of lips and 0.2 s of speech to embeddings, near where in sync."""
+
+from typing import NamedTuple
+
+import torch.nn as nn
+from torch import Tensor
+
+from s2tf.nn.network import Network
+
+FRAMES = 5
+"""Of a lip window, at 25 frames a second."""
+MFCC_COLUMNS, MFCC_BANDS = 20, 13
+"""Of a speech window: 0.2 s at 100 columns a second."""
+FULL_SIZE = 224
+"""Side of the public network's pictures, pixels."""
+EMBEDDING = 1024
+
+
+class SyncNet(Network):
+    """Both branches, as in `syncnet_python`, whose weights `s2tf import syncnet` brings.
+
+    Args:
+        size: side of the lip pictures in pixels; the last convolution covers what is left of it.
+        width: factor on all widths but the embedding's; 1 is the public network.
+        embedding: length of an embedding.
+
+    Raises:
+        ValueError: `size` is too small for the convolutions.
+    """
+
+    def __init__(self, size: int = FULL_SIZE, width: float = 1.0, embedding: int = EMBEDDING) -> None:
+        super().__init__()
+        self.size = size
+        side = _last_side(size)
+        if side < 1:
+            raise ValueError(f"size is {size}, expected at least 72 pixels: nothing is left after the poolings")
+        lip, audio = _scaled((96, 256, 256, 256, 256, 512), width), _scaled((64, 192, 384, 256, 256, 512), width)
+        self.lip_layers = nn.Sequential(
+            *_block3d(3, lip[0], (FRAMES, 7, 7), stride=2, padding=0),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_block3d(lip[0], lip[1], (1, 5, 5), stride=2),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+            *_block3d(lip[1], lip[2], (1, 3, 3)),
+            *_block3d(lip[2], lip[3], (1, 3, 3)),
+            *_block3d(lip[3], lip[4], (1, 3, 3)),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_block3d(lip[4], lip[5], (1, side, side), padding=0),
+        )
+        self.audio_layers = nn.Sequential(
+            *_block2d(1, audio[0]),
+            *_block2d(audio[0], audio[1]),
+            nn.MaxPool2d((3, 3), (1, 2)),
+            *_block2d(audio[1], audio[2]),
+            *_block2d(audio[2], audio[3]),
+            *_block2d(audio[3], audio[4]),
+            nn.MaxPool2d((3, 3), (2, 2)),
+            *_block2d(audio[4], audio[5], (5, 4), padding=0),
+        )
+        self.lip_head, self.audio_head = _head(lip[5], embedding), _head(audio[5], embedding)
+
+    def lips(self, frames: Tensor) -> Tensor:
+        """Windows (N, 3, 5, size, size) in BGR from 0 to 255, as the public network takes them -> (N, embedding)."""
+        return self.lip_head(self.lip_layers(frames).flatten(1))
+
+    def audio(self, mfcc: Tensor) -> Tensor:
+        """Windows (N, 1, 13, 20) of cepstral coefficients -> (N, embedding)."""
+        return self.audio_head(self.audio_layers(mfcc).flatten(1))
+
+    def forward(self, frames: Tensor, mfcc: Tensor) -> "Embeddings":
+        """Both of them, as in `lips` and `audio`."""
+        return Embeddings(self.lips(frames), self.audio(mfcc))
+
+
+class Embeddings(NamedTuple):
+    """Of lip windows and speech windows, (N, embedding) each."""
+
+    lips: Tensor
+    audio: Tensor
+
+
+def _scaled(widths: tuple[int, ...], factor: float) -> list[int]:
+    return [max(8, round(width * factor)) for width in widths]
+
+
+def _last_side(size: int) -> int:
+    """What the convolutions and poolings before the last convolution leave of a side."""
+    side = (size - 7) // 2 + 1
+    side = (side - 3) // 2 + 1
+    side = (side + 2 - 5) // 2 + 1
+    side = (side + 2 - 3) // 2 + 1
+    return (side - 3) // 2 + 1
+
+
+def _block3d(
+    inside: int, out: int, kernel: tuple[int, int, int], stride: int = 1, padding: int = 1
+) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv3d(inside, out, kernel, (1, stride, stride), (0, padding, padding))
+    return convolution, nn.BatchNorm3d(out), nn.ReLU(inplace=True)
+
+
+def _block2d(inside: int, out: int, kernel: tuple[int, int] = (3, 3), padding: int = 1) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(inside, out, kernel, padding=padding), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
+
+
+def _head(width: int, embedding: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(inplace=True), nn.Linear(width, embedding)
+    )
