@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients as `python_speech_features` computes them by default, which SyncNet was fed with."""
+"""Mel-frequency cepstral coefficients by the defaults of `python_speech_features`, which SyncNet was trained on."""
 
 import functools
 
