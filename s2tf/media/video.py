@@ -1,7 +1,8 @@
 """Video: read at a constant frame rate by timestamp, and write a stream of frames with its sound."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -50,34 +51,109 @@ def read_video(
         FileNotFoundError: There is no such file.
         ValueError: It cannot be read, has no video track, or no picture in the range; the message names the file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    fps = Fraction(fps)
-    count = None if max_seconds is None else max(1, round(max_seconds * fps))
-    frames: list[np.ndarray] = []
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise ValueError(f"{path} has no video track")
-            container.streams.video[0].thread_type = "SLICE"
-            pictures = _timed_pictures(container)
-            first = next(pictures, None)
-            if first is None:
-                raise ValueError(f"{path} has no picture")
-            origin = first[0]
+    with VideoStream(path, fps, max_seconds, start=start) as stream:
+        frames = [frame if region is None else region(frame) for frame in stream]
+    return VideoClip(np.stack(frames), stream.fps, float(len(frames) / stream.fps), stream.origin)
+
+
+class VideoStream(Iterator[np.ndarray]):
+    """The frames of a video one by one, the very frames of `read_video`: memory does not grow with the length.
+
+        with VideoStream("talking.mp4") as stream:
+            for frame in stream:
+                ...
+
+    Each is (H, W, 3) uint8 RGB. A picture that is held comes as the same array again: do not write into it. The file
+    is closed by `close`, by the end of the `with` block, or after the last frame.
+
+    Args:
+        path: Any container that FFmpeg reads.
+        fps: Frames a second to give.
+        max_seconds: Read no more than this.
+        start: Seconds after the first picture from which on to read.
+
+    Attributes:
+        fps: Frames a second that it gives.
+        origin: The file's timestamp, in seconds, of its first picture: what `read_audio` takes as its origin.
+        size: (height, width) of the first picture, upright.
+        source_fps: The file's own average rate; None where it states none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be read, has no video track, or no picture; the message names the file. What is found
+            only later, an unreadable part or no picture after `start`, is raised when its frame is asked for.
+    """
+
+    def __init__(
+        self, path: str | Path, fps: int | Fraction = FPS, max_seconds: float | None = None, *, start: float = 0.0
+    ):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"no such file: {self.path}")
+        self.fps = Fraction(fps)
+        with _names_the_file(self.path):
+            self._container = av.open(str(self.path))
+            try:
+                first, pictures = self._first_picture()
+            except BaseException:
+                self._container.close()
+                raise
+        self.origin = first[0]
+        height, width = _rgb(first[2]).shape[:2]
+        self.size = (height, width)
+        rate = self._container.streams.video[0].average_rate
+        self.source_fps = None if rate is None else float(rate)
+        count = None if max_seconds is None else max(1, round(max_seconds * self.fps))
+        self._frames = self._read(first, pictures, start, count)
+
+    def __next__(self) -> np.ndarray:
+        return next(self._frames)
+
+    def __enter__(self) -> "VideoStream":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; there are no frames after this."""
+        self._frames.close()
+        self._container.close()
+
+    def _first_picture(self) -> "tuple[TimedPicture, Iterator[TimedPicture]]":
+        """The first picture, and those after it."""
+        if not self._container.streams.video:
+            raise ValueError(f"{self.path} has no video track")
+        self._container.streams.video[0].thread_type = "SLICE"
+        pictures = _timed_pictures(self._container)
+        first = next(pictures, None)
+        if first is None:
+            raise ValueError(f"{self.path} has no picture")
+        return first, pictures
+
+    def _read(
+        self, first: "TimedPicture", rest: "Iterator[TimedPicture]", start: float, count: int | None
+    ) -> Generator[np.ndarray, None, None]:
+        with _names_the_file(self.path), self._container:
+            pictures = _chain(first, rest)
             if start > 0:
-                _seek(container, origin + start - 1.0)
-                pictures = _timed_pictures(container)
-            else:
-                pictures = _chain(first, pictures)
-            for frame in _nearest(pictures, origin + start, fps, count):
-                frames.append(frame if region is None else region(frame))
+                _seek(self._container, self.origin + start - 1.0)
+                pictures = _timed_pictures(self._container)
+            given = False
+            for frame in _nearest(pictures, self.origin + start, self.fps, count):
+                given = True
+                yield frame
+            if not given:
+                raise ValueError(f"{self.path} has no picture after {start:g} s")
+
+
+@contextmanager
+def _names_the_file(path: Path) -> Iterator[None]:
+    """FFmpeg's errors as one that says which file cannot be read."""
+    try:
+        yield
     except (av.FFmpegError, EOFError) as error:
         raise ValueError(f"cannot read the video of {path}: {error}") from error
-    if not frames:
-        raise ValueError(f"{path} has no picture after {start:g} s")
-    return VideoClip(np.stack(frames), fps, float(len(frames) / fps), origin)
 
 
 def video_seconds(path: str | Path) -> float | None:

@@ -1,3 +1,4 @@
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,7 @@ from video_files import number_of, numbered_frame, tone, write_video
 
 from s2tf.media import video
 from s2tf.media.audio import read_audio
-from s2tf.media.video import VideoWriter, read_video, video_seconds
+from s2tf.media.video import VideoStream, VideoWriter, read_video, video_seconds
 
 
 @pytest.mark.parametrize("rate", [15, Fraction(2213, 100), Fraction(30000, 1001), 30, 60])
@@ -125,7 +126,49 @@ def test_a_frame_of_another_size_is_an_error_and_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("read", [read_video, read_audio])
+@pytest.mark.parametrize(
+    ("fps", "seconds", "start"), [(25, None, 0.0), (10, None, 0.0), (25, 0.8, 1.6), (30, 9.0, 2.0)]
+)
+def test_a_stream_gives_exactly_the_frames_and_the_origin_of_the_whole_clip(tmp_path, fps, seconds, start):
+    times = [Fraction(1, 5) + Fraction(number * 1001, 30000) for number in range(80)]
+    frames = [numbered_frame(n, 48, 64) for n in range(80)]
+    path = write_video(tmp_path / "clip.mkv", frames, times=times)
+    clip = read_video(path, fps, seconds, start=start)
+    with VideoStream(path, fps, seconds, start=start) as stream:
+        assert (stream.origin, stream.fps, stream.size) == (clip.origin, clip.fps, clip.frames.shape[1:3])
+        assert np.array_equal(np.stack(list(stream)), clip.frames)
+        assert next(stream, None) is None
+    assert clip.origin == pytest.approx(0.2, abs=0.002)
+
+
+def test_a_stream_holds_a_few_pictures_however_long_the_video_is(tmp_path):
+    times = [Fraction(n, 25) for n in range(500)]
+    path = write_video(tmp_path / "long.mp4", [numbered_frame(n % 250) for n in range(500)], times=times)
+    with VideoStream(path) as stream:
+        tracemalloc.start()
+        count = sum(1 for _ in stream)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert count == 500
+    assert peak < 20 * 64 * 64 * 3
+
+
+def test_a_stream_that_is_left_early_gives_no_more_frames(tmp_path):
+    path = write_video(
+        tmp_path / "clip.mp4", [numbered_frame(n) for n in range(9)], times=[Fraction(n, 25) for n in range(9)]
+    )
+    with VideoStream(path) as stream:
+        assert number_of(next(stream)) == 0
+    assert next(stream, None) is None
+
+
+def test_a_start_after_the_end_is_one_clear_error(tmp_path):
+    path = write_video(tmp_path / "short.mp4", [numbered_frame(0)], times=[Fraction(0)])
+    with pytest.raises(ValueError, match=r"short\.mp4 has no picture after 3 s"):
+        read_video(path, start=3.0)
+
+
+@pytest.mark.parametrize("read", [read_video, VideoStream, read_audio])
 def test_an_unreadable_file_is_one_clear_error(tmp_path, read):
     path = tmp_path / "broken.mp4"
     path.write_bytes(b"not a video" * 100)
