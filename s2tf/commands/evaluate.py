@@ -1,4 +1,4 @@
-"""The numbers of a finished run: ConRe's alignment, portraits, rebuilt frames, lips or motion from speech."""
+"""The numbers of videos against the true ones, or of a finished run of any stage."""
 
 import argparse
 import json
@@ -9,21 +9,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from s2tf.commands.evaluate_videos import VideoTest
     from s2tf.commands.evaluation import Scores
 
     Report = Callable[[str], None]
 
 
+COMPARED_SIZE = 256
+"""Pixels, as in the paper."""
+INCOMPLETE = 3
+"""Exit status where numbers are written, but not all that was asked for: a metric without weights, a failed clip."""
+SHOWN_FAILURES = 10
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--run",
-        dest="run_folder",
+        "generated",
         type=Path,
-        required=True,
-        metavar="RUN",
-        help="a finished run of any stage",
+        nargs="?",
+        help="folder of videos, a video, or a CSV of the columns generated, reference",
     )
+    parser.add_argument("reference", type=Path, nargs="?", help="the true ones, by the same names")
+    parser.add_argument(
+        "--run", dest="run_folder", type=Path, metavar="RUN", help="instead: a finished run of any stage"
+    )
+    _add_video_arguments(parser.add_argument_group("videos"))
     parser.add_argument("--shards", help="other test data than the run's own")
     parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
     parser.add_argument("--batch", type=int, default=32, help="portraits or frames at once (%(default)s)")
@@ -70,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--part", type=float, nargs=2, default=(0.0, 1.0), metavar=("FROM", "TO"), help="of each clip, as shares (all)"
     )
     rebuilt.add_argument("--stride", type=int, default=2, help="take every so many frames (%(default)s)")
-    rebuilt.add_argument("--size", type=int, help="compare at this side, pixels (the network's)")
+    rebuilt.add_argument("--size", type=int, help="compare at this side, pixels (the network's; of videos 256)")
     rebuilt.add_argument("--pairs", type=int, default=64, help="of people who exchange motion (%(default)s)")
     motion = parser.add_argument_group("motion diffusion")
     motion.add_argument(
@@ -84,6 +95,10 @@ def run(args: argparse.Namespace) -> int:
 
     from s2tf.errors import UserError
 
+    if (args.run_folder is None) == (args.generated is None):
+        raise UserError("expected either GENERATED REFERENCE, folders of videos, or --run RUN")
+    if args.run_folder is None:
+        return _videos(args)
     console, out = Console(), args.out or args.run_folder
     measure = _of_stage(args.run_folder)
     try:
@@ -96,6 +111,77 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
     return 0
+
+
+def _add_video_arguments(group: "argparse._ArgumentGroup") -> None:
+    from s2tf.commands.evaluate_measures import MEASURES
+
+    group.add_argument(
+        "--metrics", default="all", metavar="NAME[,NAME]", help=f"of {', '.join(MEASURES)} (%(default)s)"
+    )
+    group.add_argument(
+        "--protocol",
+        choices=["tracked", "frame"],
+        default="tracked",
+        help="what SyncNet sees: the crop around the tracked face, or the whole frame (%(default)s)",
+    )
+    group.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="where the networks' public files lie under their own names (S2TF_WEIGHTS, else weights below the cache)",
+    )
+    group.add_argument("--syncnet", type=Path, metavar="FOLDER", help="RUN/networks/syncnet instead of the public one")
+    group.add_argument(
+        "--allow-random", action="store_true", help="random networks for absent files; marks the numbers"
+    )
+    group.add_argument("--process", metavar="I/N", help="measure this share of the clips (as SLURM or torchrun say)")
+    group.add_argument("--name", help="of the system, for reports (the folder's)")
+
+
+def _videos(args: argparse.Namespace) -> int:
+    """Measure videos: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
+    from rich.console import Console
+
+    from s2tf.commands.evaluate_measures import open_measures
+    from s2tf.commands.evaluate_videos import evaluate_videos
+
+    console, test = Console(), _video_test(args)
+    measures, not_computed = open_measures(args, console)
+    out = args.out or args.generated.with_name(f"{_system(args.generated)}-evaluation")
+    with console.status("") as status:
+        scores = evaluate_videos(test, measures, not_computed, out, status.update)
+    if scores is None:
+        console.print(f"this part is done; clips of other parts are still missing in {out}", highlight=False)
+        return 0
+    console.print(scores.table())
+    for what, reason in scores.not_computed.items():
+        console.print(f"not computed: {what}: {reason}", highlight=False)
+    for one in scores.failures[:SHOWN_FAILURES]:
+        console.print(f"failed: {one['clip']}: {one['what']}: {one['reason']}", highlight=False)
+    if len(scores.failures) > SHOWN_FAILURES:
+        console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more in failures.csv")
+    console.print(f"written to {out}", highlight=False)
+    if args.json:
+        args.json.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+    return 0 if scores.complete else INCOMPLETE
+
+
+def _system(generated: Path) -> str:
+    """What a system is called whose videos lie there; a folder's name may have a dot in it."""
+    return generated.name if generated.is_dir() else generated.stem
+
+
+def _video_test(args: argparse.Namespace) -> "VideoTest":
+    from s2tf.commands.evaluate_videos import VideoTest
+    from s2tf.commands.parts import parse_part
+    from s2tf.commands.video_files import find_pairs
+
+    found = find_pairs(args.generated, args.reference)
+    pairs = found.pairs[: args.clips]
+    missing = found.missing if args.clips is None else {}
+    size = args.size or COMPARED_SIZE
+    return VideoTest(pairs, missing, size, args.name or _system(args.generated), parse_part(args.process))
 
 
 def _of_stage(run: Path) -> "Callable[[argparse.Namespace, Path, Console, Report], Scores]":

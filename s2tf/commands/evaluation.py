@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,15 @@ class Scores:
     measurements: "list[Measurement]"
     protocol: dict[str, Any]
     random_weights: list[str]
+    not_computed: "Mapping[str, str]" = field(default_factory=dict)
+    """What was asked for and could not be had, with the reason."""
+    failures: "Sequence[Mapping[str, str]]" = ()
+    """Clips that could not be measured: clip, what and reason."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was asked for is there, of every clip."""
+        return not self.not_computed and not self.failures
 
     def to_json(self) -> dict[str, Any]:
         """The content of `metrics.json`."""
@@ -41,6 +50,8 @@ class Scores:
             "random_weights": self.random_weights,
             "protocol": self.protocol,
             "measurements": measurements_to_json(self.measurements),
+            "not_computed": dict(self.not_computed),
+            "failures": [dict(one) for one in self.failures],
         }
 
     def write(self, folder: Path) -> None:

@@ -1,0 +1,110 @@
+"""Opens what videos are measured by: which networks, from which files, and what cannot be computed without them."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2tf.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from s2tf.metrics.video_measure import VideoMeasure
+
+WEIGHTS_VARIABLE = "S2TF_WEIGHTS"
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A file of public weights that a measure needs."""
+
+    file: str
+    origin: str
+    """Where it is published, in words."""
+
+
+FILES = {
+    "lpips": PublicFile("alexnet-owt-7be5be79.pth", "torchvision's ImageNet weights of AlexNet"),
+}
+
+
+class MissingFileError(Exception):
+    """What a measure needs is not on this machine; the message says what, and where it is from."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says of the measures."""
+
+    weights: Path
+    allow_random: bool
+    device: str
+    batch: int
+    console: "Console"
+    args: argparse.Namespace
+
+    def file(self, measure: str) -> str:
+        """Path of the public file of a measure, or `random` where that is allowed.
+
+        Raises:
+            MissingFileError: It is absent.
+        """
+        public = FILES[measure]
+        path = self.weights / public.file
+        if path.is_file():
+            return str(path)
+        if self.allow_random:
+            return "random"
+        raise MissingFileError(f"no {public.file} in {self.weights}: {public.origin}; --weights names another folder")
+
+
+def open_measures(args: argparse.Namespace, console: "Console") -> "tuple[list[VideoMeasure], dict[str, str]]":
+    """What `--metrics` names, and what of it cannot be computed, with the reason.
+
+    Raises:
+        UserError: A name is unknown, or nothing can be computed.
+    """
+    choices = Choices(_weights_folder(args.weights), args.allow_random, args.device, args.batch, console, args)
+    opened: list[VideoMeasure] = []
+    not_computed: dict[str, str] = {}
+    for name in _chosen(args.metrics):
+        try:
+            opened.append(MEASURES[name](choices))
+        except MissingFileError as error:
+            not_computed[name] = str(error)
+    if not opened:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in not_computed.items())
+        raise UserError(f"--metrics {args.metrics}: nothing can be computed: {reasons}")
+    return opened, not_computed
+
+
+def _weights_folder(given: Path | None) -> Path:
+    from s2tf.commands.judges import cache_root
+
+    if given is not None:
+        if not given.is_dir():
+            raise UserError(f"--weights {given}: no such folder")
+        return given
+    return Path(os.environ.get(WEIGHTS_VARIABLE, cache_root() / "weights"))
+
+
+def _chosen(text: str) -> Sequence[str]:
+    names = list(MEASURES) if text == "all" else text.split(",")
+    if unknown := [name for name in names if name not in MEASURES]:
+        raise UserError(f"--metrics {text}: {unknown[0]!r} is none of {', '.join(MEASURES)}")
+    return names
+
+
+def _pixels(choices: Choices) -> "VideoMeasure":
+    from s2tf.metrics.video_pictures import PixelMeasure
+
+    return PixelMeasure()
+
+
+MEASURES: "dict[str, Callable[[Choices], VideoMeasure]]" = {
+    "pixels": _pixels,
+}
+"""By the names of `--metrics`, in the order of the table."""

@@ -1,0 +1,176 @@
+"""Measures generated videos of any system against the true ones, clip by clip, and merges the clips' numbers."""
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2tf.commands.clip_records import ClipRecord, RecordFolder
+from s2tf.commands.evaluation import Scores
+from s2tf.commands.parts import Part
+
+if TYPE_CHECKING:
+    from s2tf.metrics.video_measure import VideoMeasure
+    from s2tf.metrics.video_pairs import ClipPair
+
+KIND = "videos"
+FRAMES_AT_ONCE = 16
+"""Of a pair of videos: what is in memory of them."""
+CLIPS_FILE, FAILURES_FILE = "clips.csv", "failures.csv"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class VideoTest:
+    """What is compared, and how.
+
+    Args:
+        pairs: In the order of their keys.
+        missing: Clips without a partner, with the reason.
+        size: Side at which pictures are compared, pixels.
+        name: Of the system, for reports.
+        part: This process's share.
+    """
+
+    pairs: "Sequence[ClipPair]"
+    missing: Mapping[str, str]
+    size: int
+    name: str
+    part: Part = field(default_factory=Part)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """The alignment of the frames."""
+        return {
+            "frames": "of the same index at 25 a second, from the second on: the first is the source",
+            "picture (px)": self.size,
+            "resize": "to a square by OpenCV: area averages down, cubic up",
+        }
+
+
+def evaluate_videos(
+    test: VideoTest,
+    measures: "Sequence[VideoMeasure]",
+    not_computed: Mapping[str, str],
+    out: Path,
+    report: Report,
+) -> Scores | None:
+    """Measure this process's share of the clips, and merge all shares once the last clip is done.
+
+    Args:
+        test: What is compared.
+        measures: By what.
+        not_computed: Numbers that were asked for and cannot be had, with the reason.
+        out: Folder of the records and of the results; what is there of the same measurement is not done again.
+        report: Shows the progress.
+
+    Returns:
+        The scores, None while clips of other processes are still missing.
+    """
+    protocol = test.protocol | {f"{one.name}: {key}": value for one in measures for key, value in one.protocol.items()}
+    records = RecordFolder(out, protocol)
+    mine = test.part.of(test.pairs)
+    for number, pair in enumerate(mine, start=1):
+        version = _version(pair)
+        if not records.has(pair.key, version):
+            report(f"clip {number} of {len(mine)}: {pair.key}")
+            records.write(measure_clip(pair, measures, test.size), version)
+    if not all(records.has(pair.key, _version(pair)) for pair in test.pairs):
+        return None
+    every = (_record(records, pair) for pair in test.pairs)
+    scores = _merged(every, test, measures, not_computed, protocol, out)
+    scores.write(out)
+    return scores
+
+
+def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int) -> ClipRecord:
+    """All measures of one clip; what fails is in the record with its reason."""
+    from s2tf.metrics.video_measure import MeasureError
+    from s2tf.metrics.video_pairs import Alignment, aligned_runs
+
+    failures: dict[str, str] = {}
+    alignment = Alignment()
+
+    def attempt(measure: "VideoMeasure", step: "Callable[..., Any]", *arguments: Any) -> Any:
+        try:
+            return step(*arguments)
+        except MeasureError as error:
+            failures[measure.name] = str(error)
+            return None
+
+    try:
+        for measure in measures:
+            attempt(measure, measure.begin, pair)
+        for run in aligned_runs(pair, size, FRAMES_AT_ONCE, alignment):
+            for measure in measures:
+                if measure.name not in failures:
+                    attempt(measure, measure.update, run)
+    except (ValueError, OSError) as error:
+        return ClipRecord(pair.key, failures={measure.name: str(error) for measure in measures})
+    states = {
+        measure.name: state
+        for measure in measures
+        if measure.name not in failures and (state := attempt(measure, measure.end)) is not None
+    }
+    return ClipRecord(pair.key, alignment.frames, alignment.cut, states, failures)
+
+
+def _version(pair: "ClipPair") -> str:
+    """Of both videos; of one that has gone away since, nothing can be said."""
+    try:
+        return f"{pair.made.version} {pair.true.version}"
+    except OSError:
+        return "gone"
+
+
+def _record(records: RecordFolder, pair: "ClipPair") -> ClipRecord:
+    record = records.read(pair.key, _version(pair))
+    assert record is not None
+    return record
+
+
+def _merged(
+    records: Iterator[ClipRecord],
+    test: VideoTest,
+    measures: "Sequence[VideoMeasure]",
+    not_computed: Mapping[str, str],
+    protocol: Mapping[str, Any],
+    out: Path,
+) -> Scores:
+    """The scores of all records, which come in the order of the keys, so that every process adds in the same order."""
+    rows: list[dict[str, Any]] = []
+    failures = [(key, "all", reason) for key, reason in test.missing.items()]
+    failed = dict.fromkeys((one.name for one in measures), len(test.missing))
+    for record in records:
+        row: dict[str, Any] = {"clip": record.key, "frames": record.frames, "cut": record.cut}
+        for measure in measures:
+            if (state := record.states.get(measure.name)) is not None:
+                measure.add(state)
+                row |= measure.values(state)
+            else:
+                failed[measure.name] += 1
+                failures.append((record.key, measure.name, record.failures[measure.name]))
+        rows.append(row)
+    _write_rows(rows, out / CLIPS_FILE)
+    with open(out / FAILURES_FILE, "w", newline="") as file:
+        csv.writer(file).writerows([("clip", "what", "reason"), *failures])
+    measurements = [one for measure in measures for one in measure.measurements(failed[measure.name])]
+    return Scores(
+        KIND,
+        test.name,
+        measurements,
+        {"clips": len(test.pairs) + len(test.missing), **protocol},
+        [one.name for one in measures if one.random],
+        not_computed=dict(not_computed),
+        failures=[{"clip": clip, "what": what, "reason": reason} for clip, what, reason in failures],
+    )
+
+
+def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)

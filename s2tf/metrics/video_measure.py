@@ -1,0 +1,134 @@
+"""What is measured on a pair of videos: fed frame by frame, kept clip by clip, merged in any order of processes."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from s2tf.metrics.protocol import Measurement
+from s2tf.metrics.video_pairs import ClipPair, FrameRun
+
+MADE, COPY, TRUE = "made", "copy", "true"
+"""The rows that stand beside each other: the generated video, the source frame copied, the reference itself."""
+RANDOM = "RANDOM WEIGHTS"
+"""In a protocol, in place of a network's weights."""
+COPY_NAME = "source frame copied"
+
+State = Mapping[str, Tensor]
+
+
+class MeasureError(ValueError):
+    """A clip on which this cannot be measured; the message says why."""
+
+
+class VideoMeasure(ABC):
+    """One subject of measurement, such as lip sync, for all clips of one process.
+
+    For each clip `begin`, `update` for its runs of frames, `end`; or `add` with a state that `end` gave elsewhere.
+    The clips' states are the only thing that passes between processes, so that one process and many give the same.
+    """
+
+    name: str
+
+    @property
+    @abstractmethod
+    def protocol(self) -> Mapping[str, Any]:
+        """How it is measured, without counts: part of what tells whether results can be compared."""
+
+    @property
+    def random(self) -> bool:
+        """Whether a network in it has random weights, so that its numbers are none."""
+        return RANDOM in self.protocol.values()
+
+    @abstractmethod
+    def begin(self, pair: ClipPair) -> None:
+        """Forget the clip before."""
+
+    @abstractmethod
+    def update(self, run: FrameRun) -> None:
+        """Take the next frames.
+
+        Raises:
+            MeasureError: It cannot be measured on this clip.
+        """
+
+    @abstractmethod
+    def end(self) -> State:
+        """The clip's state.
+
+        Raises:
+            MeasureError: It cannot be measured on this clip.
+        """
+
+    @abstractmethod
+    def values(self, state: State) -> dict[str, float]:
+        """A clip's own numbers, by the column of the table of clips."""
+
+    @abstractmethod
+    def add(self, state: State) -> None:
+        """Add a clip to the totals."""
+
+    @abstractmethod
+    def measurements(self, failed: int) -> list[Measurement]:
+        """Of all clips added; `failed` more could not be measured."""
+
+
+class MetricMeasure(VideoMeasure):
+    """Measured by metrics with sums for states, one for each row.
+
+    Subclasses fill `self.rows`, which are the clip's, in `update`.
+    """
+
+    def __init__(self, rows: Mapping[str, Metric]) -> None:
+        self.rows = dict(rows)
+        self.totals = {name: metric.clone() for name, metric in rows.items()}
+        self.clips = 0
+
+    def begin(self, pair: ClipPair) -> None:
+        """See `VideoMeasure.begin`."""
+        for metric in self.rows.values():
+            metric.reset()
+
+    def end(self) -> State:
+        """See `VideoMeasure.end`."""
+        return {
+            f"{row}/{name}": torch.as_tensor(value).detach().cpu().clone()
+            for row, metric in self.rows.items()
+            for name, value in metric.metric_state.items()
+        }
+
+    def add(self, state: State) -> None:
+        """See `VideoMeasure.add`."""
+        self.clips += 1
+        for row, metric in self.totals.items():
+            metric.merge_state(_of_row(state, row))
+
+    def of_clip(self, state: State, row: str = MADE) -> Any:
+        """What the row's metric computes from a clip's state alone."""
+        metric = self.totals[row].clone()
+        metric.reset()
+        metric.merge_state(_of_row(state, row))
+        return computed(metric)
+
+    def total(self, row: str = MADE) -> Any:
+        """What the row's metric computes of all clips added."""
+        return computed(self.totals[row])
+
+    def counts(self, failed: int) -> dict[str, int]:
+        """Of clips."""
+        return {"clips": self.clips, "failed": failed}
+
+
+def computed(metric: Metric) -> Any:
+    """`metric.compute()` of merged states, of which torchmetrics warns that `update` was never called."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The ``compute`` method of metric", category=UserWarning)
+        return metric.compute()
+
+
+def _of_row(state: State, row: str) -> dict[str, Tensor]:
+    return {name.partition("/")[2]: value for name, value in state.items() if name.partition("/")[0] == row}

@@ -1,0 +1,211 @@
+"""`s2tf evaluate GENERATED REFERENCE` on real video files."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from s2tf.cli import main
+from s2tf.media.video import VideoWriter, read_video
+
+SIZE, FRAMES = 64, 12
+
+
+def talking(seed: int, frames: int = FRAMES, size: int = SIZE) -> np.ndarray:
+    """Smooth pictures (T, size, size, 3) with something that moves."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:size, 0:size] / size
+    phase = rng.uniform(0, 6, 3)
+    waves = [
+        np.sin(6 * x + phase[c])[None] + np.cos(5 * y[None] + np.arange(frames)[:, None, None] / 5) for c in range(3)
+    ]
+    return (127 + 50 * np.stack(waves, axis=-1)).clip(0, 255).astype(np.uint8)
+
+
+def write(path, frames: np.ndarray, fps: int = 25) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sound = 0.1 * np.sin(np.arange(len(frames) * 16000 // fps) / 20).astype(np.float32)
+    with VideoWriter(path, frames.shape[1:3], fps, sound, crf=1) as video:
+        for frame in frames:
+            video.write(frame)
+
+
+def noisy(frames: np.ndarray, strength: float) -> np.ndarray:
+    noise = np.random.default_rng(9).normal(0, strength, frames.shape)
+    return (frames + noise).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Three clips, one in a folder of its own."""
+    for number, key in enumerate(("a", "b", "deep/c")):
+        frames = talking(number, FRAMES + number)
+        write(tmp_path / "true" / f"{key}.mp4", frames)
+        write(tmp_path / "made" / f"{key}.mp4", noisy(frames, 10.0))
+    return tmp_path
+
+
+def evaluate(folder, *more, made="made", true="true") -> int:
+    reference = [] if true is None else [str(folder / true)]
+    return main(["evaluate", str(folder / made), *reference, "--metrics", "pixels", "--size", "64", *more])
+
+
+def read(path):
+    return json.loads((path / "metrics.json").read_text())
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_clip_is_compared_frame_by_frame_without_the_source(folders, capsys):
+    assert evaluate(folders, "--json", str(folders / "copy.json")) == 0
+    out = folders / "made-evaluation"
+    record = read(out)
+    assert record == json.loads((folders / "copy.json").read_text())
+    assert record["kind"] == "videos"
+    assert record["experiment"] == "made"
+    psnr = record["measurements"]["PSNR"]
+    assert psnr["counts"] == {"clips": 3, "failed": 0, "frames": 3 * FRAMES + 3 - 3}
+    # By hand, from the files as they are read.
+    errors = []
+    for key in ("a", "b", "deep/c"):
+        made, true = (read_video(folders / name / f"{key}.mp4").frames[1:].astype(float) for name in ("made", "true"))
+        errors += [-10 * np.log10(((one - other) ** 2).mean() / 255**2) for one, other in zip(made, true, strict=True)]
+    assert psnr["value"] == pytest.approx(np.mean(errors), abs=1e-6)
+    assert psnr["baseline"] < psnr["truth"] == 100
+    assert psnr["baseline_name"] == "source frame copied"
+    clips = rows(out / "clips.csv")
+    assert [row["clip"] for row in clips] == ["a", "b", "deep/c"]
+    assert float(clips[0]["PSNR"]) == pytest.approx(np.mean(errors[: FRAMES - 1]), abs=1e-6)
+    assert "source frame copied" in capsys.readouterr().out
+
+
+def test_more_noise_is_worse(folders):
+    values = []
+    for strength in (2.0, 10.0, 40.0):
+        for key in ("a", "b", "deep/c"):
+            write(
+                folders / f"n{strength}" / f"{key}.mp4",
+                noisy(read_video(folders / "true" / f"{key}.mp4").frames, strength),
+            )
+        assert evaluate(folders, made=f"n{strength}") == 0
+        found = read(folders / f"n{strength}-evaluation")["measurements"]
+        values.append((found["PSNR"]["value"], found["SSIM"]["value"]))
+    assert values == sorted(values, reverse=True)
+
+
+def test_parts_merge_to_the_same_numbers_bit_by_bit(folders, capsys):
+    assert evaluate(folders, "--out", str(folders / "whole")) == 0
+    out = ("--out", str(folders / "parts"))
+    assert evaluate(folders, *out, "--process", "2/2") == 0
+    assert "clips of other parts are still missing" in capsys.readouterr().out
+    assert not (folders / "parts" / "metrics.json").exists()
+    assert evaluate(folders, *out, "--process", "1/2") == 0
+    assert read(folders / "parts") == read(folders / "whole")
+    assert rows(folders / "parts" / "clips.csv") == rows(folders / "whole" / "clips.csv")
+
+
+def test_it_goes_on_where_it_stopped_and_sees_what_has_changed(folders):
+    assert evaluate(folders) == 0
+    out = folders / "made-evaluation"
+    records = sorted((out / "clips").iterdir())
+    before = {path.name: path.stat().st_mtime_ns for path in records}
+    # One was lost, one cut off, one clip made anew.
+    records[0].unlink()
+    records[1].write_bytes(records[1].read_bytes()[:40])
+    write(folders / "made" / "deep" / "c.mp4", read_video(folders / "true" / "deep" / "c.mp4").frames)
+    first = read(out)
+    assert evaluate(folders) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (out / "clips").iterdir()}
+    assert all(after[name] != before[name] for name in before)
+    assert read(out)["measurements"]["PSNR"]["value"] > first["measurements"]["PSNR"]["value"] + 1
+    again = dict(after)
+    assert evaluate(folders) == 0
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "clips").iterdir()} == again
+    # Another size is another measurement.
+    assert evaluate(folders, "--size", "32") == 0
+    assert all(path.stat().st_mtime_ns != again[path.name] for path in (out / "clips").iterdir())
+
+
+def test_what_cannot_be_measured_is_counted_and_listed(folders, capsys):
+    made = folders / "made"
+    (made / "a.mp4").write_bytes(b"no video")
+    (made / "b.mp4").unlink()
+    write(made / "extra.mp4", talking(7))
+    write(made / "short.mp4", talking(8, FRAMES - 2))
+    write(folders / "true" / "short.mp4", talking(8))
+    write(made / "one.mp4", talking(9, 1))
+    write(folders / "true" / "one.mp4", talking(9, 1))
+    write(made / "wide.mp4", talking(9)[:, :32])
+    write(folders / "true" / "wide.mp4", talking(9))
+    assert evaluate(folders) == 3
+    record = read(folders / "made-evaluation")
+    reasons = {one["clip"]: one["reason"] for one in record["failures"]}
+    assert sorted(reasons) == ["a", "b", "extra", "one", "short", "wide"]
+    assert "a.mp4" in reasons["a"]
+    assert reasons["b"].startswith("no generated video for")
+    assert reasons["extra"].startswith("no reference for")
+    assert "is 2 frames longer than" in reasons["short"]
+    assert "no frame after the first" in reasons["one"]
+    assert "64x32 pixels" in reasons["wide"]
+    assert record["measurements"]["PSNR"]["counts"] == {"clips": 1, "failed": 6, "frames": FRAMES + 1}
+    assert len(rows(folders / "made-evaluation" / "failures.csv")) == 6
+    assert "failed: short: pixels" in capsys.readouterr().out
+
+
+def test_a_frame_more_at_the_end_is_left_out_and_said(folders):
+    write(folders / "made" / "a.mp4", talking(0, FRAMES + 1))
+    assert evaluate(folders) == 0
+    found = {row["clip"]: row for row in rows(folders / "made-evaluation" / "clips.csv")}
+    assert (found["a"]["frames"], found["a"]["cut"]) == (str(FRAMES), "1")
+    assert found["b"]["cut"] == "0"
+
+
+def test_another_frame_rate_is_read_at_25(folders):
+    """30 frames a second of the same seconds have as many frames at 25."""
+    frames = talking(3, 25)
+    write(folders / "true" / "d.mp4", frames)
+    write(folders / "made" / "d.mp4", talking(3, 30), fps=30)
+    assert evaluate(folders) == 0
+    found = {row["clip"]: row for row in rows(folders / "made-evaluation" / "clips.csv")}
+    assert abs(int(found["d"]["frames"]) - 25) <= 1
+
+
+def test_pairs_of_a_table_and_two_single_files(folders):
+    table = folders / "pairs.csv"
+    table.write_text("generated,reference,name\nmade/a.mp4,true/a.mp4,first\nmade/gone.mp4,true/b.mp4,second\n")
+    assert evaluate(folders, made="pairs.csv", true=None) == 3
+    record = read(folders / "pairs-evaluation")
+    assert [one["clip"] for one in record["failures"]] == ["second"]
+    assert evaluate(folders, "--name", "mine", made="made/a.mp4", true="true/a.mp4") == 0
+    single = read(folders / "made" / "a-evaluation")
+    assert single["measurements"]["PSNR"]["value"] == record["measurements"]["PSNR"]["value"]
+    assert single["experiment"] == "mine"
+
+
+def test_wrong_arguments_are_named(folders, capsys):
+    shutil.copytree(folders / "true", folders / "other")
+    (folders / "empty").mkdir()
+    for path in list((folders / "other").glob("*.mp4")):
+        path.rename(path.with_name(f"x{path.name}"))
+    shutil.rmtree(folders / "other" / "deep")
+    (folders / "bad.csv").write_text("made,true\na,b\n")
+    for arguments, message in (
+        ([], "expected either GENERATED REFERENCE"),
+        ([folders / "made"], "expected a second argument"),
+        ([folders / "made", folders / "gone"], "gone: no such file or folder"),
+        ([folders / "made", folders / "true" / "a.mp4"], "expected two folders or two videos"),
+        ([folders / "made", folders / "other"], "no video of the 3"),
+        ([folders / "empty", folders / "true"], "no videos in it"),
+        ([folders / "bad.csv"], "expected rows with the columns generated, reference"),
+        ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "'psnr' is none of"),
+        ([folders / "made", folders / "true", "--process", "3/2"], "--process 3/2"),
+        ([folders / "made", folders / "true", "--weights", folders / "gone"], "gone: no such folder"),
+        ([folders / "made", folders / "true", "--run", folders], "expected either"),
+    ):
+        assert main(["evaluate", *map(str, arguments)]) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
