@@ -22,6 +22,7 @@ COMMANDS = {
     "codes": "codes",
     "judges": "judges",
     "import": "import_weights",
+    "assemble": "assemble",
     "portrait": "portrait",
     "animate": "animate",
     "generate": "generate",

@@ -48,11 +48,17 @@ def write_codes(
 
     from datamodules.additions import Addition, add_member
     from datamodules.samples import MOTION, Sample
+    from s2tf.commands.assemble import MOTION_ENCODER, encoders_of
     from s2tf.media.faces import resize
     from s2tf.models.motion_autoencoder import MotionAutoencoder
 
     network = MotionAutoencoder.from_pretrained(autoencoder)
-    about = {"dim": network.motion_dim, "network": type(network).__name__, "fingerprint": network.fingerprint()}
+    about = {
+        "dim": network.motion_dim,
+        "network": type(network).__name__,
+        "fingerprint": network.fingerprint(),
+        MOTION_ENCODER: encoders_of(network),
+    }
     network.to(device)
 
     @torch.no_grad()

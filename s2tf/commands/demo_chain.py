@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -172,35 +172,11 @@ def train_chain(plan: DemoPlan, shards: Path, out: Path, console: "Console") -> 
 
 def _assemble(plan: DemoPlan, chain: Chain) -> None:
     """Put the stages' networks together into the pipeline folder `chain.pipeline`."""
-    from datamodules.shards import load_manifest
-    from s2tf.config import compose
-    from s2tf.nn.network import load_network
-    from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
-    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
-    from s2tf.pipelines.talking_face import TalkingFacePipeline, TalkingSettings
+    from s2tf.commands.assemble import Runs, assemble
 
-    def network(stage: str, name: str) -> Any:
-        return load_network(str(chain.networks[stage] / name))
-
-    crop = load_manifest(chain.shards)["crop_rule"]
-    conre = compose(EXPERIMENTS / "conre.yaml", [f"vars.shards={chain.shards}"])
-    portrait = PortraitPipeline(
-        speech_encoder=network("scfp", "speech_encoder"),
-        portrait_diffusion=network("scfp", "portrait_diffusion"),
-        face_decoder=network("scfp", "face_decoder"),
-        portrait_settings=PortraitSettings(
-            seconds=conre["data"]["init_args"]["seconds"], crop=crop, steps=STEPS, temperature=TEMPERATURE
-        ),
-    )
-    talking_face = TalkingFacePipeline(
-        motion_autoencoder=network("motion_autoencoder", "motion_autoencoder"),
-        lip_features=network("lip_landmarks", "speech_features"),
-        lip_landmarks=network("lip_landmarks", "lip_landmarks"),
-        motion_features=network("motion_diffusion", "speech_features"),
-        motion_diffusion=network("motion_diffusion", "motion_diffusion"),
-        talking_settings=TalkingSettings(crop=crop, steps=MOTION_STEPS),
-    )
-    pipeline = SpeechToTalkingFacePipeline(portrait, talking_face)
+    stages = ("scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
+    runs = Runs(*(chain.networks[stage].parent for stage in stages))
+    pipeline = assemble(runs, STEPS, MOTION_STEPS, TEMPERATURE)
     pipeline.save_pretrained(chain.pipeline)
     chain.random_weights = list(pipeline.random_weights)
 

@@ -100,6 +100,7 @@ class _Drawer:
     @classmethod
     def open(cls, run: Path, test: MotionTest) -> "_Drawer":
         from datamodules.shards import load_manifest
+        from s2tf.commands.assemble import check_codes
         from s2tf.commands.evaluation import shards_of
         from s2tf.errors import UserError
         from s2tf.models.motion_autoencoder import MotionAutoencoder
@@ -111,12 +112,7 @@ class _Drawer:
                 f"{run}: --autoencoder must be given: the folder of the network whose codes {shards.shards} has"
             )
         autoencoder = MotionAutoencoder.from_pretrained(test.autoencoder)
-        wanted = load_manifest(shards).get("motion", {}).get("fingerprint")
-        if autoencoder.fingerprint() != wanted:
-            raise UserError(
-                f"--autoencoder {test.autoencoder} is {autoencoder.fingerprint()}, but the codes of {shards.shards} "
-                f"are of {wanted or 'none'}"
-            )
+        check_codes(load_manifest(shards), autoencoder, f"--autoencoder {test.autoencoder}", shards.shards)
         networks: dict[str, Any] = {
             name: load_network(str(run / "networks" / name)).to(test.device)
             for name in ("speech_features", "motion_diffusion")
