@@ -7,6 +7,8 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+FRAMES_AT_ONCE = 16
+"""That a network reads: the memory of a clip must not grow with its length."""
 MSE_FLOOR = 1e-10
 """Equal frames count as 100 dB: an infinite frame would swallow the mean."""
 
@@ -27,16 +29,36 @@ def unit_range(frames: Tensor) -> Tensor:
     raise ValueError(f"frames of {frames.dtype}: expected uint8 in 0..255 or float in [-1, 1]")
 
 
+def check_bytes(frames: Tensor) -> None:
+    """Refuse frames that are not (N, 3, H, W) uint8.
+
+    Raises:
+        ValueError: they are others.
+    """
+    if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1] != 3:
+        raise ValueError(f"frames {tuple(frames.shape)} of {frames.dtype}: expected uint8 (N, 3, H, W)")
+
+
+def check_shapes(frames: Tensor, true: Tensor) -> None:
+    """Refuse frames that are not (N, 3, H, W) in equal shapes.
+
+    Raises:
+        ValueError: they are others.
+    """
+    if frames.shape != true.shape or frames.ndim != 4:
+        raise ValueError(f"frames {tuple(frames.shape)} against {tuple(true.shape)}: expected equal (N, 3, H, W)")
+
+
 def psnr(frames: Tensor, true: Tensor) -> Tensor:
     """(N,) peak signal-to-noise ratio in dB of each frame, peak 1, capped at 100 dB."""
-    _check_shapes(frames, true)
+    check_shapes(frames, true)
     mse = (unit_range(frames).double() - unit_range(true).double()).square().mean(dim=(1, 2, 3))
     return -10 * torch.log10(mse.clamp_min(MSE_FLOOR))
 
 
 def ssim(frames: Tensor, true: Tensor) -> Tensor:
     """(N,) structural similarity of each frame: Gaussian window of 11, sigma 1.5, data range 1."""
-    _check_shapes(frames, true)
+    check_shapes(frames, true)
     values = structural_similarity_index_measure(
         unit_range(frames), unit_range(true), data_range=1.0, sigma=1.5, kernel_size=11, reduction="none"
     )
@@ -82,8 +104,3 @@ class FrameQuality(Metric):
             "ssim": "Gaussian window 11, sigma 1.5, data range 1, mean over frames",
             "frames": int(self.frames),
         }
-
-
-def _check_shapes(frames: Tensor, true: Tensor) -> None:
-    if frames.shape != true.shape or frames.ndim != 4:
-        raise ValueError(f"frames {tuple(frames.shape)} against {tuple(true.shape)}: expected equal (N, 3, H, W)")

@@ -1,0 +1,62 @@
+"""Weights that others have published and that a metric's name stands for: a file on this machine, given by its path."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from s2tf.nn.network import weights_fingerprint
+
+RANDOM = "random"
+RANDOM_WEIGHTS = "RANDOM WEIGHTS"
+"""Stands in the protocol where a fingerprint would, so that nobody takes the number for the metric's."""
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Which file a network's weights are."""
+
+    network: str
+    source: str
+    """The project that publishes them."""
+    file: str
+
+    def check(self, weights: str, *, allow_random: bool) -> None:
+        """Accept the path of a file, or `random` where that is allowed.
+
+        Raises:
+            ValueError: the weights are random and may not be.
+            FileNotFoundError: there is no such file.
+        """
+        expected = f"{self.source}'s {self.file}"
+        if weights == RANDOM:
+            if not allow_random:
+                raise ValueError(f"{self.network} of random weights is no metric: give the path of {expected}")
+        elif not Path(weights).is_file():
+            raise FileNotFoundError(f"{weights}: no such file, expected {expected}")
+
+    def read(self, weights: str) -> dict[str, Tensor]:
+        """The file's tensors by name, on the CPU.
+
+        Raises:
+            ValueError: it is no file of weights.
+        """
+        try:
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+        except (UnpicklingError, RuntimeError, EOFError) as error:
+            raise self.misfit(weights, error) from error
+        if not isinstance(state, dict):
+            raise self.misfit(weights, f"it holds a {type(state).__name__}")
+        return state
+
+    def misfit(self, weights: str, reason: Any) -> ValueError:
+        """The error for a file that does not fit the network."""
+        return ValueError(f"{weights} does not fit {self.network}, expected {self.source}'s {self.file}: {reason}")
+
+
+def weights_record(network: nn.Module, weights: str) -> str:
+    """What a protocol says of a network's weights: their fingerprint, or that they are random."""
+    return RANDOM_WEIGHTS if weights == RANDOM else weights_fingerprint(network)
