@@ -92,7 +92,11 @@ class DetectedMotion:
         """The detector's name."""
         return {"landmarks": self.name}
 
+    def landmarks(self, frames: np.ndarray) -> np.ndarray:
+        """(T, 68, 2) in pixels, NaN for a face that was not found, of frames as `read` takes them."""
+        size = frames.shape[1]
+        return self.finder.landmarks(frames, FaceBox(0, 0, size, size)).points
+
     def read(self, frames: np.ndarray) -> FaceMotion:
         """See `MotionFinder.read`."""
-        size = frames.shape[1]
-        return FaceMotion.of_landmarks(self.finder.landmarks(frames, FaceBox(0, 0, size, size)).points, size)
+        return FaceMotion.of_landmarks(self.landmarks(frames), frames.shape[1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from s2tf.media.lips import mouth_opening
 from s2tf.metrics.correlation import mean_correlation
+from s2tf.metrics.landmark_distance import point_distance
 from s2tf.metrics.protocol import Measurement
 
 CLOSED_SHARE = 0.25
@@ -38,7 +39,7 @@ def lip_scores(clips: Sequence[LipClip], protocol: dict[str, Any]) -> list[Measu
     )
     counts = {"clips": len(clips), "still": drawn.still, "undefined": drawn.undefined}
     error, still = (
-        float(np.mean([np.linalg.norm(lips - clip.true, axis=-1).mean() for clip in clips for lips in [choose(clip)]]))
+        float(np.mean([point_distance(lips, clip.true).mean() for clip in clips for lips in [choose(clip)]]))
         for choose in (lambda clip: clip.drawn, lambda clip: clip.true[:1])
     )
     return [

@@ -12,13 +12,13 @@ from torch import Tensor
 from s2tf.media.lips import POSE
 from s2tf.metrics.correlation import mean_correlation
 from s2tf.metrics.face_readings import FaceMotion
-from s2tf.metrics.image import FrameQuality
+from s2tf.metrics.image import FRAMES_AT_ONCE, FrameQuality
+from s2tf.metrics.landmark_distance import point_distance
 from s2tf.metrics.perceptual_distance import PerceptualDistance
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.sharpness import gradient_energy
 from s2tf.nn.lips import mouth_region
 
-FRAMES_AT_ONCE = 16
 COPY = "source frame copied"
 MOUTH_MARGIN = 0.5
 """As far as the refiner itself may act, see `s2tf.nn.lips.mouth_region`."""
@@ -117,7 +117,6 @@ class ReconstructionScores:
     def update(self, clip: Rebuilt) -> dict[str, float]:
         """Add a clip; returns its own numbers."""
         before = self._sums()
-        # Some frames at a time: the memory of a clip must not grow with its length.
         for true, made in zip(clip.true.split(FRAMES_AT_ONCE), clip.made.split(FRAMES_AT_ONCE), strict=True):
             self._compare(clip.source.expand_as(true), true, made)
         if clip.refined is not None:
@@ -151,9 +150,7 @@ class ReconstructionScores:
         self.unread += int((~known).sum())
         read = {"made": clip.read_made.lips, "true": clip.read_true.lips, "copy": clip.read_source.lips}
         errors = {
-            name: np.linalg.norm(np.broadcast_to(lips, clip.landmarks.lips.shape) - clip.landmarks.lips, axis=-1)[
-                known
-            ].mean(-1)
+            name: point_distance(np.broadcast_to(lips, clip.landmarks.lips.shape), clip.landmarks.lips)[known]
             for name, lips in read.items()
         }
         for name, error in errors.items():
