@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s2tf.metrics.published import RANDOM_WEIGHTS
 from s2tf.models.face_encoder import FaceEncoder
 from s2tf.nn.network import Network
 
@@ -34,27 +35,32 @@ class NetworkFeatures:
         name: Of the network.
         size: Side that pictures are brought to, pixels.
         device: Where to compute.
+        allow_random: Whether the network's weights may be random, to run the path without the file.
 
     Raises:
-        ValueError: The network's weights are random.
+        ValueError: The network's weights are random and may not be.
     """
 
-    def __init__(self, network: Network, name: str, size: int, device: str = "cpu") -> None:
-        if getattr(network, "is_random", False):
+    def __init__(
+        self, network: Network, name: str, size: int, device: str = "cpu", *, allow_random: bool = False
+    ) -> None:
+        random = getattr(network, "is_random", False)
+        if random and not allow_random:
             raise ValueError(f"the face network {name} has random weights: what it says of faces is no result")
         self.network = network.eval().to(device)
         self.size, self.device = size, device
-        self._protocol = {"network": name, "weights": network.fingerprint(), "size": size, "resize": "bilinear"}
+        record = RANDOM_WEIGHTS if random else network.fingerprint()
+        self._protocol = {"network": name, "weights": record, "size": size, "resize": "bilinear"}
 
     @classmethod
-    def vggface(cls, weights: str, device: str = "cpu") -> "NetworkFeatures":
+    def vggface(cls, weights: str, device: str = "cpu", *, allow_random: bool = False) -> "NetworkFeatures":
         """VGGFace's fc7 before its ReLU, of the public weights `vgg_face_dag.pth`.
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It holds other weights.
+            ValueError: It holds other weights, or they are `random` and may not be.
         """
-        return cls(FaceEncoder(weights=weights), "VGGFace fc7", VGGFACE_SIZE, device)
+        return cls(FaceEncoder(weights=weights), "VGGFace fc7", VGGFACE_SIZE, device, allow_random=allow_random)
 
     @property
     def protocol(self) -> Mapping[str, Any]:
