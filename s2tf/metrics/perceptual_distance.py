@@ -1,17 +1,17 @@
 """How far a picture is from the true one in the features of a network, frame by frame."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics import Metric
 
-from s2tf.metrics.image import unit_range
+from s2tf.metrics.image import FRAMES_AT_ONCE, check_shapes, unit_range
 from s2tf.metrics.judge_networks import JUDGE_SIZE, FaceReader
+from s2tf.metrics.published import PublishedWeights, weights_record
 from s2tf.nn.lpips_network import FILES, Backbone, load_lpips
-from s2tf.nn.network import weights_fingerprint
 
 LPIPS_SIZE = 64
 """The least side that LPIPS's networks take, pixels; smaller pictures are brought to it."""
@@ -37,25 +37,27 @@ class LPIPS:
         weights: path of torchvision's ImageNet weights of the backbone.
         backbone: `alex` or `vgg`.
         device: where to compute.
+        allow_random: whether `weights` may be `random`, to run the path without the file.
 
     Raises:
-        ValueError: the weights are random: such a distance is no LPIPS.
+        ValueError: the weights do not fit, or are random and may not be: such a distance is no LPIPS.
         FileNotFoundError: there is no such file.
     """
 
     name = "LPIPS"
 
-    def __init__(self, weights: str, backbone: Backbone = "alex", device: str = "cpu") -> None:
-        if weights == "random":
-            raise ValueError("LPIPS of random weights is no metric: give the path of the backbone's weights")
-        if not Path(weights).is_file():
-            raise FileNotFoundError(f"{weights}: no such file, expected torchvision's {FILES[backbone]}")
-        self.network, self.backbone, self.device = load_lpips(weights, backbone).to(device), backbone, device
+    def __init__(
+        self, weights: str, backbone: Backbone = "alex", device: str = "cpu", *, allow_random: bool = False
+    ) -> None:
+        PublishedWeights("LPIPS", "torchvision", FILES[backbone]).check(weights, allow_random=allow_random)
+        self.network = load_lpips(weights, backbone).to(device)
+        self.weights, self.backbone, self.device = weights, backbone, device
 
     @property
     def protocol(self) -> dict[str, Any]:
         """The backbone and its weights."""
-        return {"perceptual": f"LPIPS, {self.backbone}", "perceptual weights": weights_fingerprint(self.network)}
+        weights = weights_record(self.network, self.weights)
+        return {"perceptual": f"LPIPS, {self.backbone}", "perceptual weights": weights}
 
     @torch.no_grad()
     def compare(self, frames: Tensor, true: Tensor) -> Tensor:
@@ -94,6 +96,45 @@ class JudgeDistance:
             values = layer(values)
             if isinstance(layer, nn.SiLU):
                 yield F.normalize(values, dim=1)
+
+
+class MeanPerceptualDistance(Metric):
+    """The mean of a distance over all frames.
+
+    Args:
+        distance: compares frames.
+    """
+
+    full_state_update = False
+    higher_is_better = False
+    total: Tensor
+    frames: Tensor
+
+    def __init__(self, distance: PerceptualDistance, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.distance = distance
+        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, frames: Tensor, true: Tensor) -> None:
+        """Add (N, 3, H, W) frames and the true ones, uint8 or float in [-1, 1].
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        check_shapes(frames, true)
+        for some, others in zip(frames.split(FRAMES_AT_ONCE), true.split(FRAMES_AT_ONCE), strict=True):
+            self.total += self.distance.compare(some, others).double().sum().to(self.total)
+        self.frames += len(frames)
+
+    def compute(self) -> Tensor:
+        """The mean over all frames seen."""
+        return self.total / self.frames
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """How the number was measured."""
+        return {**self.distance.protocol, "frames": int(self.frames)}
 
 
 def _at_least(values: Tensor, side: int) -> Tensor:

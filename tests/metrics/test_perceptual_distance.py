@@ -3,7 +3,7 @@ import torch
 from torchvision.models import alexnet
 
 from s2tf.losses.perceptual import PerceptualLoss
-from s2tf.metrics.perceptual_distance import LPIPS
+from s2tf.metrics.perceptual_distance import LPIPS, MeanPerceptualDistance
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +40,24 @@ def test_random_and_missing_weights_are_no_metric(tmp_path):
         LPIPS("random")
     with pytest.raises(FileNotFoundError, match="no such file, expected torchvision's vgg16"):
         LPIPS(str(tmp_path / "absent.pth"), "vgg")
+
+
+def test_random_weights_that_are_asked_for_are_named():
+    metric = LPIPS("random", allow_random=True)
+    assert metric.protocol["perceptual weights"] == "RANDOM WEIGHTS"
+
+
+def test_the_mean_over_frames_is_the_same_in_any_split(backbone):
+    distance = LPIPS(backbone)
+    frames, true = torch.randint(0, 256, (2, 18, 3, 64, 64), dtype=torch.uint8)
+    whole, one, other = (MeanPerceptualDistance(distance) for _ in range(3))
+    whole.update(frames, true)
+    assert whole.compute().item() == pytest.approx(distance.compare(frames, true).mean().item(), rel=1e-5)
+    # The convolutions' own rounding goes with the number of frames at once, which is the same here.
+    one.update(frames[:16], true[:16])
+    other.update(frames[16:], true[16:])
+    one.merge_state(other)
+    assert one.compute().item() == pytest.approx(whole.compute().item(), rel=1e-12)
+    assert one.protocol == whole.protocol == {**distance.protocol, "frames": 18}
+    with pytest.raises(ValueError, match="expected equal"):
+        whole.update(frames, true[:1])
