@@ -155,6 +155,8 @@ def _videos(args: argparse.Namespace) -> int:
         console.print(f"this part is done; clips of other parts are still missing in {out}", highlight=False)
         return 0
     console.print(scores.table())
+    for warning in scores.warnings:
+        console.print(f"warning: {warning}", highlight=False)
     for what, reason in scores.not_computed.items():
         console.print(f"not computed: {what}: {reason}", highlight=False)
     for one in scores.failures[:SHOWN_FAILURES]:

@@ -28,6 +28,9 @@ class PublicFile:
 
 FILES = {
     "lpips": PublicFile("alexnet-owt-7be5be79.pth", "torchvision's ImageNet weights of AlexNet"),
+    "fid": PublicFile("weights-inception-2015-12-05-6726825d.pth", "torch-fidelity's Inception"),
+    "mad": PublicFile("raft_large_C_T_SKHT_V2-ff5fadd5.pth", "torchvision's weights of RAFT large"),
+    "identity": PublicFile("vgg_face_dag.pth", "VGGFace as converted by Albanie's pytorch-mcn"),
 }
 
 
@@ -104,7 +107,65 @@ def _pixels(choices: Choices) -> "VideoMeasure":
     return PixelMeasure()
 
 
+def _lpips(choices: Choices) -> "VideoMeasure":
+    from s2tf.commands.evaluate_readers import open_perceptual
+    from s2tf.metrics.perceptual_distance import LPIPS
+    from s2tf.metrics.video_pictures import PerceptualMeasure
+
+    named = open_perceptual(choices.args.perceptual, choices.device, choices.console)
+    if named is None:
+        named = LPIPS(choices.file("lpips"), device=choices.device, allow_random=choices.allow_random)
+    return PerceptualMeasure(named)
+
+
+def _fid(choices: Choices) -> "VideoMeasure":
+    from s2tf.metrics.frechet import InceptionFeatures
+    from s2tf.metrics.video_pictures import FrechetMeasure
+
+    return FrechetMeasure(InceptionFeatures(choices.file("fid"), choices.device, allow_random=choices.allow_random))
+
+
+def _mad(choices: Choices) -> "VideoMeasure":
+    from s2tf.metrics.motion_difference import RaftFlow
+    from s2tf.metrics.video_motion import SteadinessMeasure
+
+    return SteadinessMeasure(RaftFlow(choices.file("mad"), choices.device, allow_random=choices.allow_random))
+
+
+def _identity(choices: Choices) -> "VideoMeasure":
+    from s2tf.commands.evaluate_readers import open_faces
+    from s2tf.metrics.face_features import NetworkFeatures
+    from s2tf.metrics.video_pictures import IdentityMeasure
+
+    if choices.args.faces is not None:
+        return IdentityMeasure(open_faces(choices.args.faces, choices.device, choices.console))
+    network = NetworkFeatures.vggface(choices.file("identity"), choices.device, allow_random=choices.allow_random)
+    return IdentityMeasure(network)
+
+
+def _sharpness(choices: Choices) -> "VideoMeasure":
+    from s2tf.metrics.video_pictures import SharpnessMeasure
+
+    return SharpnessMeasure()
+
+
+def _landmarks(choices: Choices) -> "VideoMeasure":
+    from s2tf.commands.evaluate_readers import open_motion
+    from s2tf.metrics.video_motion import FaceMeasure
+
+    name = "mediapipe" if choices.args.landmarks == "none" else choices.args.landmarks
+    finder = open_motion(name, choices.console)
+    assert finder is not None
+    return FaceMeasure(finder)
+
+
 MEASURES: "dict[str, Callable[[Choices], VideoMeasure]]" = {
+    "lpips": _lpips,
     "pixels": _pixels,
+    "fid": _fid,
+    "mad": _mad,
+    "landmarks": _landmarks,
+    "identity": _identity,
+    "sharpness": _sharpness,
 }
 """By the names of `--metrics`, in the order of the table."""

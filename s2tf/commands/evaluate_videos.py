@@ -164,6 +164,7 @@ def _merged(
         {"clips": len(test.pairs) + len(test.missing), **protocol},
         [one.name for one in measures if one.random],
         not_computed=dict(not_computed),
+        warnings=[text for one in measures for text in one.warnings],
         failures=[{"clip": clip, "what": what, "reason": reason} for clip, what, reason in failures],
     )
 

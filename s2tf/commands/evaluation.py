@@ -32,6 +32,7 @@ class Scores:
     random_weights: list[str]
     not_computed: "Mapping[str, str]" = field(default_factory=dict)
     """What was asked for and could not be had, with the reason."""
+    warnings: Sequence[str] = ()
     failures: "Sequence[Mapping[str, str]]" = ()
     """Clips that could not be measured: clip, what and reason."""
 
@@ -51,6 +52,7 @@ class Scores:
             "protocol": self.protocol,
             "measurements": measurements_to_json(self.measurements),
             "not_computed": dict(self.not_computed),
+            "warnings": list(self.warnings),
             "failures": [dict(one) for one in self.failures],
         }
 

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,13 +10,15 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from s2tf.metrics.protocol import Measurement
+from s2tf.metrics.published import RANDOM_WEIGHTS
 from s2tf.metrics.video_pairs import ClipPair, FrameRun
 
 MADE, COPY, TRUE = "made", "copy", "true"
 """The rows that stand beside each other: the generated video, the source frame copied, the reference itself."""
-RANDOM = "RANDOM WEIGHTS"
-"""In a protocol, in place of a network's weights."""
 COPY_NAME = "source frame copied"
+
+COUNTED = ("frames", "pairs", "pairs without a visible pixel")
+"""States of metrics that are worth telling beside their numbers."""
 
 State = Mapping[str, Tensor]
 
@@ -42,7 +44,7 @@ class VideoMeasure(ABC):
     @property
     def random(self) -> bool:
         """Whether a network in it has random weights, so that its numbers are none."""
-        return RANDOM in self.protocol.values()
+        return RANDOM_WEIGHTS in self.protocol.values()
 
     @abstractmethod
     def begin(self, pair: ClipPair) -> None:
@@ -72,6 +74,11 @@ class VideoMeasure(ABC):
     def add(self, state: State) -> None:
         """Add a clip to the totals."""
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is doubtful about the numbers of the clips added."""
+        return ()
+
     @abstractmethod
     def measurements(self, failed: int) -> list[Measurement]:
         """Of all clips added; `failed` more could not be measured."""
@@ -81,11 +88,14 @@ class MetricMeasure(VideoMeasure):
     """Measured by metrics with sums for states, one for each row.
 
     Subclasses fill `self.rows`, which are the clip's, in `update`.
+
+    Args:
+        metrics: Makes the metric of a row; all that it makes share their network.
     """
 
-    def __init__(self, rows: Mapping[str, Metric]) -> None:
-        self.rows = dict(rows)
-        self.totals = {name: metric.clone() for name, metric in rows.items()}
+    def __init__(self, metrics: Mapping[str, Callable[[], Metric]]) -> None:
+        self.metrics = dict(metrics)
+        self.rows, self.totals = ({name: make() for name, make in metrics.items()} for _ in range(2))
         self.clips = 0
 
     def begin(self, pair: ClipPair) -> None:
@@ -109,8 +119,7 @@ class MetricMeasure(VideoMeasure):
 
     def of_clip(self, state: State, row: str = MADE) -> Any:
         """What the row's metric computes from a clip's state alone."""
-        metric = self.totals[row].clone()
-        metric.reset()
+        metric = self.metrics[row]()
         metric.merge_state(_of_row(state, row))
         return computed(metric)
 
@@ -119,8 +128,20 @@ class MetricMeasure(VideoMeasure):
         return computed(self.totals[row])
 
     def counts(self, failed: int) -> dict[str, int]:
-        """Of clips."""
-        return {"clips": self.clips, "failed": failed}
+        """Of clips, and of what the made row's metric counts."""
+        counted = {name: number(self.totals[MADE], name) for name in COUNTED if name in self.totals[MADE].metric_state}
+        return {"clips": self.clips, "failed": failed, **counted}
+
+
+def protocol_of(make: Callable[[], Metric]) -> dict[str, Any]:
+    """How such a metric measures, without what it counts."""
+    metric: Any = make()
+    return {name: value for name, value in metric.protocol.items() if name not in COUNTED}
+
+
+def number(metric: Metric, state: str) -> int:
+    """A state that is a count."""
+    return int(torch.as_tensor(metric.metric_state[state]))
 
 
 def computed(metric: Metric) -> Any:

@@ -1,24 +1,57 @@
-"""Generated frames beside the true ones: PSNR, SSIM and the perceptual distance."""
+"""Generated frames beside the true ones: pixels, perceptual distance, identity, sharpness and FID."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from s2tf.metrics.image import FrameQuality
+from s2tf.metrics.face_features import FaceFeatures
+from s2tf.metrics.frechet import FrechetDistance, PictureFeatures
+from s2tf.metrics.identity import IdentitySimilarity
+from s2tf.metrics.image import MSE_FLOOR, FrameQuality
+from s2tf.metrics.perceptual_distance import MeanPerceptualDistance, PerceptualDistance
 from s2tf.metrics.protocol import Measurement
-from s2tf.metrics.video_measure import COPY, COPY_NAME, MADE, MeasureError, MetricMeasure, State
+from s2tf.metrics.sharpness import Sharpness
+from s2tf.metrics.video_measure import (
+    COPY,
+    COPY_NAME,
+    MADE,
+    TRUE,
+    MeasureError,
+    MetricMeasure,
+    State,
+    VideoMeasure,
+    computed,
+    protocol_of,
+)
 from s2tf.metrics.video_pairs import ClipPair, FrameRun
+
+NO_FRAME = "no frame after the first, which is the source"
+BEST_PSNR = -10 * torch.tensor(MSE_FLOOR).log10().item()
+"""Of a frame beside itself, dB."""
 
 
 class FramesBesideTrue(MetricMeasure):
-    """What metrics of (frames, true frames) say of the generated frames and of the copied source."""
+    """What a metric of (frames, true frames) says of the generated frames and of the copied source.
 
-    def __init__(self, metric: Callable[[], Metric]) -> None:
-        super().__init__({MADE: metric(), COPY: metric()})
+    Args:
+        metric: Makes one.
+        truths: What it computes for the true frames beside themselves, by the name of the measurement.
+        higher_is_better: Of all its numbers.
+    """
+
+    def __init__(self, metric: Callable[[], Metric], truths: Mapping[str, float], higher_is_better: bool) -> None:
+        super().__init__({MADE: metric, COPY: metric})
+        self.truths, self.higher_is_better = truths, higher_is_better
         self.source: Tensor | None = None
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        """See `VideoMeasure.protocol`."""
+        return protocol_of(self.metrics[MADE])
 
     def begin(self, pair: ClipPair) -> None:
         """See `VideoMeasure.begin`."""
@@ -38,8 +71,36 @@ class FramesBesideTrue(MetricMeasure):
         """See `VideoMeasure.end`."""
         state = super().end()
         if not int(state[f"{MADE}/frames"]):
-            raise MeasureError("no frame after the first, which is the source")
+            raise MeasureError(NO_FRAME)
         return state
+
+    def named(self, values: Any) -> dict[str, float]:
+        """What the metric computes, by the names of the measurements."""
+        found = values.values() if isinstance(values, Mapping) else [values]
+        return {name: float(value) for name, value in zip(self.truths, found, strict=True)}
+
+    def values(self, state: State) -> dict[str, float]:
+        """See `VideoMeasure.values`."""
+        return self.named(self.of_clip(state))
+
+    def measurements(self, failed: int) -> list[Measurement]:
+        """See `VideoMeasure.measurements`."""
+        if not self.clips:
+            return []
+        made, copy = self.named(self.total()), self.named(self.total(COPY))
+        return [
+            Measurement(
+                name,
+                made[name],
+                self.protocol,
+                copy[name],
+                COPY_NAME,
+                truth,
+                higher_is_better=self.higher_is_better,
+                counts=self.counts(failed),
+            )
+            for name, truth in self.truths.items()
+        ]
 
 
 class PixelMeasure(FramesBesideTrue):
@@ -48,35 +109,147 @@ class PixelMeasure(FramesBesideTrue):
     name = "pixels"
 
     def __init__(self) -> None:
-        super().__init__(FrameQuality)
+        super().__init__(FrameQuality, {"PSNR": BEST_PSNR, "SSIM": 1.0}, higher_is_better=True)
+
+
+class PerceptualMeasure(FramesBesideTrue):
+    """LPIPS, or another distance of frames."""
+
+    name = "lpips"
+
+    def __init__(self, distance: PerceptualDistance) -> None:
+        super().__init__(partial(MeanPerceptualDistance, distance), {distance.name: 0.0}, higher_is_better=False)
+
+
+class IdentityMeasure(FramesBesideTrue):
+    """Cosine of the face in the generated and in the true frame of the same time."""
+
+    name = "identity"
+
+    def __init__(self, features: FaceFeatures) -> None:
+        super().__init__(partial(IdentitySimilarity, features), {"identity": 1.0}, higher_is_better=True)
+
+
+class SharpnessMeasure(MetricMeasure):
+    """How sharp the generated and the true frames are by themselves."""
+
+    name = "sharpness"
+    titles: Mapping[str, str] = {"CPBD": "cpbd", "gradient energy": "gradient_energy"}
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys((MADE, COPY, TRUE), Sharpness))
 
     @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
-        return {name: text for name, text in FrameQuality().protocol.items() if name != "frames"}
+        return protocol_of(Sharpness)
+
+    def update(self, run: FrameRun) -> None:
+        """See `VideoMeasure.update`."""
+        if run.start == 0:
+            self.rows[COPY].update(run.true_tensor[:1])
+        if len(made := run.made_tensor[run.compared]):
+            self.rows[MADE].update(made)
+            self.rows[TRUE].update(run.true_tensor[run.compared])
+
+    def end(self) -> State:
+        """See `VideoMeasure.end`."""
+        state = super().end()
+        if not int(state[f"{MADE}/frames"]):
+            raise MeasureError(NO_FRAME)
+        return state
 
     def values(self, state: State) -> dict[str, float]:
         """See `VideoMeasure.values`."""
-        return {name.upper(): float(value) for name, value in self.of_clip(state).items()}
+        found = self.of_clip(state)
+        return {title: float(found[name]) for title, name in self.titles.items()}
 
     def measurements(self, failed: int) -> list[Measurement]:
         """See `VideoMeasure.measurements`."""
         if not self.clips:
             return []
-        made, copy = self.total(), self.total(COPY)
-        # What a frame is worth beside itself.
-        true = FrameQuality()
-        true.update(*(torch.zeros(1, 3, 16, 16, dtype=torch.uint8),) * 2)
-        counts = self.counts(failed) | {"frames": int(torch.as_tensor(self.totals[MADE].frames))}
+        made, copy, true = (self.total(row) for row in (MADE, COPY, TRUE))
         return [
             Measurement(
-                name.upper(),
+                title,
                 float(made[name]),
                 self.protocol,
                 float(copy[name]),
                 COPY_NAME,
-                float(value),
-                counts=counts,
+                float(true[name]),
+                counts=self.counts(failed),
             )
-            for name, value in true.compute().items()
+            for title, name in self.titles.items()
         ]
+
+
+class _StoredFeatures:
+    """Stands for the network where features are at hand."""
+
+    def __init__(self, features: int) -> None:
+        self.features = features
+        self.protocol: dict[str, Any] = {}
+
+    def read(self, frames: Tensor) -> Tensor:
+        """The features, which are given in the frames' place."""
+        return frames
+
+
+class FrechetMeasure(VideoMeasure):
+    """FID over all frames of all clips. A clip's state is its features: smaller than their 2048 x 2048 products."""
+
+    name = "fid"
+
+    def __init__(self, reader: PictureFeatures) -> None:
+        self.reader = reader
+        stored = _StoredFeatures(reader.features)
+        self.totals = {MADE: FrechetDistance(stored), COPY: FrechetDistance(stored)}
+        self.clips = 0
+        self.features: dict[str, list[Tensor]] = {}
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        """See `VideoMeasure.protocol`."""
+        return {**self.reader.protocol, "covariance": FrechetDistance(self.reader).protocol["covariance"]}
+
+    def begin(self, pair: ClipPair) -> None:
+        """See `VideoMeasure.begin`."""
+        self.features = {MADE: [], TRUE: [], COPY: []}
+
+    def update(self, run: FrameRun) -> None:
+        """See `VideoMeasure.update`."""
+        if run.start == 0:
+            self.features[COPY].append(self.reader.read(run.true_tensor[:1]))
+        if len(made := run.made_tensor[run.compared]):
+            self.features[MADE].append(self.reader.read(made))
+            self.features[TRUE].append(self.reader.read(run.true_tensor[run.compared]))
+
+    def end(self) -> State:
+        """See `VideoMeasure.end`."""
+        if not self.features[MADE]:
+            raise MeasureError(NO_FRAME)
+        return {row: torch.cat(parts) for row, parts in self.features.items()}
+
+    def values(self, state: State) -> dict[str, float]:
+        """None: a clip has too few frames for a distance of distributions."""
+        return {}
+
+    def add(self, state: State) -> None:
+        """See `VideoMeasure.add`."""
+        self.clips += 1
+        self.totals[MADE].update(state[MADE], state[TRUE])
+        self.totals[COPY].update(state[COPY].expand_as(state[TRUE]), state[TRUE])
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """See `VideoMeasure.warnings`."""
+        return [] if (text := self.totals[MADE].warning) is None or not self.clips else [text]
+
+    def measurements(self, failed: int) -> list[Measurement]:
+        """See `VideoMeasure.measurements`."""
+        frames = int(self.totals[MADE].made_frames)
+        if frames < 2:
+            return []
+        made, copy = (float(computed(self.totals[row])) for row in (MADE, COPY))
+        counts = {"clips": self.clips, "failed": failed, "frames": frames}
+        return [Measurement("FID", made, self.protocol, copy, COPY_NAME, 0.0, higher_is_better=False, counts=counts)]

@@ -209,3 +209,37 @@ def test_wrong_arguments_are_named(folders, capsys):
     ):
         assert main(["evaluate", *map(str, arguments)]) == 2
         assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.slow
+def test_all_metrics_run_with_random_networks_and_say_so(folders, capsys):
+    (folders / "weights").mkdir()
+    arguments = [str(folders / "made"), str(folders / "true"), "--size", "64", "--clips", "2"]
+    wanted = ["--metrics", "lpips,pixels,fid,sharpness", "--weights", str(folders / "weights")]
+    assert main(["evaluate", *arguments, *wanted, "--out", str(folders / "without")]) == 3
+    record = read(folders / "without")
+    assert sorted(record["not_computed"]) == ["fid", "lpips"]
+    assert "alexnet-owt-7be5be79.pth" in record["not_computed"]["lpips"]
+    assert "LPIPS" not in record["measurements"]
+    assert record["random_weights"] == []
+    assert "not computed: lpips: no alexnet" in " ".join(capsys.readouterr().out.split())
+    assert main(["evaluate", *arguments, *wanted, "--out", str(folders / "with"), "--allow-random"]) == 0
+    record = read(folders / "with")
+    assert record["random_weights"] == ["lpips", "fid"]
+    for name in ("LPIPS", "FID"):
+        one = record["measurements"][name]
+        assert "RANDOM WEIGHTS" in one["protocol"].values()
+        assert one["value"] > 0
+        assert one["truth"] == 0
+    assert record["measurements"]["FID"]["counts"]["frames"] == 2 * FRAMES + 1 - 2
+    assert "their covariance is singular" in record["warnings"][0]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "RANDOM WEIGHTS: lpips, fid" in shown
+    assert "warning: FID of" in shown
+
+
+def test_no_metric_at_all_is_an_error(folders, capsys):
+    (folders / "weights").mkdir()
+    arguments = ["--metrics", "lpips", "--weights", str(folders / "weights")]
+    assert main(["evaluate", str(folders / "made"), str(folders / "true"), *arguments]) == 2
+    assert "nothing can be computed: lpips: no alexnet" in capsys.readouterr().err

@@ -1,0 +1,156 @@
+"""What is measured of a pair, fed in runs of any length."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from s2tf.metrics.face_readings import FaceMotion
+from s2tf.metrics.motion_difference import MotionDifference
+from s2tf.metrics.video_measure import COPY, MADE, TRUE, MeasureError
+from s2tf.metrics.video_motion import FaceMeasure, SteadinessMeasure
+from s2tf.metrics.video_pairs import Alignment, ClipPair, PairError, aligned_runs
+from s2tf.metrics.video_pictures import FrechetMeasure, PixelMeasure, SharpnessMeasure
+
+SIZE = 64
+
+
+class Frames:
+    """A video in memory."""
+
+    name = version = "frames"
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.array = frames
+
+    def frames(self) -> Iterator[np.ndarray]:
+        yield from self.array
+
+    def waveform(self) -> None:
+        return None
+
+
+class StillFlow:
+    """Nothing moves."""
+
+    @property
+    def protocol(self):
+        return {"flow": "none"}
+
+    def flow(self, frames, following):
+        return torch.zeros(len(frames), 2, *frames.shape[-2:])
+
+
+class MeanColours:
+    """Three features of a picture."""
+
+    features, protocol = 3, {"network": "mean colours"}
+
+    def read(self, frames):
+        return frames.float().mean((2, 3))
+
+
+class BrightMouth:
+    """Reads a mouth that is as open as the picture is bright; a black picture has no face."""
+
+    @property
+    def protocol(self):
+        return {"landmarks": "brightness"}
+
+    def read(self, frames):
+        light = frames.reshape(len(frames), -1).mean(1) / 255
+        light[light == 0] = np.nan
+        lips = np.broadcast_to(light[:, None, None], (len(frames), 20, 2))
+        return FaceMotion(lips, light, 1 - light, np.repeat(light[:, None], 6, axis=1))
+
+
+def video(seed: int, frames: int = 23) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    light = 100 + 60 * np.sin(np.arange(frames) / 3 + seed)[:, None, None, None]
+    return (light + rng.uniform(-20, 20, (frames, SIZE, SIZE, 3))).clip(1, 255).astype(np.uint8)
+
+
+def measured(measure, made: np.ndarray, true: np.ndarray, run: int = 5):
+    pair = ClipPair("clip", Frames(made), Frames(true))
+    measure.begin(pair)
+    for part in aligned_runs(pair, SIZE, run, Alignment()):
+        measure.update(part)
+    return measure.end()
+
+
+MEASURES = {
+    "pixels": PixelMeasure,
+    "sharpness": SharpnessMeasure,
+    "mad": lambda: SteadinessMeasure(StillFlow()),
+    "fid": lambda: FrechetMeasure(MeanColours()),
+    "landmarks": lambda: FaceMeasure(BrightMouth()),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_the_numbers_are_the_same_in_runs_of_any_length(name):
+    made, true = video(0), video(1)
+    whole = measured(MEASURES[name](), made, true, 100)
+    for run in (1, 2, 7, 22):
+        parts = measured(MEASURES[name](), made, true, run)
+        assert parts.keys() == whole.keys()
+        for key, value in whole.items():
+            torch.testing.assert_close(parts[key], value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_the_clips_merge_to_the_numbers_of_all_frames(name):
+    measure = MEASURES[name]()
+    clips = [(video(2 * number), video(2 * number + 1)) for number in range(3)]
+    for made, true in clips:
+        measure.add(measured(measure, made, true))
+    found = {one.name: one for one in measure.measurements(failed=1)}
+    assert all(one.counts["clips"] == 3 and one.counts["failed"] == 1 for one in found.values())
+    for one in found.values():
+        assert one.protocol == measure.protocol
+        assert None not in (one.baseline, one.truth)
+    itself = MEASURES[name]()
+    for _, true in clips:
+        itself.add(measured(itself, true, true))
+    for one in itself.measurements(0):
+        # What stands as the truth's row is what the truth gets.
+        assert one.value == pytest.approx(found[one.name].truth, abs=1e-6)
+    copied = MEASURES[name]()
+    for _, true in clips:
+        copied.add(measured(copied, np.broadcast_to(true[:1], true.shape), true))
+    for one in copied.measurements(0):
+        if name != "landmarks":
+            assert one.value == pytest.approx(found[one.name].baseline, abs=1e-6)
+
+
+def test_mad_is_of_all_pairs_after_the_source():
+    made = video(0)
+    state = measured(SteadinessMeasure(StillFlow()), made, video(1), 4)
+    metric = MotionDifference(StillFlow())
+    metric.update(torch.from_numpy(made[1:]).permute(0, 3, 1, 2))
+    assert int(state[f"{MADE}/pairs"]) == len(made) - 2
+    torch.testing.assert_close(state[f"{MADE}/everywhere"], metric.everywhere)
+
+
+def test_a_copied_sources_features_count_once_for_each_frame():
+    state = measured(FrechetMeasure(MeanColours()), video(0), video(1))
+    assert [len(state[row]) for row in (MADE, TRUE, COPY)] == [22, 22, 1]
+
+
+def test_a_face_that_cannot_be_read_is_a_reason_not_a_number():
+    dark = np.zeros_like(video(0))
+    with pytest.raises(MeasureError, match="no face in the generated video"):
+        measured(FaceMeasure(BrightMouth()), dark, video(1))
+    with pytest.raises(MeasureError, match="no face in the true video"):
+        measured(FaceMeasure(BrightMouth()), video(1), dark)
+
+
+def test_lengths_may_differ_by_one_frame():
+    pair = ClipPair("clip", Frames(video(0, 10)), Frames(video(1, 11)))
+    alignment = Alignment()
+    assert sum(len(run.made) for run in aligned_runs(pair, SIZE, 4, alignment)) == 10
+    assert (alignment.frames, alignment.cut) == (10, -1)
+    pair = ClipPair("clip", Frames(video(0, 10)), Frames(video(1, 12)))
+    with pytest.raises(PairError, match="frames is 2 frames longer than frames, which has 10"):
+        list(aligned_runs(pair, SIZE, 4, Alignment()))
