@@ -30,7 +30,7 @@ class SyncNet(Network):
 
     def __init__(self, size: int = FULL_SIZE, width: float = 1.0, embedding: int = EMBEDDING) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.embedding = size, embedding
         side = _last_side(size)
         if side < 1:
             raise ValueError(f"size is {size}, expected at least 72 pixels: nothing is left after the poolings")
@@ -61,6 +61,12 @@ class SyncNet(Network):
     def lips(self, frames: Tensor) -> Tensor:
         """Windows (N, 3, 5, size, size) in BGR from 0 to 255, as the public network takes them -> (N, embedding)."""
         return self.lip_head(self.lip_layers(frames).flatten(1))
+
+    def consecutive_lips(self, frames: Tensor) -> Tensor:
+        """Every window of consecutive frames (T, 3, size, size) in BGR from 0 to 255 -> (T - 4, embedding)."""
+        # Only the first convolution reaches over time, so that the windows share their frames.
+        features = self.lip_layers(frames.transpose(0, 1)[None])
+        return self.lip_head(features[0, :, :, 0, 0].T)
 
     def audio(self, mfcc: Tensor) -> Tensor:
         """Windows (N, 1, 13, 20) of cepstral coefficients -> (N, embedding)."""
