@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from s2tf.metrics.video_measure import VideoMeasure
 
+RANDOM = "random"
 WEIGHTS_VARIABLE = "S2TF_WEIGHTS"
 
 
@@ -27,6 +28,7 @@ class PublicFile:
 
 
 FILES = {
+    "sync": PublicFile("syncnet_v2.model", "syncnet_python's SyncNet; or --syncnet with a network of your own"),
     "lpips": PublicFile("alexnet-owt-7be5be79.pth", "torchvision's ImageNet weights of AlexNet"),
     "fid": PublicFile("weights-inception-2015-12-05-6726825d.pth", "torch-fidelity's Inception"),
     "mad": PublicFile("raft_large_C_T_SKHT_V2-ff5fadd5.pth", "torchvision's weights of RAFT large"),
@@ -60,7 +62,7 @@ class Choices:
         if path.is_file():
             return str(path)
         if self.allow_random:
-            return "random"
+            return RANDOM
         raise MissingFileError(f"no {public.file} in {self.weights}: {public.origin}; --weights names another folder")
 
 
@@ -159,7 +161,25 @@ def _landmarks(choices: Choices) -> "VideoMeasure":
     return FaceMeasure(finder)
 
 
+def _sync(choices: Choices) -> "VideoMeasure":
+    from s2tf.checkpoints.syncnet import import_syncnet
+    from s2tf.media.face_tracks import TrackSettings
+    from s2tf.metrics.video_sync import SyncMeasure
+    from s2tf.models.syncnet import SyncNet
+
+    random = False
+    if choices.args.syncnet is not None:
+        network = SyncNet.from_pretrained(choices.args.syncnet)
+    else:
+        path = choices.file("sync")
+        random = path == RANDOM
+        network = SyncNet() if random else import_syncnet(path).network
+    settings = TrackSettings(size=network.size) if choices.args.protocol == "tracked" else None
+    return SyncMeasure(network.eval().to(choices.device), settings, random)
+
+
 MEASURES: "dict[str, Callable[[Choices], VideoMeasure]]" = {
+    "sync": _sync,
     "lpips": _lpips,
     "pixels": _pixels,
     "fid": _fid,

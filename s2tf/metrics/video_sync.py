@@ -1,0 +1,208 @@
+"""Lip sync of generated videos: LSE-D, LSE-C and the offset, of the face that is seen longest."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+from torch import Tensor
+
+from s2tf.media.audio import SAMPLES_PER_FRAME
+from s2tf.media.face_backends import open_detector
+from s2tf.media.face_tracks import FaceTracker, TrackCrops, TrackSettings, whole_frames
+from s2tf.metrics.lip_sync import LEAST_FRAMES, LipSync, LipSyncReader, LipSyncScore
+from s2tf.metrics.protocol import Measurement
+from s2tf.metrics.published import RANDOM_WEIGHTS
+from s2tf.metrics.video_measure import (
+    COPY,
+    COPY_NAME,
+    MADE,
+    TRUE,
+    MeasureError,
+    MetricMeasure,
+    State,
+    number,
+    protocol_of,
+)
+from s2tf.metrics.video_pairs import ClipPair, FrameRun
+from s2tf.models.syncnet import FRAMES, SyncNet
+
+TITLES: Mapping[str, bool] = {"LSE-D": False, "LSE-C": True}
+"""Whether higher is better."""
+OFFSET = "AV offset"
+
+
+class SyncMeasure(MetricMeasure):
+    """LSE-D, LSE-C and the size of the offset.
+
+    The generated video is heard with its own sound, or with the true one's where it has none.
+
+    Args:
+        network: SyncNet.
+        settings: How faces are followed and cut out; None shows SyncNet the whole frames.
+        random: Whether the network's weights are random.
+    """
+
+    name = "sync"
+
+    def __init__(self, network: SyncNet, settings: TrackSettings | None, random: bool = False) -> None:
+        self.network, self.settings, self.random_network = network, settings, random
+        crop = {"crop": "whole frame"} if settings is None else settings.to_json()
+        super().__init__(dict.fromkeys((MADE, TRUE, COPY), partial(LipSync, network, crop)))
+        self.videos: dict[str, _Faces] = {}
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        """See `VideoMeasure.protocol`."""
+        found = protocol_of(self.metrics[MADE])
+        if self.random_network:
+            found["network"] = RANDOM_WEIGHTS
+        return {**found, "of several faces": "the one seen longest, of equals the surest"}
+
+    def begin(self, pair: ClipPair) -> None:
+        """See `VideoMeasure.begin`."""
+        super().begin(pair)
+        true = pair.true.waveform()
+        made = pair.made.waveform()
+        self.videos = {
+            row: _Faces(self.network, self.settings, sound, still=row == TRUE)
+            for row, sound in ((MADE, true if made is None else made), (TRUE, true))
+            if sound is not None
+        }
+        if MADE not in self.videos:
+            raise MeasureError("no sound in either video")
+
+    def update(self, run: FrameRun) -> None:
+        """See `VideoMeasure.update`; SyncNet sees the frames at their own size, the source among them."""
+        for row, frames in ((MADE, run.made_frames), (TRUE, run.true_frames)):
+            if row in self.videos:
+                self.videos[row].add(frames)
+
+    def end(self) -> State:
+        """See `VideoMeasure.end`."""
+        made, _ = self.videos[MADE].finish()
+        self.rows[MADE].update(made)
+        true = copy = None
+        if TRUE in self.videos:
+            # The generated video counts all the same; that the true one's row has a clip less is in its counts.
+            with suppress(MeasureError):
+                true, copy = self.videos[TRUE].finish()
+        self.rows[TRUE].update(true)
+        self.rows[COPY].update(copy)
+        return super().end()
+
+    def values(self, state: State) -> dict[str, float]:
+        """See `VideoMeasure.values`."""
+        found = self.of_clip(state)
+        return {name: float(found[name]) for name in TITLES} | {OFFSET: float(found["offset"])}
+
+    def counts(self, failed: int) -> dict[str, int]:
+        """Of clips."""
+        return {"clips": self.clips, "failed": failed, "true videos failed": number(self.totals[TRUE], "failed")}
+
+    def measurements(self, failed: int) -> list[Measurement]:
+        """See `VideoMeasure.measurements`."""
+        if not self.clips:
+            return []
+        made, true, copy = (self.total(row) for row in (MADE, TRUE, COPY))
+        rows = [(name, name, higher) for name, higher in TITLES.items()] + [(OFFSET, "offset", False)]
+        return [
+            Measurement(
+                title,
+                float(made[name]),
+                self.protocol,
+                float(copy[name]),
+                COPY_NAME,
+                float(true[name]),
+                higher_is_better=higher,
+                counts=self.counts(failed),
+            )
+            for title, name, higher in rows
+        ]
+
+
+class _Faces:
+    """Follows the faces of one video and scores each, and if wanted each one's first crop held still."""
+
+    def __init__(self, network: SyncNet, settings: TrackSettings | None, waveform: np.ndarray, still: bool) -> None:
+        self.network, self.waveform, self.still = network, waveform, still
+        self.tracker = None if settings is None else FaceTracker(settings)
+        self.detector = None if settings is None else open_detector(settings.detector)
+        self.waiting: np.ndarray | None = None
+        """The newest frame, of which it is not known whether it is the last."""
+        self.frames = 0
+        self.readers: dict[int, tuple[LipSyncReader, LipSyncReader | None]] = {}
+        self.first: dict[int, np.ndarray] = {}
+        self.problems: dict[int, str] = {}
+        """By track."""
+
+    def add(self, frames: Iterable[np.ndarray]) -> None:
+        """Take the next frames."""
+        if self.tracker is None:
+            self._read(whole_frames(frames, self.network.size))
+            return
+        for frame in frames:
+            if self.waiting is not None:
+                self._look(self.waiting, last=False)
+            self.waiting = frame
+
+    def finish(self) -> tuple[LipSyncScore, LipSyncScore | None]:
+        """The score of the face seen longest, and that of its first crop held still.
+
+        Raises:
+            MeasureError: There is no face long enough.
+        """
+        if self.tracker is not None:
+            if self.waiting is not None:
+                self._look(self.waiting, last=True)
+            self._read(self.tracker.finish())
+        scored = []
+        for track, (reader, copy) in self.readers.items():
+            try:
+                scored.append((reader.score(), None if copy is None else copy.score()))
+            except ValueError as error:
+                self.problems[track] = str(error)
+        if not scored:
+            refused = [] if self.tracker is None else [one.reason for one in self.tracker.refused]
+            raise MeasureError("; ".join([*refused, *self.problems.values()]) or "no face found")
+        return max(scored, key=lambda scores: (scores[0].windows, scores[0].lse_c))
+
+    def _look(self, frame: np.ndarray, last: bool) -> None:
+        assert self.tracker is not None
+        assert self.detector is not None
+        looked = last or self.frames % self.tracker.settings.every == 0
+        self.frames += 1
+        self._read(self.tracker.add(frame, self.detector.detect(frame) if looked else ()))
+
+    def _read(self, pieces: Iterable[TrackCrops]) -> None:
+        for piece in pieces:
+            if piece.track not in self.readers:
+                heard = self.waveform[piece.start * SAMPLES_PER_FRAME :]
+                if len(heard) < LEAST_FRAMES * SAMPLES_PER_FRAME:
+                    self.problems[piece.track] = f"{len(heard) // SAMPLES_PER_FRAME} frames of sound beside a face"
+                    continue
+                copy = LipSyncReader(cast(Any, _StillLips(self.network)), heard) if self.still else None
+                self.readers[piece.track] = LipSyncReader(self.network, heard), copy
+                self.first[piece.track] = piece.crops[:1]
+            reader, copy = self.readers[piece.track]
+            reader.update(piece.crops)
+            if copy is not None:
+                copy.update(self.first[piece.track].repeat(len(piece.crops), axis=0))
+
+
+class _StillLips:
+    """SyncNet for a face that does not move: its one window is embedded once."""
+
+    def __init__(self, network: SyncNet) -> None:
+        self.network = network
+        self.window: Tensor | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.network, name)
+
+    def consecutive_lips(self, frames: Tensor) -> Tensor:
+        """As SyncNet's, of frames that are all alike."""
+        if self.window is None:
+            self.window = self.network.consecutive_lips(frames[:FRAMES])
+        return self.window.expand(len(frames) - FRAMES + 1, -1)
