@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", dest="run_folder", type=Path, metavar="RUN", help="instead: a finished run of any stage"
     )
+    parser.add_argument(
+        "--pipeline",
+        type=Path,
+        metavar="FOLDER",
+        help="instead: draw the clips of --shards, HRTF from the true first frame and HRTF-SCFP from the speech alone",
+    )
     _add_video_arguments(parser.add_argument_group("videos"))
     parser.add_argument("--shards", help="other test data than the run's own")
     parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
@@ -95,8 +101,10 @@ def run(args: argparse.Namespace) -> int:
 
     from s2tf.errors import UserError
 
-    if (args.run_folder is None) == (args.generated is None):
-        raise UserError("expected either GENERATED REFERENCE, folders of videos, or --run RUN")
+    if sum(one is not None for one in (args.run_folder, args.generated, args.pipeline)) != 1:
+        raise UserError("expected either GENERATED REFERENCE, folders of videos, or --run RUN, or --pipeline FOLDER")
+    if args.pipeline is not None:
+        return _pipeline(args)
     if args.run_folder is None:
         return _videos(args)
     console, out = Console(), args.out or args.run_folder
@@ -141,14 +149,47 @@ def _add_video_arguments(group: "argparse._ArgumentGroup") -> None:
 
 def _videos(args: argparse.Namespace) -> int:
     """Measure videos: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
+    out = args.out or args.generated.with_name(f"{_system(args.generated)}-evaluation")
+    return _measure_videos(args, _video_test(args), out, args.json)
+
+
+def _pipeline(args: argparse.Namespace) -> int:
+    """Measure the configurations of a pipeline, one after the other."""
+    from s2tf.commands.evaluate_pipeline import (
+        Drawing,
+        clips_with_sound,
+        configurations_of,
+        drawn_pairs,
+        fingerprint_of,
+        open_pipeline,
+    )
+    from s2tf.commands.evaluate_videos import VideoTest
+    from s2tf.commands.parts import parse_part
+    from s2tf.errors import UserError
+
+    if args.shards is None or args.out is None:
+        raise UserError("--pipeline: --shards, the test data, and --out, a folder for the results, must be given")
+    pipeline = open_pipeline(args.pipeline, args.device)
+    samples = clips_with_sound(args.shards, args.split, args.clips)
+    size, part, fingerprint = args.size or COMPARED_SIZE, parse_part(args.process), fingerprint_of(pipeline)
+    worst = 0
+    for name in configurations_of(pipeline):
+        out = args.out / name
+        drawing = Drawing(pipeline, name, fingerprint, args.seed, args.steps, out / "videos" if args.pictures else None)
+        test = VideoTest(drawn_pairs(samples, drawing), {}, size, name, part, pipeline.random_weights)
+        json_file = args.json and args.json.with_stem(f"{args.json.stem}-{name}")
+        worst = max(worst, _measure_videos(args, test, out, json_file))
+    return worst
+
+
+def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json_file: Path | None) -> int:
     from rich.console import Console
 
     from s2tf.commands.evaluate_measures import open_measures
     from s2tf.commands.evaluate_videos import evaluate_videos
 
-    console, test = Console(), _video_test(args)
+    console = Console()
     measures, not_computed = open_measures(args, console)
-    out = args.out or args.generated.with_name(f"{_system(args.generated)}-evaluation")
     with console.status("") as status:
         scores = evaluate_videos(test, measures, not_computed, out, status.update)
     if scores is None:
@@ -164,8 +205,8 @@ def _videos(args: argparse.Namespace) -> int:
     if len(scores.failures) > SHOWN_FAILURES:
         console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more in failures.csv")
     console.print(f"written to {out}", highlight=False)
-    if args.json:
-        args.json.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+    if json_file:
+        json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
     return 0 if scores.complete else INCOMPLETE
 
 

@@ -32,6 +32,7 @@ class VideoTest:
         size: Side at which pictures are compared, pixels.
         name: Of the system, for reports.
         part: This process's share.
+        random_weights: Of the system's networks, where they are known.
     """
 
     pairs: "Sequence[ClipPair]"
@@ -39,6 +40,7 @@ class VideoTest:
     size: int
     name: str
     part: Part = field(default_factory=Part)
+    random_weights: Sequence[str] = ()
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -162,7 +164,7 @@ def _merged(
         test.name,
         measurements,
         {"clips": len(test.pairs) + len(test.missing), **protocol},
-        [one.name for one in measures if one.random],
+        [*test.random_weights, *(one.name for one in measures if one.random)],
         not_computed=dict(not_computed),
         warnings=[text for one in measures for text in one.warnings],
         failures=[{"clip": clip, "what": what, "reason": reason} for clip, what, reason in failures],
