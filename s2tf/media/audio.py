@@ -5,6 +5,7 @@ import struct
 import wave
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -21,6 +22,8 @@ HOP = 160
 """10 ms at 16 kHz."""
 FFT = 512
 POWER = 0.3
+QUIETEST = -60.0
+"""Decibels below full scale: `loudness` takes what is quieter for silence."""
 PCM_PEAK = 32767
 WAV_HEADER = 44
 """Bytes."""
@@ -147,6 +150,23 @@ def fit_seconds(waveform: np.ndarray, seconds: float) -> np.ndarray:
 def frame_count(samples: int, fps: int | Fraction = FPS) -> int:
     """How many frames of video belong to so many samples at 16 kHz: round(samples * fps / 16000), at least one."""
     return max(1, round(Fraction(samples) * Fraction(fps) / SAMPLE_RATE))
+
+
+def loudness(waveform: np.ndarray, frames: int, fps: int | Fraction = FPS) -> np.ndarray:
+    """How loud each frame's sound is: the root mean square of its samples in decibels below full scale.
+
+    Args:
+        waveform: (S,) in [-1, 1] at 16 kHz.
+        frames: T.
+        fps: Frames a second.
+
+    Returns:
+        (T,) at most 0, at least `QUIETEST`; NaN after the sound's end.
+    """
+    borders = [round(index * SAMPLE_RATE / Fraction(fps)) for index in range(frames + 1)]
+    pieces = (waveform[begin:end] for begin, end in pairwise(borders))
+    power = np.array([np.mean(np.square(piece, dtype=np.float64)) if len(piece) else np.nan for piece in pieces])
+    return 10 * np.log10(np.maximum(power, 10 ** (QUIETEST / 10)))
 
 
 def spectra_shape(samples: int) -> tuple[int, int, int]:

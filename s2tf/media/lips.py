@@ -125,6 +125,20 @@ def place_lips(lips: np.ndarray, placement: np.ndarray) -> np.ndarray:
     return _rotated(lips, placement[..., 3]) * scale + placement[..., None, :2]
 
 
+def to_canonical(points: np.ndarray, placement: np.ndarray) -> np.ndarray:
+    """Points of a face in the frame of that face, where the head does not move.
+
+    Args:
+        points: (..., N, 2) in picture units.
+        placement: (..., 4) centre x, centre y, log scale, roll.
+
+    Returns:
+        (..., N, 2) in units of the outer-eye distance; NaN where a point or the placement is.
+    """
+    centred = np.asarray(points) - placement[..., None, :2]
+    return _rotated(centred, -placement[..., 3]) / np.exp(placement[..., 2])[..., None, None]
+
+
 def mouth_opening(lips: np.ndarray) -> np.ndarray:
     """How far the mouth is open: the mean gap between facing points of the inner lips.
 
@@ -161,10 +175,9 @@ def head_pose(landmarks: np.ndarray) -> np.ndarray:
         (..., 6): the placement (centre x, centre y, log scale, roll) and the tip of the nose (x, y) in the canonical
         frame, which goes with yaw and pitch.
     """
-    pose = canonical_face(landmarks)
-    centre, log_scale, roll = pose.placement[..., :2], pose.placement[..., 2], pose.placement[..., 3]
-    nose = _rotated((_checked(landmarks, (68, 2), "landmarks")[..., NOSE_TIP, :] - centre)[..., None, :], -roll)
-    return np.concatenate([pose.placement, nose[..., 0, :] / np.exp(log_scale)[..., None]], axis=-1)
+    placement = canonical_face(landmarks).placement
+    nose = to_canonical(np.asarray(landmarks)[..., NOSE_TIP : NOSE_TIP + 1, :], placement)
+    return np.concatenate([placement, nose[..., 0, :]], axis=-1)
 
 
 def _eye_line(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 GAP = 6
 MARGIN = 10
-CAPTION = 18
+TEXT = 13
+CAPTION = TEXT + 5
 BACKGROUND = (255, 255, 255)
 INK = (40, 40, 40)
 FRAMES = 8
@@ -105,7 +106,12 @@ def draw_contact_sheet(
 
 
 def draw_grid(
-    rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, captions: Sequence[str] = (), title: str = "", size: int = 96
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]],
+    *,
+    captions: Sequence[str] = (),
+    title: str = "",
+    size: int | tuple[int, int] = 96,
+    text: int = TEXT,
 ) -> Image.Image:
     """Draw rows of pictures, each row under the same columns and with its name at the left.
 
@@ -113,7 +119,8 @@ def draw_grid(
         rows: name and pictures, (H, W, 3) uint8 RGB, of each row.
         captions: one above each column; none where empty.
         title: a line above everything.
-        size: side of each picture on the sheet, pixels.
+        size: side of each picture on the sheet, or its (height, width), pixels.
+        text: size of the letters, pixels.
 
     Raises:
         ValueError: there is no row, or the rows are not of equal length.
@@ -122,29 +129,32 @@ def draw_grid(
     if len(counts) != 1:
         raise ValueError(f"rows and captions of lengths {sorted(counts)}: expected rows of one length")
     columns = counts.pop()
-    left = MARGIN + max(math.ceil(_font().getlength(name)) for name, _ in rows) + GAP
-    top = MARGIN + (CAPTION if title else 0) + (CAPTION if captions else 0)
-    width, height = left + columns * (size + GAP) - GAP + MARGIN, top + len(rows) * (size + GAP) - GAP + MARGIN
+    left = MARGIN + max(math.ceil(_font(text).getlength(name)) for name, _ in rows) + GAP
+    caption = text + CAPTION - TEXT
+    top = MARGIN + (caption if title else 0) + (caption if captions else 0)
+    tall, wide = (size, size) if isinstance(size, int) else size
+    width, height = left + columns * (wide + GAP) - GAP + MARGIN, top + len(rows) * (tall + GAP) - GAP + MARGIN
     sheet = Image.new("RGB", (width, height), BACKGROUND)
     if title:
-        _write(sheet, (MARGIN, MARGIN), title)
-    for column, caption in enumerate(captions):
-        _write(sheet, (left + column * (size + GAP), top - CAPTION), caption)
-    for line, (name, pictures) in enumerate(rows):
-        y = top + line * (size + GAP)
-        _write(sheet, (MARGIN, y + (size - CAPTION) // 2), name)
+        _write(sheet, (MARGIN, MARGIN), title, text)
+    for column, line in enumerate(captions):
+        _write(sheet, (left + column * (wide + GAP), top - caption), line, text)
+    for row, (name, pictures) in enumerate(rows):
+        y = top + row * (tall + GAP)
+        _write(sheet, (MARGIN, y + (tall - caption) // 2), name, text)
         for column, picture in enumerate(pictures):
-            sheet.paste(_picture(picture, size), (left + column * (size + GAP), y))
+            sheet.paste(_picture(picture, (tall, wide)), (left + column * (wide + GAP), y))
     return sheet
 
 
-def _picture(image: np.ndarray, size: int) -> Image.Image:
+def _picture(image: np.ndarray, size: int | tuple[int, int]) -> Image.Image:
     # Enlarged without smoothing beyond what bicubic does: a sheet must not flatter a small picture.
-    return Image.fromarray(np.ascontiguousarray(image)).resize((size, size), Image.Resampling.BICUBIC)
+    height, width = (size, size) if isinstance(size, int) else size
+    return Image.fromarray(np.ascontiguousarray(image)).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _write(image: Image.Image, position: tuple[int, int], text: str) -> None:
-    ImageDraw.Draw(image).text(position, text, fill=INK, font=_font())
+def _write(image: Image.Image, position: tuple[int, int], text: str, size: int = TEXT) -> None:
+    ImageDraw.Draw(image).text(position, text, fill=INK, font=_font(size))
 
 
 def _vertical(text: str, length: int) -> Image.Image:
@@ -154,5 +164,5 @@ def _vertical(text: str, length: int) -> Image.Image:
     return line.rotate(90, expand=True)
 
 
-def _font() -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
-    return ImageFont.load_default(size=13)
+def _font(size: int = TEXT) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
+    return ImageFont.load_default(size=size)

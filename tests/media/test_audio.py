@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -6,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2tf.media.audio import (
+    QUIETEST,
     WAV_HEADER,
     decode_wav,
     encode_wav,
     fit_seconds,
     frame_count,
+    loudness,
     plain_wav_header,
     power_law_spectrogram,
     read_audio,
@@ -87,3 +91,22 @@ def test_a_written_wav_is_read_back(tmp_path):
 def test_other_bytes_are_no_wav():
     with pytest.raises(ValueError, match="WAV"):
         decode_wav(b"RIFFnonsense")
+
+
+def test_loudness_is_that_of_each_frames_own_samples():
+    seconds = np.arange(16000) / 16000
+    sine = np.sin(2 * np.pi * 200 * seconds)
+    sound = np.where(seconds < 0.4, 0.5 * sine, np.where(seconds < 0.8, 0.05 * sine, 0.0))
+    level = loudness(sound, 30)
+    # A sine's mean square is half its peak's: 3 dB.
+    assert level[:10] == pytest.approx(20 * np.log10(0.5) - 3.01, abs=0.01)
+    assert level[10:20] == pytest.approx(level[:10] - 20, abs=0.01)
+    assert (level[20:25] == QUIETEST).all()
+    assert np.isnan(level[25:]).all()
+
+
+def test_loudness_does_not_drift_at_a_rate_that_divides_no_second():
+    rate = Fraction(30000, 1001)
+    click = np.zeros(160000)
+    click[9 * 16000] = 1.0
+    assert np.flatnonzero(loudness(click, 290, rate) > QUIETEST).tolist() == [int(9 * rate)]

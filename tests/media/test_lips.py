@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2tf.media.lips import canonical_face, mouth_opening, place_lips, to_picture_units, to_pixels
+from s2tf.media.lips import canonical_face, mouth_opening, place_lips, to_canonical, to_picture_units, to_pixels
 
 
 def face(seed=0, opening=0.1):
@@ -46,6 +46,16 @@ def test_placing_is_the_inverse_for_any_number_of_frames(seed):
     assert pose.lips.shape == (2, 3, 20, 2)
     assert pose.placement.shape == (2, 3, 4)
     np.testing.assert_allclose(place_lips(pose.lips, pose.placement), points[..., 48:, :], atol=1e-12)
+
+
+def test_any_points_go_into_the_frame_of_their_face_as_eyes_and_lips_do():
+    points = np.stack([face(seed) for seed in range(3)])
+    pose = canonical_face(points)
+    points[1, 5] = np.nan
+    canonical = to_canonical(points, pose.placement)
+    np.testing.assert_allclose(canonical[:, 36:48], pose.eyes, atol=1e-12)
+    np.testing.assert_allclose(canonical[:, 48:], pose.lips, atol=1e-12)
+    assert np.isnan(canonical).any(axis=-1).sum() == 1
 
 
 def test_the_placement_follows_the_stable_points_and_not_the_mouth():
