@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "test",
     "prior": "prior",
     "evaluate": "evaluate",
+    "compare": "compare",
     "chain": "chain",
     "features": "features",
     "codes": "codes",
