@@ -9,8 +9,8 @@ import numpy as np
 from s2tf.media.face_backends import open_detector, open_landmarks
 from s2tf.media.faces import LANDMARKS, FaceBox, box_of, choose_face, fill_gaps
 
-BLOCK = 64
-"""Frames that `follow_face` holds at a time; more than `FaceSettings.look_at` reaches."""
+BLOCK = 32
+"""Frames that `follow_face` holds at a time."""
 OVERLAP = 4
 """Frames of one block that the next begins with: after so many, a finder that starts anew agrees with one that went
 on to a thousandth of the outer-eye distance (measured on two recordings), a seventh of what a face moves in a frame."""
