@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         print(_described(videos[-1]))
     shown = shown_frames(args, videos)
     regions, notes = zoom_regions(videos, shown)
-    sound = choose_sound(videos, args.sound)
+    sound = choose_sound(videos, args.sound, notes)
     args.out.mkdir(parents=True, exist_ok=True)
     with console.status("drawing the grid"):
         pictures = write_grid(videos, shown, sound, args.out / GRID)
@@ -162,8 +162,8 @@ def shown_frames(args: argparse.Namespace, videos: "Sequence[Video]") -> list[in
     return frames
 
 
-def choose_sound(videos: "Sequence[Video]", wanted: str | None) -> Sound | None:
-    """The sound of the video of that name, else of the first that has any.
+def choose_sound(videos: "Sequence[Video]", wanted: str | None, notes: list[str]) -> Sound | None:
+    """The sound of the video of that name, else of the first that has any; `notes` gets why others were passed over.
 
     Raises:
         UserError: that video has none.
@@ -178,6 +178,7 @@ def choose_sound(videos: "Sequence[Video]", wanted: str | None) -> Sound | None:
             except ValueError as error:
                 if wanted:
                     raise UserError(f"--sound {wanted}: {error}") from error
+                notes.append(f"{video.name}: {error}")
     return None
 
 

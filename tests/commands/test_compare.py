@@ -118,8 +118,10 @@ def test_the_grid_holds_all_videos_to_the_end_of_the_longest_and_marks_those_tha
 
 
 @pytest.mark.parametrize(("more", "clip"), [((), SPEAKER), (("--sound", "other"), OTHER)])
-def test_the_grid_has_the_sound_that_was_asked_for(videos, tmp_path, more, clip):
+def test_the_grid_has_the_sound_that_was_asked_for(videos, tmp_path, capsys, more, clip):
     assert compare(videos, tmp_path, "--landmarks", "none", *more, names=("empty", "truth", "other")) == 0
+    # Why the first one's is not heard is said unless another was asked for.
+    assert ("empty.mp4 has no sound track" in capsys.readouterr().out) == (not more)
     sound = read_audio(tmp_path / "grid.mp4")
     assert abs(len(sound) - 32000) < 640
     length = min(len(clip.waveform), len(sound))
