@@ -68,6 +68,13 @@ def test_the_papers_rows_have_a_number_for_each_column(name):
         assert len(row.paper) in (0, of_paper)
 
 
+@pytest.mark.parametrize("name", ["table7", "table8", "table9"])
+def test_the_paper_prints_hrtf_as_the_best_in_every_column_of_its_comparisons(name):
+    report = build_table(TABLES[name], {})
+    rows = {report.lines[row].label for row, _ in report.best()}
+    assert (rows, len(report.best())) == ({"HRTF"}, len(VIDEO_COLUMNS))
+
+
 def test_attention_costs_four_times_the_linear_maps_in_the_paper():
     linear, attention = (row.paper[-1] for row in TABLES["table5"].rows)
     assert attention / linear == pytest.approx(4.0)
