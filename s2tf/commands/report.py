@@ -4,37 +4,67 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "table10", "table11", "table12", "injection")
+from s2tf.metrics.paper import TABLES
+
+if TYPE_CHECKING:
+    from s2tf.commands.report_tables import Sources
+
 WIDTH = 200
 FIGURES = ("figure10", "figure11", "figure12", "portraits")
+FORMATS = {"md": "markdown", "csv": "csv", "tex": "latex", "html": "html"}
+"""Endings of the files that a table is written to, and what writes them."""
+RUNS = Path("runs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
         "what",
-        choices=["parameters", "memory", *TABLES, *FIGURES],
+        choices=["parameters", "memory", *TABLES, "html", *FIGURES],
         help="parameters: of every network at the paper's size; memory: what training the first stage takes; table1 to "
-        "table11, injection: finished runs beside the paper's numbers; table12: measured on this machine; figure10 to "
-        "figure12: as CSV and pictures; portraits: a sheet of test speakers by variant",
+        "table11, injection: what was measured beside the paper's numbers; table12: measured on this machine; html: a "
+        "page of all tables and pictures that there are; figure10 to figure12: as CSV and pictures; portraits: a sheet "
+        "of test speakers by variant",
     )
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), help="tables, portraits: where run folders are (%(default)s)"
+        "--out", type=Path, help="folder for the table (.md, .csv, .tex, .html), report.html or the figure (.png, .csv)"
     )
-    parser.add_argument("--out", type=Path, help="folder for the table (.md, .csv) or the figure (.png, .csv)")
-    parser.add_argument("--priors", type=Path, help="figure10, figure11: folder written by `s2tf prior`")
-    parser.add_argument(
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
+    measured = parser.add_argument_group("tables, html")
+    measured.add_argument(
+        "--runs", type=Path, help=f"where run folders are; portraits too ({RUNS}, but none where W&B is asked)"
+    )
+    measured.add_argument(
+        "--results",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="metrics.json of any system, or its folder: for the row NAME, or a new one; several of one name are its "
+        "seeds; html needs the table too: table8:NAME=PATH",
+    )
+    measured.add_argument("--wandb", metavar="ENTITY/PROJECT", help="take measurements of finished runs from W&B")
+    measured.add_argument(
+        "--wandb-offline", type=Path, metavar="DIR", help="the same from what W&B has written to disk below DIR"
+    )
+    measured.add_argument(
+        "--mixed-protocols", action="store_true", help="put rows of different protocols beside each other, marked"
+    )
+    figures = parser.add_argument_group("figures, html")
+    figures.add_argument("--priors", type=Path, help="figure10, figure11: folder written by `s2tf prior`")
+    figures.add_argument(
         "--decoder", type=Path, help="figure10, figure11: RUN/networks/face_decoder, to draw the priors"
     )
-    parser.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="figure12: a finished run of SCFP")
-    parser.add_argument("--clips", type=int, default=8, help="figure12, portraits: speakers to show (%(default)s)")
-    parser.add_argument("--scfp", type=Path, help="parameters, memory: another experiment than experiments/scfp.yaml")
-    parser.add_argument("--pipeline", type=Path, help="table12: a pipeline folder (networks of the paper's size)")
-    parser.add_argument("--device", default="cpu", help="table12: such as cuda (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="table12: of speech (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
+    figures.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="figure12: a finished run of SCFP")
+    figures.add_argument(
+        "--clips", type=int, default=8, help="figure12, portraits, html: speakers to show (%(default)s)"
+    )
+    costs = parser.add_argument_group("parameters, memory, table12")
+    costs.add_argument("--scfp", type=Path, help="parameters, memory: another experiment than experiments/scfp.yaml")
+    costs.add_argument("--pipeline", type=Path, help="table12: a pipeline folder (networks of the paper's size)")
+    costs.add_argument("--device", default="cpu", help="table12: such as cuda (%(default)s)")
+    costs.add_argument("--seconds", type=float, default=5.0, help="table12: of speech (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         numbers = _parameters(args.scfp)
     elif args.what == "memory":
         numbers = _memory(args.scfp)
+    elif args.what == "html":
+        numbers = _html(args)
     elif args.what in TABLES:
         numbers = _table(args)
     else:
@@ -54,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _table(args: argparse.Namespace) -> dict[str, Any]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from s2tf.commands.report_efficiency import efficiency_table
@@ -62,23 +95,59 @@ def _table(args: argparse.Namespace) -> dict[str, Any]:
     if args.what == "table12":
         report = efficiency_table(args.pipeline, args.device, args.seconds)
     else:
-        report = report_table(args.what, args.runs)
+        report = report_table(args.what, _sources(args))
     title = f"Table {report.table.number}: {report.table.title}"
     shown = Table("", "", *(column.heading for column in report.table.columns), title=title, title_justify="left")
     best = report.best()
     for index, texts in enumerate(report.texts()):
-        shown.add_row(*(f"[bold]{text}[/]" if (index, n - 2) in best else text for n, text in enumerate(texts)))
+        cells = [escape(text) for text in texts]
+        shown.add_row(*(f"[bold]{cell}[/]" if (index, n - 2) in best else cell for n, cell in enumerate(cells)))
     # A table that is written to a file is not cut to a terminal's width.
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     console.print(shown)
     for note in report.notes:
-        console.print(f"- {note}", highlight=False)
+        console.print(f"- {note}", highlight=False, markup=False)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / f"{args.what}.md").write_text(report.markdown())
-        (args.out / f"{args.what}.csv").write_text(report.csv())
-        console.print(f"written: {args.out / args.what}.md and .csv", highlight=False)
+        for ending, form in FORMATS.items():
+            (args.out / f"{args.what}.{ending}").write_text(getattr(report, form)())
+        console.print(f"written: {args.out / args.what}.md, .csv, .tex and .html", highlight=False)
     return report.to_json()
+
+
+def _sources(args: argparse.Namespace) -> "Sources":
+    """Where the numbers are from."""
+    from s2tf.commands.report_tables import Result, Sources
+    from s2tf.commands.wandb_records import LoggedRuns, read_offline, read_project
+    from s2tf.errors import UserError
+
+    logged = LoggedRuns()
+    if args.wandb:
+        logged += read_project(args.wandb)
+    if args.wandb_offline:
+        logged += read_offline(args.wandb_offline)
+    results = [Result.parse(text) for text in args.results]
+    for one in results:
+        if args.what in TABLES and one.table not in (None, args.what):
+            raise UserError(f"--results {one.table}:{one.name}={one.path}: of another table than {args.what}")
+    asked = args.wandb or args.wandb_offline
+    return Sources(args.runs or (None if asked else RUNS), results, logged, args.mixed_protocols)
+
+
+def _html(args: argparse.Namespace) -> dict[str, Any]:
+    from s2tf.commands.report_html import PAGE, write_report
+    from s2tf.errors import UserError
+
+    if args.out is None:
+        raise UserError("html needs --out")
+    args.out.mkdir(parents=True, exist_ok=True)
+    numbers = write_report(_sources(args), args.clips, args.out)
+    shown = [*numbers["tables"], *numbers["figures"], *(f"pictures of {folder}" for folder in numbers["samples"])]
+    print(f"shown: {', '.join(shown)}")
+    for name, reason in numbers["left out"].items():
+        print(f"not shown: {name}: {reason}")
+    print(f"written: {args.out / PAGE}")
+    return numbers
 
 
 def _figure(args: argparse.Namespace) -> dict[str, Any]:
@@ -86,13 +155,13 @@ def _figure(args: argparse.Namespace) -> dict[str, Any]:
     from s2tf.commands.report_portraits import portraits_sheet
     from s2tf.errors import UserError
 
-    needed = {"figure12": "run_folder", "portraits": "runs"}.get(args.what, "priors")
-    for name in (needed, "out"):
+    needed = {"figure12": ["run_folder"], "portraits": []}.get(args.what, ["priors"])
+    for name in (*needed, "out"):
         if getattr(args, name) is None:
             raise UserError(f"{args.what} needs --{name.removesuffix('_folder')}")
     args.out.mkdir(parents=True, exist_ok=True)
     if args.what == "portraits":
-        numbers = portraits_sheet(args.runs, args.clips, args.out)
+        numbers = portraits_sheet(args.runs or RUNS, args.clips, args.out)
         print(f"written: {args.out / args.what}.png")
         return numbers
     if args.what == "figure12":

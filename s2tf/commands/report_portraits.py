@@ -1,6 +1,7 @@
 """A sheet of test speakers by variant (Tables III and IV), from what `s2tf evaluate` has drawn of finished runs."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,7 @@ def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
     first = next(iter(found.values()))
     pictures = [("true face", [_read(first / f"{key}{TRUE}") for key in shown])]
     pictures += [(label, [_read(folder / f"{key}{PORTRAIT}") for key in shown]) for label, folder in found.items()]
-    random = _random_weights(folder for folder in folders.values() if folder is not None)
-    note = f" — RANDOM WEIGHTS: {', '.join(random)}" if random else ""
+    note = random_weights_note(folder for folder in folders.values() if folder is not None)
     draw_grid(pictures, title=f"unseen speakers: what each variant makes of their speech alone{note}").save(
         out / "portraits.png"
     )
@@ -59,20 +59,23 @@ def _first(runs: Path, experiments: tuple[str, ...]) -> Path | None:
 
     folders = [path for name in experiments for path in (runs / name).glob("*")]
     drawn = [folder for folder in folders if any((folder / SAMPLES).glob(f"*{PORTRAIT}"))]
-    return min(drawn, key=_seed, default=None)
+    return min(drawn, key=by_seed, default=None)
 
 
-def _seed(folder: Path) -> tuple[int, str]:
+def by_seed(folder: Path) -> tuple[int, str]:
+    """Sorts the folders of an experiment."""
     # `evaluate --out` may have put the pictures into a folder that is no run.
     return (read_config(folder)["seed_everything"] if (folder / CONFIG_FILE).is_file() else 0), folder.name
 
 
-def _random_weights(folders: Any) -> list[str]:
+def random_weights_note(folders: Iterable[Path]) -> str:
+    """What the `metrics.json` of folders says of random weights, to stand behind a title; may be empty."""
     from s2tf.commands.evaluation import METRICS_FILE
 
-    return sorted(
+    found = sorted(
         {name for folder in folders for name in json.loads((folder / METRICS_FILE).read_text())["random_weights"]}
     )
+    return f" — RANDOM WEIGHTS: {', '.join(found)}" if found else ""
 
 
 def _read(path: Path) -> "np.ndarray":

@@ -1,4 +1,4 @@
-"""Finished runs as the paper's tables: found below a folder of runs, checked to be comparable, put side by side."""
+"""The finished runs of a table's row, below a folder of runs, checked to be what the row says."""
 
 import functools
 import itertools
@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2tf.commands.evaluation import METRICS_FILE
+from s2tf.commands.report_scores import PORTRAITS, VIDEOS, differences, read_scores
 from s2tf.config import EXPERIMENTS
 from s2tf.errors import UserError
 from s2tf.runs import CONFIG_FILE as RUN_FILE
 from s2tf.runs import read_config
 
 if TYPE_CHECKING:
-    from s2tf.metrics.table import ReportTable, RunScores
+    from s2tf.metrics.paper import Row
+    from s2tf.metrics.table import RunScores
 
 SEEDS = ("seed_everything", "seed")
-PORTRAITS = "portraits"
 REBUILT_PARTS = ("lip_refiner", "codebook")
 """What tells the rows of Table X apart."""
 SPEECH_ENCODERS = {"table6-wav2vec": "WaveformSpeechEncoder"}
@@ -25,85 +27,44 @@ ABLATED = ("train_speech_encoder", "diffusion.injection", "diffusion.weighting.c
 """What tells the rows of the first stage's tables apart, below the stage's arguments."""
 
 
-def report_table(name: str, runs: Path) -> "ReportTable":
-    """A table of the paper with the runs below `runs` in it.
+def runs_of_row(row: "Row", runs: Path, kind: str) -> "list[RunScores]":
+    """The runs of a row in the order of their seeds, each config once: one experiment may have several names.
 
     Raises:
-        UserError: there is no finished run of any row, a run is not what its row says, runs of one row differ in more
-            than their seed or have the same, or runs were measured by different protocols; the message names them.
+        UserError: a run is not what its row says, or runs differ in more than their seed; the message says in what.
     """
-    from s2tf.metrics.paper import TABLES
-    from s2tf.metrics.table import build_table
-
-    table = TABLES[name]
-    scores = {row.label: _of_row(row.label, row.runs, runs, table.kind) for row in table.rows}
-    every = [one for found in scores.values() for one in found]
-    if not every:
-        wanted = ", ".join(experiment for row in table.rows for experiment in row.runs)
-        raise UserError(f"{runs}: no run with a metrics.json of `s2tf evaluate` of any of: {wanted}")
-    _check_protocols(every)
-    if any(column.measurement == "" for column in table.columns):
-        scores = {label: [_with_flops(one) for one in found] for label, found in scores.items()}
-    return build_table(table, scores)
-
-
-def read_scores(path: Path, kind: str = PORTRAITS) -> "RunScores":
-    """A `metrics.json`, with what the run's config says of it.
-
-    Raises:
-        UserError: the file is not one of `s2tf evaluate`, or not of that kind.
-    """
-    from s2tf.metrics.table import RunScores
-
-    try:
-        record = json.loads(path.read_text())
-        if record["kind"] != kind:
-            raise UserError(f"{path}: numbers of {record['kind']}, expected those of {kind}")
-        measurements = record["measurements"]
-        parts = {
-            part: {name: one[key] for name, one in measurements.items() if one[key] is not None}
-            for part, key in (("values", "value"), ("baselines", "baseline"), ("truths", "truth"))
-        }
-        protocol = record["protocol"] | (_portrait_protocol(measurements) if kind == PORTRAITS else {})
-        return RunScores(
-            experiment=record["experiment"],
-            folder=str(path.parent),
-            seed=read_config(path.parent)["seed_everything"],
-            protocol=protocol,
-            random_weights=tuple(record["random_weights"]),
-            **parts,
-        )
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: not written by `s2tf evaluate`: {error!r}") from error
-
-
-def _portrait_protocol(measurements: Mapping[str, Any]) -> dict[str, Any]:
-    gallery = measurements["R@1"]["protocol"]["gallery_size"]
-    reader = measurements.get("gender", measurements.get("age", {})).get("protocol", {}).get("reader", "nothing")
-    return {"gallery": gallery, "gender and age by": reader}
-
-
-def _of_row(label: str, experiments: Sequence[str], runs: Path, kind: str) -> "list[RunScores]":
-    """The runs of a row, each config once: one experiment may have several names."""
+    paths = [path for name in row.runs for path in sorted((runs / name).glob(f"*/{METRICS_FILE}"))]
+    if kind == VIDEOS:
+        # Folders of videos, which no one config has made.
+        return [read_scores(path, kind, number) for number, path in enumerate(paths)]
     found: dict[str, RunScores] = {}
-    for experiment in experiments:
-        for path in sorted((runs / experiment).glob("*/metrics.json")):
-            _CHECKS[kind](label, experiment, path.parent)
-            # The folder's name is the hash of the config.
-            found.setdefault(path.parent.name, read_scores(path, kind))
+    for path in paths:
+        _CHECKS[kind](row.label, path.parent.parent.name, path.parent)
+        # The folder's name is the hash of the config.
+        found.setdefault(path.parent.name, read_scores(path, kind, read_config(path.parent)["seed_everything"]))
     ordered = sorted(found.values(), key=lambda one: one.seed)
+    refuse_same_seed(row.label, ordered)
     for one, other in itertools.pairwise(ordered):
+        if unlike := differences(_bare(read_config(one.folder)), _bare(read_config(other.folder))):
+            raise UserError(
+                f"row {row.label!r}: {one.folder} and {other.folder} differ in more than their seed: "
+                f"{'; '.join(unlike[:3])}: keep them in different folders of runs"
+            )
+    return ordered
+
+
+def refuse_same_seed(label: str, runs: "Sequence[RunScores]") -> None:
+    """One run of a row for each seed.
+
+    Raises:
+        UserError: two have the same.
+    """
+    for one, other in itertools.pairwise(sorted(runs, key=lambda one: one.seed)):
         if one.seed == other.seed:
             raise UserError(
                 f"row {label!r}: {one.folder} and {other.folder} both have the seed {one.seed}: one of them has "
-                "other settings, or other runs before it; keep them in different folders of runs"
+                "other settings, or other runs before it, or they are one run found twice; keep them apart"
             )
-        if differences := _differences(_bare(read_config(one.folder)), _bare(read_config(other.folder))):
-            raise UserError(
-                f"row {label!r}: {one.folder} and {other.folder} differ in more than their seed: "
-                f"{'; '.join(differences[:3])}: keep them in different folders of runs"
-            )
-    return ordered
 
 
 def _check_portraits(label: str, experiment: str, run: Path) -> None:
@@ -154,8 +115,8 @@ def _network_config(run: Path, name: str) -> dict[str, Any]:
 
 
 def _refuse_differences(label: str, run: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    if differences := _differences(wanted, found):
-        raise UserError(f"{run} is no run of row {label!r}: {'; '.join(differences)} (the row's, and the run's)")
+    if unlike := differences(wanted, found):
+        raise UserError(f"{run} is no run of row {label!r}: {'; '.join(unlike)} (the row's, and the run's)")
 
 
 @functools.cache
@@ -177,24 +138,6 @@ def _ablated(config: Mapping[str, Any]) -> dict[str, Any]:
         diffusion["weighting"]["class_path"],
     )
     return dict(zip(ABLATED, values, strict=True))
-
-
-def _check_protocols(scores: "Sequence[RunScores]") -> None:
-    first = scores[0]
-    for one in scores[1:]:
-        if differences := _differences(_comparable(first.protocol), _comparable(one.protocol)):
-            raise UserError(
-                f"{first.folder} and {one.folder} were measured by different protocols: {'; '.join(differences[:3])}: "
-                "evaluate them in the same way"
-            )
-
-
-def _comparable(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """The protocol without what differs between the seeds of one experiment, and without copies' own names."""
-    from s2tf.commands.evaluate_motion import AUTOENCODER
-
-    own = (AUTOENCODER, "shards") if AUTOENCODER in protocol else ()
-    return {key: value for key, value in protocol.items() if key not in own}
 
 
 def _bare(tree: Any) -> Any:
@@ -235,19 +178,7 @@ def _run_of(folder: Path) -> Path | None:
     return next((parent for parent in folder.parents if (parent / RUN_FILE).is_file()), None)
 
 
-def _differences(one: Any, other: Any, path: str = "") -> list[str]:
-    """Where two trees differ, as `key: this and that`."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        keys = [*one, *(key for key in other if key not in one)]
-        return [
-            difference
-            for key in keys
-            for difference in _differences(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
-        ]
-    return [] if one == other else [f"{path}: {one} and {other}"]
-
-
-def _with_flops(score: "RunScores") -> "RunScores":
+def with_flops(score: "RunScores") -> "RunScores":
     """With the FLOPs of the run's weighting of the prior, for one speech."""
     from dataclasses import replace
 
