@@ -1,7 +1,8 @@
 """What a `metrics.json` says, wherever it comes from, and whether several may stand in one table."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,20 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
             truths=truths,
             protocol=record["protocol"] | (_portrait_protocol(measurements) if kind == PORTRAITS else {}),
             random_weights=tuple(record["random_weights"]),
+            remarks=tuple(_remarks(record)),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{source}: not written by `s2tf evaluate`: {error!r}") from error
+
+
+def _remarks(record: Mapping[str, Any]) -> Iterator[str]:
+    """What could not be measured, and the warnings; records of runs, where all was measured, have neither."""
+    failed = Counter(one["what"] for one in record.get("failures", ()))
+    if failed:
+        yield f"clips that failed: {', '.join(f'{what}: {count}' for what, count in failed.items())}"
+    for name, reason in record.get("not_computed", {}).items():
+        yield f"{name} not computed: {reason}"
+    yield from record.get("warnings", ())
 
 
 def _portrait_protocol(measurements: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class RunScores:
     truths: Mapping[str, float]
     protocol: Mapping[str, Any]
     random_weights: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What its numbers leave out, and what they are to be taken with."""
     mark: str = ""
     """The letter of its protocol, where the table has several."""
 
@@ -226,6 +228,7 @@ def _notes(runs: Sequence[RunScores], table: PaperTable, first: list[str]) -> li
     several = "mean ± standard deviation over seeds. " if table.explained else ""
     how, *apart = _protocols(runs)
     notes = [*first, *([table.explained] if table.explained else []), f"Ours: {several}{how}", *apart]
+    notes += [f"{run.folder}: {remark}" for run in runs for remark in run.remarks]
     if random := sorted({name for run in runs for name in run.random_weights}):
         notes.append(f"RANDOM WEIGHTS in {', '.join(random)}: these numbers are no result.")
     return notes

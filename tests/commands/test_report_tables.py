@@ -119,6 +119,16 @@ def test_what_is_wrong_with_a_result_is_said(ours, capsys, monkeypatch, given, m
     assert message in capsys.readouterr().err
 
 
+def test_what_a_result_leaves_out_is_said_below_it(ours, capsys):
+    failures = [{"clip": clip, "what": "LSE", "reason": "no face"} for clip in "ab"]
+    left_out = {"failures": failures, "not_computed": {"FID": "no weights"}, "warnings": ["few frames"]}
+    video_scores(ours / "other", left_out=left_out)
+    assert report(ours, f"other={ours / 'other'}", more=["--out", str(ours / "out")])[0] == 0
+    text = (ours / "out" / "table8.md").read_text()
+    for remark in ("clips that failed: LSE: 2", "FID not computed: no weights", "few frames"):
+        assert f"- {ours / 'other'}: {remark}\n" in text
+
+
 def test_one_result_is_not_counted_twice(ours, capsys):
     assert report(ours, f"x={ours / 'other'}", f"x={ours / 'other' / 'metrics.json'}")[0] == 2
     assert "given twice" in capsys.readouterr().err
