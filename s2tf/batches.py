@@ -72,3 +72,17 @@ class FrameBatch(TypedDict):
     key: list[str]
     picture: Tensor
     """(B, 3, R, R) in [-1, 1]."""
+
+
+class LipSyncBatch(TypedDict):
+    """K windows of one clip, 0.2 s of lips and speech each, per row; for SyncNet.
+
+    A row's windows are at different times, so that one's speech with another's lips is out of sync, and nothing else:
+    speaker, voice and picture are the same.
+    """
+
+    key: list[str]
+    lips: Tensor
+    """(B, K, 3, 5, S, S) in BGR from 0 to 255: five consecutive frames."""
+    mfcc: Tensor
+    """(B, K, 1, 13, 20) cepstral coefficients of the same time (`s2tf.media.mfcc`)."""

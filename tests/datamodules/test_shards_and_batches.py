@@ -15,6 +15,7 @@ from datamodules.additions import Addition, add_member
 from datamodules.errors import ShardError
 from datamodules.frame_pairs import FramePairData
 from datamodules.frames import FrameData
+from datamodules.lip_sync import LipSyncData
 from datamodules.motion_sequences import MotionSequenceData
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
@@ -163,6 +164,7 @@ def _kinds(shards):
         "frame_pairs": FramePairData(str(shards), batch_size=2, num_workers=0, input_size=32, output_size=64),
         "motion_sequences": MotionSequenceData(str(shards), batch_size=2, num_workers=0, frames=20),
         "frames": FrameData(str(shards), batch_size=2, num_workers=0, size=48),
+        "lip_sync": LipSyncData(str(shards), batch_size=2, num_workers=0, size=32, windows=4),
     }
 
 
@@ -177,6 +179,7 @@ SHAPES = {
     },
     "frames": {"picture": (2, 3, 48, 48)},
     "motion_sequences": {"waveform": (2, 12800), "lips": (2, 20, 20, 2), "reference_lips": (2, 20, 2)},
+    "lip_sync": {"lips": (2, 4, 3, 5, 32, 32), "mfcc": (2, 4, 1, 13, 20)},
 }
 
 

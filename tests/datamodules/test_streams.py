@@ -15,6 +15,7 @@ from tiny_shards import tiny_shards
 
 from datamodules.errors import ShardError
 from datamodules.frame_pairs import FramePairData
+from datamodules.lip_sync import LipSyncData
 from datamodules.motion_sequences import MotionSequenceData
 from datamodules.shards import load_manifest, read_split
 from datamodules.sources import ShardSource
@@ -73,9 +74,15 @@ def test_a_stream_resumed_at_batch_k_goes_on_to_the_bit(shards, others, workers,
             assert all(equal(one, other) for one, other in zip(whole[start:], resumed, strict=True)), start
 
 
-@pytest.mark.parametrize("kind", [SpeechPortraitData, MotionSequenceData])
-def test_the_other_kinds_of_batch_resume_too(shards, kind):
-    options = {"seconds": 0.8, "size": 32} if kind is SpeechPortraitData else {"frames": 20, "windows_per_clip": 3}
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (SpeechPortraitData, {"seconds": 0.8, "size": 32}),
+        (MotionSequenceData, {"frames": 20, "windows_per_clip": 3}),
+        (LipSyncData, {"size": 32, "windows": 3}),
+    ],
+)
+def test_the_other_kinds_of_batch_resume_too(shards, kind, options):
     data = kind(str(shards), batch_size=2, num_workers=0, buffer=5, **options)
     whole, resumed = take(loader(data), 9), take(loader(data, 4), 5)
     assert all(equal(one, other) for one, other in zip(whole[4:], resumed, strict=True))

@@ -1,0 +1,200 @@
+"""Windows of lips and speech at several times of a clip, for SyncNet."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from datamodules.base import ShardDataModule
+from datamodules.batching import Batch, Batcher
+from datamodules.encoding import decode_jpeg
+from datamodules.errors import ShardError
+from datamodules.samples import Sample
+from datamodules.sources import ShardSource
+from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
+from s2tf.media.faces import resize
+from s2tf.media.mfcc import COEFFICIENTS, COLUMN_SAMPLES, WINDOW_SAMPLES, mfcc
+
+WINDOW_FRAMES = 5
+WINDOW_COLUMNS = WINDOW_FRAMES * SAMPLES_PER_FRAME // COLUMN_SAMPLES
+FIRST_FRAME = 1
+"""Of the first window: the coefficients take one column of sound before theirs, see `_sound`."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The part of a stored picture that is shown, square and in its pixels, and how bright."""
+
+    left: int
+    top: int
+    side: int
+    brightness: float = 1.0
+
+    @classmethod
+    def random(cls, stored: int, zoom: float, brightness: float, rng: random.Random) -> "View":
+        """One that leaves out up to `zoom` of a side and is brighter or darker by up to `brightness`."""
+        side = stored - rng.randint(0, round(zoom * stored))
+        left, top = (rng.randint(0, stored - side) for _ in range(2))
+        return cls(left, top, side, 1 + rng.uniform(-brightness, brightness))
+
+    def of(self, image: np.ndarray, size: int) -> np.ndarray:
+        """(stored, stored, 3) uint8 → (size, size, 3) uint8."""
+        part = resize(image[self.top : self.top + self.side, self.left : self.left + self.side], size)
+        return part if self.brightness == 1 else cv2.convertScaleAbs(part, alpha=self.brightness)
+
+
+@dataclass(slots=True)
+class LipSyncExample:
+    """The bytes of one row of a `LipSyncBatch`."""
+
+    key: str
+    stored: int
+    starts: list[int]
+    """Each window's first frame."""
+    jpegs: dict[int, bytes]
+    """The windows' frames, which may overlap."""
+    sounds: list[np.ndarray]
+    """Each window's, int16, and a column before it."""
+    view: View
+    size: int
+
+    def decode(self, batcher: Batcher) -> None:
+        """See `Example.decode`."""
+        batcher.put("key", self.key)
+        pictures = {
+            frame: self.view.of(decode_jpeg(jpeg, self.stored, self.key), self.size)
+            for frame, jpeg in self.jpegs.items()
+        }
+        lips = batcher.place("lips", (len(self.starts), WINDOW_FRAMES, self.size, self.size, 3), np.uint8)
+        for window, start in zip(lips, self.starts, strict=True):
+            for index in range(WINDOW_FRAMES):
+                window[index] = pictures[start + index]
+        coefficients = np.stack([mfcc(from_pcm(sound))[1:].T for sound in self.sounds])
+        batcher.put("mfcc", coefficients.reshape(-1, 1, COEFFICIENTS, WINDOW_COLUMNS))
+
+
+@dataclass(frozen=True)
+class LipSyncDraw:
+    """Draws several windows of a clip."""
+
+    size: int
+    windows: int
+    gap: int
+    zoom: float
+    brightness: float
+    per_clip: int = 1
+
+    def train(self, sample: Sample, rng: random.Random) -> list[LipSyncExample]:
+        """Windows at random times, seen through one random view."""
+        return [self._example(sample, View.random(sample.record.size, self.zoom, self.brightness, rng), rng)]
+
+    def evaluate(self, sample: Sample, number: int, rng: random.Random) -> LipSyncExample:
+        """Windows at times chosen by the seed, of whole pictures as they are."""
+        return self._example(sample, View(0, 0, sample.record.size), rng)
+
+    def complete(self, batch: Batch) -> Batch:
+        """Nothing is added."""
+        return batch
+
+    def _example(self, sample: Sample, view: View, rng: random.Random) -> LipSyncExample:
+        starts = self._starts(sample, rng)
+        frames = sorted({start + index for start in starts for index in range(WINDOW_FRAMES)})
+        return LipSyncExample(
+            key=sample.key,
+            stored=sample.record.size,
+            starts=starts,
+            jpegs={frame: sample.jpeg(frame) for frame in frames},
+            sounds=[_sound(sample, start) for start in starts],
+            view=view,
+            size=self.size,
+        )
+
+    def _starts(self, sample: Sample, rng: random.Random) -> list[int]:
+        """First frames of the windows in order of time, any two at least `gap` apart, all choices equally likely."""
+        frames = min(sample.record.frames, sample.record.samples // SAMPLES_PER_FRAME)
+        # The last column reaches past its window's frames, into those of the next one.
+        places = frames - WINDOW_FRAMES - FIRST_FRAME
+        spare = (self.windows - 1) * (self.gap - 1)
+        if places - spare < self.windows:
+            raise ShardError(
+                f"sample {sample.key!r} has {frames} frames with sound, but {self.windows} windows {self.gap} frames "
+                f"apart need {self.windows + spare + WINDOW_FRAMES + FIRST_FRAME}: ask for fewer or nearer ones "
+                "(data.init_args.windows, gap)"
+            )
+        chosen = sorted(rng.sample(range(places - spare), self.windows))
+        return [FIRST_FRAME + place + number * (self.gap - 1) for number, place in enumerate(chosen)]
+
+
+def _sound(sample: Sample, frame: int) -> np.ndarray:
+    """The sound of the window at `frame` and one column before it: the coefficients behind that one are the clip's."""
+    columns = 1 + WINDOW_COLUMNS
+    first = frame * SAMPLES_PER_FRAME - COLUMN_SAMPLES
+    return sample.pcm(first, (columns - 1) * COLUMN_SAMPLES + WINDOW_SAMPLES)
+
+
+class LipSyncData(ShardDataModule):
+    """`LipSyncBatch`es: lips and speech at K different times of a clip, on the whole picture that the shards hold.
+
+    A clip that is too short for its windows is a broken sample: the error says what it needs, `max_broken` allows it.
+
+    Args:
+        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
+        batch_size: Rows in a batch: clips.
+        num_workers: Processes that decode; 0: the training process itself.
+        size: Side of the pictures, in pixels.
+        windows: Windows of a row, K.
+        gap: Frames between the beginnings of two windows of a row, at least. Neighbours' lips and speech are nearly
+            the same: the nearer they may be, the finer the times that the network has to tell apart.
+        zoom: The largest share of a picture's side that training leaves out at random, the same in all of a row's
+            windows.
+        brightness: The largest share by which training makes a row's pictures brighter or darker at random.
+        rows: Rows of each clip in validation and test.
+        seed: Of every random choice.
+        buffer: Rows that wait to be shuffled, as raw bytes.
+        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+    """
+
+    def __init__(
+        self,
+        shards: str | list[ShardSource],
+        batch_size: int,
+        num_workers: int = 2,
+        size: int = 224,
+        windows: int = 8,
+        gap: int = 5,
+        zoom: float = 0.1,
+        brightness: float = 0.1,
+        rows: int = 1,
+        seed: int = 0,
+        buffer: int = 64,
+        max_broken: int = 0,
+    ):
+        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=rows)
+        if windows < 2 or min(size, gap) < 1:
+            raise ValueError(
+                f"data.init_args: size {size}, windows {windows}, gap {gap}: expected positive numbers, and two "
+                "windows at least, of which one is the other's wrong answer"
+            )
+        if not (0 <= zoom < 1 and 0 <= brightness < 1):
+            raise ValueError(f"data.init_args: zoom {zoom}, brightness {brightness}: expected shares below 1")
+        self.size = size
+        self.windows = windows
+        self.gap = gap
+        self.zoom = zoom
+        self.brightness = brightness
+
+    def finish(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.finish`; the frames (B, K, 5, S, S, 3) in RGB become SyncNet's."""
+        lips = batch["lips"].flip(-1).permute(0, 1, 5, 2, 3, 4)
+        return {**batch, "lips": lips.to(torch.float32, memory_format=torch.contiguous_format)}
+
+    def draw(self) -> LipSyncDraw:
+        """Windows of a clip."""
+        return LipSyncDraw(self.size, self.windows, self.gap, self.zoom, self.brightness)
+
+    def wanted_size(self) -> int:
+        """Side of the pictures."""
+        return self.size
