@@ -201,5 +201,16 @@ def test_the_rows_of_table_ten_train_at_debug_width_and_go_on(tmp_path):
         assert load_network(str(whole)).fingerprint() == after.fingerprint()
 
 
+@pytest.mark.slow
+def test_syncnet_trains_at_debug_width_and_goes_on(tmp_path):
+    data = f"vars.shards={tiny_shards(tmp_path / 'shards', size=72)}"
+    experiment, overrides = EXPERIMENTS / "syncnet.yaml", ["+" + str(DEBUG / "syncnet.yaml"), data]
+    with pytest.raises(InterruptionError):
+        fit(experiment, overrides, tmp_path / "runs", [InterruptAfter(1)])
+    folders = [fit(experiment, overrides, tmp_path / runs).run.networks / "syncnet" for runs in ("runs", "whole")]
+    resumed, whole = (load_network(str(folder)).fingerprint() for folder in folders)
+    assert resumed == whole
+
+
 def needed(path: Path) -> set[str]:
     return {override.partition("=")[0] for override in completed(path, {})}
