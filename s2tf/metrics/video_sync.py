@@ -177,6 +177,8 @@ class _Faces:
 
     def _read(self, pieces: Iterable[TrackCrops]) -> None:
         for piece in pieces:
+            if piece.track in self.problems:
+                continue
             if piece.track not in self.readers:
                 heard = self.waveform[piece.start * SAMPLES_PER_FRAME :]
                 if len(heard) < LEAST_FRAMES * SAMPLES_PER_FRAME:
