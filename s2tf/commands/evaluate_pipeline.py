@@ -58,6 +58,10 @@ class TrueClip:
     @property
     def version(self) -> str:
         """Its members' checksums."""
+        return self.digest()
+
+    def digest(self) -> str:
+        """See `VideoSource.digest`."""
         return " ".join(f"{name} {value}" for name, value in sorted(self.sample.record.crc32.items()))
 
     def frames(self) -> "Iterator[np.ndarray]":
@@ -86,6 +90,10 @@ class GeneratedClip:
     def version(self) -> str:
         """What it is drawn by; the clip itself is the other one of the pair."""
         return self.drawing.name
+
+    def digest(self) -> str:
+        """See `VideoSource.digest`."""
+        return self.version
 
     def frames(self) -> "Iterator[np.ndarray]":
         """See `VideoSource.frames`; drawn as they are asked for, and kept as a video where that is wanted."""

@@ -1,6 +1,7 @@
 """Measures generated videos of any system against the true ones, clip by clip, and merges the clips' numbers."""
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from s2tf.commands.clip_records import ClipRecord, RecordFolder
 from s2tf.commands.evaluation import Scores
 from s2tf.commands.parts import Part
+from s2tf.commands.video_files import Missing
 
 if TYPE_CHECKING:
     from s2tf.metrics.video_measure import VideoMeasure
@@ -28,7 +30,7 @@ class VideoTest:
 
     Args:
         pairs: In the order of their keys.
-        missing: Clips without a partner, with the reason.
+        missing: Clips without a partner.
         size: Side at which pictures are compared, pixels.
         name: Of the system, for reports.
         part: This process's share.
@@ -36,7 +38,7 @@ class VideoTest:
     """
 
     pairs: "Sequence[ClipPair]"
-    missing: Mapping[str, str]
+    missing: Mapping[str, Missing]
     size: int
     name: str
     part: Part = field(default_factory=Part)
@@ -143,7 +145,7 @@ def _merged(
 ) -> Scores:
     """The scores of all records, which come in the order of the keys, so that every process adds in the same order."""
     rows: list[dict[str, Any]] = []
-    failures = [(key, "all", reason) for key, reason in test.missing.items()]
+    failures = [(key, "all", one.reason) for key, one in test.missing.items()]
     failed = dict.fromkeys((one.name for one in measures), len(test.missing))
     for record in records:
         row: dict[str, Any] = {"clip": record.key, "frames": record.frames, "cut": record.cut}
@@ -163,12 +165,22 @@ def _merged(
         KIND,
         test.name,
         measurements,
-        {"clips": len(test.pairs) + len(test.missing), **protocol},
+        {"clips": len(test.pairs) + len(test.missing), "references": _references(test), **protocol},
         [*test.random_weights, *(one.name for one in measures if one.random)],
         not_computed=dict(not_computed),
         warnings=[text for one in measures for text in one.warnings],
         failures=[{"clip": clip, "what": what, "reason": reason} for clip, what, reason in failures],
     )
+
+
+def _references(test: VideoTest) -> str:
+    """Fingerprint of all true videos, whether a system has made something of them or not."""
+    true = {pair.key: pair.true for pair in test.pairs}
+    true |= {key: one.true for key, one in test.missing.items() if one.true is not None}
+    found = hashlib.blake2b(digest_size=8)
+    for key in sorted(true):
+        found.update(f"{key} {true[key].digest()}\n".encode())
+    return found.hexdigest()
 
 
 def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
-    from s2tf.metrics.video_pairs import ClipPair
+    from s2tf.metrics.video_pairs import ClipPair, VideoSource
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 COLUMNS = ("generated", "reference")
@@ -22,8 +22,17 @@ class FoundPairs:
 
     pairs: "list[ClipPair]"
     """In the order of their keys."""
-    missing: dict[str, str]
-    """Keys of clips that cannot be measured since one of the two is not there, with the reason."""
+    missing: "dict[str, Missing]"
+    """Clips that cannot be measured since one of the two is not there, by their keys."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A clip of which one video is absent."""
+
+    reason: str
+    true: "VideoSource | None"
+    """The reference, if it is there."""
 
 
 def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
@@ -66,8 +75,11 @@ def _pairs(made: dict[str, Path], true: dict[str, Path]) -> FoundPairs:
     from s2tf.metrics.video_pairs import ClipPair, VideoFile
 
     both = sorted(set(made) & set(true))
-    missing = {key: f"no generated video for {true[key]}" for key in sorted(set(true) - set(made))}
-    missing |= {key: f"no reference for {made[key]}" for key in sorted(set(made) - set(true))}
+    missing = {
+        key: Missing(f"no generated video for {true[key]}", VideoFile(true[key]))
+        for key in sorted(set(true) - set(made))
+    }
+    missing |= {key: Missing(f"no reference for {made[key]}", None) for key in sorted(set(made) - set(true))}
     return FoundPairs([ClipPair(key, VideoFile(made[key]), VideoFile(true[key])) for key in both], missing)
 
 

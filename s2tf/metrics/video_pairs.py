@@ -1,5 +1,6 @@
 """Pairs of videos, a generated one and the true one, given frame by frame side by side."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,8 @@ from s2tf.media.video import VideoStream
 
 MAX_MISMATCH = 1
 """Frames that one video may be longer than the other: encoders add or drop the last one."""
+BLOCK = 1 << 20
+"""Bytes of a file at once."""
 ASPECT_TOLERANCE = 0.02
 
 
@@ -29,7 +32,10 @@ class VideoSource(Protocol):
 
     @property
     def version(self) -> str:
-        """Changes when its content does."""
+        """Changes when its content does; read at once."""
+
+    def digest(self) -> str:
+        """Of its content: equal wherever the same clip lies."""
 
     def frames(self) -> Iterator[np.ndarray]:
         """Frames (H, W, 3) uint8 RGB, one by one."""
@@ -54,6 +60,14 @@ class VideoFile:
         """Size and time of the file."""
         stat = self.path.stat()
         return f"{stat.st_size} {stat.st_mtime_ns}"
+
+    def digest(self) -> str:
+        """See `VideoSource.digest`."""
+        found = hashlib.sha256()
+        with open(self.path, "rb") as file:
+            while block := file.read(BLOCK):
+                found.update(block)
+        return found.hexdigest()
 
     def frames(self) -> Iterator[np.ndarray]:
         """See `VideoSource.frames`."""

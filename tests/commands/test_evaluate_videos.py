@@ -243,3 +243,15 @@ def test_no_metric_at_all_is_an_error(folders, capsys):
     arguments = ["--metrics", "lpips", "--weights", str(folders / "weights")]
     assert main(["evaluate", str(folders / "made"), str(folders / "true"), *arguments]) == 2
     assert "nothing can be computed: lpips: no alexnet" in capsys.readouterr().err
+
+
+def test_results_say_of_which_references_they_are(folders):
+    """So that two systems are not compared on different clips; what a system left out does not change it."""
+    assert evaluate(folders) == 0
+    whole = read(folders / "made-evaluation")["protocol"]
+    (folders / "made" / "a.mp4").unlink()
+    assert evaluate(folders) == 3
+    assert read(folders / "made-evaluation")["protocol"] == whole
+    write(folders / "true" / "a.mp4", talking(5))
+    assert evaluate(folders) == 3
+    assert read(folders / "made-evaluation")["protocol"]["references"] != whole["references"]

@@ -21,6 +21,9 @@ class Frames:
 
     name = version = "frames"
 
+    def digest(self) -> str:
+        return self.version
+
     def __init__(self, frames: np.ndarray) -> None:
         self.array = frames
 

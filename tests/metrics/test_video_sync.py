@@ -21,6 +21,9 @@ class Clip:
 
     name = version = "clip"
 
+    def digest(self) -> str:
+        return self.version
+
     def __init__(self, frames: np.ndarray, sound: np.ndarray | None) -> None:
         self.array, self.sound = frames, sound
 
