@@ -1,4 +1,4 @@
-"""`s2tf bench data`: what it measures is there, with its floor and ratio; how fast it is, no test says."""
+"""`s2tf bench`: what it measures is there, with its floor and ratio; how fast it is, no test says."""
 
 import json
 
@@ -24,3 +24,14 @@ def test_each_number_comes_with_its_floor_and_ratio(tmp_path, group, names):
     for entry in entries.values():
         assert {"measured", "floor", "ratio", "unit"} <= set(entry)
         assert min(entry["measured"], entry["floor"], entry["ratio"]) > 0
+
+
+def test_evaluation_is_measured_beside_its_networks(tmp_path):
+    path = tmp_path / "bench.json"
+    arguments = ["--metrics", "lpips,pixels,landmarks", "--clips", "1", "--frames", "6", "--size", "64"]
+    assert main(["bench", "evaluate", *arguments, "--json", str(path)]) == 0
+    ((name, entry),) = json.loads(path.read_text()).items()
+    assert "lpips, pixels, landmarks" in name
+    # What the networks take is a part of the whole.
+    assert 0 < entry["ratio"] < 1
+    assert entry["floor"] > entry["measured"] > 0

@@ -1,0 +1,154 @@
+"""How much of the time that `s2tf evaluate` takes for videos its networks and detectors take by themselves."""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import Console
+
+    from datamodules.bench.measure import Entry
+    from s2tf.metrics.video_measure import VideoMeasure
+    from s2tf.metrics.video_pairs import ClipPair
+
+SECONDS_A_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class EvaluationBench:
+    """What is measured.
+
+    Args:
+        metrics: As of `s2tf evaluate`; networks whose files are absent get random weights, which are as slow.
+        clips: Pairs of videos.
+        frames: Of each.
+        size: Side of the videos and of the comparison, pixels.
+        device: Where the networks are.
+        weights: Folder of the public files.
+    """
+
+    metrics: str = "all"
+    clips: int = 2
+    frames: int = 50
+    size: int = 256
+    device: str = "cpu"
+    weights: Path | None = None
+
+
+def measure_evaluation(bench: EvaluationBench, console: "Console") -> "Entry":
+    """Clips a minute, beside what they were if only networks and detectors took time."""
+    from datamodules.bench.measure import Entry
+    from s2tf.commands.evaluate_videos import measure_clip
+
+    measures = _open(bench, console)
+    with tempfile.TemporaryDirectory() as folder:
+        # One more, before anything is timed: what is loaded and allocated once is not a clip's.
+        pairs = _pairs(Path(folder), bench)
+        first, *rest = pairs
+        measure_clip(first, measures, bench.size)
+        with _clock(measures, bench.device) as spent:
+            begun = time.perf_counter()
+            for pair in rest:
+                measure_clip(pair, measures, bench.size)
+            whole = time.perf_counter() - begun
+    measured, floor = (SECONDS_A_MINUTE * bench.clips / seconds for seconds in (whole, sum(spent)))
+    name = f"evaluate: {', '.join(one.name for one in measures)}; {bench.frames} frames of {bench.size} px"
+    return Entry(name, measured, floor, measured / floor, f"clips a minute ({bench.device})")
+
+
+def _open(bench: EvaluationBench, console: "Console") -> "list[VideoMeasure]":
+    from s2tf.commands.evaluate import add_arguments
+    from s2tf.commands.evaluate_measures import open_measures
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = ["--metrics", bench.metrics, "--allow-random", "--device", bench.device]
+    words += ["--weights", str(bench.weights)] if bench.weights else []
+    return open_measures(parser.parse_args(words), console)[0]
+
+
+def _pairs(folder: Path, bench: EvaluationBench) -> "list[ClipPair]":
+    """Videos of synthetic speakers, so that detectors find faces; what is generated is the true one with noise."""
+    import numpy as np
+
+    from datamodules.prepare.synthetic.reader import SyntheticReader
+    from s2tf.media.audio import FPS
+    from s2tf.metrics.video_pairs import ClipPair, VideoFile
+
+    rng = np.random.default_rng(0)
+    pairs = []
+    recordings = SyntheticReader(bench.clips + 1, 1, bench.frames / FPS, bench.size, 0)
+    for number, recording in enumerate(recordings):
+        clip = recording.load()
+        assert clip.waveform is not None
+        noise = rng.normal(0, 8, clip.frames.shape)
+        made = (clip.frames + noise).clip(0, 255).astype(np.uint8)
+        paths = [folder / f"{name}{number}.mp4" for name in ("made", "true")]
+        for path, frames in zip(paths, (made, clip.frames), strict=True):
+            _write(path, frames, clip.waveform)
+        pairs.append(ClipPair(str(number), *(VideoFile(path) for path in paths)))
+    return pairs
+
+
+def _write(path: Path, frames: "np.ndarray", waveform: "np.ndarray") -> None:
+    from s2tf.media.video import VideoWriter
+
+    height, width = frames.shape[1:3]
+    with VideoWriter(path, (height, width), waveform=waveform) as video:
+        for frame in frames:
+            video.write(frame)
+
+
+@contextmanager
+def _clock(measures: "list[VideoMeasure]", device: str) -> Iterator[list[float]]:
+    """Collects the seconds that networks and detectors take, by standing in for their methods."""
+    spent: list[float] = []
+    replaced = [(owner, name) for measure in measures for owner, name in _calls(measure)]
+    # An owner may serve several measures.
+    unique = {(id(owner), name): (owner, name) for owner, name in replaced}
+    for owner, name in unique.values():
+        setattr(owner, name, _timed(getattr(owner, name), spent, device))
+    try:
+        yield spent
+    finally:
+        for owner, name in unique.values():
+            delattr(owner, name)
+
+
+def _calls(measure: Any) -> Iterator[tuple[Any, str]]:
+    """The methods in which a measure's networks and detectors work."""
+    from s2tf.media.face_backends import open_detector
+
+    if measure.name == "sync":
+        yield measure.network, "consecutive_lips"
+        yield measure.network, "audio"
+        if measure.settings is not None:
+            yield open_detector(measure.settings.detector), "detect"
+    if measure.name == "fid":
+        yield measure.reader, "read"
+    if measure.name == "landmarks":
+        yield measure.finder, "landmarks" if hasattr(measure.finder, "landmarks") else "read"
+    for attribute, name in (("distance", "compare"), ("features", "embed"), ("reader", "flow")):
+        owner = getattr(measure.rows.get("made"), attribute, None) if hasattr(measure, "rows") else None
+        if owner is not None and hasattr(owner, name):
+            yield owner, name
+
+
+def _timed(call: Any, spent: list[float], device: str) -> Any:
+    import torch
+
+    def timed(*arguments: Any, **named: Any) -> Any:
+        begun = time.perf_counter()
+        result = call(*arguments, **named)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        spent.append(time.perf_counter() - begun)
+        return result
+
+    return timed
