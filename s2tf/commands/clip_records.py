@@ -1,5 +1,6 @@
 """What was measured of each clip, one file a clip: resumable, shared by processes, merged in the order of the keys."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 FOLDER = "clips"
 SUFFIX = ".safetensors"
+LONGEST = 180
+"""Bytes of a name: file systems take 255, of which some are for the name that a file has while it is written."""
 SEPARATOR = ":"
 """Between a measure's name and its state's in a file."""
 
@@ -104,4 +107,7 @@ class RecordFolder:
             file.write(save(tensors, {"record": json.dumps(about)}))
 
     def _path(self, key: str) -> Path:
-        return self.folder / (key.replace("%", "%25").replace("/", "%2F") + SUFFIX)
+        name = key.replace("%", "%25").replace("/", "%2F")
+        if len(name.encode()) > LONGEST:
+            name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        return self.folder / (name + SUFFIX)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2tf import __version__
 from s2tf.commands.clip_records import ClipRecord, RecordFolder
 from s2tf.commands.evaluation import Scores
 from s2tf.commands.parts import Part
@@ -74,7 +75,7 @@ def evaluate_videos(
         The scores, None while clips of other processes are still missing.
     """
     protocol = test.protocol | {f"{one.name}: {key}": value for one in measures for key, value in one.protocol.items()}
-    records = RecordFolder(out, protocol)
+    records = RecordFolder(out, protocol | {"s2tf": __version__})
     mine = test.part.of(test.pairs)
     for number, pair in enumerate(mine, start=1):
         version = _version(pair)
@@ -91,7 +92,6 @@ def evaluate_videos(
 
 def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int) -> ClipRecord:
     """All measures of one clip; what fails is in the record with its reason."""
-    from s2tf.metrics.video_measure import MeasureError
     from s2tf.metrics.video_pairs import Alignment, aligned_runs
 
     failures: dict[str, str] = {}
@@ -100,7 +100,7 @@ def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int
     def attempt(measure: "VideoMeasure", step: "Callable[..., Any]", *arguments: Any) -> Any:
         try:
             return step(*arguments)
-        except MeasureError as error:
+        except ValueError as error:
             failures[measure.name] = str(error)
             return None
 
@@ -157,9 +157,9 @@ def _merged(
                 failed[measure.name] += 1
                 failures.append((record.key, measure.name, record.failures[measure.name]))
         rows.append(row)
-    _write_rows(rows, out / CLIPS_FILE)
-    with open(out / FAILURES_FILE, "w", newline="") as file:
-        csv.writer(file).writerows([("clip", "what", "reason"), *failures])
+    _write_rows(rows, out / CLIPS_FILE, ("clip", "frames", "cut"))
+    listed = [dict(zip(("clip", "what", "reason"), one, strict=True)) for one in failures]
+    _write_rows(listed, out / FAILURES_FILE, ("clip", "what", "reason"))
     measurements = [one for measure in measures for one in measure.measurements(failed[measure.name])]
     return Scores(
         KIND,
@@ -169,7 +169,7 @@ def _merged(
         [*test.random_weights, *(one.name for one in measures if one.random)],
         not_computed=dict(not_computed),
         warnings=[text for one in measures for text in one.warnings],
-        failures=[{"clip": clip, "what": what, "reason": reason} for clip, what, reason in failures],
+        failures=listed,
     )
 
 
@@ -183,9 +183,13 @@ def _references(test: VideoTest) -> str:
     return found.hexdigest()
 
 
-def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with open(path, "w", newline="") as file:
+def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path, first: Sequence[str]) -> None:
+    """With the columns `first` and whatever else the rows have."""
+    from datamodules.aside import written_aside
+
+    names = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
+    # Two processes that end together both merge.
+    with written_aside(path, "w", newline="") as file:
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
         writer.writerows(rows)

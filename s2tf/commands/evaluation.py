@@ -58,8 +58,11 @@ class Scores:
 
     def write(self, folder: Path) -> None:
         """Write `metrics.json` into `folder`, which is made if it is absent."""
+        from datamodules.aside import written_aside
+
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / METRICS_FILE).write_text(json.dumps(self.to_json(), indent=2) + "\n")
+        with written_aside(folder / METRICS_FILE, "w") as file:
+            file.write(json.dumps(self.to_json(), indent=2) + "\n")
 
     def table(self) -> "Table":
         """To print."""

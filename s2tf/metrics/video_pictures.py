@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 from s2tf.metrics.face_features import FaceFeatures
 from s2tf.metrics.frechet import FrechetDistance, PictureFeatures
-from s2tf.metrics.identity import IdentitySimilarity
+from s2tf.metrics.identity import EVERY, IdentitySimilarity
 from s2tf.metrics.image import MSE_FLOOR, FrameQuality
 from s2tf.metrics.perceptual_distance import MeanPerceptualDistance, PerceptualDistance
 from s2tf.metrics.protocol import Measurement
@@ -62,10 +62,14 @@ class FramesBesideTrue(MetricMeasure):
         """See `VideoMeasure.update`."""
         if self.source is None:
             self.source = run.true_tensor[:1]
-        made, true = run.made_tensor[run.compared], run.true_tensor[run.compared]
-        if len(true):
+        if chosen := self.chosen(run):
+            made, true = run.made_tensor[chosen], run.true_tensor[chosen]
             self.rows[MADE].update(made, true)
             self.rows[COPY].update(self.source.expand_as(true), true)
+
+    def chosen(self, run: FrameRun) -> list[int]:
+        """The frames of a run that are compared."""
+        return list(range(len(run.true)))[run.compared]
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""
@@ -127,7 +131,17 @@ class IdentityMeasure(FramesBesideTrue):
     name = "identity"
 
     def __init__(self, features: FaceFeatures) -> None:
-        super().__init__(partial(IdentitySimilarity, features), {"identity": 1.0}, higher_is_better=True)
+        metric = partial(IdentitySimilarity, features, every=1)
+        super().__init__(metric, {"identity": 1.0}, higher_is_better=True)
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        """See `VideoMeasure.protocol`."""
+        return {**super().protocol, "frames read": f"every {EVERY}. after the first"}
+
+    def chosen(self, run: FrameRun) -> list[int]:
+        """See `FramesBesideTrue.chosen`; counted from the clip's beginning, whatever the runs."""
+        return [index for index in super().chosen(run) if (run.start + index - 1) % EVERY == 0]
 
 
 class SharpnessMeasure(MetricMeasure):

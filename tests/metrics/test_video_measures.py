@@ -11,7 +11,7 @@ from s2tf.metrics.motion_difference import MotionDifference
 from s2tf.metrics.video_measure import COPY, MADE, TRUE, MeasureError
 from s2tf.metrics.video_motion import FaceMeasure, SteadinessMeasure
 from s2tf.metrics.video_pairs import Alignment, ClipPair, PairError, aligned_runs
-from s2tf.metrics.video_pictures import FrechetMeasure, PixelMeasure, SharpnessMeasure
+from s2tf.metrics.video_pictures import FrechetMeasure, IdentityMeasure, PixelMeasure, SharpnessMeasure
 
 SIZE = 64
 
@@ -54,6 +54,17 @@ class MeanColours:
         return frames.float().mean((2, 3))
 
 
+class FaceColours:
+    """A face is its mean colours."""
+
+    @property
+    def protocol(self):
+        return {"network": "mean colours"}
+
+    def embed(self, pictures):
+        return torch.from_numpy(pictures[:, ::7, ::5].astype(np.float32).mean(1).reshape(len(pictures), -1))
+
+
 class BrightMouth:
     """Reads a mouth that is as open as the picture is bright; a black picture has no face."""
 
@@ -88,6 +99,7 @@ MEASURES = {
     "mad": lambda: SteadinessMeasure(StillFlow()),
     "fid": lambda: FrechetMeasure(MeanColours()),
     "landmarks": lambda: FaceMeasure(BrightMouth()),
+    "identity": lambda: IdentityMeasure(FaceColours()),
 }
 
 
