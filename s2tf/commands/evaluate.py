@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "generated",
         type=Path,
         nargs="?",
-        help="folder of videos, a video, or a CSV of the columns generated, reference",
+        help="folder of videos or of portraits, a video, or a CSV of the columns generated, reference",
     )
     parser.add_argument("reference", type=Path, nargs="?", help="the true ones, by the same names")
     parser.add_argument(
@@ -148,9 +148,31 @@ def _add_video_arguments(group: "argparse._ArgumentGroup") -> None:
 
 
 def _videos(args: argparse.Namespace) -> int:
-    """Measure videos: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
+    """Measure videos, or portraits: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
+    from s2tf.commands.evaluate_pictures import holds_pictures
+
     out = args.out or args.generated.with_name(f"{_system(args.generated)}-evaluation")
+    if args.reference is not None and holds_pictures(args.generated) and holds_pictures(args.reference):
+        return _pictures(args, out)
     return _measure_videos(args, _video_test(args), out, args.json)
+
+
+def _pictures(args: argparse.Namespace, out: Path) -> int:
+    from rich.console import Console
+
+    from s2tf.commands.evaluate_pictures import evaluate_pictures
+    from s2tf.commands.evaluate_readers import open_attributes, open_faces
+    from s2tf.errors import UserError
+
+    if args.faces is None:
+        raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
+    console = Console()
+    faces = open_faces(args.faces, args.device, console)
+    attributes = open_attributes(args.attributes, args.device, console)
+    name = args.name or _system(args.generated)
+    with console.status("") as status:
+        scores = evaluate_pictures(args.generated, args.reference, name, faces, attributes, out, status.update)
+    return _report(scores, console, out, args.json)
 
 
 def _pipeline(args: argparse.Namespace) -> int:
@@ -195,6 +217,11 @@ def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json
     if scores is None:
         console.print(f"this part is done; clips of other parts are still missing in {out}", highlight=False)
         return 0
+    return _report(scores, console, out, json_file)
+
+
+def _report(scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
+    """Print the numbers and what is missing of them."""
     console.print(scores.table())
     for warning in scores.warnings:
         console.print(f"warning: {warning}", highlight=False)
@@ -203,7 +230,7 @@ def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json
     for one in scores.failures[:SHOWN_FAILURES]:
         console.print(f"failed: {one['clip']}: {one['what']}: {one['reason']}", highlight=False)
     if len(scores.failures) > SHOWN_FAILURES:
-        console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more in failures.csv")
+        console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
     console.print(f"written to {out}", highlight=False)
     if json_file:
         json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")

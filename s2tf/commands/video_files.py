@@ -1,7 +1,7 @@
 """Finds what is to be compared: two folders of videos, two files, or a table of pairs."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +62,7 @@ def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
         raise UserError(f"{generated} and {reference}: expected two folders or two videos")
     if not generated.is_dir():
         return _pairs({generated.stem: generated}, {generated.stem: reference})
-    made, true = _videos(generated), _videos(reference)
+    made, true = (files_by_name(folder, SUFFIXES, "videos") for folder in (generated, reference))
     if not set(made) & set(true):
         raise UserError(
             f"no video of the {len(made)} in {generated} has the name of one of the {len(true)} in {reference}: "
@@ -83,17 +83,21 @@ def _pairs(made: dict[str, Path], true: dict[str, Path]) -> FoundPairs:
     return FoundPairs([ClipPair(key, VideoFile(made[key]), VideoFile(true[key])) for key in both], missing)
 
 
-def _videos(folder: Path) -> dict[str, Path]:
-    """By the path below the folder, without the suffix."""
+def files_by_name(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
+    """The files of certain suffixes, by their path below the folder without the suffix.
+
+    Raises:
+        UserError: There is none, or two have one name.
+    """
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
             key = path.relative_to(folder).with_suffix("").as_posix()
             if key in found:
-                raise UserError(f"{found[key]} and {path}: two videos of one name")
+                raise UserError(f"{found[key]} and {path}: two {what} of one name")
             found[key] = path
     if not found:
-        raise UserError(f"{folder}: no videos in it ({', '.join(SUFFIXES)})")
+        raise UserError(f"{folder}: no {what} in it ({', '.join(suffixes)})")
     return found
 
 
