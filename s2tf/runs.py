@@ -16,6 +16,7 @@ from s2tf.config import compose, identity_hash
 from s2tf.errors import UserError
 
 CONFIG_FILE = "config.yaml"
+WANDB_ID_FILE = "wandb_id"
 LAST_CHECKPOINT = "last.ckpt"
 BEST_CHECKPOINT = "best"
 CHECKPOINT_INTERVAL = timedelta(minutes=30)
@@ -181,7 +182,7 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
 
 
 def _wandb_id(folder: Path) -> str:
-    path = folder / "wandb_id"
+    path = folder / WANDB_ID_FILE
     if not path.is_file():
         path.write_text(secrets.token_hex(4) + "\n")
     return path.read_text().strip()

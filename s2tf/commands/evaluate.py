@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder for the results (the run's own)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     parser.add_argument(
+        "--wandb", metavar="PROJECT", help="write them into a W&B run's summary too: that of --run, or one of its own"
+    )
+    parser.add_argument(
         "--faces",
         metavar="vggface=FILE | network=FOLDER | judges",
         help="what compares faces (SCFP, and whose face a motion autoencoder's transfer shows): VGGFace's weights, a "
@@ -115,10 +118,25 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(str(error)) from error
     console.print(scores.table())
+    return _keep(args, scores, console, out, args.json)
+
+
+def _keep(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
+    """Say where the numbers are, and write them wherever else they are wanted."""
     console.print(f"written to {out}", highlight=False)
-    if args.json:
-        args.json.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
-    return 0
+    if json_file:
+        json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+    if args.wandb:
+        from s2tf.commands.wandb_records import log_record
+        from s2tf.runs import WANDB_ID_FILE, read_config
+
+        seed, run_id, folder = args.seed, None, out
+        if args.run_folder is not None:
+            folder, seed = args.run_folder, read_config(args.run_folder)["seed_everything"]
+            logged = folder / WANDB_ID_FILE
+            run_id = logged.read_text().strip() if logged.is_file() else None
+        log_record(scores.to_json(), seed, args.wandb, folder, run_id)
+    return 0 if scores.complete else INCOMPLETE
 
 
 def _add_video_arguments(group: "argparse._ArgumentGroup") -> None:
@@ -172,7 +190,7 @@ def _pictures(args: argparse.Namespace, out: Path) -> int:
     name = args.name or _system(args.generated)
     with console.status("") as status:
         scores = evaluate_pictures(args.generated, args.reference, name, faces, attributes, out, status.update)
-    return _report(scores, console, out, args.json)
+    return _report(args, scores, console, out, args.json)
 
 
 def _pipeline(args: argparse.Namespace) -> int:
@@ -217,10 +235,10 @@ def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json
     if scores is None:
         console.print(f"this part is done; clips of other parts are still missing in {out}", highlight=False)
         return 0
-    return _report(scores, console, out, json_file)
+    return _report(args, scores, console, out, json_file)
 
 
-def _report(scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
+def _report(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
     """Print the numbers and what is missing of them."""
     console.print(scores.table())
     for warning in scores.warnings:
@@ -231,10 +249,7 @@ def _report(scores: "Scores", console: "Console", out: Path, json_file: Path | N
         console.print(f"failed: {one['clip']}: {one['what']}: {one['reason']}", highlight=False)
     if len(scores.failures) > SHOWN_FAILURES:
         console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
-    console.print(f"written to {out}", highlight=False)
-    if json_file:
-        json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
-    return 0 if scores.complete else INCOMPLETE
+    return _keep(args, scores, console, out, json_file)
 
 
 def _system(generated: Path) -> str:

@@ -56,6 +56,26 @@ def to_summary(record: Mapping[str, Any], seed: int) -> dict[str, Any]:
     return {**flat, RECORD: json.dumps(record), SEED: seed}
 
 
+def log_record(record: Mapping[str, Any], seed: int, project: str, folder: Path, run_id: str | None) -> None:
+    """Write a `metrics.json` into the summary of a W&B run, and wait until it is there.
+
+    Args:
+        record: As `Scores.to_json` gives it.
+        seed: Of the run that was measured.
+        project: W&B's.
+        folder: In which W&B keeps its files.
+        run_id: Of the W&B run that the training has logged to, which goes on; None for a run of its own.
+    """
+    import wandb
+
+    name = None if run_id else f"{record['experiment']}-evaluation"
+    job = None if run_id else "evaluate"
+    with wandb.init(
+        project=project, dir=str(folder), id=run_id, resume="allow" if run_id else None, name=name, job_type=job
+    ) as run:
+        run.summary.update(to_summary(record, seed))
+
+
 def from_summary(summary: Mapping[str, Any], name: str) -> LoggedRun | None:
     """What `to_summary` has put into a summary; None where there is nothing of it.
 

@@ -142,3 +142,45 @@ def test_table_ten_is_reported_and_refuses_what_is_not_its_row(study, tmp_path, 
     assert main(["report", "table10", "--runs", str(study / "runs")]) == 2
     assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
     (study / "runs" / "table10-baseline").unlink()
+
+
+def test_a_pipeline_of_finished_runs_is_measured_from_the_true_first_frame(study, tmp_path, capsys):
+    """The autoencoder of the high-resolution phase has the codes of the one that it came out of."""
+    runs = ["--motion-autoencoder", "table10-both", "--lip-landmarks", "lip_landmarks", "--motion-diffusion"]
+    runs = [word if word.startswith("--") else str(run_of(study, word)) for word in (*runs, "motion_diffusion")]
+    pipeline = tmp_path / "pipeline"
+    assert main(["assemble", *runs, "--steps", "2", "--out", str(pipeline)]) == 0
+    assert "TalkingFacePipeline" in capsys.readouterr().out
+    arguments = ["--shards", str(study / "shards"), "--out", str(tmp_path / "out"), "--metrics", "pixels"]
+    arguments += ["--size", "64", "--steps", "2"]
+    assert main(["evaluate", "--pipeline", str(pipeline), *arguments]) == 0
+    record = json.loads((tmp_path / "out" / "hrtf" / "metrics.json").read_text())
+    assert (record["kind"], record["experiment"], record["random_weights"]) == ("videos", "hrtf", [])
+    psnr = record["measurements"]["PSNR"]
+    assert psnr["counts"] == {"clips": TEST_PEOPLE, "failed": 0, "frames": TEST_PEOPLE * (60 - 1)}
+    assert len(list((tmp_path / "out" / "hrtf" / "videos").glob("*.mp4"))) == TEST_PEOPLE
+    # Drawn anew, since the seed is another.
+    assert main(["evaluate", "--pipeline", str(pipeline), *arguments, "--seed", "1"]) == 0
+    again = json.loads((tmp_path / "out" / "hrtf" / "metrics.json").read_text())
+    assert again["protocol"]["references"] == record["protocol"]["references"]
+    assert again["measurements"]["PSNR"]["value"] != psnr["value"]
+
+
+def test_runs_that_do_not_belong_together_are_not_assembled(study, tmp_path, capsys):
+    lips, motion = (str(run_of(study, name)) for name in ("lip_landmarks", "motion_diffusion"))
+    out = ["--out", str(tmp_path / "pipeline")]
+    for arguments, message in (
+        (["--lip-landmarks", lips], "--motion-autoencoder and --motion-diffusion must be given"),
+        (["--lip-landmarks", lips, "--motion-diffusion", motion, "--motion-autoencoder", lips], "no finished run of"),
+    ):
+        assert main(["assemble", *arguments, *out]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_runs_numbers_go_into_wandb(study, tmp_path):
+    from s2tf.commands.wandb_records import read_offline
+
+    run = run_of(study, "lip_landmarks")
+    record = evaluate(run, tmp_path, "--wandb", "talking")
+    (logged,) = read_offline(run / "wandb").runs
+    assert logged.record == record

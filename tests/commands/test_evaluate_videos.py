@@ -255,3 +255,12 @@ def test_results_say_of_which_references_they_are(folders):
     write(folders / "true" / "a.mp4", talking(5))
     assert evaluate(folders) == 3
     assert read(folders / "made-evaluation")["protocol"]["references"] != whole["references"]
+
+
+def test_the_numbers_come_back_from_wandbs_files(folders):
+    from s2tf.commands.wandb_records import read_offline
+
+    assert evaluate(folders, "--wandb", "talking", "--seed", "7") == 0
+    (run,) = read_offline(folders / "made-evaluation").runs
+    assert run.record == read(folders / "made-evaluation")
+    assert run.seed == 7
