@@ -123,7 +123,8 @@ def _clock(measures: "list[VideoMeasure]", device: str) -> Iterator[list[float]]
 
 def _calls(measure: Any) -> Iterator[tuple[Any, str]]:
     """The methods in which a measure's networks and detectors work."""
-    from s2tf.media.face_backends import open_detector
+    from s2tf.media.face_backends import open_detector, open_landmarks
+    from s2tf.media.tracking import FaceSettings
 
     if measure.name == "sync":
         yield measure.network, "consecutive_lips"
@@ -133,7 +134,8 @@ def _calls(measure: Any) -> Iterator[tuple[Any, str]]:
     if measure.name == "fid":
         yield measure.reader, "read"
     if measure.name == "landmarks":
-        yield measure.finder, "landmarks" if hasattr(measure.finder, "landmarks") else "read"
+        yield open_landmarks(measure.finder.name), "landmarks"
+        yield open_detector(FaceSettings().detector), "detect"
     for attribute, name in (("distance", "compare"), ("features", "embed"), ("reader", "flow")):
         owner = getattr(measure.rows.get("made"), attribute, None) if hasattr(measure, "rows") else None
         if owner is not None and hasattr(owner, name):

@@ -30,6 +30,8 @@ class ClipRecord:
     """By measure."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """Why a measure has nothing to say of it, by measure; all measures where the pair could not be read."""
+    retry: bool = False
+    """Whether a failure was not the clip's, but the disk's or the memory's: the next start measures it again."""
 
 
 class RecordFolder:
@@ -61,11 +63,18 @@ class RecordFolder:
         for name, value in load_file(self._path(key)).items():
             measure, _, state = name.partition(SEPARATOR)
             states[measure][state] = value
-        return ClipRecord(key, about["frames"], about["cut"], states, about["failures"])
+        return ClipRecord(key, about["frames"], about["cut"], states, about["failures"], about["retry"])
 
-    def has(self, key: str, version: str) -> bool:
-        """Whether there is a record that `read` would give; its tensors are not read."""
-        return self._about(key, version) is not None
+    def has(self, key: str, version: str, retry: bool = False) -> bool:
+        """Whether there is a record that `read` would give; its tensors are not read.
+
+        Args:
+            key: The clip's.
+            version: Of its videos.
+            retry: Pass over one that is to be measured again.
+        """
+        about = self._about(key, version)
+        return about is not None and not (retry and about["retry"])
 
     def _about(self, key: str, version: str) -> dict[str, Any] | None:
         from safetensors import SafetensorError, safe_open
@@ -101,6 +110,7 @@ class RecordFolder:
             "cut": record.cut,
             "states": list(record.states),
             "failures": dict(record.failures),
+            "retry": record.retry,
         }
         path = self._path(record.key)
         with written_aside(path) as file:
@@ -108,6 +118,7 @@ class RecordFolder:
 
     def _path(self, key: str) -> Path:
         name = key.replace("%", "%25").replace("/", "%2F")
-        if len(name.encode()) > LONGEST:
-            name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        spelt = name.encode(errors="surrogateescape")
+        if len(spelt) > LONGEST:
+            name = hashlib.blake2b(spelt, digest_size=16).hexdigest()
         return self.folder / (name + SUFFIX)

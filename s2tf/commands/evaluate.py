@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     Report = Callable[[str], None]
 
 
+SMALLEST = 16
 COMPARED_SIZE = 256
 """Pixels, as in the paper."""
+STEPS = 50
 INCOMPLETE = 3
 """Exit status where numbers are written, but not all that was asked for: a metric without weights, a failed clip."""
 SHOWN_FAILURES = 10
@@ -60,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     drawn = parser.add_argument_group("SCFP and motion diffusion")
     drawn.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
     drawn.add_argument("--seeds", type=int, default=4, help="draws for a speech, for diversity (%(default)s)")
-    drawn.add_argument("--steps", type=int, default=50, help="denoiser calls (%(default)s)")
+    drawn.add_argument("--steps", type=int, help=f"denoiser calls ({STEPS}; a pipeline's own)")
     drawn.add_argument("--sampler", choices=["ddim", "dpm-solver++"], default="ddim", help="(%(default)s)")
     drawn.add_argument("--guidance", type=float, default=1.0, help="1: none (%(default)s)")
     drawn.add_argument("--temperature", type=float, default=1.0, help="factor on the first noise (%(default)s)")
@@ -106,10 +108,15 @@ def run(args: argparse.Namespace) -> int:
 
     if sum(one is not None for one in (args.run_folder, args.generated, args.pipeline)) != 1:
         raise UserError("expected either GENERATED REFERENCE, folders of videos, or --run RUN, or --pipeline FOLDER")
-    if args.pipeline is not None:
-        return _pipeline(args)
-    if args.run_folder is None:
-        return _videos(args)
+    if args.json and not args.json.parent.is_dir():
+        raise UserError(f"--json {args.json}: no such folder {args.json.parent}")
+    try:
+        if args.pipeline is not None:
+            return _pipeline(args)
+        if args.run_folder is None:
+            return _videos(args)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     console, out = Console(), args.out or args.run_folder
     measure = _of_stage(args.run_folder)
     try:
@@ -169,7 +176,7 @@ def _videos(args: argparse.Namespace) -> int:
     """Measure videos, or portraits: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
     from s2tf.commands.evaluate_pictures import holds_pictures
 
-    out = args.out or args.generated.with_name(f"{_system(args.generated)}-evaluation")
+    out = args.out or args.generated.resolve().with_name(f"{_system(args.generated)}-evaluation")
     if args.reference is not None and holds_pictures(args.generated) and holds_pictures(args.reference):
         return _pictures(args, out)
     return _measure_videos(args, _video_test(args), out, args.json)
@@ -209,14 +216,17 @@ def _pipeline(args: argparse.Namespace) -> int:
 
     if args.shards is None or args.out is None:
         raise UserError("--pipeline: --shards, the test data, and --out, a folder for the results, must be given")
+    if (args.sampler, args.guidance, args.temperature) != ("ddim", 1.0, 1.0):
+        raise UserError("--pipeline draws as its settings say: leave out --sampler, --guidance and --temperature")
     pipeline = open_pipeline(args.pipeline, args.device)
     samples = clips_with_sound(args.shards, args.split, args.clips)
-    size, part, fingerprint = args.size or COMPARED_SIZE, parse_part(args.process), fingerprint_of(pipeline)
+    size, part, fingerprint = _size(args), parse_part(args.process), fingerprint_of(pipeline)
     worst = 0
     for name in configurations_of(pipeline):
         out = args.out / name
         drawing = Drawing(pipeline, name, fingerprint, args.seed, args.steps, out / "videos" if args.pictures else None)
-        test = VideoTest(drawn_pairs(samples, drawing), {}, size, name, part, pipeline.random_weights)
+        pairs = drawn_pairs(samples, drawing)
+        test = VideoTest(pairs, {}, size, name, part, pipeline.random_weights, drawing.name)
         json_file = args.json and args.json.with_stem(f"{args.json.stem}-{name}")
         worst = max(worst, _measure_videos(args, test, out, json_file))
     return worst
@@ -230,23 +240,28 @@ def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json
 
     console = Console()
     measures, not_computed = open_measures(args, console)
+    if test.part.count > 1:
+        console.print(f"measuring share {test.part.index + 1} of {test.part.count} (--process 1/1 for all)")
     with console.status("") as status:
         scores = evaluate_videos(test, measures, not_computed, out, status.update)
     if scores is None:
-        console.print(f"this part is done; clips of other parts are still missing in {out}", highlight=False)
+        share = f"share {test.part.index + 1} of {test.part.count}"
+        console.print(f"{share} is done; clips of other shares are still missing in {out}", highlight=False)
         return 0
     return _report(args, scores, console, out, json_file)
 
 
 def _report(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
     """Print the numbers and what is missing of them."""
+    from rich.markup import escape
+
     console.print(scores.table())
     for warning in scores.warnings:
-        console.print(f"warning: {warning}", highlight=False)
+        console.print(f"warning: {escape(warning)}", highlight=False)
     for what, reason in scores.not_computed.items():
-        console.print(f"not computed: {what}: {reason}", highlight=False)
+        console.print(f"not computed: {what}: {escape(reason)}", highlight=False)
     for one in scores.failures[:SHOWN_FAILURES]:
-        console.print(f"failed: {one['clip']}: {one['what']}: {one['reason']}", highlight=False)
+        console.print(escape(f"failed: {one['clip']}: {one['what']}: {one['reason']}"), highlight=False)
     if len(scores.failures) > SHOWN_FAILURES:
         console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
     return _keep(args, scores, console, out, json_file)
@@ -254,7 +269,17 @@ def _report(args: argparse.Namespace, scores: "Scores", console: "Console", out:
 
 def _system(generated: Path) -> str:
     """What a system is called whose videos lie there; a folder's name may have a dot in it."""
-    return generated.name if generated.is_dir() else generated.stem
+    return generated.resolve().name if generated.is_dir() else generated.stem
+
+
+def _size(args: argparse.Namespace) -> int:
+    from s2tf.errors import UserError
+
+    if args.size is not None and args.size < SMALLEST:
+        raise UserError(f"--size {args.size}: expected {SMALLEST} pixels at least")
+    if args.clips is not None and args.clips < 1:
+        raise UserError(f"--clips {args.clips}: expected 1 at least")
+    return args.size or COMPARED_SIZE
 
 
 def _video_test(args: argparse.Namespace) -> "VideoTest":
@@ -265,7 +290,7 @@ def _video_test(args: argparse.Namespace) -> "VideoTest":
     found = find_pairs(args.generated, args.reference)
     pairs = found.pairs[: args.clips]
     missing = found.missing if args.clips is None else {}
-    size = args.size or COMPARED_SIZE
+    size = _size(args)
     return VideoTest(pairs, missing, size, args.name or _system(args.generated), parse_part(args.process))
 
 
@@ -311,7 +336,7 @@ def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: 
     if args.faces is None:
         raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
     settings = PortraitSettings(
-        steps=args.steps, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
+        steps=args.steps or STEPS, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
     )
     names = ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures", "device")
     test = PortraitTest(settings, **{name: getattr(args, name) for name in names})
@@ -344,5 +369,5 @@ def _motion(args: argparse.Namespace, out: Path, console: "Console", report: "Re
     from s2tf.commands.evaluate_motion import MotionTest, evaluate_motion
 
     names = ("shards", "clips", "seed", "seeds", "steps", "sampler", "guidance", "temperature", "device", "autoencoder")
-    test = MotionTest(**{name: getattr(args, name) for name in names})
+    test = MotionTest(**{name: getattr(args, name) for name in names} | {"steps": args.steps or STEPS})
     return evaluate_motion(args.run_folder, test, out, report)

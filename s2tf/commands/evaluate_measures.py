@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,7 +98,7 @@ def _weights_folder(given: Path | None) -> Path:
 
 
 def _chosen(text: str) -> Sequence[str]:
-    names = list(MEASURES) if text == "all" else text.split(",")
+    names = list(MEASURES) if text == "all" else list(dict.fromkeys(text.split(",")))
     if unknown := [name for name in names if name not in MEASURES]:
         raise UserError(f"--metrics {text}: {unknown[0]!r} is none of {', '.join(MEASURES)}")
     return names
@@ -141,7 +142,8 @@ def _identity(choices: Choices) -> "VideoMeasure":
 
     if choices.args.faces is not None:
         return IdentityMeasure(open_faces(choices.args.faces, choices.device, choices.console))
-    network = NetworkFeatures.vggface(choices.file("identity"), choices.device, allow_random=choices.allow_random)
+    with _same_random():
+        network = NetworkFeatures.vggface(choices.file("identity"), choices.device, allow_random=choices.allow_random)
     return IdentityMeasure(network)
 
 
@@ -156,9 +158,22 @@ def _landmarks(choices: Choices) -> "VideoMeasure":
     from s2tf.metrics.video_motion import FaceMeasure
 
     name = "mediapipe" if choices.args.landmarks == "none" else choices.args.landmarks
-    finder = open_motion(name, choices.console)
+    try:
+        finder = open_motion(name, choices.console)
+    except (UserError, FileNotFoundError) as error:
+        raise MissingFileError(str(error)) from error
     assert finder is not None
     return FaceMeasure(finder)
+
+
+@contextmanager
+def _same_random() -> Iterator[None]:
+    """Random networks are the same in every process that shares the clips."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 def _sync(choices: Choices) -> "VideoMeasure":
@@ -173,7 +188,8 @@ def _sync(choices: Choices) -> "VideoMeasure":
     else:
         path = choices.file("sync")
         random = path == RANDOM
-        network = SyncNet() if random else import_syncnet(path).network
+        with _same_random():
+            network = SyncNet() if random else import_syncnet(path).network
     settings = TrackSettings(size=network.size) if choices.args.protocol == "tracked" else None
     return SyncMeasure(network.eval().to(choices.device), settings, random)
 

@@ -1,7 +1,9 @@
 """Measures a pipeline on test clips in both of the paper's configurations: HRTF and HRTF-SCFP."""
 
+import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +27,9 @@ class Drawing:
     Args:
         pipeline: Of both stages, or of the second alone for `hrtf`.
         configuration: `hrtf` or `hrtf-scfp`.
-        fingerprint: Of the pipeline's networks.
+        fingerprint: Of the pipeline's networks and settings.
         seed: Of the noise; each clip has its own, by its key.
-        steps: Denoiser calls.
+        steps: Denoiser calls; None as the pipeline's settings say.
         videos: Folder in which the generated videos are kept, None for none.
     """
 
@@ -35,13 +37,14 @@ class Drawing:
     configuration: str
     fingerprint: str
     seed: int
-    steps: int
+    steps: int | None
     videos: Path | None
 
     @property
     def name(self) -> str:
         """All that decides the frames, in one line."""
-        return f"{self.configuration} {self.fingerprint} seed {self.seed} steps {self.steps}"
+        steps = "as stored" if self.steps is None else self.steps
+        return f"{self.configuration} of pipeline {self.fingerprint}, seed {self.seed}, steps {steps}"
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,11 @@ def configurations_of(pipeline: Any) -> tuple[str, ...]:
 
 
 def fingerprint_of(pipeline: Any) -> str:
-    """Of all its networks."""
-    return " ".join(f"{name} {network.fingerprint()}" for name, network in pipeline.components.items())
+    """Of all its networks and settings."""
+    networks = {name: network.fingerprint() for name, network in pipeline.components.items()}
+    settings = {name: asdict(one) for name, one in pipeline.settings.items()}
+    text = json.dumps([networks, settings], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def drawn_pairs(samples: "list[Sample]", drawing: Drawing) -> "list[ClipPair]":
@@ -174,7 +180,8 @@ def clips_with_sound(shards: str, split: str, clips: int | None) -> "list[Sample
 
     from datamodules.shards import read_split
 
-    samples = [sample for sample in islice(read_split(shards, split), clips) if sample.record.samples]
+    heard = (sample for sample in read_split(shards, split) if sample.record.samples)
+    samples = list(islice(heard, clips))
     if not samples:
         raise UserError(f"{shards}: no clip with sound in its split {split}")
     return samples

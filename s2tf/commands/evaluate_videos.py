@@ -15,7 +15,7 @@ from s2tf.commands.video_files import Missing
 
 if TYPE_CHECKING:
     from s2tf.metrics.video_measure import VideoMeasure
-    from s2tf.metrics.video_pairs import ClipPair
+    from s2tf.metrics.video_pairs import ClipPair, VideoSource
 
 KIND = "videos"
 FRAMES_AT_ONCE = 16
@@ -44,6 +44,8 @@ class VideoTest:
     name: str
     part: Part = field(default_factory=Part)
     random_weights: Sequence[str] = ()
+    drawn_by: str = ""
+    """What has drawn the videos, where it is known."""
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -74,17 +76,20 @@ def evaluate_videos(
     Returns:
         The scores, None while clips of other processes are still missing.
     """
+    from rich.markup import escape
+
     protocol = test.protocol | {f"{one.name}: {key}": value for one in measures for key, value in one.protocol.items()}
     records = RecordFolder(out, protocol | {"s2tf": __version__})
+    # As they are at the beginning: one that changes meanwhile is measured anew by the next start.
+    versions = {pair.key: _version(pair) for pair in test.pairs}
     mine = test.part.of(test.pairs)
     for number, pair in enumerate(mine, start=1):
-        version = _version(pair)
-        if not records.has(pair.key, version):
-            report(f"clip {number} of {len(mine)}: {pair.key}")
-            records.write(measure_clip(pair, measures, test.size), version)
-    if not all(records.has(pair.key, _version(pair)) for pair in test.pairs):
+        if not records.has(pair.key, versions[pair.key], retry=True):
+            report(f"clip {number} of {len(mine)}: {escape(pair.key)}")
+            records.write(measure_clip(pair, measures, test.size), versions[pair.key])
+    if not all(records.has(key, version) for key, version in versions.items()):
         return None
-    every = (_record(records, pair) for pair in test.pairs)
+    every = (_record(records, pair, versions[pair.key]) for pair in test.pairs)
     scores = _merged(every, test, measures, not_computed, protocol, out)
     scores.write(out)
     return scores
@@ -92,16 +97,21 @@ def evaluate_videos(
 
 def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int) -> ClipRecord:
     """All measures of one clip; what fails is in the record with its reason."""
+    import cv2
+
     from s2tf.metrics.video_pairs import Alignment, aligned_runs
 
     failures: dict[str, str] = {}
-    alignment = Alignment()
+    alignment, passing = Alignment(), False
 
     def attempt(measure: "VideoMeasure", step: "Callable[..., Any]", *arguments: Any) -> Any:
+        nonlocal passing
         try:
             return step(*arguments)
-        except ValueError as error:
-            failures[measure.name] = str(error)
+        except (ValueError, RuntimeError, cv2.error) as error:
+            # Of the clip, if it is its value; else of the machine, such as a full memory.
+            passing = passing or not isinstance(error, ValueError)
+            failures[measure.name] = str(error) or type(error).__name__
             return None
 
     try:
@@ -112,13 +122,14 @@ def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int
                 if measure.name not in failures:
                     attempt(measure, measure.update, run)
     except (ValueError, OSError) as error:
-        return ClipRecord(pair.key, failures={measure.name: str(error) for measure in measures})
+        reasons = {measure.name: str(error) for measure in measures}
+        return ClipRecord(pair.key, failures=reasons, retry=isinstance(error, OSError))
     states = {
         measure.name: state
         for measure in measures
         if measure.name not in failures and (state := attempt(measure, measure.end)) is not None
     }
-    return ClipRecord(pair.key, alignment.frames, alignment.cut, states, failures)
+    return ClipRecord(pair.key, alignment.frames, alignment.cut, states, failures, passing)
 
 
 def _version(pair: "ClipPair") -> str:
@@ -129,8 +140,8 @@ def _version(pair: "ClipPair") -> str:
         return "gone"
 
 
-def _record(records: RecordFolder, pair: "ClipPair") -> ClipRecord:
-    record = records.read(pair.key, _version(pair))
+def _record(records: RecordFolder, pair: "ClipPair", version: str) -> ClipRecord:
+    record = records.read(pair.key, version)
     assert record is not None
     return record
 
@@ -160,15 +171,18 @@ def _merged(
     _write_rows(rows, out / CLIPS_FILE, ("clip", "frames", "cut"))
     listed = [dict(zip(("clip", "what", "reason"), one, strict=True)) for one in failures]
     _write_rows(listed, out / FAILURES_FILE, ("clip", "what", "reason"))
-    measurements = [one for measure in measures for one in measure.measurements(failed[measure.name])]
+    found = {measure.name: measure.measurements(failed[measure.name]) for measure in measures}
+    measurements = [one for some in found.values() for one in some]
+    empty = {name: f"no clip of {len(rows)} could be measured" for name, some in found.items() if not some}
     return Scores(
         KIND,
         test.name,
         measurements,
         {"clips": len(test.pairs) + len(test.missing), "references": _references(test), **protocol},
         [*test.random_weights, *(one.name for one in measures if one.random)],
-        not_computed=dict(not_computed),
-        warnings=[text for one in measures for text in one.warnings],
+        not_computed={**not_computed, **empty},
+        warnings=[text for one in measures if found[one.name] for text in one.warnings],
+        drawn_by=test.drawn_by,
         failures=listed,
     )
 
@@ -179,8 +193,15 @@ def _references(test: VideoTest) -> str:
     true |= {key: one.true for key, one in test.missing.items() if one.true is not None}
     found = hashlib.blake2b(digest_size=8)
     for key in sorted(true):
-        found.update(f"{key} {true[key].digest()}\n".encode())
+        found.update(f"{key} {_digest(true[key])}\n".encode(errors="surrogateescape"))
     return found.hexdigest()
+
+
+def _digest(video: "VideoSource") -> str:
+    try:
+        return video.digest()
+    except OSError:
+        return "gone"
 
 
 def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path, first: Sequence[str]) -> None:
@@ -189,7 +210,7 @@ def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path, first: Sequence[s
 
     names = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
     # Two processes that end together both merge.
-    with written_aside(path, "w", newline="") as file:
+    with written_aside(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
         writer.writerows(rows)

@@ -33,6 +33,8 @@ class Scores:
     not_computed: "Mapping[str, str]" = field(default_factory=dict)
     """What was asked for and could not be had, with the reason."""
     warnings: Sequence[str] = ()
+    drawn_by: str = ""
+    """What has drawn the videos that were measured, where it is known; no part of how they were measured."""
     failures: "Sequence[Mapping[str, str]]" = ()
     """Clips that could not be measured: clip, what and reason."""
 
@@ -53,6 +55,7 @@ class Scores:
             "measurements": measurements_to_json(self.measurements),
             "not_computed": dict(self.not_computed),
             "warnings": list(self.warnings),
+            **({"drawn_by": self.drawn_by} if self.drawn_by else {}),
             "failures": [dict(one) for one in self.failures],
         }
 
@@ -66,10 +69,11 @@ class Scores:
 
     def table(self) -> "Table":
         """To print."""
+        from rich.markup import escape
         from rich.table import Table
 
         note = f" — RANDOM WEIGHTS: {', '.join(self.random_weights)}" if self.random_weights else ""
-        title = f"{self.experiment}: {self.protocol['clips']} test clips{note}"
+        title = f"{escape(self.experiment)}: {self.protocol['clips']} test clips{note}"
         table = Table("what", "value", "baseline", "ground truth", title=title, title_justify="left")
         for one in self.measurements:
             baseline = "" if one.baseline is None else f"{one.baseline:.3f} ({one.baseline_name})"

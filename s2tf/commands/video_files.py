@@ -104,7 +104,8 @@ def files_by_name(folder: Path, suffixes: Sequence[str], what: str) -> dict[str,
 def _of_table(table: Path) -> FoundPairs:
     if not table.is_file():
         raise UserError(f"{table}: no such file")
-    with open(table, newline="") as file:
+    # Spreadsheets begin a file with a mark that is no part of the first column's name.
+    with open(table, newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     absent = [name for name in COLUMNS if rows and rows[0].get(name) is None]
     if not rows or absent:
@@ -114,6 +115,8 @@ def _of_table(table: Path) -> FoundPairs:
     made: dict[str, Path] = {}
     true: dict[str, Path] = {}
     for number, row in enumerate(rows, start=2):
+        if not all(row[name] for name in COLUMNS):
+            raise UserError(f"{table}, line {number}: expected a generated video and a reference, got {row}")
         one, other = (table.parent / row[name] for name in COLUMNS)
         key = row.get("name") or Path(row["generated"]).with_suffix("").as_posix()
         if key in true:

@@ -1,8 +1,7 @@
 """From frames to the landmarks of the speaker's face in every frame: detect once, follow, fill short holes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -157,22 +156,41 @@ def follow_face(frames: Iterable[np.ndarray], settings: FaceSettings) -> np.ndar
     Returns:
         (T, 68, 2) float32 in pixels, iBUG order; NaN in the frames where the face was not seen.
     """
-    parts = [np.empty((0, LANDMARKS, 2), np.float32)]
-    box: FaceBox | None = None
-    before: list[np.ndarray] = []
-    for block in _blocks(frames):
-        points = _landmarks_in(np.stack([*before, *block]), box, settings)[len(before) :]
+    follower = FaceFollower(settings)
+    for frame in frames:
+        follower.add(frame)
+    return follower.finish()
+
+
+class FaceFollower:
+    """`follow_face` for frames that are handed over one by one."""
+
+    def __init__(self, settings: FaceSettings) -> None:
+        self.settings = settings
+        self._parts = [np.empty((0, LANDMARKS, 2), np.float32)]
+        self._box: FaceBox | None = None
+        self._before: list[np.ndarray] = []
+        self._block: list[np.ndarray] = []
+
+    def add(self, frame: np.ndarray) -> None:
+        """Take the next frame, (H, W, 3) uint8 RGB."""
+        self._block.append(frame)
+        if len(self._block) == BLOCK:
+            self._read()
+
+    def finish(self) -> np.ndarray:
+        """The landmarks of all frames, see `follow_face`."""
+        if self._block:
+            self._read()
+        return np.concatenate(self._parts)
+
+    def _read(self) -> None:
+        frames = np.stack([*self._before, *self._block])
+        points = _landmarks_in(frames, self._box, self.settings)[len(self._before) :]
         known = points[np.isfinite(points).all(axis=(1, 2))]
-        box = box_of(known[-1]) if len(known) else None
-        before = block[-OVERLAP:]
-        parts.append(points)
-    return np.concatenate(parts)
-
-
-def _blocks(frames: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    frames = iter(frames)
-    while block := list(islice(frames, BLOCK)):
-        yield block
+        self._box = box_of(known[-1]) if len(known) else None
+        self._before, self._block = self._block[-OVERLAP:], []
+        self._parts.append(points)
 
 
 def _landmarks_in(frames: np.ndarray, box: FaceBox | None, settings: FaceSettings) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Weights that others have published and that a metric's name stands for: a file on this machine, given by its path."""
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -46,7 +47,7 @@ class PublishedWeights:
         """
         try:
             state = torch.load(weights, map_location="cpu", weights_only=True)
-        except (UnpicklingError, RuntimeError, EOFError) as error:
+        except (UnpicklingError, RuntimeError, EOFError, ValueError, struct.error) as error:
             raise self.misfit(weights, error) from error
         if not isinstance(state, dict):
             raise self.misfit(weights, f"it holds a {type(state).__name__}")

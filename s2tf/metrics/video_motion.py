@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from s2tf.media.tracking import FaceFollower, FaceSettings
 from s2tf.metrics.face_readings import DetectedMotion, FaceMotion, MotionFinder
 from s2tf.metrics.face_statistics import FaceStatistics, MotionCorrelation
 from s2tf.metrics.landmark_distance import LandmarkDistance
@@ -94,8 +95,11 @@ CORRELATIONS = {"mouth correlation": "mouth", "eyes correlation": "eyes", "pose 
 class FaceMeasure(MetricMeasure):
     """Landmarks of the generated face against those of the true one, and what eyes, mouth and head do.
 
+    A detector of real faces follows the face through the frames at their own size; distances are in the true video's
+    pixels. The judges of synthetic faces read the compared pictures and find no landmarks, so that there are none.
+
     Args:
-        finder: Reads the faces. One that finds no landmarks, as the judges of synthetic faces, gives no distances.
+        finder: Reads the faces.
     """
 
     name = "landmarks"
@@ -108,7 +112,11 @@ class FaceMeasure(MetricMeasure):
             metrics |= dict.fromkeys(("distance", "distance of the copy"), partial(LandmarkDistance, about))
         super().__init__(metrics)
         self.finder = finder
-        self.read: dict[str, list[Any]] = {}
+        self.read: dict[str, list[FaceMotion]] = {}
+        self.followed: dict[str, FaceFollower] = {}
+        self.to_true = np.ones(2)
+        """From the generated video's pixels to the true one's."""
+        self.size = 0
 
     @property
     def protocol(self) -> Mapping[str, Any]:
@@ -117,27 +125,36 @@ class FaceMeasure(MetricMeasure):
         every: dict[str, Any] = {}
         for make in self.metrics.values():
             every |= protocol_of(make)
-        return {**self.finder.protocol, **{name: every[name] for name in told if name in every}}
+        own = {"frames": "at their own size, each face followed"} if "distance" in self.metrics else {}
+        return {**self.finder.protocol, **own, **{name: every[name] for name in told if name in every}}
 
     def begin(self, pair: ClipPair) -> None:
         """See `VideoMeasure.begin`."""
         super().begin(pair)
         self.read = {MADE: [], TRUE: []}
+        if isinstance(self.finder, DetectedMotion):
+            settings = FaceSettings(landmarks=self.finder.name)
+            self.followed = {MADE: FaceFollower(settings), TRUE: FaceFollower(settings)}
 
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`; the source frame is read too, for the copy."""
-        for row, frames in ((MADE, run.made), (TRUE, run.true)):
-            found = (
-                self.finder.landmarks(frames) if isinstance(self.finder, DetectedMotion) else self.finder.read(frames)
-            )
-            self.read[row].append(found)
-        self.size = run.made.shape[1]
+        if not isinstance(self.finder, DetectedMotion):
+            self.read[MADE].append(self.finder.read(run.made))
+            self.read[TRUE].append(self.finder.read(run.true))
+            return
+        for row, frames in ((MADE, run.made_frames), (TRUE, run.true_frames)):
+            for frame in frames:
+                self.followed[row].add(frame)
+        (made_height, made_width), (height, width) = (each[0].shape[:2] for each in (run.made_frames, run.true_frames))
+        self.to_true = np.array([width / made_width, height / made_height])
+        self.size = max(height, width)
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""
         motions = {}
         if isinstance(self.finder, DetectedMotion):
-            made, true = (np.concatenate(self.read[row]) for row in (MADE, TRUE))
+            made, true = (self.followed[row].finish() for row in (MADE, TRUE))
+            made = made * self.to_true
             source = np.broadcast_to(true[:1], true.shape)
             self.rows["distance"].update(made[1:], true[1:], self.size)
             self.rows["distance of the copy"].update(source[1:], true[1:], self.size)

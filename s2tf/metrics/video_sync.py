@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from s2tf.media.audio import SAMPLES_PER_FRAME
@@ -31,6 +32,8 @@ from s2tf.models.syncnet import FRAMES, SyncNet
 TITLES: Mapping[str, bool] = {"LSE-D": False, "LSE-C": True}
 """Whether higher is better."""
 OFFSET = "AV offset"
+BORROWED = "heard with the true sound"
+"""In a clip's state: whether the generated video had no sound of its own."""
 
 
 class SyncMeasure(MetricMeasure):
@@ -51,6 +54,8 @@ class SyncMeasure(MetricMeasure):
         crop = {"crop": "whole frame"} if settings is None else settings.to_json()
         super().__init__(dict.fromkeys((MADE, TRUE, COPY), partial(LipSync, network, crop)))
         self.videos: dict[str, _Faces] = {}
+        self.borrowed = False
+        self.heard_with_true = 0
 
     @property
     def protocol(self) -> Mapping[str, Any]:
@@ -65,6 +70,7 @@ class SyncMeasure(MetricMeasure):
         super().begin(pair)
         true = pair.true.waveform()
         made = pair.made.waveform()
+        self.borrowed = made is None
         self.videos = {
             row: _Faces(self.network, self.settings, sound, still=row == TRUE)
             for row, sound in ((MADE, true if made is None else made), (TRUE, true))
@@ -82,6 +88,7 @@ class SyncMeasure(MetricMeasure):
     def end(self) -> State:
         """See `VideoMeasure.end`."""
         made, _ = self.videos[MADE].finish()
+        about = {OFFSET: torch.tensor(made.offset), BORROWED: torch.tensor(int(self.borrowed))}
         self.rows[MADE].update(made)
         true = copy = None
         if TRUE in self.videos:
@@ -90,16 +97,23 @@ class SyncMeasure(MetricMeasure):
                 true, copy = self.videos[TRUE].finish()
         self.rows[TRUE].update(true)
         self.rows[COPY].update(copy)
-        return super().end()
+        return {**super().end(), **about}
+
+    def add(self, state: State) -> None:
+        """See `VideoMeasure.add`."""
+        super().add(state)
+        self.heard_with_true += int(state[BORROWED])
 
     def values(self, state: State) -> dict[str, float]:
         """See `VideoMeasure.values`."""
         found = self.of_clip(state)
-        return {name: float(found[name]) for name in TITLES} | {OFFSET: float(found["offset"])}
+        # A clip's own offset has its sign; the mean is of the sizes.
+        return {name: float(found[name]) for name in TITLES} | {OFFSET: float(state[OFFSET])}
 
     def counts(self, failed: int) -> dict[str, int]:
         """Of clips."""
-        return {"clips": self.clips, "failed": failed, "true videos failed": number(self.totals[TRUE], "failed")}
+        unseen = number(self.totals[TRUE], "failed")
+        return {"clips": self.clips, "failed": failed, "true videos failed": unseen, BORROWED: self.heard_with_true}
 
     def measurements(self, failed: int) -> list[Measurement]:
         """See `VideoMeasure.measurements`."""
@@ -202,6 +216,11 @@ class _StillLips:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
+
+    def eval(self) -> "_StillLips":
+        """This, in evaluation mode."""
+        self.network.eval()
+        return self
 
     def consecutive_lips(self, frames: Tensor) -> Tensor:
         """As SyncNet's, of frames that are all alike."""

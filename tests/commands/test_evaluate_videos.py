@@ -102,7 +102,7 @@ def test_parts_merge_to_the_same_numbers_bit_by_bit(folders, capsys):
     assert evaluate(folders, "--out", str(folders / "whole")) == 0
     out = ("--out", str(folders / "parts"))
     assert evaluate(folders, *out, "--process", "2/2") == 0
-    assert "clips of other parts are still missing" in capsys.readouterr().out
+    assert "share 2 of 2 is done; clips of other shares are still missing" in capsys.readouterr().out
     assert not (folders / "parts" / "metrics.json").exists()
     assert evaluate(folders, *out, "--process", "1/2") == 0
     assert read(folders / "parts") == read(folders / "whole")
@@ -177,7 +177,8 @@ def test_another_frame_rate_is_read_at_25(folders):
 
 def test_pairs_of_a_table_and_two_single_files(folders):
     table = folders / "pairs.csv"
-    table.write_text("generated,reference,name\nmade/a.mp4,true/a.mp4,first\nmade/gone.mp4,true/b.mp4,second\n")
+    # As spreadsheets write it.
+    table.write_text("\ufeffgenerated,reference,name\nmade/a.mp4,true/a.mp4,first\nmade/gone.mp4,true/b.mp4,second\n")
     assert evaluate(folders, made="pairs.csv", true=None) == 3
     record = read(folders / "pairs-evaluation")
     assert [one["clip"] for one in record["failures"]] == ["second"]
@@ -193,6 +194,7 @@ def test_wrong_arguments_are_named(folders, capsys):
     for path in list((folders / "other").glob("*.mp4")):
         path.rename(path.with_name(f"x{path.name}"))
     shutil.rmtree(folders / "other" / "deep")
+    (folders / "short.csv").write_text("generated,reference\nmade/a.mp4,true/a.mp4\nmade/b.mp4\n")
     (folders / "bad.csv").write_text("made,true\na,b\n")
     for arguments, message in (
         ([], "expected either GENERATED REFERENCE"),
@@ -204,6 +206,10 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "bad.csv"], "expected rows with the columns generated, reference"),
         ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "'psnr' is none of"),
         ([folders / "made", folders / "true", "--process", "3/2"], "--process 3/2"),
+        ([folders / "made", folders / "true", "--size", "0"], "--size 0: expected 16 pixels at least"),
+        ([folders / "made", folders / "true", "--clips", "0"], "--clips 0: expected 1 at least"),
+        ([folders / "made", folders / "true", "--json", folders / "no" / "x.json"], "no such folder"),
+        ([folders / "short.csv"], "line 3: expected a generated video and a reference"),
         ([folders / "made", folders / "true", "--weights", folders / "gone"], "gone: no such folder"),
         ([folders / "made", folders / "true", "--run", folders], "expected either"),
     ):
@@ -264,3 +270,61 @@ def test_the_numbers_come_back_from_wandbs_files(folders):
     (run,) = read_offline(folders / "made-evaluation").runs
     assert run.record == read(folders / "made-evaluation")
     assert run.seed == 7
+
+
+def test_names_of_any_kind(folders, capsys):
+    """Brackets are no markup, and nothing is too long for a file's name."""
+    for name in ("[/odd]", "half[1]", "\u53e3\u578b", "long" * 40):
+        write(folders / "[made]" / f"{name}.mp4", talking(1))
+        write(folders / "true2" / f"{name}.mp4", talking(2))
+    write(folders / "true2" / "lost[x].mp4", talking(2))
+    assert evaluate(folders, "--metrics", "pixels,pixels", made="[made]", true="true2") == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "[made]: 5 test clips" in shown
+    assert "failed: lost[x]: all" in shown
+    assert len(rows(folders / "[made]-evaluation" / "clips.csv")) == 4
+
+
+class Failing:
+    """Fails on the clip `b` with an error that is none of the clip's, once."""
+
+    def __init__(self, measure, error):
+        self.measure, self.error = measure, error
+
+    def __getattr__(self, name):
+        return getattr(self.measure, name)
+
+    def update(self, run):
+        if self.error is not None and run.start == 0 and self.pair.key == "b":
+            error, self.error = self.error, None
+            raise error
+        self.measure.update(run)
+
+    def begin(self, pair):
+        self.pair = pair
+        self.measure.begin(pair)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), OSError(5, "Input/output error")])
+def test_what_was_the_machines_fault_is_measured_again(folders, error):
+    from s2tf.commands.evaluate_videos import VideoTest, evaluate_videos
+    from s2tf.commands.video_files import find_pairs
+    from s2tf.metrics.video_pictures import PixelMeasure
+
+    test = VideoTest(find_pairs(folders / "made", folders / "true").pairs, {}, 64, "made")
+    out = folders / "out"
+    first = evaluate_videos(test, [Failing(PixelMeasure(), error)], {}, out, str)
+    (failure,) = first.failures
+    assert (failure["clip"], failure["reason"]) == ("b", str(error))
+    again = evaluate_videos(test, [PixelMeasure()], {}, out, str)
+    assert again.complete
+    assert again.measurements[0].counts["clips"] == 3
+
+
+def test_a_metric_without_any_clip_is_not_computed_and_why(folders):
+    write(folders / "one" / "a.mp4", talking(0, 1))
+    write(folders / "one-true" / "a.mp4", talking(0, 1))
+    assert evaluate(folders, made="one", true="one-true") == 3
+    record = read(folders / "one-evaluation")
+    assert record["measurements"] == {}
+    assert record["not_computed"] == {"pixels": "no clip of 1 could be measured"}

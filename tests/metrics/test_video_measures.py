@@ -169,3 +169,17 @@ def test_lengths_may_differ_by_one_frame():
     pair = ClipPair("clip", Frames(video(0, 10)), Frames(video(1, 12)))
     with pytest.raises(PairError, match="frames is 2 frames longer than frames, which has 10"):
         list(aligned_runs(pair, SIZE, 4, Alignment()))
+
+
+def test_a_face_that_is_small_in_the_picture_is_followed_whatever_the_runs(clips_folder):
+    from s2tf.media.video import read_video
+    from s2tf.metrics.face_readings import DetectedMotion
+
+    frames = read_video(clips_folder / "video" / "GRID_s1--bbaf2n.mpg", max_seconds=1.6).frames
+    states = [measured(FaceMeasure(DetectedMotion()), frames, frames, run) for run in (16, 100)]
+    assert int(states[0]["distance/frames"]) == len(frames) - 1
+    for key, value in states[0].items():
+        torch.testing.assert_close(states[1][key], value)
+    assert float(states[0]["distance/sums"].abs().max()) == 0
+    # Of the copied source, whose face stays where it was.
+    assert float(states[0]["distance of the copy/sums"].min()) > 0

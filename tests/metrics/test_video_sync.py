@@ -77,11 +77,17 @@ def test_each_row_is_its_own_videos_score(network):
         assert float(state[f"{row}/lse_d_sum"]) == pytest.approx(wanted.lse_d, rel=1e-5)
         assert float(state[f"{row}/lse_c_sum"]) == pytest.approx(wanted.lse_c, rel=1e-4, abs=1e-5)
         assert float(state[f"{row}/offset_sum"]) == abs(wanted.offset)
+    assert measure.values(state)["AV offset"] == score(network, made.array, made.sound).offset
     measure.add(state)
     found = {one.name: one for one in measure.measurements(failed=2)}
     assert list(found) == ["LSE-D", "LSE-C", "AV offset"]
     assert found["LSE-D"].value == pytest.approx(float(state["made/lse_d_sum"]))
-    assert found["LSE-D"].counts == {"clips": 1, "failed": 2, "true videos failed": 0}
+    assert found["LSE-D"].counts == {
+        "clips": 1,
+        "failed": 2,
+        "true videos failed": 0,
+        "heard with the true sound": 0,
+    }
     assert not found["LSE-D"].higher_is_better
     assert found["LSE-C"].higher_is_better
     assert measure.protocol["crop"] == {"crop": "whole frame"}
@@ -91,6 +97,8 @@ def test_a_silent_file_is_heard_with_the_true_sound(network):
     measure = SyncMeasure(network, None)
     state = measured(measure, Clip(frames(0), None), Clip(frames(1), sound(1)))
     assert float(state["made/lse_d_sum"]) == pytest.approx(score(network, frames(0), sound(1)).lse_d, rel=1e-5)
+    measure.add(state)
+    assert measure.measurements(0)[0].counts["heard with the true sound"] == 1
     with pytest.raises(MeasureError, match="no sound in either video"):
         measured(measure, Clip(frames(0), None), Clip(frames(1), None))
     with pytest.raises(MeasureError, match="3 frames of sound beside a face"):
@@ -108,5 +116,14 @@ def test_without_a_face_the_clip_fails_and_a_true_video_without_one_is_counted(n
     with pytest.raises(MeasureError, match="no face found"):
         measured(measure, Clip(noise, speech), Clip(real, speech))
     measure.add(measured(measure, Clip(real, speech), Clip(noise, speech)))
-    assert measure.measurements(1)[0].counts == {"clips": 1, "failed": 1, "true videos failed": 1}
+    counts = measure.measurements(1)[0].counts
+    assert (counts["clips"], counts["failed"], counts["true videos failed"]) == (1, 1, 1)
     assert measure.protocol["crop"]["detector"] == "dlib"
+
+
+def test_a_still_face_is_looked_at_once(network, monkeypatch):
+    seen = []
+    read = network.consecutive_lips
+    monkeypatch.setattr(network, "consecutive_lips", lambda frames: seen.append(len(frames) - 4) or read(frames))
+    measured(SyncMeasure(network, None), Clip(frames(0), sound(0)), Clip(frames(1), sound(1)))
+    assert sum(seen) == 2 * (FRAMES - 5) + 1
