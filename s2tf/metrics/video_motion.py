@@ -154,7 +154,7 @@ class FaceMeasure(MetricMeasure):
         motions = {}
         if isinstance(self.finder, DetectedMotion):
             made, true = (self.followed[row].finish() for row in (MADE, TRUE))
-            made = made * self.to_true
+            made = (made * self.to_true).astype(true.dtype)
             source = np.broadcast_to(true[:1], true.shape)
             self.rows["distance"].update(made[1:], true[1:], self.size)
             self.rows["distance of the copy"].update(source[1:], true[1:], self.size)
