@@ -57,7 +57,10 @@ def psnr(frames: Tensor, true: Tensor) -> Tensor:
 
 
 def ssim(frames: Tensor, true: Tensor) -> Tensor:
-    """(N,) structural similarity of each frame: Gaussian window of 11, sigma 1.5, data range 1."""
+    """(N,) structural similarity of each frame: Gaussian window of 11, sigma 1.5, data range 1.
+
+    The mean is over the whole picture, whose border is reflected; scikit-image leaves out the five outermost pixels.
+    """
     check_shapes(frames, true)
     values = structural_similarity_index_measure(
         unit_range(frames), unit_range(true), data_range=1.0, sigma=1.5, kernel_size=11, reduction="none"
@@ -101,6 +104,6 @@ class FrameQuality(Metric):
         """How the numbers were measured."""
         return {
             "psnr": "mean of the frames' dB, in float, peak 1, capped at 100 dB",
-            "ssim": "Gaussian window 11, sigma 1.5, data range 1, mean over frames",
+            "ssim": "Gaussian window 11, sigma 1.5, data range 1, border reflected, mean over frames",
             "frames": int(self.frames),
         }

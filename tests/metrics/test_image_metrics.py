@@ -64,3 +64,29 @@ def test_equal_frames_are_perfect_and_finite():
 def test_frames_of_other_shapes_are_refused():
     with pytest.raises(ValueError, match="expected equal"):
         psnr(torch.zeros(2, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+
+
+def test_psnr_and_ssim_are_scikit_images():
+    """But for SSIM's border, which scikit-image leaves out: there the pictures are equal."""
+    metrics = pytest.importorskip("skimage.metrics")
+    rng = np.random.default_rng(0)
+    true = np.kron(rng.integers(0, 256, (9, 11, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    made = true.copy()
+    inner = made[11:-11, 11:-11]
+    inner[:] = (inner + rng.normal(0, 15, inner.shape)).clip(0, 255).astype(np.uint8)
+    frames, wanted = (torch.from_numpy(picture).permute(2, 0, 1)[None] for picture in (made, true))
+    assert float(psnr(frames, wanted)) == pytest.approx(metrics.peak_signal_noise_ratio(true, made), abs=1e-4)
+    _, theirs = metrics.structural_similarity(
+        true / 255,
+        made / 255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=1,
+        channel_axis=2,
+        full=True,
+    )
+    inside = theirs[5:-5, 5:-5]
+    expected = (inside.sum() + theirs.size - inside.size) / theirs.size
+    assert expected < 0.95
+    assert float(ssim(frames, wanted)) == pytest.approx(expected, abs=1e-4)
