@@ -1,7 +1,6 @@
 """The numbers of videos against the true ones, or of a finished run of any stage."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,23 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from s2tf.commands.evaluate_videos import VideoTest
     from s2tf.commands.evaluation import Scores
 
     Report = Callable[[str], None]
 
 
-SMALLEST = 16
-COMPARED_SIZE = 256
-"""Pixels, as in the paper."""
 STEPS = 50
-INCOMPLETE = 3
-"""Exit status where numbers are written, but not all that was asked for: a metric without weights, a failed clip."""
-SHOWN_FAILURES = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    from s2tf.commands.evaluate_generated import add_video_arguments
+
     parser.add_argument(
         "generated",
         type=Path,
@@ -42,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="instead: draw the clips of --shards, HRTF from the true first frame and HRTF-SCFP from the speech alone",
     )
-    _add_video_arguments(parser.add_argument_group("videos"))
+    add_video_arguments(parser.add_argument_group("videos"))
     parser.add_argument("--shards", help="other test data than the run's own")
     parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
     parser.add_argument("--batch", type=int, default=32, help="portraits or frames at once (%(default)s)")
@@ -104,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write `metrics.json` and what belongs to it, and print the table."""
     from rich.console import Console
 
+    from s2tf.commands.evaluate_generated import keep, measure_generated, measure_pipeline
     from s2tf.errors import UserError
 
     if sum(one is not None for one in (args.run_folder, args.generated, args.pipeline)) != 1:
@@ -112,9 +107,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--json {args.json}: no such folder {args.json.parent}")
     try:
         if args.pipeline is not None:
-            return _pipeline(args)
+            return measure_pipeline(args)
         if args.run_folder is None:
-            return _videos(args)
+            return measure_generated(args)
     except ValueError as error:
         raise UserError(str(error)) from error
     console, out = Console(), args.out or args.run_folder
@@ -125,173 +120,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(str(error)) from error
     console.print(scores.table())
-    return _keep(args, scores, console, out, args.json)
-
-
-def _keep(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
-    """Say where the numbers are, and write them wherever else they are wanted."""
-    console.print(f"written to {out}", highlight=False)
-    if json_file:
-        json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
-    if args.wandb:
-        from s2tf.commands.wandb_records import log_record
-        from s2tf.runs import WANDB_ID_FILE, read_config
-
-        seed, run_id, folder = args.seed, None, out
-        if args.run_folder is not None:
-            folder, seed = args.run_folder, read_config(args.run_folder)["seed_everything"]
-            logged = folder / WANDB_ID_FILE
-            run_id = logged.read_text().strip() if logged.is_file() else None
-        log_record(scores.to_json(), seed, args.wandb, folder, run_id)
-    return 0 if scores.complete else INCOMPLETE
-
-
-def _add_video_arguments(group: "argparse._ArgumentGroup") -> None:
-    from s2tf.commands.evaluate_measures import MEASURES
-
-    group.add_argument(
-        "--metrics", default="all", metavar="NAME[,NAME]", help=f"of {', '.join(MEASURES)} (%(default)s)"
-    )
-    group.add_argument(
-        "--protocol",
-        choices=["tracked", "frame"],
-        default="tracked",
-        help="what SyncNet sees: the crop around the tracked face, or the whole frame (%(default)s)",
-    )
-    group.add_argument(
-        "--weights",
-        type=Path,
-        metavar="FOLDER",
-        help="where the networks' public files lie under their own names (S2TF_WEIGHTS, else weights below the cache)",
-    )
-    group.add_argument("--syncnet", type=Path, metavar="FOLDER", help="RUN/networks/syncnet instead of the public one")
-    group.add_argument(
-        "--allow-random", action="store_true", help="random networks for absent files; marks the numbers"
-    )
-    group.add_argument("--process", metavar="I/N", help="measure this share of the clips (as SLURM or torchrun say)")
-    group.add_argument("--name", help="of the system, for reports (the folder's)")
-
-
-def _videos(args: argparse.Namespace) -> int:
-    """Measure videos, or portraits: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
-    from s2tf.commands.evaluate_pictures import holds_pictures
-
-    out = args.out or args.generated.resolve().with_name(f"{_system(args.generated)}-evaluation")
-    if args.reference is not None and holds_pictures(args.generated) and holds_pictures(args.reference):
-        return _pictures(args, out)
-    return _measure_videos(args, _video_test(args), out, args.json)
-
-
-def _pictures(args: argparse.Namespace, out: Path) -> int:
-    from rich.console import Console
-
-    from s2tf.commands.evaluate_pictures import evaluate_pictures
-    from s2tf.commands.evaluate_readers import open_attributes, open_faces
-    from s2tf.errors import UserError
-
-    if args.faces is None:
-        raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
-    console = Console()
-    faces = open_faces(args.faces, args.device, console)
-    attributes = open_attributes(args.attributes, args.device, console)
-    name = args.name or _system(args.generated)
-    with console.status("") as status:
-        scores = evaluate_pictures(args.generated, args.reference, name, faces, attributes, out, status.update)
-    return _report(args, scores, console, out, args.json)
-
-
-def _pipeline(args: argparse.Namespace) -> int:
-    """Measure the configurations of a pipeline, one after the other."""
-    from s2tf.commands.evaluate_pipeline import (
-        Drawing,
-        clips_with_sound,
-        configurations_of,
-        drawn_pairs,
-        fingerprint_of,
-        open_pipeline,
-    )
-    from s2tf.commands.evaluate_videos import VideoTest
-    from s2tf.commands.parts import parse_part
-    from s2tf.errors import UserError
-
-    if args.shards is None or args.out is None:
-        raise UserError("--pipeline: --shards, the test data, and --out, a folder for the results, must be given")
-    if (args.sampler, args.guidance, args.temperature) != ("ddim", 1.0, 1.0):
-        raise UserError("--pipeline draws as its settings say: leave out --sampler, --guidance and --temperature")
-    pipeline = open_pipeline(args.pipeline, args.device)
-    samples = clips_with_sound(args.shards, args.split, args.clips)
-    size, part, fingerprint = _size(args), parse_part(args.process), fingerprint_of(pipeline)
-    worst = 0
-    for name in configurations_of(pipeline):
-        out = args.out / name
-        drawing = Drawing(pipeline, name, fingerprint, args.seed, args.steps, out / "videos" if args.pictures else None)
-        pairs = drawn_pairs(samples, drawing)
-        test = VideoTest(pairs, {}, size, name, part, pipeline.random_weights, drawing.name)
-        json_file = args.json and args.json.with_stem(f"{args.json.stem}-{name}")
-        worst = max(worst, _measure_videos(args, test, out, json_file))
-    return worst
-
-
-def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json_file: Path | None) -> int:
-    from rich.console import Console
-
-    from s2tf.commands.evaluate_measures import open_measures
-    from s2tf.commands.evaluate_videos import evaluate_videos
-
-    console = Console()
-    measures, not_computed = open_measures(args, console)
-    if test.part.count > 1:
-        console.print(f"measuring share {test.part.index + 1} of {test.part.count} (--process 1/1 for all)")
-    with console.status("") as status:
-        scores = evaluate_videos(test, measures, not_computed, out, status.update)
-    if scores is None:
-        share = f"share {test.part.index + 1} of {test.part.count}"
-        console.print(f"{share} is done; clips of other shares are still missing in {out}", highlight=False)
-        return 0
-    return _report(args, scores, console, out, json_file)
-
-
-def _report(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
-    """Print the numbers and what is missing of them."""
-    from rich.markup import escape
-
-    console.print(scores.table())
-    for warning in scores.warnings:
-        console.print(f"warning: {escape(warning)}", highlight=False)
-    for what, reason in scores.not_computed.items():
-        console.print(f"not computed: {what}: {escape(reason)}", highlight=False)
-    for one in scores.failures[:SHOWN_FAILURES]:
-        console.print(escape(f"failed: {one['clip']}: {one['what']}: {one['reason']}"), highlight=False)
-    if len(scores.failures) > SHOWN_FAILURES:
-        console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
-    return _keep(args, scores, console, out, json_file)
-
-
-def _system(generated: Path) -> str:
-    """What a system is called whose videos lie there; a folder's name may have a dot in it."""
-    return generated.resolve().name if generated.is_dir() else generated.stem
-
-
-def _size(args: argparse.Namespace) -> int:
-    from s2tf.errors import UserError
-
-    if args.size is not None and args.size < SMALLEST:
-        raise UserError(f"--size {args.size}: expected {SMALLEST} pixels at least")
-    if args.clips is not None and args.clips < 1:
-        raise UserError(f"--clips {args.clips}: expected 1 at least")
-    return args.size or COMPARED_SIZE
-
-
-def _video_test(args: argparse.Namespace) -> "VideoTest":
-    from s2tf.commands.evaluate_videos import VideoTest
-    from s2tf.commands.parts import parse_part
-    from s2tf.commands.video_files import find_pairs
-
-    found = find_pairs(args.generated, args.reference)
-    pairs = found.pairs[: args.clips]
-    missing = found.missing if args.clips is None else {}
-    size = _size(args)
-    return VideoTest(pairs, missing, size, args.name or _system(args.generated), parse_part(args.process))
+    return keep(args, scores, console, out, args.json)
 
 
 def _of_stage(run: Path) -> "Callable[[argparse.Namespace, Path, Console, Report], Scores]":
