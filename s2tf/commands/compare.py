@@ -49,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mediapipe",
         help="what reads faces: mediapipe, face-alignment, judges (of synthetic faces), or none: only frames and grid",
     )
+    sync = parser.add_argument_group("lip sync: sync.png and sync.csv")
+    sync.add_argument("--syncnet", type=Path, metavar="FOLDER", help="a SyncNet (`s2tf import syncnet`, or trained)")
+    sync.add_argument(
+        "--protocol",
+        choices=["tracked", "frame"],
+        default="tracked",
+        help="what it sees: the crop around the tracked face, or the whole frame (%(default)s)",
+    )
     parser.add_argument("--json", type=Path, help="write what was compared here")
 
 
@@ -57,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from s2tf.commands.compare_faces import read_video, zoom_regions
+    from s2tf.commands.compare_sync import open_syncnet, write_sync
     from s2tf.commands.evaluate_readers import open_motion
     from s2tf.media.audio import FPS
 
@@ -64,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     check_request(args, names)
     console = Console(stderr=True)
     finder = open_motion(args.landmarks, console)
+    syncnet = None if args.syncnet is None else open_syncnet(args.syncnet)
     videos = []
     for name, path in zip(names, args.videos, strict=True):
         with console.status(f"reading {name}"):
@@ -79,6 +89,10 @@ def run(args: argparse.Namespace) -> int:
     written = ["frames.png", GRID]
     if finder is not None:
         written += _write_motion(videos, sound, args.out)
+    if syncnet is not None:
+        with console.status("lip sync"):
+            heard = None if sound is None else sound.waveform
+            written += write_sync(videos, heard, syncnet, args.protocol == "tracked", args.out, notes)
     for note in notes:
         print(note)
     print(f"sound: {sound.name if sound else 'none of these videos has any'}")

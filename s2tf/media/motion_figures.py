@@ -16,6 +16,7 @@ DPI = 150
 MAP_INCHES = 2.4
 CURVE_INCHES = (9.0, 1.05)
 """Width of the figure, height of one panel."""
+SYNC_INCHES = 3.2
 MARGIN = 0.08
 """Of a map, in its side."""
 BAR = 0.5
@@ -126,4 +127,28 @@ def draw_curves(
     figure.align_ylabels(axes)
     names = list(next(iter(panels.values())))
     figure.legend(axes[0].lines, names, loc="outside upper center", ncols=min(4, len(names)), fontsize=8, frameon=False)
+    figure.savefig(file, dpi=DPI)
+
+
+def draw_sync(offsets: Sequence[int], curves: Mapping[str, Sequence[float]], file: Path) -> None:
+    """SyncNet's mean distance of lips and sound at each offset: a deep valley at 0 is speech in sync.
+
+    Args:
+        offsets: In frames, positive where the sound comes before its lips.
+        curves: A distance for each of them, by the label of each system; the first is black, the others have colours.
+        file: The picture to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(CURVE_INCHES[0], SYNC_INCHES), layout="constrained")
+    axis = figure.subplots()
+    for number, (label, values) in enumerate(curves.items()):
+        axis.plot(offsets, values, color="black" if number == 0 else f"C{number - 1}", linewidth=1.2, label=label)
+    axis.axvline(0, color="0.8", linewidth=0.8, zorder=0)
+    axis.set_xlabel("offset in frames; positive: the sound comes before its lips", fontsize=8)
+    axis.set_ylabel("SyncNet's distance", fontsize=8)
+    axis.tick_params(labelsize=7)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(x=0)
+    figure.legend(loc="outside upper center", fontsize=8, frameon=False)
     figure.savefig(file, dpi=DPI)

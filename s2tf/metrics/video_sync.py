@@ -53,7 +53,7 @@ class SyncMeasure(MetricMeasure):
         self.network, self.settings, self.random_network = network, settings, random
         crop = {"crop": "whole frame"} if settings is None else settings.to_json()
         super().__init__(dict.fromkeys((MADE, TRUE, COPY), partial(LipSync, network, crop)))
-        self.videos: dict[str, _Faces] = {}
+        self.videos: dict[str, FaceScores] = {}
         self.borrowed = False
         self.heard_with_true = 0
 
@@ -72,7 +72,7 @@ class SyncMeasure(MetricMeasure):
         made = pair.made.waveform()
         self.borrowed = made is None
         self.videos = {
-            row: _Faces(self.network, self.settings, sound, still=row == TRUE)
+            row: FaceScores(self.network, self.settings, sound, still=row == TRUE)
             for row, sound in ((MADE, true if made is None else made), (TRUE, true))
             if sound is not None
         }
@@ -136,7 +136,7 @@ class SyncMeasure(MetricMeasure):
         ]
 
 
-class _Faces:
+class FaceScores:
     """Follows the faces of one video and scores each, and if wanted each one's first crop held still."""
 
     def __init__(self, network: SyncNet, settings: TrackSettings | None, waveform: np.ndarray, still: bool) -> None:

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from datamodules.prepare.synthetic.clip import draw_clip
@@ -11,6 +12,7 @@ from s2tf.cli import main
 from s2tf.commands.compare import FRAME_HEIGHT
 from s2tf.commands.judges import JudgeData, cache_folder
 from s2tf.media.audio import read_audio
+from s2tf.media.face_tracks import whole_frames
 from s2tf.media.lips import POSE, canonical_face, mouth_opening, to_picture_units
 from s2tf.media.tracking import FaceSettings, follow_face
 from s2tf.media.video import VideoWriter, read_video
@@ -19,6 +21,8 @@ from s2tf.media.zoom import ORANGE, RED, zoom_size
 from s2tf.metrics.face_readings import FaceMotion
 from s2tf.metrics.judge_networks import FaceReader
 from s2tf.metrics.judges import Judges
+from s2tf.metrics.lip_sync import LipSyncReader
+from s2tf.models.syncnet import SyncNet
 
 SPEAKER = draw_clip(make_speaker(3, 0), 2.0, 160, 0)
 OTHER = draw_clip(make_speaker(3, 2), 1.2, 128, 1)
@@ -250,3 +254,27 @@ def test_real_recordings_are_compared(clips_folder, tmp_path):
     # Both speak: the mouth opens and closes.
     for name in ("a", "b"):
         assert np.ptp([float(row["mouth opening"]) for row in rows_of(tmp_path, name)]) > 0.05
+
+
+def test_sync_curves_are_the_scores_of_each_video(videos, tmp_path, capsys):
+    torch.manual_seed(1)
+    network = SyncNet(80, 0.1, 16).eval()
+    network.save_pretrained(tmp_path / "syncnet")
+    arguments = ["--landmarks", "none", "--syncnet", tmp_path / "syncnet", "--protocol", "frame"]
+    assert compare(videos, tmp_path / "out", *arguments) == 0
+    with open(tmp_path / "out" / "sync.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    # The video without sound of its own is heard with the truth's.
+    assert {row["system"] for row in rows} == {"truth", "other", "empty"}
+    reader = LipSyncReader(network, read_audio(videos / "truth.mp4"))
+    for piece in whole_frames(read_video(videos / "truth.mp4").frames, 80):
+        reader.update(piece.crops)
+    score = reader.score()
+    of_truth = [row for row in rows if row["system"] == "truth"]
+    assert [int(row["offset"]) for row in of_truth] == list(range(15, -16, -1))
+    assert [float(row["distance"]) for row in of_truth] == pytest.approx(score.distances, rel=1e-5)
+    least = min(of_truth, key=lambda row: float(row["distance"]))
+    assert int(least["offset"]) == score.offset
+    assert picture(tmp_path / "out" / "sync.png").shape[0] > 100
+    assert compare(videos, tmp_path / "bad", "--landmarks", "none", "--syncnet", tmp_path) == 2
+    assert "config.json" in capsys.readouterr().err
