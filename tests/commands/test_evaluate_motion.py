@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from narrow_autoencoder import narrow_autoencoder
 from rich.console import Console
 from tiny_shards import tiny_shards
 
@@ -113,7 +114,8 @@ def test_motion_is_measured_and_the_seed_decides(study, tmp_path):
 
 def test_wrong_words_and_wrong_networks_are_named(study, tmp_path, capsys):
     motion, run = run_of(study, "motion_diffusion"), run_of(study, "table10-lip_refiner")
-    other = run_of(study, "table10-both") / "networks" / "motion_autoencoder"
+    other = tmp_path / "other"
+    narrow_autoencoder().save_pretrained(other)
     for arguments, message in (
         (["--run", str(run), "--landmarks", "eyes"], "--landmarks eyes: expected judges"),
         (["--run", str(run), "--perceptual", "alex=random"], "LPIPS of random weights"),

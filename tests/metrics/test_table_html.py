@@ -14,7 +14,9 @@ TABLE = PaperTable(
 
 
 def report(marks=("",)):
-    runs = [RunScores("x", "", 0, {"e": 2.0, "r": 0.5}, {"e": 9.0}, {}, {"a": mark}, ("net",), mark) for mark in marks]
+    runs = [
+        RunScores("x", "", 0, {"e": 2.0, "r": 0.5}, {"e": 9.0}, {}, {"a": mark}, ("net",), mark=mark) for mark in marks
+    ]
     return build_table(TABLE, {f'<b>&"{run.mark}': [run] for run in runs}, ["1 < 2"])
 
 

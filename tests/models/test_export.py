@@ -29,6 +29,7 @@ from s2tf.models.prior_weighting import (
     SampleEquivalentWeighting,
 )
 from s2tf.models.speech_encoder import SpeechEncoder
+from s2tf.models.syncnet import SyncNet
 from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
 
@@ -96,6 +97,7 @@ CASES = {
     "LogMelFeatures": lambda: (LogMelFeatures(8), torch.randn(1, 6400), 10),
     "HubertFeatures": lambda: (transformer(HubertFeatures), torch.randn(1, 6400), 10),
     "Wav2Vec2Features": lambda: (transformer(Wav2Vec2Features), torch.randn(1, 6400), 10),
+    "SyncNet": lambda: (SyncNet(80, 0.1, 8), 255 * torch.rand(1, 3, 5, 80, 80), torch.randn(1, 1, 13, 20)),
     "AudioToMesh": lambda: (AudioToMesh(transformer(Wav2Vec2Features), 8, 468), torch.randn(1, 6400), 12),
 }
 
