@@ -48,7 +48,6 @@ class Choices:
     weights: Path
     allow_random: bool
     device: str
-    batch: int
     console: "Console"
     args: argparse.Namespace
 
@@ -73,7 +72,7 @@ def open_measures(args: argparse.Namespace, console: "Console") -> "tuple[list[V
     Raises:
         UserError: A name is unknown, or nothing can be computed.
     """
-    choices = Choices(_weights_folder(args.weights), args.allow_random, args.device, args.batch, console, args)
+    choices = Choices(_weights_folder(args.weights), args.allow_random, args.device, console, args)
     opened: list[VideoMeasure] = []
     not_computed: dict[str, str] = {}
     for name in _chosen(args.metrics):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2tf.commands.evaluation import Scores
+from s2tf.commands.video_files import SUFFIXES as VIDEO_SUFFIXES
 from s2tf.commands.video_files import files_by_name
 from s2tf.errors import UserError
 
@@ -21,8 +22,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Whether there are pictures in a folder or below it."""
-    return folder.is_dir() and any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
+    """Whether there are pictures in a folder or below it, and no videos that they may be previews of."""
+    kinds = {path.suffix.lower() for path in folder.rglob("*")} if folder.is_dir() else set()
+    return bool(kinds & set(SUFFIXES)) and not kinds & set(VIDEO_SUFFIXES)
 
 
 def evaluate_pictures(

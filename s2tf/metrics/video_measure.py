@@ -74,6 +74,13 @@ class VideoMeasure(ABC):
     def add(self, state: State) -> None:
         """Add a clip to the totals."""
 
+    def measured(
+        self, name: str, made: Any, copy: Any, true: Any, counts: Mapping[str, int], higher_is_better: bool = True
+    ) -> Measurement:
+        """A number with the copied source and the reference beside it."""
+        values = float(made), self.protocol, float(copy), COPY_NAME, float(true)
+        return Measurement(name, *values, higher_is_better=higher_is_better, counts=counts)
+
     @property
     def warnings(self) -> Sequence[str]:
         """What is doubtful about the numbers of the clips added."""

@@ -15,7 +15,6 @@ from s2tf.metrics.landmark_distance import LandmarkDistance
 from s2tf.metrics.motion_difference import FlowReader, MotionDifference
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.video_measure import (
-    COPY_NAME,
     MADE,
     TRUE,
     MeasureError,
@@ -74,16 +73,7 @@ class SteadinessMeasure(MetricMeasure):
             return []
         made, true = self.total(), self.total(TRUE)
         return [
-            Measurement(
-                title,
-                float(made[name]),
-                self.protocol,
-                0.0,
-                COPY_NAME,
-                float(true[name]),
-                higher_is_better=False,
-                counts=self.counts(failed),
-            )
+            self.measured(title, made[name], 0, true[name], self.counts(failed), higher_is_better=False)
             for title, name in self.titles.items()
         ]
 
@@ -193,10 +183,7 @@ class FaceMeasure(MetricMeasure):
             rows += [(title, float(made[name]), float(copy[name]), 0.0, False) for title, name in DISTANCES.items()]
         made, true = self.total(MADE), self.total(TRUE)
         rows += [(name, float(value), 0.0, float(true[name]), True) for name, value in made.items()]
-        return [
-            Measurement(title, value, self.protocol, copy, COPY_NAME, truth, higher_is_better=higher, counts=counts)
-            for title, value, copy, truth, higher in rows
-        ]
+        return [self.measured(title, value, copy, truth, counts, higher) for title, value, copy, truth, higher in rows]
 
 
 def _joined(parts: list[FaceMotion]) -> FaceMotion:

@@ -17,7 +17,6 @@ from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.sharpness import Sharpness
 from s2tf.metrics.video_measure import (
     COPY,
-    COPY_NAME,
     MADE,
     TRUE,
     MeasureError,
@@ -93,16 +92,7 @@ class FramesBesideTrue(MetricMeasure):
             return []
         made, copy = self.named(self.total()), self.named(self.total(COPY))
         return [
-            Measurement(
-                name,
-                made[name],
-                self.protocol,
-                copy[name],
-                COPY_NAME,
-                truth,
-                higher_is_better=self.higher_is_better,
-                counts=self.counts(failed),
-            )
+            self.measured(name, made[name], copy[name], truth, self.counts(failed), self.higher_is_better)
             for name, truth in self.truths.items()
         ]
 
@@ -184,15 +174,7 @@ class SharpnessMeasure(MetricMeasure):
             return []
         made, copy, true = (self.total(row) for row in (MADE, COPY, TRUE))
         return [
-            Measurement(
-                title,
-                float(made[name]),
-                self.protocol,
-                float(copy[name]),
-                COPY_NAME,
-                float(true[name]),
-                counts=self.counts(failed),
-            )
+            self.measured(title, made[name], copy[name], true[name], self.counts(failed))
             for title, name in self.titles.items()
         ]
 
@@ -266,4 +248,4 @@ class FrechetMeasure(VideoMeasure):
             return []
         made, copy = (float(computed(self.totals[row])) for row in (MADE, COPY))
         counts = {"clips": self.clips, "failed": failed, "frames": frames}
-        return [Measurement("FID", made, self.protocol, copy, COPY_NAME, 0.0, higher_is_better=False, counts=counts)]
+        return [self.measured("FID", made, copy, 0, counts, higher_is_better=False)]

@@ -17,7 +17,6 @@ from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.published import RANDOM_WEIGHTS
 from s2tf.metrics.video_measure import (
     COPY,
-    COPY_NAME,
     MADE,
     TRUE,
     MeasureError,
@@ -122,16 +121,7 @@ class SyncMeasure(MetricMeasure):
         made, true, copy = (self.total(row) for row in (MADE, TRUE, COPY))
         rows = [(name, name, higher) for name, higher in TITLES.items()] + [(OFFSET, "offset", False)]
         return [
-            Measurement(
-                title,
-                float(made[name]),
-                self.protocol,
-                float(copy[name]),
-                COPY_NAME,
-                float(true[name]),
-                higher_is_better=higher,
-                counts=self.counts(failed),
-            )
+            self.measured(title, made[name], copy[name], true[name], self.counts(failed), higher)
             for title, name, higher in rows
         ]
 

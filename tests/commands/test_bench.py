@@ -27,6 +27,7 @@ def test_each_number_comes_with_its_floor_and_ratio(tmp_path, group, names):
 
 
 def test_evaluation_is_measured_beside_its_networks(tmp_path):
+    pytest.importorskip("mediapipe", reason="landmarks need the extra `mediapipe`")
     path = tmp_path / "bench.json"
     arguments = ["--metrics", "lpips,pixels,landmarks", "--clips", "1", "--frames", "6", "--size", "64"]
     assert main(["bench", "evaluate", *arguments, "--json", str(path)]) == 0

@@ -328,3 +328,12 @@ def test_a_metric_without_any_clip_is_not_computed_and_why(folders):
     record = read(folders / "one-evaluation")
     assert record["measurements"] == {}
     assert record["not_computed"] == {"pixels": "no clip of 1 could be measured"}
+
+
+def test_previews_beside_videos_do_not_make_them_portraits(folders):
+    from PIL import Image
+
+    for name in ("made", "true"):
+        Image.new("RGB", (8, 8)).save(folders / name / "a.png")
+    assert evaluate(folders) == 0
+    assert read(folders / "made-evaluation")["kind"] == "videos"

@@ -196,7 +196,7 @@ def test_faces_are_looked_for_in_every_fifth_frame_and_the_last_and_all_frames_a
 @pytest.mark.parametrize("detector", ["dlib", "mediapipe"])
 def test_the_one_speaker_of_a_recording_is_one_track_of_all_frames(clips_folder, detector):
     if detector == "mediapipe":
-        pytest.importorskip("mediapipe")
+        pytest.importorskip("mediapipe", reason="this detector needs the extra `mediapipe`")
     clip = read_video(clips_folder / "video" / "GRID_s2--id2_vcd_swwp2s.mpg")
     tracker = FaceTracker(TrackSettings(detector=detector))
     chunks = list(tracked_crops(iter(clip.frames), tracker))

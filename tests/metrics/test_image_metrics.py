@@ -68,7 +68,9 @@ def test_frames_of_other_shapes_are_refused():
 
 def test_psnr_and_ssim_are_scikit_images():
     """But for SSIM's border, which scikit-image leaves out: there the pictures are equal."""
-    metrics = pytest.importorskip("skimage.metrics")
+    metrics = pytest.importorskip(
+        "skimage.metrics", reason="scikit-image, to compare with, comes with the extra `test`"
+    )
     rng = np.random.default_rng(0)
     true = np.kron(rng.integers(0, 256, (9, 11, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     made = true.copy()

@@ -172,6 +172,7 @@ def test_lengths_may_differ_by_one_frame():
 
 
 def test_a_face_that_is_small_in_the_picture_is_followed_whatever_the_runs(clips_folder):
+    pytest.importorskip("mediapipe", reason="landmarks of real faces need the extra `mediapipe`")
     from s2tf.media.video import read_video
     from s2tf.metrics.face_readings import DetectedMotion
 
