@@ -57,11 +57,15 @@ class FitResult:
 
 
 def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
-    """Compose `experiment` and say which run folder belongs to it, without making that.
+    """Compose `experiment` and say which run folder belongs to it, without making that."""
+    return run_of(experiment, compose(experiment, overrides), runs)
+
+
+def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:
+    """Which run folder belongs to an experiment that was composed.
 
     The `config.yaml` of a run folder belongs to that folder, wherever it is, unless an override makes it another run.
     """
-    config = compose(experiment, overrides)
     path, identity = Path(experiment).resolve(), identity_hash(config)
     if (path.name, path.parent.name) == (CONFIG_FILE, identity):
         return Run(experiment=path.parents[1].name, config=config, folder=path.parent)
@@ -73,9 +77,14 @@ def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | 
 def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
     """Compose `experiment` and make its run folder with the resolved `config.yaml`, which runs again by itself."""
     run = find_run(experiment, overrides, runs)
+    write_config(run)
+    return run
+
+
+def write_config(run: Run) -> None:
+    """Make a run's folder and put its config there."""
     run.folder.mkdir(parents=True, exist_ok=True)
     (run.folder / CONFIG_FILE).write_text(yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
-    return run
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

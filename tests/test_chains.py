@@ -13,6 +13,7 @@ from s2tf import chains
 from s2tf.chains import load_chain, run_steps
 from s2tf.cli import main
 from s2tf.errors import UserError
+from s2tf.runs import find_run
 
 CHAINS = Path(__file__).parent.parent / "experiments" / "chains"
 TEXT = """
@@ -67,13 +68,23 @@ def finish(step, result):
 CONRE = "steps: {one: 'fit ../some.yaml', two: 'fit ../some.yaml vars.conre={one}/networks', three: 'prepare {two}'}"
 
 
-def test_the_result_of_a_fit_is_its_run_folder(experiment, tmp_path):
+def test_the_result_of_a_fit_is_its_run_folder_which_is_known_before(experiment, tmp_path):
     one, two, three = load_chain(write(tmp_path / "chains" / "c.yaml", CONRE), [], tmp_path / "out")
-    assert two.arguments[2] == "vars.conre=pending/networks"
+    runs = tmp_path / "out" / "runs"
+    folder = find_run(experiment, [], runs).folder
+    assert two.arguments[2] == f"vars.conre={folder}/networks"
+    assert three.arguments[1] == str(find_run(experiment, [two.arguments[2]], runs).folder)
     finish(one, "runs/a/1234")
     assert one.done
     assert two.arguments[2] == "vars.conre=runs/a/1234/networks"
-    assert not three.known
+
+
+def test_a_step_may_wait_for_others_whose_results_it_does_not_name(tmp_path):
+    text = "steps: {a: 'prepare nothing', b: {run: 'prepare --help {runs}', after: [a], job: {parts: 2}}}"
+    steps = load_chain(write(tmp_path / "c.yaml", text), [], tmp_path / "out")
+    assert steps[1].arguments[-1] == str(tmp_path / "out" / "runs")
+    assert steps[1].job == {"parts": 2}
+    assert run_steps(steps, 1, 1) == {"a": "failed", "b": "waiting"}
 
 
 def test_what_was_done_before_a_file_or_another_result_changed_is_not_done_now(experiment, tmp_path):
@@ -109,6 +120,8 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
         ("steps: {a: prepare}\nseeds: []", [], "seeds is "),
         ("steps: {a: 'prepare {b'}", [], "step a: expected '}' before end of string: prepare {b"),
         ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
+        ("steps: {a: {run: prepare, afer: [b]}}", [], "step a: unknown key 'afer'"),
+        ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no step before it"),
     ],
 )
 def test_what_is_wrong_in_a_chain_is_named(experiment, tmp_path, text, settings, message):

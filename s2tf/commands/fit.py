@@ -2,7 +2,11 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
+
+RUN_FILE = "S2TF_RUN_FILE"
+"""Environment variable: where the run folder is written, for a script that does not know what a sweep has drawn."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, save the networks and print where the run is."""
     from s2tf.callbacks.progress import LiveProgress
-    from s2tf.runs import fit
+    from s2tf.config import named_experiment
+    from s2tf.runs import find_run, fit
 
-    result = fit(args.experiment, args.overrides, args.runs, [LiveProgress(args.experiment.stem)])
+    experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
+    found = find_run(experiment, overrides, args.runs)
+    if file := os.environ.get(RUN_FILE):
+        Path(file).write_text(f"{found.folder.resolve()}\n")
+    result = fit(experiment, overrides, args.runs, [LiveProgress(found.experiment)])
     print(f"run folder: {result.run.folder}\nnetworks:   {result.run.networks}")
     if args.json:
         args.json.write_text(json.dumps({"run": str(result.run.folder), "metrics": result.metrics}, indent=2) + "\n")
