@@ -124,6 +124,9 @@ def build(
         def instantiate_classes(self) -> None:
             """Nothing: what was parsed is known to be right."""
 
+        def _set_seed(self) -> None:
+            """Nothing is drawn, either."""
+
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)

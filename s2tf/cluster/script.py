@@ -94,7 +94,7 @@ def values_of(
         "array": None,
         "sbatch": "\n".join(f"#SBATCH {option}" for option in cluster.sbatch),
         "setup": _setup(cluster),
-        "launch": " ".join([*cluster.srun, *([cluster.container] if cluster.container else [])]),
+        "launch": "".join(f"{word} " for word in (*cluster.srun, cluster.container) if word),
         "command": shlex.join(command),
         "command_line": shlex.join(said),
         "stage": "",
@@ -129,4 +129,4 @@ def _quoted(text: str) -> str:
 def staging(values: Mapping[str, object], folders: Sequence[str]) -> str:
     """The line that copies folders of shards to each node's own disk before a training; none where there are none."""
     copy = shlex.join(["python", "-m", "datamodules.staging", *folders])
-    return f'srun --ntasks="$SLURM_NNODES" --ntasks-per-node=1 {values["launch"]} {copy}' if folders else ""
+    return f'srun --ntasks="$SLURM_NNODES" --ntasks-per-node=1 {values["launch"]}{copy}' if folders else ""

@@ -12,6 +12,7 @@ from s2tf.cluster.records import Submission, is_finished, last_submission, note,
 from s2tf.cluster.script import Request, render, staging, values_of
 from s2tf.cluster.settings import Cluster
 from s2tf.cluster.slurm import Job, find_jobs, installed, submit, try_submit
+from s2tf.errors import UserError
 
 if TYPE_CHECKING:
     from s2tf.runs import Run
@@ -101,6 +102,11 @@ def submit_array(
         return None
     requests = [checked(runs[number], order) for number in left]
     request = requests[0][1]
+    for number, (_, other) in zip(left, requests, strict=True):
+        if other != request:
+            raise UserError(
+                f"{labels[number]} asks for {other}, {labels[left[0]]} for {request}: an array has one size"
+            )
     base = folders[0].parents[1] / ARRAYS / name
     values = values_of(order.cluster, request, name, base, [], order.said, order.after)
     cases = "\n".join(f"{n})\n    # {labels[n]}\n    run={shlex.quote(str(folders[n]))}\n    ;;" for n in left)

@@ -27,13 +27,14 @@ configure() {
     # cred_expire is also how long a requeued job waits; SlurmdTimeout how long a silent node counts as up.
     cat >"$SLURM_CONF" <<CONF
 ClusterName=s2tf
+FirstJobId=$((1000 + RANDOM))
 SlurmctldHost=$(hostname -s)(127.0.0.1)
 SlurmctldPort=$(free_port)
 SlurmUser=$(id -un)
 SlurmdUser=$(id -un)
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket=$dir/munge/socket,cred_expire=2
+AuthInfo=socket=$dir/munge/socket,cred_expire=5
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool.%n
 SlurmctldPidFile=$dir/slurmctld.pid
