@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -23,12 +23,37 @@ class WandbRun(WandbLogger):
     comes up to there, and hands on from the journal what the killed process could not.
 
     Where W&B cannot be reached or knows nobody who is logged in, the run is written to disk, to be synced later.
+
+    Args:
+        project, entity, id, name, group, job_type, tags, notes: of W&B's run; `s2tf fit` fills in what the YAML leaves
+            out.
+        save_dir: where W&B's files go, in its folder `wandb`; the run folder by default.
+        offline: write to disk only.
+        resume: what W&B does with a run of that id.
     """
+
+    def __init__(
+        self,
+        project: str | None = None,
+        entity: str | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        group: str | None = None,
+        job_type: str | None = None,
+        tags: list[str] | None = None,
+        notes: str | None = None,
+        save_dir: str = ".",
+        offline: bool = False,
+        resume: Literal["allow", "never", "must", "auto"] = "allow",
+    ) -> None:
+        named: dict[str, Any] = {"entity": entity, "group": group, "job_type": job_type, "tags": tags, "notes": notes}
+        super().__init__(name=name, save_dir=save_dir, id=id, project=project, offline=offline, resume=resume, **named)
+        self._journal: Journal | None = None
+        self._last: int | None = None
 
     def follow(self, journal: Journal) -> None:
         """Take the rows from this journal from now on."""
         self._journal = journal
-        self._last: int | None = None
         journal.followers.append(self._take)
 
     @property
@@ -49,7 +74,7 @@ class WandbRun(WandbLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Nothing where a journal is followed: its rows come by `follow`."""
-        if getattr(self, "_journal", None) is None:
+        if self._journal is None:
             super().log_metrics(metrics, step)
 
     def end(self, status: str) -> None:
@@ -77,6 +102,7 @@ class WandbRun(WandbLogger):
         return int(run.starting_step) - 1
 
     def _media(self, row: Row) -> dict[str, Any]:
+        assert self._journal is not None
         folder = self._journal.path.parent
         return {name: _medium(folder / path) for name, path in row.media.items() if (folder / path).is_file()}
 

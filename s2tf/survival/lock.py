@@ -36,8 +36,10 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         file.truncate(0)
         file.write(json.dumps(_holder()) + "\n")
         file.flush()
-        yield
-        file.truncate(0)
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
 def _take(file: Any, until: float) -> None:
