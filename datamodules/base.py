@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from datamodules.pictures import is_pictures, to_pictures
 from datamodules.sources import OpenSource, ShardSet, ShardSource, open_sources
 from datamodules.streams import Draw, EvaluationStream, TrainLoader, TrainStream, as_it_is
+from s2tf.survival.signals import ignore_stop_signals
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Of glibc's `mallopt`."""
@@ -224,12 +225,18 @@ class ShardDataModule(L.LightningDataModule):
         return {
             "num_workers": self.num_workers,
             "persistent_workers": self.num_workers > 0,
-            "worker_init_fn": start_worker,
+            "worker_init_fn": _start_loader,
             "pin_memory": torch.cuda.is_available(),
         }
 
 
-def start_worker(_: int = 0) -> None:
+def _start_loader(_: int) -> None:
+    """Make a loader's worker ready; the process that trains is the one that is asked to stop."""
+    ignore_stop_signals()
+    start_worker()
+
+
+def start_worker() -> None:
     """Make a process ready to load batches and do nothing else."""
     cv2.setNumThreads(0)
     reuse_memory()

@@ -3,24 +3,31 @@
 import os
 import re
 import secrets
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from s2tf.config import compose, identity_hash
 from s2tf.errors import UserError
+from s2tf.survival.checkpoints import LAST_CHECKPOINT, find_checkpoint, set_aside_broken
+
+if TYPE_CHECKING:
+    from s2tf.callbacks.last_checkpoint import Saving
+    from s2tf.survival.journal import Journal
+    from s2tf.survival.signals import StopSignals
 
 CONFIG_FILE = "config.yaml"
 WANDB_ID_FILE = "wandb_id"
-LAST_CHECKPOINT = "last.ckpt"
 BEST_CHECKPOINT = "best"
-CHECKPOINT_INTERVAL = timedelta(minutes=30)
-WANDB_LOGGER = "lightning.pytorch.loggers.WandbLogger"
+LIGHTNING_WANDB, WANDB_LOGGER = "lightning.pytorch.loggers.WandbLogger", "s2tf.loggers.wandb_run.WandbRun"
+RESTART_PATIENCE = 60.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,12 @@ class Run:
 
     @property
     def last_checkpoint(self) -> Path | None:
-        """The checkpoint to resume from, or None before the first."""
-        path = self.checkpoints / LAST_CHECKPOINT
-        return path if path.is_file() else None
+        """The checkpoint to resume from, or None before the first.
+
+        Raises:
+            UserError: there are some, and none is whole.
+        """
+        return find_checkpoint(self.checkpoints).path
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | 
 def write_config(run: Run) -> None:
     """Make a run's folder and put its config there."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    (run.folder / CONFIG_FILE).write_text(yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
+    write_aside(run.folder / CONFIG_FILE, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -128,9 +138,10 @@ def build(
             """Nothing is drawn, either."""
 
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
+    config = {**config, "trainer": _on_slurm(config.get("trainer", {}))}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
-        config = {**config, "trainer": _with_logger(config.get("trainer", {}), run)}
+        config["trainer"] = _with_logger(config["trainer"], run)
     try:
         with warnings.catch_warnings():
             # The command line is parsed by `s2tf.cli`; LightningCLI is right that it must not be parsed twice.
@@ -154,36 +165,103 @@ def fit(
     overrides: Sequence[str] = (),
     runs: str | Path = "runs",
     callbacks: Sequence[Any] = (),
+    saving: "Saving | None" = None,
 ) -> FitResult:
-    """Train an experiment in its run folder, going on from its last checkpoint, and save its networks there.
+    """Train an experiment in its run folder (`fit_run`)."""
+    return fit_run(open_run(experiment, overrides, runs), callbacks, saving)
 
-    Checkpoints are kept by time (`last.ckpt`) and, where there is validation, of the best (`best.ckpt`, `Stage.best`).
+
+def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = None) -> FitResult:
+    """Train a run, going on from its last whole checkpoint, and save its networks in its folder.
+
+    Checkpoints are kept by time (`last.ckpt`, and the one before), where the process is asked to stop by USR1 or TERM
+    (`LastCheckpoint`), and, where there is validation, of the best (`best.ckpt`, `Stage.best`).
+
+    Raises:
+        Interruption: it was asked to stop, and has saved its state.
+        UserError: another process trains this run, none of its checkpoints is whole, or the last could not be written.
     """
-    from lightning.pytorch.callbacks import ModelCheckpoint
+    from s2tf.survival.attempts import Attempts
+    from s2tf.survival.lock import locked
+    from s2tf.survival.signals import StopSignals
 
-    run = open_run(experiment, overrides, runs)
-    checkpoint = ModelCheckpoint(
-        dirpath=run.checkpoints,
-        save_last=True,
-        save_top_k=0,
-        train_time_interval=CHECKPOINT_INTERVAL,
-        enable_version_counter=False,
-    )
-    cli = build(run.config, run, [*callbacks, checkpoint])
-    if cli.trainer.limit_val_batches:
-        monitor, mode = cli.model.best
-        best = ModelCheckpoint(
-            dirpath=run.checkpoints, filename=BEST_CHECKPOINT, monitor=monitor, mode=mode, enable_version_counter=False
-        )
-        cli.trainer.callbacks.append(best)
-        # A run that goes on finds its own checkpoints there.
-        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, weights_only=False)
-    cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
-    if cli.trainer.is_global_zero:
-        cli.model.export(run.folder)
+    signals = StopSignals()
+    with ExitStack() as stack:
+        stack.enter_context(signals.caught())
+        # A restarted job may come while the process whose place it takes is still ending on another node.
+        patience = RESTART_PATIENCE if int(os.environ.get("SLURM_RESTART_COUNT", 0)) else 0.0
+        first = this_rank() == 0
+        if first:
+            stack.enter_context(locked(run.folder, patience))
+        found = find_checkpoint(run.checkpoints)
+        if first:
+            stack.enter_context(Attempts(run.folder).attempt(found.broken))
+            set_aside_broken(run.checkpoints)
+            if found.broken:
+                print(f"going on from {found.path}, since {found.broken}", file=sys.stderr, flush=True)
+        return _train(run, found.path, callbacks, signals, saving)
+
+
+def _train(
+    run: Run, checkpoint: Path | None, callbacks: Sequence[Any], signals: "StopSignals", saving: "Saving | None"
+) -> FitResult:
+    from s2tf.callbacks.end_on_failure import EndOnFailure
+    from s2tf.callbacks.last_checkpoint import LastCheckpoint, Saving
+    from s2tf.survival.checkpoint_files import CheckpointFiles
+    from s2tf.survival.failures import forget_failures
+    from s2tf.survival.journal import Journal
+
+    files, journal = CheckpointFiles(), Journal(run.folder)
+    last = LastCheckpoint(run.checkpoints, files, journal, signals, saving or Saving())
+    cli = build(run.config, run, [*callbacks, last, EndOnFailure(run.folder)])
+    cli.trainer.strategy.checkpoint_io = files
+    _keep_best(cli, run)
+    with _logged(cli.trainer, journal):
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=False)
+        cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
+        if files.failure:
+            raise UserError(files.failure)
+        if cli.trainer.is_global_zero:
+            cli.model.export(run.folder)
+            forget_failures(run.folder)
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     return FitResult(run=run, metrics=metrics)
+
+
+def _keep_best(cli: Any, run: Run) -> None:
+    """Where there is validation, keep the checkpoint of the best."""
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    if not cli.trainer.limit_val_batches:
+        return
+    monitor, mode = cli.model.best
+    best = ModelCheckpoint(
+        dirpath=run.checkpoints, filename=BEST_CHECKPOINT, monitor=monitor, mode=mode, enable_version_counter=False
+    )
+    cli.trainer.callbacks.append(best)
+    # A run that goes on finds its own checkpoints there.
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+
+
+@contextmanager
+def _logged(trainer: Any, journal: "Journal") -> Iterator[None]:
+    """Log into the journal, W&B behind it, and end W&B's run with the `with` block."""
+    from s2tf.loggers.journal import JournalLogger
+    from s2tf.loggers.wandb_run import WandbRun
+    from s2tf.survival.signals import Interruption
+
+    followers = [logger for logger in trainer.loggers if isinstance(logger, WandbRun)]
+    for logger in followers:
+        logger.follow(journal)
+    trainer.loggers = [JournalLogger(journal), *trainer.loggers]
+    try:
+        yield
+    except BaseException as error:
+        for logger in followers:
+            logger.end("interrupted" if isinstance(error, Interruption) else "failed")
+        raise
+    for logger in followers:
+        logger.end("finished")
 
 
 def evaluate(
@@ -200,6 +278,23 @@ def evaluate(
     return {name: float(value) for result in results for name, value in result.items()}
 
 
+def _on_slurm(trainer: dict[str, Any]) -> dict[str, Any]:
+    """The trainer's config for a SLURM job: without Lightning's handler, which saves within the signal and can hang."""
+    from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+    if "plugins" in trainer or not SLURMEnvironment.detect():
+        return trainer
+    environment = f"{SLURMEnvironment.__module__}.{SLURMEnvironment.__name__}"
+    return {**trainer, "plugins": [{"class_path": environment, "init_args": {"auto_requeue": False}}]}
+
+
+def this_rank() -> int:
+    """Of this process among those that train, known before they have met."""
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
 def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
     """The trainer's config with its logger writing into the run folder; a W&B run keeps its id over restarts."""
     logger = trainer.get("logger")
@@ -207,7 +302,8 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
         return trainer
     init_args = dict(logger.get("init_args", {}))
     init_args.setdefault("save_dir", str(run.folder))
-    if logger.get("class_path") == WANDB_LOGGER:
+    if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
+        logger = {**logger, "class_path": WANDB_LOGGER}
         init_args.setdefault("id", wandb_id(run.folder))
         init_args.setdefault("resume", "allow")
         init_args.setdefault("group", run.experiment)
@@ -219,8 +315,15 @@ def wandb_id(folder: Path) -> str:
     """The id of a run in W&B, made when it is first asked for; that of the trial which a sweep's agent has drawn."""
     path = folder / WANDB_ID_FILE
     if not path.is_file():
-        path.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
+        write_aside(path, (os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
     return path.read_text().strip()
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Write a file of a run folder so that whoever reads it, such as another rank, finds it whole."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    aside.write_text(text)
+    os.replace(aside, path)
 
 
 def first_cause(message: str) -> str:

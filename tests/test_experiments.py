@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fit_ranks import InterruptAfter, InterruptionError
+from fit_ranks import InterruptAfter, InterruptionError, saving
 from narrow_autoencoder import narrow_autoencoder
 from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
@@ -191,7 +191,7 @@ def test_the_rows_of_table_ten_train_at_debug_width_and_go_on(tmp_path):
         before = load_network(str(folder))
         overrides = ["+" + str(DEBUG / "codebook.yaml"), data, f"vars.motion_autoencoder={folder}"]
         with pytest.raises(InterruptionError):
-            fit(table / f"{second}.yaml", overrides, tmp_path / "runs", [InterruptAfter(1)])
+            fit(table / f"{second}.yaml", overrides, tmp_path / "runs", [InterruptAfter(1)], saving(1))
         result = fit(table / f"{second}.yaml", overrides, tmp_path / "runs")
         after = load_network(str(result.run.networks / "motion_autoencoder"))
         assert (before.lip_refiner is None) == (first == "baseline")
@@ -206,7 +206,7 @@ def test_syncnet_trains_at_debug_width_and_goes_on(tmp_path):
     data = f"vars.shards={tiny_shards(tmp_path / 'shards', size=72)}"
     experiment, overrides = EXPERIMENTS / "syncnet.yaml", ["+" + str(DEBUG / "syncnet.yaml"), data]
     with pytest.raises(InterruptionError):
-        fit(experiment, overrides, tmp_path / "runs", [InterruptAfter(1)])
+        fit(experiment, overrides, tmp_path / "runs", [InterruptAfter(1)], saving(1))
     folders = [fit(experiment, overrides, tmp_path / runs).run.networks / "syncnet" for runs in ("runs", "whole")]
     resumed, whole = (load_network(str(folder)).fingerprint() for folder in folders)
     assert resumed == whole

@@ -7,7 +7,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from fit_ranks import InterruptAfter, InterruptionError, WriteKeys
+from fit_ranks import InterruptAfter, InterruptionError, WriteKeys, saving
 from rich.console import Console
 from tiny_shards import tiny_shards
 
@@ -36,7 +36,7 @@ def overrides(tmp_path_factory):
 def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(overrides, tmp_path):
     whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole")
     with pytest.raises(InterruptionError):
-        fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(2)])
+        fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(2)], saving(2))
     broken = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken")
     states = [torch.load(result.run.last_checkpoint, weights_only=False)["state_dict"] for result in (whole, broken)]
     assert states[0].keys() == states[1].keys()
@@ -46,10 +46,10 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(overrides, 
 
 @pytest.mark.slow
 def test_the_best_checkpoint_is_that_of_the_best_validation_over_restarts(overrides, tmp_path):
-    losses = iter([1.0, 3.0, 2.0])
+    losses = iter([1.0, 3.0, 2.0, 4.0])
 
     class Stub(L.Callback):
-        """Gives the validations their losses: that of step 1 is the best, step 2 is interrupted before its own."""
+        """Gives the validations their losses: that of step 1 is the best, before the interruption."""
 
         def on_validation_end(self, trainer, pl_module):
             trainer.callback_metrics["val/loss"].fill_(next(losses))
@@ -57,11 +57,11 @@ def test_the_best_checkpoint_is_that_of_the_best_validation_over_restarts(overri
     every_step = {"limit_val_batches": 1, "val_check_interval": 1, "num_sanity_val_steps": 0}
     validated = [*overrides, *(f"trainer.{name}={value}" for name, value in every_step.items())]
     with pytest.raises(InterruptionError):
-        fit(EXPERIMENTS / "conre.yaml", validated, tmp_path, [Stub(), InterruptAfter(2)])
+        fit(EXPERIMENTS / "conre.yaml", validated, tmp_path, [Stub(), InterruptAfter(2)], saving(2))
     run = fit(EXPERIMENTS / "conre.yaml", validated, tmp_path, [Stub()]).run
     assert next(losses, None) is None
     assert torch.load(run.checkpoints / "best.ckpt", weights_only=False)["global_step"] == 1
-    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["before_last.ckpt", "best.ckpt", "last.ckpt"]
 
 
 @pytest.mark.slow

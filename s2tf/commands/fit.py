@@ -3,7 +3,10 @@
 import argparse
 import json
 import os
+import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 RUN_FILE = "S2TF_RUN_FILE"
 """Environment variable: where the run folder is written, for a script that does not know what a sweep has drawn."""
@@ -19,21 +22,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="such as trainer.max_steps=10, or +FILE.yaml: its entries on top",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
+    parser.add_argument(
+        "--save-every", type=_saving, metavar="TIME", help="how often last.ckpt is written: 90s, 2h, 500steps (30m)"
+    )
     parser.add_argument("--json", type=Path, help="write the last logged numbers and the run folder here")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, save the networks and print where the run is."""
+    """Train, save the networks and print where the run is; 75 where it was asked to stop and has saved its state."""
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
-    from s2tf.runs import find_run, fit
+    from s2tf.errors import UserError
+    from s2tf.runs import fit_run, open_run, this_rank
+    from s2tf.survival.failures import report_failure
+    from s2tf.survival.signals import INTERRUPTED_STATUS, Interruption
 
     experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
-    found = find_run(experiment, overrides, args.runs)
+    run = open_run(experiment, overrides, args.runs)
     if file := os.environ.get(RUN_FILE):
-        Path(file).write_text(f"{found.folder.resolve()}\n")
-    result = fit(experiment, overrides, args.runs, [LiveProgress(found.experiment)])
+        Path(file).write_text(f"{run.folder.resolve()}\n")
+    try:
+        result = fit_run(run, [LiveProgress(run.experiment)], args.save_every)
+    except Interruption as interruption:
+        print(f"{interruption}; the same command goes on", flush=True)
+        # Of one rank: a launcher takes any other's status for a failure.
+        return INTERRUPTED_STATUS if this_rank() == 0 else 0
+    except (UserError, FileNotFoundError):
+        raise
+    except Exception as error:
+        report_failure(error, run.folder, this_rank())
+        return 1
     print(f"run folder: {result.run.folder}\nnetworks:   {result.run.networks}")
     if args.json:
         args.json.write_text(json.dumps({"run": str(result.run.folder), "metrics": result.metrics}, indent=2) + "\n")
     return 0
+
+
+def _saving(text: str) -> Any:
+    """When to save: `30m`, `90s`, `2h`, or `500steps`."""
+    from s2tf.callbacks.last_checkpoint import Saving
+
+    match = re.fullmatch(r"(\d+)(steps|s|m|h)", text)
+    if match is None or int(match.group(1)) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a time or steps, such as 90s, 30m, 2h or 500steps")
+    number, unit = int(match.group(1)), match.group(2)
+    if unit == "steps":
+        return Saving(every_steps=number)
+    return Saving(timedelta(**{{"s": "seconds", "m": "minutes", "h": "hours"}[unit]: number}))

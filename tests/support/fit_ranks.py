@@ -8,6 +8,7 @@ from pathlib import Path
 
 import lightning as L
 
+from s2tf.callbacks.last_checkpoint import Saving
 from s2tf.nn.network import weights_fingerprint
 from s2tf.runs import fit
 
@@ -17,15 +18,18 @@ class InterruptionError(Exception):
 
 
 class InterruptAfter(L.Callback):
-    """Saves a checkpoint after some steps, as the clock would, and fails."""
+    """Fails when some steps were done; with `saving(steps)` the last of them was saved, as the clock would."""
 
     def __init__(self, steps):
         self.steps = steps
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.global_step == self.steps:
-            trainer.save_checkpoint(f"{trainer.checkpoint_callback.dirpath}/last.ckpt")
             raise InterruptionError
+
+
+def saving(steps):
+    return Saving(every_steps=steps)
 
 
 class WriteKeys(L.Callback):
@@ -55,4 +59,4 @@ if __name__ == "__main__":
     callbacks = [WriteKeys(runs)]
     if int(interruption):
         callbacks.append(InterruptAfter(int(interruption)))
-    fit(experiment, overrides, runs, callbacks)
+    fit(experiment, overrides, runs, callbacks, saving(int(interruption)) if int(interruption) else None)

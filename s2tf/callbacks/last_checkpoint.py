@@ -1,0 +1,117 @@
+"""The checkpoint that a run goes on from: written by the clock, and where the run is asked to stop."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import torch.distributed as dist
+from lightning.pytorch.callbacks import Checkpoint
+
+from s2tf.survival.checkpoint_files import CheckpointFiles
+from s2tf.survival.checkpoints import LAST_CHECKPOINT
+from s2tf.survival.journal import Journal
+from s2tf.survival.signals import Interruption, StopSignals
+
+
+@dataclass(frozen=True)
+class Saving:
+    """When `last.ckpt` is written."""
+
+    every: timedelta = timedelta(minutes=30)
+    every_steps: int | None = None
+    """Optimizer steps, counted by Lightning, as well."""
+
+
+class LastCheckpoint(Checkpoint):
+    """Saves `last.ckpt` between two batches.
+
+    All of the batch before is done then: its rows are logged and, where it was due, the validation behind it has run. A
+    run that goes on from there does none of that again and leaves none of it out.
+
+    Whether to save or to stop is agreed on by all ranks after each batch, so that a signal to one of them, or to all in
+    the midst of different batches, ends them all behind the same one.
+
+    The number of the journal's rows is part of the checkpoint.
+    """
+
+    def __init__(
+        self, folder: Path, files: CheckpointFiles, journal: Journal, signals: StopSignals, saving: Saving
+    ) -> None:
+        self.path = folder / LAST_CHECKPOINT
+        self.files = files
+        self.journal = journal
+        self.signals = signals
+        self.saving = saving
+        self._rows = 0
+        self._saved_at = time.monotonic()
+        self._saved_step = 0
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Cut the journal to the checkpoint's rows, and take the signals back from Lightning."""
+        self.signals.install()
+        if trainer.is_global_zero:
+            self.journal.go_on(self._rows)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begin to look between the batches.
+
+        Lightning has no hook there: `on_train_batch_end` comes before the batch's metrics are logged and before the
+        validation, both of which a run that goes on from there would leave out; `on_train_batch_start` comes when the
+        counters have moved on.
+        """
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        loop: Any = trainer.fit_loop.epoch_loop
+        end_of_batch = loop.on_advance_end
+
+        def between_batches(data_fetcher: Any) -> None:
+            if loop._skip_next_val:
+                # This iteration only found that the checkpoint stands behind a validation; nothing is there to end.
+                loop._skip_next_val = False
+                return
+            end_of_batch(data_fetcher)
+            if not loop._should_accumulate():
+                self._look(trainer)
+
+        loop.on_advance_end = between_batches
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look no more."""
+        trainer.fit_loop.epoch_loop.__dict__.pop("on_advance_end", None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of rows so far."""
+        self.journal.to_disk()
+        return {"rows": self.journal.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from so many rows."""
+        self._rows = state_dict["rows"]
+
+    def _look(self, trainer: L.Trainer) -> None:
+        stop, save = self._agreed(trainer)
+        if not stop and not save:
+            return
+        trainer.save_checkpoint(self.path)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        failure = trainer.strategy.broadcast(self.files.failure)
+        if stop and failure:
+            raise RuntimeError(f"asked to stop, but {failure}")
+        if stop:
+            raise Interruption(f"asked to stop, saved at step {trainer.global_step}")
+
+    def _agreed(self, trainer: L.Trainer) -> tuple[bool, bool]:
+        """Whether any rank wants to stop, and whether any wants to save."""
+        step = trainer.global_step
+        due = time.monotonic() - self._saved_at >= self.saving.every.total_seconds()
+        if self.saving.every_steps is not None:
+            due = due or step - self._saved_step >= self.saving.every_steps
+        wishes = torch.tensor([self.signals.received is not None, due], dtype=torch.int32)
+        if trainer.world_size > 1:
+            wishes = wishes.to(trainer.strategy.root_device)
+            dist.all_reduce(wishes, dist.ReduceOp.MAX)
+        stop, save = wishes.tolist()
+        return bool(stop), bool(save)

@@ -1,0 +1,118 @@
+"""W&B's run of a run folder: it goes on over restarts, with every row once."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from s2tf.loggers.wandb_files import last_step
+from s2tf.survival.journal import Journal, Row
+
+STEP = "trainer/global_step"
+
+
+class WandbRun(WandbLogger):
+    """Lightning's `WandbLogger`, whose rows come from the run's journal and have its numbers.
+
+    W&B takes each number once, in rising order. A run that was killed begins again at its last checkpoint, and then
+    reaches rows that W&B already has: on line W&B would leave them out with a warning each, off line they would stand
+    in the files of both and be doubled by `wandb sync`. So this one looks which row W&B has got to, leaves out what
+    comes up to there, and hands on from the journal what the killed process could not.
+
+    Where W&B cannot be reached or knows nobody who is logged in, the run is written to disk, to be synced later.
+
+    Args:
+        project, entity, id, name, group, job_type, tags, notes: of W&B's run; `s2tf fit` fills in what the YAML leaves
+            out.
+        save_dir: where W&B's files go, in its folder `wandb`; the run folder by default.
+        offline: write to disk only.
+        resume: what W&B does with a run of that id.
+    """
+
+    def __init__(
+        self,
+        project: str | None = None,
+        entity: str | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        group: str | None = None,
+        job_type: str | None = None,
+        tags: list[str] | None = None,
+        notes: str | None = None,
+        save_dir: str = ".",
+        offline: bool = False,
+        resume: Literal["allow", "never", "must", "auto"] = "allow",
+    ) -> None:
+        named: dict[str, Any] = {"entity": entity, "group": group, "job_type": job_type, "tags": tags, "notes": notes}
+        super().__init__(name=name, save_dir=save_dir, id=id, project=project, offline=offline, resume=resume, **named)
+        self._journal: Journal | None = None
+        self._last: int | None = None
+
+    def follow(self, journal: Journal) -> None:
+        """Take the rows from this journal from now on."""
+        self._journal = journal
+        journal.followers.append(self._take)
+
+    @property
+    def experiment(self) -> Any:
+        """W&B's run; it is begun when this is first asked for."""
+        import wandb
+
+        if self._experiment is None and _is_first():
+            try:
+                return super().experiment
+            except wandb.errors.Error as error:
+                first = str(error).splitlines()[0]
+                warnings.warn(f"W&B: {first}: this run is written to disk, for `wandb sync`", stacklevel=2)
+                wandb.setup().settings.mode = "offline"
+                self._wandb_init["mode"] = "offline"
+        return super().experiment
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Nothing where a journal is followed: its rows come by `follow`."""
+        if self._journal is None:
+            super().log_metrics(metrics, step)
+
+    def end(self, status: str) -> None:
+        """End W&B's run: `finished`, `failed`, or `interrupted`, which W&B calls preempted."""
+        if self._experiment is None or not _is_first():
+            return
+        if status == "interrupted":
+            self._experiment.mark_preempting()
+        self._experiment.finish(exit_code=0 if status == "finished" else 1)
+        self._experiment = None
+
+    def _take(self, row: Row) -> None:
+        if self._last is None:
+            self._last = self._reached()
+        if row.row <= self._last:
+            return
+        self.experiment.log({**row.metrics, **self._media(row), STEP: row.step}, step=row.row)
+        self._last = row.row
+
+    def _reached(self) -> int:
+        """The last row that W&B has."""
+        run = self.experiment
+        if run.offline:
+            return last_step(Path(str(self._save_dir)), run.id)
+        return int(run.starting_step) - 1
+
+    def _media(self, row: Row) -> dict[str, Any]:
+        assert self._journal is not None
+        folder = self._journal.path.parent
+        return {name: _medium(folder / path) for name, path in row.media.items() if (folder / path).is_file()}
+
+
+def _is_first() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _medium(path: Path) -> Any:
+    import wandb
+
+    kinds: dict[str, Any] = {".mp4": wandb.Video, ".wav": wandb.Audio}
+    return kinds.get(path.suffix, wandb.Image)(str(path))

@@ -1,0 +1,57 @@
+"""What a run's processes say of themselves: when each began, from where, and how it ended."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from s2tf.survival.signals import Interruption
+
+ATTEMPTS_FILE = "attempts.jsonl"
+
+
+class Attempts:
+    """The file `attempts.jsonl` of a run folder, a line at each beginning and end; one process writes it at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / ATTEMPTS_FILE
+
+    @contextmanager
+    def attempt(self, reason: str = "") -> Iterator[None]:
+        """Note the beginning, with its `reason` if it has one, and the end of a `with` block that trains the run."""
+        self.note("start", status="running", reason=reason)
+        try:
+            yield
+        except Interruption as error:
+            self.note("end", status="interrupted", reason=str(error))
+            raise
+        except BaseException as error:
+            self.note("end", status="failed", reason=f"{type(error).__name__}: {error}".splitlines()[0])
+            raise
+        else:
+            self.note("end", status="finished")
+
+    def note(self, event: str, **facts: Any) -> None:
+        """Append a line; it says who and when as well."""
+        who = {
+            "event": event,
+            "time": time.time(),
+            "job": os.environ.get("SLURM_JOB_ID"),
+            "restart": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
+        with open(self.path, "a") as file:
+            file.write(json.dumps({**who, **facts}) + "\n")
+
+
+def read_attempts(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run folder's `attempts.jsonl`, none where it was never trained."""
+    path = folder / ATTEMPTS_FILE
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]

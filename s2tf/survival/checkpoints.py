@@ -1,0 +1,58 @@
+"""Which checkpoint a run goes on from: the last whole one."""
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2tf.errors import UserError
+
+LAST_CHECKPOINT = "last.ckpt"
+BEFORE_LAST_CHECKPOINT = "before_last.ckpt"
+BROKEN_SUFFIX = ".broken"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The checkpoint that a run goes on from."""
+
+    path: Path | None
+    """None before the first."""
+    broken: str = ""
+    """What is wrong with the newest, where an earlier one has to do."""
+
+
+def find_checkpoint(folder: Path) -> Found:
+    """The newest whole checkpoint in the folder.
+
+    Raises:
+        UserError: there are some, and none is whole.
+    """
+    wrong: list[str] = []
+    for name in (LAST_CHECKPOINT, BEFORE_LAST_CHECKPOINT):
+        path = folder / name
+        if not path.is_file():
+            continue
+        problem = _problem(path)
+        if problem is None:
+            return Found(path, "; ".join(wrong))
+        wrong.append(f"{path}: {problem}")
+    if wrong:
+        raise UserError(f"no checkpoint can be read: {'; '.join(wrong)}; to begin anew, move them away")
+    return Found(None)
+
+
+def set_aside_broken(folder: Path) -> None:
+    """Rename `last.ckpt` if it is broken, so that the next one does not push out the good one before it."""
+    path = folder / LAST_CHECKPOINT
+    if path.is_file() and _problem(path) is not None:
+        os.replace(path, path.with_name(path.name + BROKEN_SUFFIX))
+
+
+def _problem(path: Path) -> str | None:
+    """What is wrong with a checkpoint file; its list of members stands at its end, where a cut one has none."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return None if any(name.endswith("/data.pkl") for name in file.namelist()) else "not a checkpoint"
+    except (zipfile.BadZipFile, OSError) as error:
+        return f"not whole ({error}; {path.stat().st_size} bytes)"

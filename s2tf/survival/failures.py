@@ -1,0 +1,52 @@
+"""The first failure of many ranks: its traceback is printed and kept, the others name it."""
+
+import os
+import secrets
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+FAILURE_FILE = "failure.txt"
+ATTEMPT_VARIABLE = "S2TF_ATTEMPT"
+
+
+def attempt_name() -> str:
+    """What all ranks of this attempt share, and no other attempt: of SLURM's, of torchrun's, or of the launcher's."""
+    if "SLURM_JOB_ID" in os.environ:
+        return "-".join(os.environ.get(name, "0") for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "SLURM_STEP_ID"))
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return f"{os.environ['TORCHELASTIC_RUN_ID']}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    # The ranks that Lightning starts inherit it from the first.
+    return os.environ.setdefault(ATTEMPT_VARIABLE, secrets.token_hex(4))
+
+
+def report_failure(error: BaseException, folder: Path, rank: int) -> None:
+    """Print the traceback if this rank is the first to fail, and leave it in `failure.txt`; else a line.
+
+    When one rank ends, the others lose their connections: what they have to say of it would only bury the reason.
+    """
+    where = f"rank {rank} on {socket.gethostname()}"
+    if _is_first(folder):
+        text = f"{where} failed:\n{''.join(traceback.format_exception(error))}"
+        (folder / FAILURE_FILE).write_text(text)
+    else:
+        first = f"{type(error).__name__}: {error}".splitlines()[0]
+        text = f"{where} ended after another rank's failure ({folder / FAILURE_FILE}), by {first}\n"
+    sys.stdout.flush()
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _is_first(folder: Path) -> bool:
+    try:
+        os.close(os.open(folder / f".failure-{attempt_name()}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    return True
+
+
+def forget_failures(folder: Path) -> None:
+    """Remove what was left of failures, once the run is finished."""
+    for path in (folder / FAILURE_FILE, *folder.glob(".failure-*")):
+        path.unlink(missing_ok=True)

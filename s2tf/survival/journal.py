@@ -1,0 +1,79 @@
+"""The journal of a run: every logged row once, in a file that a killed process leaves whole."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+JOURNAL_FILE = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was logged at once."""
+
+    row: int
+    """Its number, from 0."""
+    step: int
+    time: float
+    """In seconds since 1970."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    media: Mapping[str, str] = field(default_factory=dict)
+    """Pictures, videos and sounds as files, relative to the run folder."""
+
+
+class Journal:
+    """Rows in the file `history.jsonl` of a run folder, and whoever follows them.
+
+    A checkpoint holds how many rows there were. A run that goes on from it cuts off what was written afterwards, since
+    it will do those steps again, and numbers its rows on from there: each row is there once, whenever the run was
+    killed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL_FILE
+        self.rows = 0
+        """The number of the next row."""
+        self.followers: list[Callable[[Row], None]] = []
+        """Called with each row, and, where a run goes on, with those that it begins with."""
+
+    def write(self, step: int, metrics: Mapping[str, float], media: Mapping[str, str] | None = None) -> None:
+        """Append a row."""
+        row = Row(self.rows, step, time.time(), dict(metrics), dict(media or {}))
+        # A line in one write, and none kept back: it outlives this process.
+        with open(self.path, "a") as file:
+            file.write(json.dumps(asdict(row)) + "\n")
+        self.rows += 1
+        self._tell(row)
+
+    def go_on(self, rows: int) -> None:
+        """Keep the first `rows` rows, and tell them to the followers."""
+        kept = [row for row in read_journal(self.path.parent) if row.row < rows]
+        aside = self.path.with_name(self.path.name + ".part")
+        aside.write_text("".join(json.dumps(asdict(row)) + "\n" for row in kept))
+        os.replace(aside, self.path)
+        self.rows = rows
+        for row in kept:
+            self._tell(row)
+
+    def to_disk(self) -> None:
+        """Let the rows outlive this machine's fall, too."""
+        if self.path.is_file():
+            with open(self.path, "a") as file:
+                os.fsync(file.fileno())
+
+    def _tell(self, row: Row) -> None:
+        for follow in self.followers:
+            follow(row)
+
+
+def read_journal(folder: Path) -> list[Row]:
+    """The rows of a run folder; a last line that was cut off is left out."""
+    path = folder / JOURNAL_FILE
+    if not path.is_file():
+        return []
+    lines = path.read_text().split("\n")
+    # What stands behind the last line's end is a row that its process could not finish.
+    return [Row(**json.loads(line)) for line in lines[:-1]]
