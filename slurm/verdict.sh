@@ -1,13 +1,11 @@
-# What follows from the end of $command with $status in $run: part of every script that trains.
+# What follows from the end of the ranks in $run: part of every script that trains.
 
-# srun gives the highest status of all ranks, and it ends the others when the first has gone: 143 may mean anything. What
-# the run has written last is surer.
-if [ "$status" -ne 0 ]; then
-    case $(tail -n 1 "$run/attempts.jsonl" 2>/dev/null) in
-    *'"status": "interrupted"'*) status=75 ;;
-    *'"status": "failed"'*) status=1 ;;
-    esac
+# srun gives the highest status of all ranks, those among them that it ended because one had gone. The rank that went
+# first tells why; but where one was killed (137), the others may be quicker to say that they have lost it.
+if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
+    if grep -qx 137 "$S2TF_ENDS"; then status=137; else status=$(head -n 1 "$S2TF_ENDS"); fi
 fi
+rm -f "$S2TF_ENDS"
 
 # Deaths by signal since there was a new checkpoint: a run that dies at the same place each time is not queued for ever.
 deaths=$run/deaths

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.errors import UserError
+from s2tf.survival.attempts import ATTEMPTS_FILE
 
-SUBMISSIONS, ATTEMPTS, HISTORY = "submissions.jsonl", "attempts.jsonl", "history.jsonl"
-FAILURE, DONE = "failure.txt", "done.json"
+SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
 TAIL = 65536
 """Bytes that the last line of a file is looked for in."""
 
@@ -38,13 +38,13 @@ class Submission:
 
 def note(folder: Path, submission: Submission) -> None:
     """Add a submission to a folder's record."""
-    with open(folder / SUBMISSIONS, "a") as file:
+    with open(folder / SUBMISSIONS_FILE, "a") as file:
         file.write(json.dumps(asdict(submission)) + "\n")
 
 
 def last_submission(folder: Path) -> Submission | None:
     """The job that was queued last for a folder."""
-    tree = last_line(folder / SUBMISSIONS)
+    tree = last_line(folder / SUBMISSIONS_FILE)
     return None if tree is None else Submission(**tree)
 
 
@@ -67,10 +67,10 @@ def last_line(path: Path) -> dict[str, Any] | None:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run was trained to its end, or a chain's step done."""
-    attempt = last_line(folder / ATTEMPTS)
+    attempt = last_line(folder / ATTEMPTS_FILE)
     if attempt is not None:
         return attempt.get("status") == "finished"
-    return (folder / "networks").is_dir() or (folder / DONE).is_file()
+    return (folder / "networks").is_dir() or (folder / DONE_FILE).is_file()
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def submitting(folder: Path) -> Iterator[None]:
         UserError: another `s2tf submit` is at it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / SUBMISSIONS, "a") as file:
+    with open(folder / SUBMISSIONS_FILE, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -10,7 +10,8 @@ from s2tf.cluster.settings import SLURM, Cluster
 from s2tf.errors import UserError
 
 FIELD = re.compile(r"@\{(\w+)\}")
-VERDICT = "verdict.sh"
+RANK, VERDICT = "rank.sh", "verdict.sh"
+"""Parts of the scripts of trainings."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ def render(template: str, values: Mapping[str, object]) -> str:
         template: such as `train.sbatch`.
         values: by the names in the braces.
     """
-    values = {**values, "verdict": _fill((SLURM / VERDICT).read_text(), values).strip()}
+    parts = {Path(part).stem: _fill((SLURM / part).read_text(), values).strip() for part in (RANK, VERDICT)}
+    values = {**values, **parts}
     return _fill((SLURM / template).read_text(), values)
 
 
@@ -94,7 +96,8 @@ def values_of(
         "array": None,
         "sbatch": "\n".join(f"#SBATCH {option}" for option in cluster.sbatch),
         "setup": _setup(cluster),
-        "launch": "".join(f"{word} " for word in (*cluster.srun, cluster.container) if word),
+        "launch": "".join(f"{word} " for word in cluster.srun),
+        "container": f"{cluster.container} " if cluster.container else "",
         "command": shlex.join(command),
         "command_line": shlex.join(said),
         "stage": "",
@@ -128,5 +131,7 @@ def _quoted(text: str) -> str:
 
 def staging(values: Mapping[str, object], folders: Sequence[str]) -> str:
     """The line that copies folders of shards to each node's own disk before a training; none where there are none."""
+    if not folders:
+        return ""
     copy = shlex.join(["python", "-m", "datamodules.staging", *folders])
-    return f'srun --ntasks="$SLURM_NNODES" --ntasks-per-node=1 {values["launch"]}{copy}' if folders else ""
+    return f'srun --ntasks="$SLURM_NNODES" --ntasks-per-node=1 {values["launch"]}{values["container"]}{copy}'

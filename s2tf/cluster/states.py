@@ -12,10 +12,7 @@ from typing import Any
 
 from s2tf.cluster.links import wandb_link
 from s2tf.cluster.records import (
-    ATTEMPTS,
-    FAILURE,
-    HISTORY,
-    SUBMISSIONS,
+    SUBMISSIONS_FILE,
     Submission,
     is_finished,
     last_line,
@@ -24,11 +21,14 @@ from s2tf.cluster.records import (
 from s2tf.cluster.slurm import Job, find_jobs
 from s2tf.errors import UserError
 from s2tf.runs import CONFIG_FILE, LAST_CHECKPOINT, read_config
+from s2tf.survival.attempts import ATTEMPTS_FILE
+from s2tf.survival.failures import FAILURE_FILE
+from s2tf.survival.journal import JOURNAL_FILE
+from s2tf.survival.lock import LOCK_FILE
 
 DEPTH = 4
 """Folders below that of the runs in which a run's is looked for."""
-MARKS = (CONFIG_FILE, SUBMISSIONS, ATTEMPTS)
-LOCK = "lock"
+MARKS = (CONFIG_FILE, SUBMISSIONS_FILE)
 DEPENDENCY = ("Dependency", "DependencyNeverSatisfied")
 
 
@@ -72,7 +72,7 @@ def states_below(runs: Path) -> list[RunState]:
 def _find(folder: Path, depth: int) -> Iterator[Path]:
     if any((folder / mark).is_file() for mark in MARKS):
         # An array's folder has an empty record: its tasks are noted with their runs.
-        if (folder / CONFIG_FILE).is_file() or last_line(folder / SUBMISSIONS) or last_line(folder / ATTEMPTS):
+        if (folder / CONFIG_FILE).is_file() or last_line(folder / SUBMISSIONS_FILE):
             yield folder
         return
     for below in folder.iterdir() if depth else ():
@@ -82,7 +82,7 @@ def _find(folder: Path, depth: int) -> Iterator[Path]:
 
 def _state(runs: Path, folder: Path, submission: Submission | None, jobs: Mapping[str, Job]) -> RunState:
     config = read_config(folder) if (folder / CONFIG_FILE).is_file() else {}
-    attempt, row = last_line(folder / ATTEMPTS) or {}, last_line(folder / HISTORY) or {}
+    attempt, row = last_line(folder / ATTEMPTS_FILE) or {}, last_line(folder / JOURNAL_FILE) or {}
     job = jobs.get(submission.job) if submission else None
     state = _word(folder, attempt, job)
     checkpoint = folder / "checkpoints" / LAST_CHECKPOINT
@@ -122,8 +122,8 @@ def _alive(folder: Path, attempt: Mapping[str, Any]) -> bool:
     if attempt.get("host") == socket.gethostname() and isinstance(attempt.get("pid"), int):
         return Path("/proc", str(attempt["pid"])).exists()
     try:
-        with open(folder / LOCK) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with open(folder / LOCK_FILE) as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except OSError:
@@ -140,10 +140,15 @@ def _reason(folder: Path, attempt: Mapping[str, Any], submission: Submission | N
             return f"needs {', '.join(waits)}"
     if job is not None and job.active:
         return job.reason
-    failure = folder / FAILURE
-    if failure.is_file() and (lines := failure.read_text(errors="replace").strip().splitlines()):
-        return lines[0]
-    return str(attempt.get("reason") or (job.reason if job is not None else "") or "")
+    return _failure(folder) or str(attempt.get("reason") or (job.reason if job is not None else "") or "")
+
+
+def _failure(folder: Path) -> str:
+    """Which rank failed, and the last line of its traceback."""
+    path = folder / FAILURE_FILE
+    lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
+    first = lines[0].removesuffix(" failed:") if lines else ""
+    return f"{first}: {lines[-1]}" if len(lines) > 1 else first
 
 
 def _loss(metrics: Mapping[str, Any]) -> float | None:
@@ -153,7 +158,7 @@ def _loss(metrics: Mapping[str, Any]) -> float | None:
 
 
 def _starts(folder: Path) -> int:
-    path = folder / ATTEMPTS
+    path = folder / ATTEMPTS_FILE
     if not path.is_file():
         return 0
     return sum(_is_start(line) for line in path.read_text(errors="replace").splitlines())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from s2tf.cluster.sweeps import Sweep
     from s2tf.commands.submit_runs import Order
 
-AGENT, TRIAL, SWEEP_FILE = "agent.sbatch", "trial.sh", "sweep.json"
+AGENT, TRIAL, RANK, SWEEP_FILE = "agent.sbatch", "trial.sh", "rank.sh", "sweep.json"
 SWEEPS = "sweeps"
 """Folder of what belongs to sweeps, below that of the runs."""
 
@@ -67,6 +67,7 @@ def _refuse_twins(sweep: "Sweep", points: list[list[str]], folders: list[Path]) 
 def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> None:
     from s2tf.cluster.records import Submission, note, submitting
     from s2tf.cluster.script import render, values_of
+    from s2tf.cluster.settings import SLURM
     from s2tf.cluster.slurm import submit
     from s2tf.commands.submit_runs import accepted, checked
 
@@ -75,23 +76,21 @@ def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> N
     folder = runs / SWEEPS / (sweep.name if args.id is None else f"{args.sweep.stem}-{args.id.rpartition('/')[2]}")
     values = values_of(order.cluster, request, folder.name, folder, [], order.said)
     values |= {"array": f"1-{jobs}", "sweep": args.id or "SWEEP"}
-    command = sweep.command(["bash", str(folder / TRIAL)], str(values["launch"]).split())
+    cluster = order.cluster
+    launch = ["--kill-on-bad-exit=1", f"--cpus-per-task={cluster.cpus_per_task}", *cluster.srun]
+    rank = ["bash", str(folder / RANK), *shlex.split(os.path.expandvars(cluster.container or ""))]
+    command = sweep.command(["bash", str(folder / TRIAL)], [*launch, *rank])
     if not accepted(render(AGENT, values), order):
         print(f"# of the sweep: {shlex.join(command)}")
         return
     with submitting(folder):
-        shutil.copy(_trial(), folder / TRIAL)
+        for part in (TRIAL, RANK):
+            shutil.copy(SLURM / part, folder / part)
         values["sweep"] = args.id or _sweep_id(sweep, command, folder)
         (folder / AGENT).write_text(render(AGENT, values))
         job = submit(folder / AGENT)
         note(folder, Submission(job, order.cluster.name, shlex.join(order.said), sweep.name))
     print(f"job:        {job}, {jobs} agents\nsweep:      {_address(str(values['sweep']))}\nfolder:     {folder}")
-
-
-def _trial() -> Path:
-    from s2tf.cluster.settings import SLURM
-
-    return SLURM / TRIAL
 
 
 def _sweep_id(sweep: "Sweep", command: list[str], folder: Path) -> str:

@@ -25,7 +25,7 @@ def submit(slurm, shards, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def call(*words, status=0):
-        assert main(["submit", *CONRE, f"vars.shards={shards}", *words, "--cluster", "local"]) == status
+        assert main(["submit", *CONRE, f"vars.shards={shards}", "--cluster", "local", *words]) == status
         return capsys.readouterr()
 
     return call
@@ -85,12 +85,10 @@ def test_a_run_that_wants_to_go_on_is_queued_again_until_it_is_finished(submit, 
 
 
 def test_a_rank_that_srun_ends_because_another_has_stopped_is_no_death(submit, training, tmp_path):
-    """srun gives 143 then, whatever the first rank's status was; the run's own record says what it is."""
+    """srun gives 143 then, whatever the first rank's status was."""
     training(
-        'run=$(dirname "$2")\n'
         'if [ "${SLURM_RESTART_COUNT:-0}" -ge 1 ]; then exit 0; fi\n'
-        'if [ "$SLURM_PROCID" != 0 ]; then sleep 60; fi\n'
-        """echo '{"event": "end", "status": "interrupted"}' >>"$run/attempts.jsonl"\nexit 75\n"""
+        'if [ "$SLURM_PROCID" != 0 ]; then sleep 60; fi\nexit 75\n'
     )
     job = job_of(submit("trainer.devices=2", "trainer.strategy=ddp"))
     assert wait_for(job) == "COMPLETED"
@@ -98,11 +96,27 @@ def test_a_rank_that_srun_ends_because_another_has_stopped_is_no_death(submit, t
 
 
 def test_a_failed_run_stays_failed_and_its_reason_is_shown(submit, training, tmp_path):
-    training('echo "ValueError: nonsense" >"$(dirname "$2")/failure.txt"\nexit 1\n')
-    job = job_of(submit())
+    training(
+        'if [ "$SLURM_PROCID" = 0 ]; then sleep 60; fi\n'
+        'printf "rank 1 on n1 failed:\nTraceback\nValueError: nonsense\n" >"$(dirname "$2")/failure.txt"\nexit 1\n'
+    )
+    job = job_of(submit("trainer.devices=2", "trainer.strategy=ddp"))
     assert wait_for(job) == "FAILED"
     (row,) = rows(tmp_path)
-    assert (row["state"], row["reason"]) == ("failed", "ValueError: nonsense")
+    assert (row["state"], row["reason"], row["restarts"]) == ("failed", "rank 1 on n1: ValueError: nonsense", 0)
+
+
+def test_a_run_is_told_some_time_before_its_time_is_over(submit, training, tmp_path):
+    """The signal goes to the ranks, not to the shell, and what they do then is heard."""
+    settings = tmp_path / "mine.yaml"
+    settings.write_text('time: "0:01:00"\nsignal_seconds: 55\n')
+    training(
+        'if [ "${SLURM_RESTART_COUNT:-0}" -ge 1 ]; then exit 0; fi\n'
+        'trap "echo was told; exit 75" USR1\nfor _ in $(seq 600); do sleep 0.1 || true; done\n'
+    )
+    job = job_of(submit("--cluster", str(settings)))
+    assert wait_for(job) == "COMPLETED"
+    assert "was told" in next(tmp_path.glob(f"runs/*/*/slurm-{job}.out")).read_text()
 
 
 def test_a_run_that_dies_again_and_again_is_given_up(submit, training, tmp_path):
