@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from s2tf import chains
 from s2tf.chains import load_chain, run_steps
@@ -16,6 +17,7 @@ from s2tf.errors import UserError
 from s2tf.runs import find_run
 
 CHAINS = Path(__file__).parent.parent / "experiments" / "chains"
+PAPER = CHAINS.parent / "paper.yaml"
 TEXT = """
 seeds: [3, 4]
 vars:
@@ -244,9 +246,26 @@ def test_senseless_numbers_are_refused(tmp_path, capsys, arguments):
     assert arguments[1] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted(CHAINS.glob("*.yaml")), ids=lambda path: path.stem)
+def given(path):
+    """Words for all that a chain leaves open."""
+    return [f"{name}={name}" for name, value in yaml.safe_load(path.read_text())["vars"].items() if value == "???"]
+
+
+def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
+    before: dict[str, set[str]] = {}
+    for step in load_chain(PAPER, given(PAPER), tmp_path):
+        parents = {parent.name.partition("-seed")[0] for parent in step.needs}
+        before[step.name.partition("-seed")[0]] = parents.union(*(before[name] for name in parents))
+    assert before["scfp"] >= {"portraits", "conre", "prior"}
+    assert before["codebook"] >= {"sharp", "motion_autoencoder"}
+    assert before["motion"] >= {"codes", "talking", "motion_autoencoder"}
+    assert before["pipeline"] >= {"scfp", "codebook", "lips", "motion"}
+    assert before["report"] == set(before) - {"report"}
+
+
+@pytest.mark.parametrize("path", [*sorted(CHAINS.glob("*.yaml")), PAPER], ids=lambda path: path.stem)
 def test_every_chain_s_experiments_compose(path, tmp_path):
-    steps = load_chain(path, [], tmp_path)
+    steps = load_chain(path, given(path), tmp_path)
     files = [Path(word.removeprefix("+")) for step in steps for word in step.template if word.endswith(".yaml")]
     assert files
     assert all(file.is_file() for file in files)
