@@ -75,7 +75,7 @@ def test_what_a_cluster_says_is_done_before_the_training(tmp_path):
 def test_every_script_is_one_that_bash_reads(template, cluster):
     settings = load_cluster(cluster.stem)
     request = EIGHT if settings.gpus else Request(nodes=2, tasks=2)
-    text = script(template, settings, request, part='command+=(--part "1/2")', done="touch done")
+    text = script(template, settings, request, part='command+=(--part "1/2")', done="touch it")
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     assert "@{" not in text
     assert not re.search(r"^#SBATCH .*(None|=)$", text, re.M)
