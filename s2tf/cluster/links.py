@@ -17,7 +17,7 @@ def wandb_link(config: Mapping[str, Any], folder: Path, environment: Mapping[str
         environment: with W&B's variables.
     """
     logger = config.get("trainer", {}).get("logger")
-    if not isinstance(logger, dict) or not str(logger.get("class_path", "")).endswith("WandbLogger"):
+    if not isinstance(logger, dict) or not str(logger.get("class_path", "")).endswith(("WandbLogger", "WandbRun")):
         return "none (trainer.logger is no W&B)"
     init_args = logger.get("init_args", {})
     mode = "offline" if init_args.get("offline") else environment.get("WANDB_MODE", "online")

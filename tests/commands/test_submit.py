@@ -1,0 +1,99 @@
+"""What `s2tf submit` refuses before anything is queued, and what it says of W&B; tests/slurm has the rest."""
+
+import pytest
+from tiny_shards import tiny_shards
+
+from s2tf.cli import main
+from s2tf.cluster.links import wandb_link
+from s2tf.commands import submit_runs
+from s2tf.commands.submit_runs import ranges
+from s2tf.config import EXPERIMENTS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """Two clips each for training, validation and test."""
+    return tiny_shards(tmp_path_factory.mktemp("data") / "shards")
+
+
+@pytest.fixture
+def submit(shards, tmp_path, monkeypatch, capsys):
+    """Submits ConRe at debug width with some more words; status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(submit_runs, "installed", lambda: False)
+
+    def call(*words):
+        experiment = [str(EXPERIMENTS / "conre.yaml"), f"+{EXPERIMENTS / 'debug' / 'conre.yaml'}"]
+        status = main(["submit", *experiment, f"vars.shards={shards}", "--cluster", "local", *words])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.init_args.lerning_rate=1"], "lerning_rate"),
+        (["trainer.max_steps=many"], "trainer.max_steps"),
+        (["vars.shards=nowhere"], "no folder 'nowhere'"),
+        (["vars.weights=vgg_face_dag.pth"], "face_encoder.init_args.weights is 'vgg_face_dag.pth': no such"),
+        (["trainer.devices=auto"], "trainer.devices is 'auto': expected the number that the job is to ask for"),
+        (["trainer.accelerator=gpu"], "trainer.accelerator is gpu, but local has no GPUs"),
+        (["trainer.accelerator=gpu", "--cluster", "a6000x8", "trainer.devices=9"], "has 8 GPUs"),
+        (["trainer.devices=3", "trainer.limit_val_batches=1"], "2 examples in the split val for 3 ranks"),
+        (["--cluster", "nowhere"], "--cluster nowhere: no such settings"),
+    ],
+)
+def test_what_cannot_train_is_refused_and_leaves_nothing(submit, tmp_path, words, message):
+    status, _, errors = submit(*words)
+    assert status == 2
+    assert message in errors
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):
+    status, printed, notes = submit("trainer.devices=2", "--after", "7", "--dry-run")
+    assert status == 0
+    assert printed.startswith("#!/usr/bin/env bash\n")
+    assert "#SBATCH --ntasks-per-node=2\n" in printed
+    assert "#SBATCH --dependency=afterok:7\n" in printed
+    assert "1 shards of training data for 2 readers" in notes
+    assert not (tmp_path / "runs").exists()
+
+
+def test_where_slurm_is_not_installed_it_is_said(submit, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert submit()[::2] == (2, "s2tf submit: sbatch is not installed: run this on a machine that submits to SLURM\n")
+
+
+def test_shards_go_to_scratch_where_the_cluster_has_one(submit, shards, tmp_path):
+    (tmp_path / "mine.yaml").write_text("scratch: /scratch\n")
+    _, printed, _ = submit("--cluster", "mine.yaml", "--dry-run")
+    assert f"python -m datamodules.staging {shards}\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "link"),
+    [
+        ({"entity": "us", "project": "faces"}, {}, "https://wandb.ai/us/faces/runs/abc"),
+        (
+            {"project": "faces"},
+            {"WANDB_ENTITY": "a", "WANDB_BASE_URL": "https://w.us/"},
+            "https://w.us/a/faces/runs/abc",
+        ),
+        ({"project": "faces"}, {}, "set WANDB_ENTITY"),
+        ({"project": "faces"}, {"WANDB_MODE": "offline"}, "offline; `wandb sync"),
+        (None, {}, "none"),
+    ],
+)
+def test_a_run_s_page_in_w_b_is_named_or_why_it_has_none(tmp_path, settings, environment, link):
+    (tmp_path / "wandb_id").write_text("abc\n")
+    logger = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": settings} if settings else False
+    assert link in wandb_link({"trainer": {"logger": logger}}, tmp_path, environment)
+
+
+def test_numbers_of_an_array_are_written_as_slurm_takes_them():
+    assert ranges([0, 2, 3, 4, 7]) == "0,2-4,7"
