@@ -51,8 +51,7 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = 0
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Cut the journal to the checkpoint's rows, and take the signals back from Lightning."""
-        self.signals.install()
+        """Cut the journal to the checkpoint's rows."""
         if trainer.is_global_zero:
             self.journal.go_on(self._rows)
 
