@@ -152,9 +152,11 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
         UserError: another process trains this run, none of its checkpoints is whole, or the last could not be written.
     """
     from s2tf.survival.attempts import Attempts
+    from s2tf.survival.failures import name_attempt
     from s2tf.survival.lock import locked
     from s2tf.survival.signals import StopSignals
 
+    name_attempt()
     signals = StopSignals()
     with ExitStack() as stack:
         stack.enter_context(signals.caught())
