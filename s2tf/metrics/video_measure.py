@@ -16,6 +16,7 @@ from s2tf.metrics.video_pairs import ClipPair, FrameRun
 MADE, COPY, TRUE = "made", "copy", "true"
 """The rows that stand beside each other: the generated video, the source frame copied, the reference itself."""
 COPY_NAME = "source frame copied"
+NO_FRAME = "no frame after the first, which is the source"
 
 COUNTED = ("frames", "pairs", "pairs without a visible pixel")
 """States of metrics that are worth telling beside their numbers."""
@@ -122,12 +123,12 @@ class MetricMeasure(VideoMeasure):
         """See `VideoMeasure.add`."""
         self.clips += 1
         for row, metric in self.totals.items():
-            metric.merge_state(_of_row(state, row))
+            metric.merge_state(of_row(state, row))
 
     def of_clip(self, state: State, row: str = MADE) -> Any:
         """What the row's metric computes from a clip's state alone."""
         metric = self.metrics[row]()
-        metric.merge_state(_of_row(state, row))
+        metric.merge_state(of_row(state, row))
         return computed(metric)
 
     def total(self, row: str = MADE) -> Any:
@@ -158,5 +159,6 @@ def computed(metric: Metric) -> Any:
         return metric.compute()
 
 
-def _of_row(state: State, row: str) -> dict[str, Tensor]:
+def of_row(state: State, row: str) -> dict[str, Tensor]:
+    """What a clip's state says of a row, under the names of the row's own state."""
     return {name.partition("/")[2]: value for name, value in state.items() if name.partition("/")[0] == row}
