@@ -79,38 +79,41 @@ def evaluate_videos(
     from rich.markup import escape
 
     protocol = test.protocol | {f"{one.name}: {key}": value for one in measures for key, value in one.protocol.items()}
-    records = RecordFolder(out, protocol | {"s2tf": __version__})
+    records = RecordFolder(out, {one.name: _measured_by(one, test) for one in measures})
     # As they are at the beginning: one that changes meanwhile is measured anew by the next start.
     versions = {pair.key: _version(pair) for pair in test.pairs}
     mine = test.part.of(test.pairs)
     for number, pair in enumerate(mine, start=1):
-        if not records.has(pair.key, versions[pair.key], retry=True):
+        wanted = records.missing(pair.key, versions[pair.key], retry=True)
+        if wanted:
             report(f"clip {number} of {len(mine)}: {escape(pair.key)}")
-            records.write(measure_clip(pair, measures, test.size), versions[pair.key])
-    if not all(records.has(key, version) for key, version in versions.items()):
+            chosen = [one for one in measures if one.name in wanted]
+            records.write(measure_clip(pair, chosen, test.size), versions[pair.key])
+    if any(records.missing(key, version) for key, version in versions.items()):
         return None
-    every = (_record(records, pair, versions[pair.key]) for pair in test.pairs)
+    every = (records.read(pair.key, versions[pair.key]) for pair in test.pairs)
     scores = _merged(every, test, measures, not_computed, protocol, out)
     scores.write(out)
     return scores
 
 
 def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int) -> ClipRecord:
-    """All measures of one clip; what fails is in the record with its reason."""
+    """The measures of one clip; what fails is in the record with its reason."""
     import cv2
 
     from s2tf.metrics.video_pairs import Alignment, aligned_runs
 
     failures: dict[str, str] = {}
-    alignment, passing = Alignment(), False
+    passing: set[str] = set()
+    alignment = Alignment()
 
     def attempt(measure: "VideoMeasure", step: "Callable[..., Any]", *arguments: Any) -> Any:
-        nonlocal passing
         try:
             return step(*arguments)
         except (ValueError, RuntimeError, cv2.error) as error:
             # Of the clip, if it is its value; else of the machine, such as a full memory.
-            passing = passing or not isinstance(error, ValueError)
+            if not isinstance(error, ValueError):
+                passing.add(measure.name)
             failures[measure.name] = str(error) or type(error).__name__
             return None
 
@@ -123,7 +126,7 @@ def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int
                     attempt(measure, measure.update, run)
     except (ValueError, OSError) as error:
         reasons = {measure.name: str(error) for measure in measures}
-        return ClipRecord(pair.key, failures=reasons, retry=isinstance(error, OSError))
+        return ClipRecord(pair.key, failures=reasons, retry=reasons if isinstance(error, OSError) else ())
     states = {
         measure.name: state
         for measure in measures
@@ -140,10 +143,12 @@ def _version(pair: "ClipPair") -> str:
         return "gone"
 
 
-def _record(records: RecordFolder, pair: "ClipPair", version: str) -> ClipRecord:
-    record = records.read(pair.key, version)
-    assert record is not None
-    return record
+def _measured_by(measure: "VideoMeasure", test: VideoTest) -> dict[str, Any]:
+    """What its numbers depend on beside the videos: with another of it they are measured anew.
+
+    Of other versions than the record's too, so that those that a result names have computed all of it.
+    """
+    return {**test.protocol, **measure.protocol, "software": measure.software, "s2tf": __version__}
 
 
 def _merged(

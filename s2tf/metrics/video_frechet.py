@@ -22,6 +22,7 @@ class FrechetMeasure(VideoMeasure):
     """
 
     name = "fid"
+    packages = ("torch-fidelity",)
 
     def __init__(self, reader: PictureFeatures, block: int = BLOCK) -> None:
         self.reader, self.block = reader, block

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torchmetrics import Metric
 
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.published import RANDOM_WEIGHTS
+from s2tf.metrics.software import FRAMES, versions
 from s2tf.metrics.video_pairs import ClipPair, FrameRun
 
 MADE, COPY, TRUE = "made", "copy", "true"
@@ -41,6 +42,16 @@ class VideoMeasure(ABC):
     @abstractmethod
     def protocol(self) -> Mapping[str, Any]:
         """How it is measured, without counts: part of what tells whether results can be compared."""
+
+    @property
+    def packages(self) -> Iterable[str]:
+        """What has read the pictures and computed, beside what every measure needs."""
+        return ()
+
+    @property
+    def software(self) -> Mapping[str, str]:
+        """The versions of all that has read and computed; no part of the protocol, see `s2tf.metrics.software`."""
+        return versions([*FRAMES, *self.packages])
 
     @property
     def random(self) -> bool:
@@ -80,7 +91,7 @@ class VideoMeasure(ABC):
     ) -> Measurement:
         """A number with the copied source and the reference beside it."""
         values = float(made), self.protocol, float(copy), COPY_NAME, float(true)
-        return Measurement(name, *values, higher_is_better=higher_is_better, counts=counts)
+        return Measurement(name, *values, higher_is_better=higher_is_better, counts=counts, software=self.software)
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """How generated videos move: steadiness along the flow (MAD), landmarks, blinks, head and mouth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ class SteadinessMeasure(MetricMeasure):
     """MAD of the generated and of the true video; a copied source has none."""
 
     name = "mad"
+    packages = ("torchvision",)
     titles: Mapping[str, str] = {"MAD": "MAD", "MAD of visible pixels": "MAD_visible", "hidden pixels": "hidden"}
 
     def __init__(self, reader: FlowReader) -> None:
@@ -107,6 +108,14 @@ class FaceMeasure(MetricMeasure):
         self.to_true = np.ones(2)
         """From the generated video's pixels to the true one's."""
         self.size = 0
+
+    @property
+    def packages(self) -> Iterable[str]:
+        """See `VideoMeasure.packages`."""
+        if not isinstance(self.finder, DetectedMotion):
+            return ()
+        settings = FaceSettings(landmarks=self.finder.name)
+        return settings.landmarks, settings.detector, settings.second_chance
 
     @property
     def protocol(self) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """Generated frames beside the true ones: pixels, perceptual distance, identity and sharpness."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from torchmetrics import Metric
 from s2tf.metrics.face_features import FaceFeatures
 from s2tf.metrics.identity import EVERY, IdentitySimilarity
 from s2tf.metrics.image import MSE_FLOOR, FrameQuality
-from s2tf.metrics.perceptual_distance import MeanPerceptualDistance, PerceptualDistance
+from s2tf.metrics.perceptual_distance import LPIPS, MeanPerceptualDistance, PerceptualDistance
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.sharpness import Sharpness
 from s2tf.metrics.video_measure import (
@@ -98,6 +98,7 @@ class PixelMeasure(FramesBesideTrue):
     """PSNR and SSIM."""
 
     name = "pixels"
+    packages = ("torchmetrics",)
 
     def __init__(self) -> None:
         super().__init__(FrameQuality, {"PSNR": BEST_PSNR, "SSIM": 1.0}, higher_is_better=True)
@@ -110,6 +111,12 @@ class PerceptualMeasure(FramesBesideTrue):
 
     def __init__(self, distance: PerceptualDistance) -> None:
         super().__init__(partial(MeanPerceptualDistance, distance), {distance.name: 0.0}, higher_is_better=False)
+        self.distance = distance
+
+    @property
+    def packages(self) -> Iterable[str]:
+        """See `VideoMeasure.packages`."""
+        return ("lpips", "torchvision") if isinstance(self.distance, LPIPS) else ()
 
 
 class IdentityMeasure(FramesBesideTrue):

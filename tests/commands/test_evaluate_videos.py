@@ -112,7 +112,7 @@ def test_parts_merge_to_the_same_numbers_bit_by_bit(folders, capsys):
 def test_it_goes_on_where_it_stopped_and_sees_what_has_changed(folders):
     assert evaluate(folders) == 0
     out = folders / "made-evaluation"
-    records = sorted((out / "clips").iterdir())
+    records = sorted((out / "clips" / "pixels").iterdir())
     before = {path.name: path.stat().st_mtime_ns for path in records}
     # One was lost, one cut off, one clip made anew.
     records[0].unlink()
@@ -120,15 +120,57 @@ def test_it_goes_on_where_it_stopped_and_sees_what_has_changed(folders):
     write(folders / "made" / "deep" / "c.mp4", read_video(folders / "true" / "deep" / "c.mp4").frames)
     first = read(out)
     assert evaluate(folders) == 0
-    after = {path.name: path.stat().st_mtime_ns for path in (out / "clips").iterdir()}
+    after = {path.name: path.stat().st_mtime_ns for path in (out / "clips" / "pixels").iterdir()}
     assert all(after[name] != before[name] for name in before)
     assert read(out)["measurements"]["PSNR"]["value"] > first["measurements"]["PSNR"]["value"] + 1
     again = dict(after)
     assert evaluate(folders) == 0
-    assert {path.name: path.stat().st_mtime_ns for path in (out / "clips").iterdir()} == again
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "clips" / "pixels").iterdir()} == again
     # Another size is another measurement.
     assert evaluate(folders, "--size", "32") == 0
-    assert all(path.stat().st_mtime_ns != again[path.name] for path in (out / "clips").iterdir())
+    assert all(path.stat().st_mtime_ns != again[path.name] for path in (out / "clips" / "pixels").iterdir())
+
+
+def test_another_metric_is_measured_alone_and_stands_beside_the_others(folders):
+    assert evaluate(folders) == 0
+    out = folders / "made-evaluation"
+    kept = {path: path.stat().st_mtime_ns for path in (out / "clips" / "pixels").iterdir()}
+    assert len(kept) == 3
+    first = read(out)["measurements"]
+    assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    both = read(out)["measurements"]
+    assert list(both) == ["PSNR", "SSIM", "CPBD", "gradient energy"]
+    assert {name: both[name] for name in first} == first
+    # As if all had been asked for at once.
+    assert evaluate(folders, "--metrics", "pixels,sharpness", "--out", str(folders / "at-once")) == 0
+    assert read(folders / "at-once") == read(out)
+    assert evaluate(folders) == 0
+    assert read(out)["measurements"] == first
+
+
+def test_each_number_names_the_versions_that_computed_it_and_others_measure_anew(folders, monkeypatch):
+    import av
+    import cv2
+
+    from s2tf.metrics import software
+
+    assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
+    out = folders / "made-evaluation"
+    before = read(out)
+    about = {name: one["software"] for name, one in before["measurements"].items()}
+    assert set(about["PSNR"]) == {"av", "opencv", "torch", "torchmetrics"}
+    assert set(about["CPBD"]) == {"av", "opencv", "torch"}
+    assert (about["CPBD"]["av"], about["CPBD"]["opencv"]) == (av.__version__, cv2.__version__)
+    kept = {path: path.stat().st_mtime_ns for path in (out / "clips").rglob("*.safetensors")}
+    monkeypatch.setattr(cv2, "__version__", "0.1")
+    assert software.versions(["opencv", "no-such-package"]) == {"opencv": "0.1", "no-such-package": "not installed"}
+    assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
+    assert all(path.stat().st_mtime_ns != time for path, time in kept.items())
+    after = read(out)
+    assert after["measurements"]["PSNR"]["software"]["opencv"] == "0.1"
+    # It is told, and no part of what makes results comparable.
+    assert after["protocol"] == before["protocol"]
 
 
 def test_what_cannot_be_measured_is_counted_and_listed(folders, capsys):
