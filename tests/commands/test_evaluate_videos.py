@@ -1,35 +1,14 @@
 """`s2tf evaluate GENERATED REFERENCE` on real video files."""
 
-import csv
 import json
 import shutil
 
 import numpy as np
 import pytest
+from video_folders import FRAMES, evaluate, read, rows, talking, write
 
 from s2tf.cli import main
-from s2tf.media.video import VideoWriter, read_video
-
-SIZE, FRAMES = 64, 12
-
-
-def talking(seed: int, frames: int = FRAMES, size: int = SIZE) -> np.ndarray:
-    """Smooth pictures (T, size, size, 3) with something that moves."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:size, 0:size] / size
-    phase = rng.uniform(0, 6, 3)
-    waves = [
-        np.sin(6 * x + phase[c])[None] + np.cos(5 * y[None] + np.arange(frames)[:, None, None] / 5) for c in range(3)
-    ]
-    return (127 + 50 * np.stack(waves, axis=-1)).clip(0, 255).astype(np.uint8)
-
-
-def write(path, frames: np.ndarray, fps: int = 25) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sound = 0.1 * np.sin(np.arange(len(frames) * 16000 // fps) / 20).astype(np.float32)
-    with VideoWriter(path, frames.shape[1:3], fps, sound, crf=1) as video:
-        for frame in frames:
-            video.write(frame)
+from s2tf.media.video import read_video
 
 
 def noisy(frames: np.ndarray, strength: float) -> np.ndarray:
@@ -45,20 +24,6 @@ def folders(tmp_path):
         write(tmp_path / "true" / f"{key}.mp4", frames)
         write(tmp_path / "made" / f"{key}.mp4", noisy(frames, 10.0))
     return tmp_path
-
-
-def evaluate(folder, *more, made="made", true="true") -> int:
-    reference = [] if true is None else [str(folder / true)]
-    return main(["evaluate", str(folder / made), *reference, "--metrics", "pixels", "--size", "64", *more])
-
-
-def read(path):
-    return json.loads((path / "metrics.json").read_text())
-
-
-def rows(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_clip_is_compared_frame_by_frame_without_the_source(folders, capsys):
