@@ -113,9 +113,9 @@ class FaceMeasure(MetricMeasure):
     def packages(self) -> Iterable[str]:
         """See `VideoMeasure.packages`."""
         if not isinstance(self.finder, DetectedMotion):
-            return ()
-        settings = FaceSettings(landmarks=self.finder.name)
-        return settings.landmarks, settings.detector, settings.second_chance
+            return self.finder.packages
+        settings = FaceSettings()
+        return *self.finder.packages, settings.detector, settings.second_chance
 
     @property
     def protocol(self) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 from s2tf.metrics.face_features import FaceFeatures
 from s2tf.metrics.identity import EVERY, IdentitySimilarity
 from s2tf.metrics.image import MSE_FLOOR, FrameQuality
-from s2tf.metrics.perceptual_distance import LPIPS, MeanPerceptualDistance, PerceptualDistance
+from s2tf.metrics.perceptual_distance import MeanPerceptualDistance, PerceptualDistance
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.sharpness import Sharpness
 from s2tf.metrics.video_measure import (
@@ -116,7 +116,7 @@ class PerceptualMeasure(FramesBesideTrue):
     @property
     def packages(self) -> Iterable[str]:
         """See `VideoMeasure.packages`."""
-        return ("lpips", "torchvision") if isinstance(self.distance, LPIPS) else ()
+        return self.distance.packages
 
 
 class IdentityMeasure(FramesBesideTrue):

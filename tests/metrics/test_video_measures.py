@@ -70,6 +70,8 @@ class FaceColours:
 class BrightMouth:
     """Reads a mouth that is as open as the picture is bright; a black picture has no face."""
 
+    packages = ()
+
     @property
     def protocol(self):
         return {"landmarks": "brightness"}
