@@ -187,9 +187,19 @@ def _merged(
         [*test.random_weights, *(one.name for one in measures if one.random)],
         not_computed={**not_computed, **empty},
         warnings=[text for one in measures if found[one.name] for text in one.warnings],
+        frames=_frames(rows),
         drawn_by=test.drawn_by,
         failures=listed,
     )
+
+
+def _frames(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Of all clips that could be read, by the table of clips."""
+    return {
+        "in both videos": sum(row["frames"] for row in rows),
+        "left out as the source": sum(row["frames"] > 0 for row in rows),
+        "left out at the end": sum(abs(row["cut"]) for row in rows),
+    }
 
 
 def _references(test: VideoTest) -> str:

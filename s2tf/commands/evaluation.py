@@ -33,6 +33,8 @@ class Scores:
     not_computed: "Mapping[str, str]" = field(default_factory=dict)
     """What was asked for and could not be had, with the reason."""
     warnings: Sequence[str] = ()
+    frames: "Mapping[str, int]" = field(default_factory=dict)
+    """Of videos: how many lie beside each other, and how many of them and beyond them are left out, by reason."""
     packages: Sequence[str] = ()
     """What has read and computed besides OpenCV and torch, where the measurements do not say it themselves."""
     drawn_by: str = ""
@@ -60,6 +62,7 @@ class Scores:
             "measurements": measurements_to_json(told),
             "not_computed": dict(self.not_computed),
             "warnings": list(self.warnings),
+            **({"frames": dict(self.frames)} if self.frames else {}),
             **({"drawn_by": self.drawn_by} if self.drawn_by else {}),
             "failures": [dict(one) for one in self.failures],
         }

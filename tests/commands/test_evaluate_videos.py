@@ -170,6 +170,9 @@ def test_a_frame_more_at_the_end_is_left_out_and_said(folders):
     found = {row["clip"]: row for row in rows(folders / "made-evaluation" / "clips.csv")}
     assert (found["a"]["frames"], found["a"]["cut"]) == (str(FRAMES), "1")
     assert found["b"]["cut"] == "0"
+    frames = 3 * FRAMES + 3
+    wanted = {"in both videos": frames, "left out as the source": 3, "left out at the end": 1}
+    assert read(folders / "made-evaluation")["frames"] == wanted
 
 
 def test_another_frame_rate_is_read_at_25(folders):
