@@ -52,7 +52,7 @@ def measure_evaluation(bench: EvaluationBench, console: "Console", report: "Call
         report: Shows the progress.
     """
     from datamodules.bench.measure import Entry
-    from s2tf.commands.evaluate_videos import measure_clip
+    from s2tf.commands.clip_measuring import measure_clip
 
     measures = _open(bench, console)
     with tempfile.TemporaryDirectory() as folder:
@@ -99,8 +99,8 @@ def _pairs(folder: Path, bench: EvaluationBench) -> "list[ClipPair]":
         # Frame by frame: the noise of a whole clip takes eight times the clip's memory.
         made = ((frame + rng.normal(0, 8, frame.shape)).clip(0, 255).astype(np.uint8) for frame in clip.frames)
         paths = [folder / f"{name}{number}.mp4" for name in ("made", "true")]
-        for path, frames in zip(paths, (made, clip.frames), strict=True):
-            _write(path, frames, bench.size, clip.waveform)
+        _write(paths[0], made, bench.size, clip.waveform)
+        _write(paths[1], clip.frames, bench.size, clip.waveform)
         pairs.append(ClipPair(str(number), *(VideoFile(path) for path in paths)))
     return pairs
 

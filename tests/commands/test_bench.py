@@ -27,13 +27,13 @@ def test_each_number_comes_with_its_floor_and_ratio(tmp_path, group, names):
 
 
 def test_more_clips_than_are_drawn_are_all_measured(tmp_path, monkeypatch, capsys):
-    from s2tf.commands import bench_evaluate, evaluate_videos
+    from s2tf.commands import bench_evaluate, clip_measuring
 
     measured = []
-    measure = evaluate_videos.measure_clip
+    measure = clip_measuring.measure_clip
     monkeypatch.setattr(bench_evaluate, "DRAWN", 2)
     monkeypatch.setattr(
-        evaluate_videos, "measure_clip", lambda pair, *more: measured.append(pair.key) or measure(pair, *more)
+        clip_measuring, "measure_clip", lambda pair, *more: measured.append(pair.key) or measure(pair, *more)
     )
     arguments = ["--metrics", "lpips,pixels", "--frames", "4", "--size", "64"]
     assert main(["bench", "evaluate", *arguments, "--clips", "3", "--json", str(tmp_path / "b.json")]) == 0

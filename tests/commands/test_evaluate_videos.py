@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -72,6 +73,35 @@ def test_parts_merge_to_the_same_numbers_bit_by_bit(folders, capsys):
     assert evaluate(folders, *out, "--process", "1/2") == 0
     assert read(folders / "parts") == read(folders / "whole")
     assert rows(folders / "parts" / "clips.csv") == rows(folders / "whole" / "clips.csv")
+
+
+def test_fid_merges_bit_by_bit_though_long_clips_are_folded(folders, monkeypatch):
+    from s2tf.metrics import frechet, video_frechet
+
+    monkeypatch.setattr(frechet, "InceptionFeatures", lambda *_, **__: Columns())
+    # 11 to 13 frames a clip.
+    folding = partial(video_frechet.FrechetMeasure, block=4)
+    found = []
+    for name, measure in (("folded", folding), ("held", video_frechet.FrechetMeasure)):
+        monkeypatch.setattr(video_frechet, "FrechetMeasure", measure)
+        fid = ("--metrics", "fid", "--allow-random", "--out")
+        assert evaluate(folders, *fid, str(folders / name)) == 0
+        for part in ("2/2", "1/2"):
+            assert evaluate(folders, *fid, str(folders / f"{name}-parts"), "--process", part) == 0
+        assert read(folders / f"{name}-parts") == read(folders / name)
+        found.append(read(folders / name)["measurements"]["FID"])
+    assert found[0]["counts"]["frames"] == 3 * FRAMES + 3 - 3
+    assert found[0]["value"] == pytest.approx(found[1]["value"], rel=1e-9)
+    assert found[0]["baseline"] == pytest.approx(found[1]["baseline"], rel=1e-9)
+
+
+class Columns:
+    """In Inception's place: the mean colours of four columns."""
+
+    features, protocol = 12, {"network": "columns"}
+
+    def read(self, frames):
+        return frames.float().unflatten(3, (4, -1)).mean((2, 4)).flatten(1)
 
 
 def test_it_goes_on_where_it_stopped_and_sees_what_has_changed(folders):
