@@ -124,7 +124,14 @@ class FaceMeasure(MetricMeasure):
         every: dict[str, Any] = {}
         for make in self.metrics.values():
             every |= protocol_of(make)
-        own = {"frames": "at their own size, each face followed"} if "distance" in self.metrics else {}
+        own = {}
+        if isinstance(self.finder, DetectedMotion):
+            settings = FaceSettings()
+            own = {
+                "frames": "at their own size, each face followed",
+                "detector": f"{settings.detector}, where it finds none {settings.second_chance}",
+                "of several faces": "the largest where it is first seen",
+            }
         return {**self.finder.protocol, **own, **{name: every[name] for name in told if name in every}}
 
     def begin(self, pair: ClipPair) -> None:

@@ -67,8 +67,10 @@ def test_of_three_faces_the_one_seen_longest_is_heard_and_the_largest_followed(t
     for name, tolerance in (("LSE-D", 0.01), ("landmark distance", 0.1), ("pose deviation: log scale", 0.1)):
         assert three[name] == pytest.approx(first[name], rel=tolerance)
         assert abs(third[name] - first[name]) > 2 * tolerance * first[name]
-    software = read(tmp_path / "three" / "made-evaluation")["measurements"]["LSE-D"]["software"]
-    assert set(software) == {"av", "dlib", "opencv", "torch"}
+    measured = read(tmp_path / "three" / "made-evaluation")["measurements"]
+    assert set(measured["LSE-D"]["software"]) == {"av", "dlib", "opencv", "torch"}
+    assert set(measured["landmark distance"]["software"]) == {"av", "dlib", "mediapipe", "opencv", "torch"}
+    assert measured["landmark distance"]["protocol"]["detector"] == "dlib, where it finds none mediapipe"
 
 
 @pytest.mark.slow
