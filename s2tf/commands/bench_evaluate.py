@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS_A_MINUTE = 60
 DRAWN = 8
-"""Clips that differ; of more, the same files are measured again, since drawing takes longer than measuring on a GPU."""
+"""Clips that differ; of more, the same files are measured again, so that a bench of many begins soon."""
 
 
 @dataclass(frozen=True)
