@@ -74,6 +74,9 @@ def log_record(record: Mapping[str, Any], seed: int, project: str, folder: Path,
         project=project, dir=str(folder), id=run_id, resume="allow" if run_id else None, name=name, job_type=job
     ) as run:
         run.summary.update(to_summary(record, seed))
+    # A finished run is only announced to W&B's service, which writes the run's file when it gets to it. Ending the
+    # service waits for that.
+    wandb.teardown()
 
 
 def from_summary(summary: Mapping[str, Any], name: str) -> LoggedRun | None:
