@@ -146,13 +146,8 @@ class ShardDataModule(L.LightningDataModule):
 
     def once(self, split: str) -> DataLoader:
         """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows."""
+        self.check_examples(split, self._rank()[1])
         sets = self._sets(split)
-        examples, world = self.per_clip_eval * sum(int(shards.counts.sum()) for shards in sets), self._rank()[1]
-        if examples < world:
-            raise ValueError(
-                f"data.init_args.shards: {examples} examples in the split {split} for {world} ranks: each needs one at "
-                "least; use fewer devices, or hold more people out"
-            )
         # Lightning cannot know that each worker gives its own part.
         warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
         stream = EvaluationStream(
@@ -165,6 +160,20 @@ class ShardDataModule(L.LightningDataModule):
             max_broken=self.max_broken,
         )
         return DataLoader(stream, batch_size=None, collate_fn=as_it_is, **self._options())
+
+    def check_examples(self, split: str, world: int) -> None:
+        """Compare the clips of validation or test with the ranks that are to share them.
+
+        Raises:
+            FileNotFoundError: The split has no shards.
+            ValueError: There are fewer examples than ranks.
+        """
+        examples = self.per_clip_eval * sum(int(shards.counts.sum()) for shards in self._sets(split))
+        if examples < world:
+            raise ValueError(
+                f"data.init_args.shards: {examples} examples in the split {split} for {world} ranks: each needs one at "
+                "least; use fewer devices, or hold more people out"
+            )
 
     def finish(self, batch: dict[str, Any]) -> Any:
         """What a loader gives, whose pictures are bytes (B, S, S, 3), as the batch that stages take, in [-1, 1]."""

@@ -18,6 +18,8 @@ from datamodules.errors import ShardError
 from datamodules.records import SPLITS
 
 MANIFEST = "manifest.json"
+SCRATCH = "S2TF_SCRATCH"
+"""Environment variable: a folder on the node's own disk."""
 KEY = "data.init_args.shards"
 SHARD_NAME = re.compile(rf"(?:{'|'.join(SPLITS)})-[0-9]+\.tar")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -119,7 +121,19 @@ def open_source(source: ShardSource) -> OpenSource:
         return OpenSource(source, _read_manifest(source, folder), None, folder, local=False)
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"{KEY}: no folder {text!r}; `s2tf prepare` makes one from recordings")
-    return OpenSource(source, _read_manifest(source, folder), None, folder, local=True)
+    return OpenSource(source, _read_manifest(source, folder), None, on_scratch(folder), local=True)
+
+
+def on_scratch(folder: str) -> str:
+    """The copy of a shard folder on this node's own disk where `datamodules.staging` has made one, else itself."""
+    scratch = os.environ.get(SCRATCH)
+    copy = staged(folder, scratch) if scratch else None
+    return str(copy) if copy is not None and (copy / MANIFEST).is_file() else folder
+
+
+def staged(folder: str, scratch: str) -> Path:
+    """Where the copy of a shard folder stands."""
+    return Path(scratch) / Path(folder).resolve().relative_to("/")
 
 
 def open_sources(shards: str | Sequence[ShardSource]) -> list[OpenSource]:

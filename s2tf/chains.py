@@ -8,7 +8,13 @@ A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
 
 `{conre}` is the result of the step of that name: the run folder of a `fit`, else the step's own folder, which it calls
 `{out}`. `{seed}` makes a step one for each seed, as it makes those that need it. Words that end in `.yaml` are files
-beside the chain's own. A `fit` gets its `--runs`, so that all runs of a chain stand in one folder.
+beside the chain's own. A `fit` gets its `--runs`, so that all runs of a chain stand in one folder, which is `{runs}`.
+
+A step may be a mapping, too: `run` is its command line, `after` a list of steps whose results it reads without naming
+them, and `job` what it asks of a cluster (`s2tf submit chain`): keys of `slurm/clusters/*.yaml`, and
+
+    parts: 16   divide the command, one that takes `--part I/N`, over the tasks of an array
+    gpus: 1     so many GPUs for a command that is no training
 
 A step's folder is named by a hash of its command and of the experiment that this composes: what was done with other
 settings, or before a YAML was changed, stays beside it, and is found again when they are changed back.
@@ -26,7 +32,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +40,7 @@ import yaml
 
 from s2tf.config import compose
 from s2tf.errors import UserError
+from s2tf.runs import Run, run_of
 
 RUNS, STEPS = "runs", "steps"
 DONE_FILE, LOG_FILE, LOCK_FILE = "done.json", "log.txt", "lock"
@@ -44,8 +51,7 @@ COMPOSED = ("fit", "prior")
 OUT = "{out}"
 RUN_OPTION = "--run"
 """Names a run that a command measures, and into whose folder it writes."""
-PENDING = "pending"
-"""In the place of a result that is not known yet."""
+STEP_KEYS = ("run", "after", "job")
 POLL = 0.2
 """Seconds between looks at the running steps."""
 
@@ -63,14 +69,19 @@ class Step:
     out: Path
     """The chain's folder."""
 
+    others: tuple["Step", ...] = ()
+    """What must be done before, besides the parents."""
+    job: Mapping[str, Any] = field(default_factory=dict)
+    """What it asks of a cluster."""
+
     @property
-    def known(self) -> bool:
-        """Whether the results of all parents are known."""
-        return all(parent.result is not None for parent in self.parents.values())
+    def needs(self) -> list["Step"]:
+        """All that must be done before."""
+        return [*self.parents.values(), *self.others]
 
     @property
     def folder(self) -> Path:
-        """Its own, by name and hash; to be asked for when the parents' results are known."""
+        """Its own, by name and hash."""
         words = self._filled(OUT)
         identity = json.dumps([words, _composed(tuple(words))], sort_keys=True)
         return self.out / STEPS / f"{self.name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
@@ -78,25 +89,31 @@ class Step:
     @property
     def arguments(self) -> list[str]:
         """The words with the results of the parents, and with the own folder."""
-        return self._filled(str(self.folder) if self.known else str(self.out / STEPS / self.name))
+        return self._filled(str(self.folder))
 
     @property
     def done(self) -> bool:
         """Whether this very command was run to its end."""
-        return self.known and (self.folder / DONE_FILE).is_file()
+        return (self.folder / DONE_FILE).is_file()
 
     @property
-    def result(self) -> str | None:
-        """What others put in its place, once it is known."""
-        if not self.known:
-            return None
-        if self.template[0] != "fit":
-            return str(self.folder)
+    def run(self) -> Run | None:
+        """The run of a `fit`."""
+        words = self._filled(OUT)
+        config = _composed(tuple(words)) if words[0] == "fit" else None
+        return None if config is None else run_of(words[1], config, self.out / RUNS)
+
+    @property
+    def result(self) -> str:
+        """What others put in its place: known before it is done, since run folders are named by their config."""
         path = self.folder / DONE_FILE
-        return str(json.loads(path.read_text())["result"]) if path.is_file() else None
+        if path.is_file():
+            return str(json.loads(path.read_text())["result"])
+        run = self.run
+        return str(self.folder if run is None else run.folder)
 
     def check(self) -> None:
-        """Compose its experiment, with a placeholder for what is not known yet.
+        """Compose its experiment.
 
         Raises:
             UserError: a file is missing or an override is wrong; the message names the step.
@@ -109,7 +126,7 @@ class Step:
     def start(self, threads: int) -> "subprocess.Popen[bytes]":
         """Begin it in a process of its own, its output in `log.txt`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._undo_others()
+        self.undo_others()
         report = ["--json", str(self._report)] if self.template[0] == "fit" else []
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         command = [sys.executable, "-m", "s2tf.cli", *self.arguments, *report]
@@ -127,10 +144,14 @@ class Step:
             raise UserError(f"failed with status {status}: {self.folder / LOG_FILE}\n{last}")
         result = json.loads(self._report.read_text())["run"] if self.template[0] == "fit" else str(self.folder)
         aside = self.folder / f"{DONE_FILE}.part"
-        aside.write_text(json.dumps({"arguments": self.arguments, "result": result}, indent=2) + "\n")
+        aside.write_text(self.record(result))
         aside.replace(self.folder / DONE_FILE)
 
-    def _undo_others(self) -> None:
+    def record(self, result: str) -> str:
+        """The text of `done.json`."""
+        return json.dumps({"arguments": self.arguments, "result": result}, indent=2) + "\n"
+
+    def undo_others(self) -> None:
         """Forget steps of this name that have written into the run folder which this one writes into."""
         if RUN_OPTION not in self.arguments:
             return
@@ -144,7 +165,7 @@ class Step:
         return self.folder / "fit.json"
 
     def _filled(self, out: str) -> list[str]:
-        results = {name: parent.result or PENDING for name, parent in self.parents.items()}
+        results = {name: parent.result for name, parent in self.parents.items()}
         return [word.format(**results, out=out) for word in self.template]
 
 
@@ -153,8 +174,11 @@ def _composed(words: tuple[str, ...]) -> dict[str, Any] | None:
     """What a command's experiment and overrides make, where it has any."""
     if words[0] not in COMPOSED:
         return None
-    overrides = [word for word in words[2:] if ("=" in word or word.startswith("+")) and not word.startswith("--")]
-    return compose(words[1], overrides)
+    return compose(words[1], _overrides(words))
+
+
+def _overrides(words: Sequence[str]) -> list[str]:
+    return [word for word in words[2:] if ("=" in word or word.startswith("+")) and not word.startswith("--")]
 
 
 def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[int] | None = None) -> list[Step]:
@@ -174,26 +198,30 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
     variables = _variables(path, tree.get("vars") or {}, settings)
     chosen = list(tree.get("seeds", [0]) if seeds is None else seeds)
     steps: dict[tuple[str, int | None], Step] = {}
-    for name, line in tree["steps"].items():
-        words, fields = _words(path, name, str(line))
-        seeded = "seed" in fields or any((field, chosen[0]) in steps for field in fields)
+    for name, text in tree["steps"].items():
+        told = _told(path, name, text)
+        words, fields = _words(path, name, str(told["run"]))
+        seeded = "seed" in fields or any((one, chosen[0]) in steps for one in fields)
         for seed in chosen if seeded else [None]:
             # The words are filled in twice: now, and when the parents' results are known.
             escaped = {key: value.replace("{", "{{").replace("}", "}}") for key, value in variables.items()}
-            known = {**escaped, "seed": str(seed), "out": OUT}
+            runs = str(out.resolve() / RUNS)
+            known = {**escaped, "seed": str(seed), "out": OUT, "runs": runs}
             parents: dict[str, Step] = {}
-            for field in fields:
-                if field in known:
+            for one in fields:
+                if one in known:
                     continue
-                parent = steps.get((field, seed)) or steps.get((field, None))
+                parent = steps.get((one, seed)) or steps.get((one, None))
                 if parent is None:
-                    raise UserError(f"{path}: step {name}: {{{field}}} is no variable and no step before it")
-                parents[field] = parent
+                    raise UserError(f"{path}: step {name}: {{{one}}} is no variable and no step before it")
+                parents[one] = parent
             own = {parent: f"{{{parent}}}" for parent in parents}
             template = [word.format(**known, **own) for word in words]
             if template[0] == "fit":
-                template += ["--runs", str(out.resolve() / RUNS)]
-            step = Step(name if seed is None else f"{name}-seed{seed}", tuple(template), parents, out.resolve())
+                template += ["--runs", runs]
+            full = name if seed is None else f"{name}-seed{seed}"
+            others = tuple(one for before in told["after"] for one in _before(path, name, before, seed, steps))
+            step = Step(full, tuple(template), parents, out.resolve(), others, told["job"])
             step.check()
             steps[name, seed] = step
     return list(steps.values())
@@ -242,7 +270,7 @@ class _Race:
     def begin(self) -> None:
         """Start what is ready, as far as there is room."""
         for step in self.steps:
-            ready = all(self.states[parent.name] == "done" for parent in step.parents.values())
+            ready = all(self.states[before.name] == "done" for before in step.needs)
             if self.states[step.name] != "waiting" or not ready:
                 continue
             if step.done:
@@ -308,6 +336,27 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
         raise UserError(f"{path}: seeds is {seeds!r}, expected a list of numbers")
     return tree
+
+
+def _told(path: Path, step: str, text: Any) -> dict[str, Any]:
+    """What the YAML says about a step: a command line, or a mapping with one."""
+    told = text if isinstance(text, dict) else {"run": text}
+    unknown = sorted(set(told) - set(STEP_KEYS))
+    if unknown or "run" not in told:
+        wrong = f"unknown key {unknown[0]!r}" if unknown else "no command line"
+        raise UserError(f"{path}: step {step}: {wrong}, expected `run`, and perhaps `after` and `job`")
+    return {"run": told["run"], "after": told.get("after") or [], "job": told.get("job") or {}}
+
+
+def _before(
+    path: Path, step: str, before: str, seed: int | None, steps: Mapping[tuple[str, int | None], Step]
+) -> list[Step]:
+    """The steps that `after` means by a name: of this seed, of no seed, or of all seeds."""
+    found = [steps[key] for key in ((before, seed), (before, None)) if key in steps][:1]
+    found = found or [one for (name, _), one in steps.items() if name == before]
+    if not found:
+        raise UserError(f"{path}: step {step}: after: {before!r} is no step before it")
+    return found
 
 
 def _words(path: Path, step: str, line: str) -> tuple[list[str], list[str]]:

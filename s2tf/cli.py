@@ -19,6 +19,9 @@ COMMANDS = {
     "evaluate": "evaluate",
     "compare": "compare",
     "chain": "chain",
+    "submit": "submit",
+    "sweep": "sweep",
+    "runs": "runs",
     "features": "features",
     "codes": "codes",
     "judges": "judges",
@@ -58,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         parsed.overrides = [*parsed.overrides, *rest]
+    parsed.said = ["s2tf", *arguments]
     try:
         return parsed.run(parsed) or 0
     except (UserError, FileNotFoundError) as error:

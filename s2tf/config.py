@@ -19,6 +19,7 @@ from s2tf.errors import UserError
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 """The package of experiment YAMLs."""
+EXPERIMENT = "experiment="
 EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior")
 # Where and how fast a run is computed, not what: the same experiment may change these and resume.
 NOT_IDENTITY = (
@@ -35,6 +36,7 @@ NOT_IDENTITY = (
     "model.init_args.compile",
     "model.init_args.diffusion.init_args.unet.init_args.gradient_checkpointing",
 )
+LABEL = re.compile(r"\w+=")
 VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 
 
@@ -47,7 +49,8 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
 
     Args:
         path: the experiment.
-        overrides: `key=value`, and `+FILE.yaml`, whose entries go on top of the experiment's; in the order given.
+        overrides: `key=value`, and `+FILE.yaml`, whose entries go on top of the experiment's; in the order given. As a
+            parameter of a sweep the latter has a name, `+name=FILE.yaml`, and `+name=none` is nothing on top.
         missing: put in the place of every value that must be given (`???`); None: it is an error that one was not.
 
     Raises:
@@ -58,7 +61,8 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     tree = _load(Path(path), (), read)
     for override in overrides:
         if override.startswith("+"):
-            tree = merge(tree, _load(Path(override[1:]), (), read))
+            file = LABEL.sub("", override[1:])
+            tree = tree if file == "none" else merge(tree, _load(Path(file), (), read))
         else:
             tree = _override(tree, override)
     tree = _check_variables(tree, read, path)
@@ -74,6 +78,19 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     if unknown:
         raise UserError(f"{path}: unknown key {unknown[0]!r}, expected one of {', '.join(EXPERIMENT_KEYS)}")
     return {str(key): value for key, value in config.items()}
+
+
+def named_experiment(words: Sequence[str]) -> tuple[Path, list[str]]:
+    """The experiment and the overrides among the words of a command line.
+
+    The first word is the experiment, unless one is `experiment=FILE.yaml`: so W&B writes it where a sweep compares
+    experiments.
+    """
+    named = [word for word in words if word.startswith(EXPERIMENT)]
+    rest = [word for word in words if word not in named]
+    if len(named) > 1:
+        raise UserError(f"{' '.join(named)}: expected one experiment")
+    return (Path(named[0].removeprefix(EXPERIMENT)), rest) if named else (Path(words[0]), list(words[1:]))
 
 
 def _given(tree: Any, value: str) -> Any:

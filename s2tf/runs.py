@@ -66,16 +66,35 @@ class FitResult:
     metrics: dict[str, float]
 
 
+def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
+    """Compose `experiment` and say which run folder belongs to it, without making that."""
+    return run_of(experiment, compose(experiment, overrides), runs)
+
+
+def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:
+    """Which run folder belongs to an experiment that was composed.
+
+    The `config.yaml` of a run folder belongs to that folder, wherever it is, unless an override makes it another run.
+    """
+    path, identity = Path(experiment).resolve(), identity_hash(config)
+    if (path.name, path.parent.name) == (CONFIG_FILE, identity):
+        return Run(experiment=path.parents[1].name, config=config, folder=path.parent)
+    # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
+    name = path.stem if path.parent.name == "experiments" else f"{path.parent.name}-{path.stem}"
+    return Run(experiment=name, config=config, folder=Path(runs) / name / identity)
+
+
 def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
     """Compose `experiment` and make its run folder with the resolved `config.yaml`, which runs again by itself."""
-    config = compose(experiment, overrides)
-    # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
-    path = Path(experiment).resolve()
-    name = path.stem if path.parent.name == "experiments" else f"{path.parent.name}-{path.stem}"
-    folder = Path(runs) / name / identity_hash(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_aside(folder / CONFIG_FILE, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-    return Run(experiment=name, config=config, folder=folder)
+    run = find_run(experiment, overrides, runs)
+    write_config(run)
+    return run
+
+
+def write_config(run: Run) -> None:
+    """Make a run's folder and put its config there."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_aside(run.folder / CONFIG_FILE, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -91,11 +110,15 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def build(
-    config: dict[str, Any],
-    run: Run | None = None,
-    callbacks: Sequence[Any] = (),
+    config: dict[str, Any], run: Run | None = None, callbacks: Sequence[Any] = (), instantiate: bool = True
 ) -> Any:
     """Validate a composed experiment and build its trainer, stage and datamodule (a `LightningCLI` holds the three).
+
+    Args:
+        config: of `compose`.
+        run: whose folder trainer and logger write into.
+        callbacks: of the trainer, besides the config's.
+        instantiate: False: check every key, type and class, and build nothing.
 
     Raises:
         UserError: a key is unknown, a value has the wrong type, or a class cannot be built; the message names the key.
@@ -107,6 +130,13 @@ def build(
 
     from s2tf.nn.network import Network  # noqa: F401  (registers the package's classes before they are looked up)
 
+    class Parsed(LightningCLI):
+        def instantiate_classes(self) -> None:
+            """Nothing: what was parsed is known to be right."""
+
+        def _set_seed(self) -> None:
+            """Nothing is drawn, either."""
+
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
     config = {**config, "trainer": _on_slurm(config.get("trainer", {}))}
     if run is not None:
@@ -116,7 +146,7 @@ def build(
         with warnings.catch_warnings():
             # The command line is parsed by `s2tf.cli`; LightningCLI is right that it must not be parsed twice.
             warnings.filterwarnings("ignore", "LightningCLI's args parameter")
-            return LightningCLI(
+            return (LightningCLI if instantiate else Parsed)(
                 args=config,
                 run=False,
                 subclass_mode_model=True,
@@ -278,17 +308,18 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
     init_args.setdefault("save_dir", str(run.folder))
     if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
         logger = {**logger, "class_path": WANDB_LOGGER}
-        init_args.setdefault("id", _wandb_id(run.folder))
+        init_args.setdefault("id", wandb_id(run.folder))
         init_args.setdefault("resume", "allow")
         init_args.setdefault("group", run.experiment)
         init_args.setdefault("name", f"{run.experiment}-{run.folder.name}")
     return {**trainer, "logger": {**logger, "init_args": init_args}}
 
 
-def _wandb_id(folder: Path) -> str:
+def wandb_id(folder: Path) -> str:
+    """The id of a run in W&B, made when it is first asked for; that of the trial which a sweep's agent has drawn."""
     path = folder / WANDB_ID_FILE
     if not path.is_file():
-        write_aside(path, secrets.token_hex(4) + "\n")
+        write_aside(path, (os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
     return path.read_text().strip()
 
 

@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from s2tf import chains
 from s2tf.chains import load_chain, run_steps
 from s2tf.cli import main
 from s2tf.errors import UserError
+from s2tf.runs import find_run
 
 CHAINS = Path(__file__).parent.parent / "experiments" / "chains"
+PAPER = CHAINS.parent / "paper.yaml"
 TEXT = """
 seeds: [3, 4]
 vars:
@@ -67,13 +70,23 @@ def finish(step, result):
 CONRE = "steps: {one: 'fit ../some.yaml', two: 'fit ../some.yaml vars.conre={one}/networks', three: 'prepare {two}'}"
 
 
-def test_the_result_of_a_fit_is_its_run_folder(experiment, tmp_path):
+def test_the_result_of_a_fit_is_its_run_folder_which_is_known_before(experiment, tmp_path):
     one, two, three = load_chain(write(tmp_path / "chains" / "c.yaml", CONRE), [], tmp_path / "out")
-    assert two.arguments[2] == "vars.conre=pending/networks"
+    runs = tmp_path / "out" / "runs"
+    folder = find_run(experiment, [], runs).folder
+    assert two.arguments[2] == f"vars.conre={folder}/networks"
+    assert three.arguments[1] == str(find_run(experiment, [two.arguments[2]], runs).folder)
     finish(one, "runs/a/1234")
     assert one.done
     assert two.arguments[2] == "vars.conre=runs/a/1234/networks"
-    assert not three.known
+
+
+def test_a_step_may_wait_for_others_whose_results_it_does_not_name(tmp_path):
+    text = "steps: {a: 'prepare nothing', b: {run: 'prepare --help {runs}', after: [a], job: {parts: 2}}}"
+    steps = load_chain(write(tmp_path / "c.yaml", text), [], tmp_path / "out")
+    assert steps[1].arguments[-1] == str(tmp_path / "out" / "runs")
+    assert steps[1].job == {"parts": 2}
+    assert run_steps(steps, 1, 1) == {"a": "failed", "b": "waiting"}
 
 
 def test_what_was_done_before_a_file_or_another_result_changed_is_not_done_now(experiment, tmp_path):
@@ -109,6 +122,8 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
         ("steps: {a: prepare}\nseeds: []", [], "seeds is "),
         ("steps: {a: 'prepare {b'}", [], "step a: expected '}' before end of string: prepare {b"),
         ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
+        ("steps: {a: {run: prepare, afer: [b]}}", [], "step a: unknown key 'afer'"),
+        ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no step before it"),
     ],
 )
 def test_what_is_wrong_in_a_chain_is_named(experiment, tmp_path, text, settings, message):
@@ -231,9 +246,26 @@ def test_senseless_numbers_are_refused(tmp_path, capsys, arguments):
     assert arguments[1] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted(CHAINS.glob("*.yaml")), ids=lambda path: path.stem)
+def given(path):
+    """Words for all that a chain leaves open."""
+    return [f"{name}={name}" for name, value in yaml.safe_load(path.read_text())["vars"].items() if value == "???"]
+
+
+def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
+    before: dict[str, set[str]] = {}
+    for step in load_chain(PAPER, given(PAPER), tmp_path):
+        parents = {parent.name.partition("-seed")[0] for parent in step.needs}
+        before[step.name.partition("-seed")[0]] = parents.union(*(before[name] for name in parents))
+    assert before["scfp"] >= {"portraits", "conre", "prior"}
+    assert before["codebook"] >= {"sharp", "motion_autoencoder"}
+    assert before["motion"] >= {"codes", "talking", "motion_autoencoder"}
+    assert before["pipeline"] >= {"scfp", "codebook", "lips", "motion"}
+    assert before["report"] == set(before) - {"report"}
+
+
+@pytest.mark.parametrize("path", [*sorted(CHAINS.glob("*.yaml")), PAPER], ids=lambda path: path.stem)
 def test_every_chain_s_experiments_compose(path, tmp_path):
-    steps = load_chain(path, [], tmp_path)
+    steps = load_chain(path, given(path), tmp_path)
     files = [Path(word.removeprefix("+")) for step in steps for word in step.template if word.endswith(".yaml")]
     assert files
     assert all(file.is_file() for file in files)

@@ -12,6 +12,7 @@ ROOMS = {
     "models": {"nn"},
     "diffusion": {"nn"},
     "losses": {"nn", "models"},
+    "cluster": {"config", "runs", "survival"},
     "survival": set(),
     "callbacks": {"survival"},
     "loggers": {"survival"},

@@ -2,10 +2,14 @@
 
 import argparse
 import json
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+RUN_FILE = "S2TF_RUN_FILE"
+"""Environment variable: where the run folder is written, for a script that does not know what a sweep has drawn."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, save the networks and print where the run is; 75 where it was asked to stop and has saved its state."""
     from s2tf.callbacks.progress import LiveProgress
+    from s2tf.config import named_experiment
     from s2tf.errors import UserError
     from s2tf.runs import fit_run, open_run, this_rank
     from s2tf.survival.failures import report_failure
     from s2tf.survival.signals import INTERRUPTED_STATUS, Interruption
 
-    run = open_run(args.experiment, args.overrides, args.runs)
+    experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
+    run = open_run(experiment, overrides, args.runs)
+    if file := os.environ.get(RUN_FILE):
+        Path(file).write_text(f"{run.folder.resolve()}\n")
     try:
-        result = fit_run(run, [LiveProgress(args.experiment.stem)], args.save_every)
+        result = fit_run(run, [LiveProgress(run.experiment)], args.save_every)
     except Interruption as interruption:
         print(f"{interruption}; the same command goes on", flush=True)
         # Of one rank: a launcher takes any other's status for a failure.

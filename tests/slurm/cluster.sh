@@ -27,6 +27,7 @@ configure() {
     # cred_expire is also how long a requeued job waits; SlurmdTimeout how long a silent node counts as up.
     cat >"$SLURM_CONF" <<CONF
 ClusterName=s2tf
+FirstJobId=$((1000 + RANDOM))
 SlurmctldHost=$(hostname -s)(127.0.0.1)
 SlurmctldPort=$(free_port)
 SlurmUser=$(id -un)
@@ -107,11 +108,13 @@ node)
     start_node "${3:?$usage}"
     ;;
 stop)
-    scancel --full --signal=KILL --user="$(id -un)" 2>/dev/null || true
-    scancel --user="$(id -un)" 2>/dev/null || true
+    timeout 20 scancel --full --signal=KILL --user="$(id -un)" 2>/dev/null || true
+    timeout 20 scancel --user="$(id -un)" 2>/dev/null || true
     for daemon in slurmd.n1 slurmd.n2 slurmctld munged; do end "$daemon"; done
-    # Steps outlive their node's daemon.
-    pkill -KILL -f "slurmstepd.*" 2>/dev/null || true
+    # Steps outlive their node's daemon. Other clusters may be on this machine.
+    for step in $(pgrep slurmstepd); do
+        if grep -qzx "SLURM_CONF=$SLURM_CONF" "/proc/$step/environ" 2>/dev/null; then kill -KILL "$step" || true; fi
+    done
     ;;
 *)
     echo "$usage" >&2

@@ -1,0 +1,69 @@
+"""What an experiment asks of a cluster, by its trainer, and whether what it names is there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from s2tf.cluster.script import Request
+from s2tf.cluster.settings import Cluster
+from s2tf.errors import UserError
+
+FILE_KEYS = ("weights", "folder", "face_encoder")
+"""Below `model` and `prior`: what is there on disk."""
+RANDOM = "random"
+
+
+def request_of(config: Mapping[str, Any], cluster: Cluster) -> Request:
+    """Nodes, processes and GPUs of a composed experiment: `trainer.num_nodes` of `trainer.devices` processes each.
+
+    Raises:
+        UserError: they are no numbers, or the cluster has no GPUs for them.
+    """
+    trainer = config.get("trainer", {})
+    devices = _number("devices", trainer.get("devices", 1))
+    nodes = _number("num_nodes", trainer.get("num_nodes", 1))
+    accelerator = trainer.get("accelerator", "auto")
+    if accelerator in ("gpu", "cuda") and not cluster.gpus:
+        raise UserError(
+            f"trainer.accelerator is {accelerator}, but {cluster.name} has no GPUs (no `gpus` in its settings): "
+            "expected trainer.accelerator=cpu, or another --cluster"
+        )
+    on_gpus = bool(cluster.gpus) and accelerator != "cpu"
+    return Request(nodes, devices, devices if on_gpus else 0)
+
+
+def _number(key: str, value: object) -> int:
+    if isinstance(value, str) and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f"trainer.{key} is {value!r}: expected the number that the job is to ask for, such as 8")
+    return value
+
+
+def check_files(config: Mapping[str, Any], promised: Sequence[Path] = ()) -> None:
+    """Look for every file of weights and every network's folder that an experiment names.
+
+    Args:
+        config: a composed experiment.
+        promised: folders that other jobs make before.
+
+    Raises:
+        UserError: one is missing; the message names the key.
+    """
+    folders = [path.resolve() for path in promised]
+    for section in ("model", "prior"):
+        for key, text in _files(section, config.get(section)):
+            path = Path(text).resolve()
+            if text == RANDOM or path.exists() or any(path.is_relative_to(folder) for folder in folders):
+                continue
+            raise UserError(f"{key} is {text!r}: no such file or folder")
+
+
+def _files(where: str, tree: Any) -> Iterator[tuple[str, str]]:
+    """Keys and values of all that names a file."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        if key in FILE_KEYS and isinstance(value, str):
+            yield f"{where}.{key}", value
+        else:
+            yield from _files(f"{where}.{key}", value)

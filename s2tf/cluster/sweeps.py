@@ -1,0 +1,117 @@
+"""Sweeps in W&B's own form: read, checked, and expanded into points where no server is to draw them."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s2tf.config import named_experiment
+from s2tf.errors import UserError
+from s2tf.runs import Run, find_run
+
+FIT = ["s2tf", "fit"]
+MACRO = "${args_no_hyphens}"
+"""W&B puts `key=value` of each parameter in its place."""
+VALUES = ("value", "values", "min", "max", "mu", "distribution", "sigma", "q", "probabilities", "parameters")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file, whose command begins with `srun s2tf fit`."""
+
+    path: Path
+    config: Mapping[str, Any]
+    """As W&B takes it."""
+    words: list[str]
+    """Of the command, between `fit` and the parameters."""
+    overrides: list[str]
+    """Behind the parameters, of every point: they have the last word, and may set what a point brings along."""
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By their names, as W&B's form has them."""
+        return self.config["parameters"]
+
+    @property
+    def name(self) -> str:
+        """Such as `prior_weighting-1a2b3c4d`: another one for other settings."""
+        text = json.dumps([self.config, self.overrides], sort_keys=True)
+        return f"{self.path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def grid(self) -> list[list[str]]:
+        """The points: every combination of the parameters' values, as `key=value`.
+
+        Raises:
+            UserError: a parameter has no list of values.
+        """
+        choices = []
+        for name, spec in self.parameters.items():
+            if "value" not in spec and "values" not in spec:
+                raise UserError(
+                    f"{self.path}: parameters.{name} has neither `value` nor `values`: only these make a grid, others "
+                    "are drawn by W&B"
+                )
+            choices.append([f"{name}={_text(value)}" for value in spec.get("values", [spec.get("value")])])
+        return [list(point) for point in itertools.product(*choices)]
+
+    def example(self) -> list[str]:
+        """One point of any sweep, to check what every point has in common."""
+        return [f"{name}={_text(_first(spec))}" for name, spec in self.parameters.items()]
+
+    def command(self, before: Sequence[str], launch: Sequence[str]) -> list[str]:
+        """What W&B's agent is to run: words, `srun`, how the cluster launches, and the training with its parameters."""
+        return [*before, "srun", *launch, *FIT, *self.words, MACRO, *self.overrides]
+
+    def run(self, point: Sequence[str], runs: Path) -> Run:
+        """The run of a point.
+
+        Raises:
+            UserError: it does not compose.
+        """
+        experiment, overrides = named_experiment([*self.words, *point, *self.overrides])
+        return find_run(experiment, overrides, runs)
+
+
+def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
+    """Read a sweep file; `overrides` join every point.
+
+    Raises:
+        UserError: it is no sweep of `s2tf fit`; the message names the key.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such sweep file")
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
+    if not isinstance(tree, dict) or not isinstance(tree.get("parameters"), dict) or "method" not in tree:
+        raise UserError(f"{path}: no sweep of W&B: expected `method`, `command` and `parameters`")
+    for name, spec in tree["parameters"].items():
+        wrong = sorted(set(spec) - set(VALUES)) if isinstance(spec, dict) else [str(spec)]
+        if wrong or "parameters" in spec:
+            raise UserError(
+                f"{path}: parameters.{name}: {wrong[0] if wrong else 'parameters'!r}: expected W&B's form, such as "
+                "{values: [1, 2]}; a name with dots is a key of the experiment"
+            )
+    words = [str(word) for word in tree.get("command") or ["srun", *FIT, MACRO]]
+    if words[:3] != ["srun", *FIT] or words[-1] != MACRO:
+        raise UserError(f"{path}: command is {words}, expected [srun, s2tf, fit, ..., '{MACRO}']")
+    return Sweep(path, tree, words[3:-1], list(overrides))
+
+
+def _first(spec: Mapping[str, Any]) -> Any:
+    if "value" in spec:
+        return spec["value"]
+    if spec.get("values"):
+        return spec["values"][0]
+    return spec.get("min", spec.get("mu", 1))
+
+
+def _text(value: Any) -> str:
+    """As W&B writes it: `str`, and so None where YAML has null."""
+    return str(value)

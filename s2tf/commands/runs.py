@@ -1,0 +1,86 @@
+"""How runs stand: state in SLURM, step, loss, last checkpoint, restarts, and why one waits or failed."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from s2tf.cluster.states import RunState
+
+EVERY = 5.0
+"""Seconds between two looks of `--watch`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="folder of run folders, or --out of a chain (%(default)s)"
+    )
+    parser.add_argument("--watch", action="store_true", help=f"look again every {EVERY:.0f} seconds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table, once or again and again."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from s2tf.cluster.states import states_below
+
+    states = states_below(args.runs)
+    if args.json:
+        args.json.write_text(json.dumps([vars(one) for one in states], indent=2) + "\n")
+    console = Console()
+    if not args.watch:
+        console.print(_table(states))
+        return 0
+    try:
+        with Live(_table(states), console=console, auto_refresh=False) as live:
+            while True:
+                time.sleep(EVERY)
+                live.update(_table(states_below(args.runs)), refresh=True)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _table(states: "Sequence[RunState]") -> "Group":
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from s2tf.cluster.states import summary
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "job", "state"):
+        table.add_column(name, overflow="fold")
+    for name in ("step", "loss", "checkpoint", "restarts"):
+        table.add_column(name, justify="right")
+    for name in ("why", "W&B"):
+        table.add_column(name, overflow="fold")
+    for one in states:
+        step = "-" if one.step is None else str(one.step)
+        table.add_row(
+            one.name,
+            one.job or "-",
+            one.state,
+            f"{step}/{one.steps}" if one.steps else step,
+            "-" if one.loss is None else f"{one.loss:.4g}",
+            "-" if one.checkpoint_age is None else _age(one.checkpoint_age),
+            str(one.restarts),
+            # What a run or SLURM has said is no markup.
+            Text(one.reason),
+            Text(one.wandb),
+        )
+    return Group(table, Text(summary(states)))
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

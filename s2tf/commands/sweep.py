@@ -1,0 +1,130 @@
+"""Queue a sweep: agents that ask W&B for each trial, or every point of a grid without a server."""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from s2tf.cluster.sweeps import Sweep
+    from s2tf.commands.submit_runs import Order
+
+AGENT, TRIAL, RANK, SWEEP_FILE = "agent.sbatch", "trial.sh", "rank.sh", "sweep.json"
+SWEEPS = "sweeps"
+"""Folder of what belongs to sweeps, below that of the runs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("sweep", type=Path, help="in W&B's form, such as experiments/sweeps/prior_weighting.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of every point, such as vars.shards=S")
+    parser.add_argument(
+        "--cluster", required=True, metavar="NAME", help="one of slurm/clusters, or a YAML file of your own"
+    )
+    parser.add_argument(
+        "--jobs", type=_positive, metavar="N", help="agents, each for one trial (1); of a local grid, so many at once"
+    )
+    parser.add_argument(
+        "--local-grid", action="store_true", help="without W&B: an array of all points; again: of what is not finished"
+    )
+    parser.add_argument("--id", metavar="ENTITY/PROJECT/ID", help="queue agents for a sweep that is there already")
+    parser.add_argument("--dry-run", action="store_true", help="check, print points and script, and queue nothing")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and queue."""
+    from s2tf.cluster.settings import load_cluster
+    from s2tf.cluster.sweeps import load_sweep
+    from s2tf.commands.submit_runs import Order, submit_array
+
+    sweep = load_sweep(args.sweep, args.overrides)
+    order = Order(load_cluster(args.cluster), args.said, args.dry_run)
+    if args.local_grid:
+        points = sweep.grid()
+        runs = [sweep.run(point, args.runs.resolve()) for point in points]
+        _refuse_twins(sweep, points, [one.folder for one in runs])
+        submit_array(runs, [shlex.join(point) for point in points], order, sweep.name, args.jobs)
+    else:
+        _queue_agents(sweep, order, args)
+    return 0
+
+
+def _refuse_twins(sweep: "Sweep", points: list[list[str]], folders: list[Path]) -> None:
+    """Two points that are one run would train in one folder at the same time."""
+    from s2tf.errors import UserError
+
+    for number, folder in enumerate(folders):
+        if folder in folders[:number]:
+            one, other = (shlex.join(points[index]) for index in (folders.index(folder), number))
+            raise UserError(f"{sweep.path}: the points {one!r} and {other!r} are the same run")
+
+
+def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> None:
+    from s2tf.cluster.records import Submission, note, submitting
+    from s2tf.cluster.script import render, values_of
+    from s2tf.cluster.settings import SLURM
+    from s2tf.cluster.slurm import submit
+    from s2tf.commands.submit_runs import accepted, checked
+
+    runs, jobs = args.runs.resolve(), args.jobs or 1
+    _, request = checked(sweep.run(sweep.example(), runs), order)
+    folder = runs / SWEEPS / (sweep.name if args.id is None else f"{args.sweep.stem}-{args.id.rpartition('/')[2]}")
+    values = values_of(order.cluster, request, folder.name, folder, [], order.said)
+    values |= {"array": f"1-{jobs}", "sweep": args.id or "SWEEP"}
+    cluster = order.cluster
+    launch = ["--kill-on-bad-exit=1", f"--cpus-per-task={cluster.cpus_per_task}", *cluster.srun]
+    rank = ["bash", str(folder / RANK), *shlex.split(os.path.expandvars(cluster.container or ""))]
+    command = sweep.command(["bash", str(folder / TRIAL)], [*launch, *rank])
+    if not accepted(render(AGENT, values), order):
+        print(f"# of the sweep: {shlex.join(command)}")
+        return
+    with submitting(folder):
+        for part in (TRIAL, RANK):
+            shutil.copy(SLURM / part, folder / part)
+        values["sweep"] = args.id or _sweep_id(sweep, command, folder)
+        (folder / AGENT).write_text(render(AGENT, values))
+        job = submit(folder / AGENT)
+        note(folder, Submission(job, order.cluster.name, shlex.join(order.said), sweep.name))
+    print(f"job:        {job}, {jobs} agents\nsweep:      {_address(str(values['sweep']))}\nfolder:     {folder}")
+
+
+def _sweep_id(sweep: "Sweep", command: list[str], folder: Path) -> str:
+    """The sweep's `ENTITY/PROJECT/ID`, made in W&B unless this very sweep was before."""
+    from s2tf.errors import UserError
+
+    path = folder / SWEEP_FILE
+    if not path.is_file():
+        import wandb
+
+        entity = sweep.config.get("entity") or os.environ.get("WANDB_ENTITY")
+        project = sweep.config.get("project") or os.environ.get("WANDB_PROJECT") or "s2tf"
+        try:
+            made = wandb.sweep({**sweep.config, "command": command}, entity=entity, project=project)
+        except Exception as error:
+            raise UserError(
+                f"{sweep.path}: W&B does not make the sweep: {error}; without its server: --local-grid"
+            ) from error
+        path.write_text(json.dumps({"id": "/".join(part for part in (entity, project, made) if part)}) + "\n")
+    else:
+        print(f"{path}: this sweep is there already, agents join it", file=sys.stderr)
+    return str(json.loads(path.read_text())["id"])
+
+
+def _address(sweep: str) -> str:
+    from s2tf.cluster.links import server
+
+    if sweep.count("/") < 2:
+        return sweep
+    entity, project, number = sweep.split("/")
+    return f"{server(os.environ)}/{entity}/{project}/sweeps/{number}"
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1")
+    return int(text)

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The command of a sweep's trial, remembered in the file $S2TF_TRIAL before it runs: that is a script which runs it again.
+# Its status goes to $S2TF_TRIAL.status, since W&B's agent does not pass it on.
+set -eo pipefail
+if [ ! -f "$S2TF_TRIAL" ]; then
+    {
+        # What the agent said to the trial; not the key, which the job has anyway.
+        for name in $(compgen -e | grep '^WANDB_' | grep -v KEY); do
+            printf 'export %s=%q\n' "$name" "${!name}"
+        done
+        printf 'bash %q' "$0"
+        printf ' %q' "$@"
+        echo
+    } >"$S2TF_TRIAL.part"
+    mv "$S2TF_TRIAL.part" "$S2TF_TRIAL"
+fi
+rm -f "$S2TF_TRIAL.status"
+status=0
+"$@" || status=$?
+echo "$status" >"$S2TF_TRIAL.status"
+exit "$status"

@@ -1,0 +1,21 @@
+# What follows from the end of the ranks in $run: part of every script that trains.
+
+# srun gives the highest status of all ranks, those among them that it ended because one had gone. The rank that went
+# first tells why; but where one was killed (137), the others may be quicker to say that they have lost it.
+if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
+    if grep -qx 137 "$S2TF_ENDS"; then status=137; else status=$(head -n 1 "$S2TF_ENDS"); fi
+fi
+rm -f "$S2TF_ENDS"
+
+# Deaths by signal since there was a new checkpoint: a run that dies at the same place each time is not queued for ever.
+deaths=$run/deaths
+if [ "$status" -le 75 ] || [ "$run/checkpoints/last.ckpt" -nt "$deaths" ]; then rm -f "$deaths"; fi
+if [ "$status" -gt 128 ]; then
+    echo "job $job: status $status" >>"$deaths"
+    if [ "$(wc -l <"$deaths")" -gt @{restart_limit} ]; then
+        echo "died $(wc -l <"$deaths") times without a new checkpoint (restart_limit: @{restart_limit})" >&2
+        exit "$status"
+    fi
+fi
+if [ "$status" -eq 75 ] || [ "$status" -gt 128 ]; then scontrol requeue "$job"; fi
+if [ "$status" -ne 0 ]; then exit "$status"; fi

@@ -1,0 +1,123 @@
+"""Cluster settings, and the scripts that come of them: what SLURM would read, and what the shell would run."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from s2tf.cluster.script import Request, render, staging, values_of
+from s2tf.cluster.settings import SLURM, Cluster, load_cluster
+from s2tf.errors import UserError
+
+CLUSTERS = sorted((SLURM / "clusters").glob("*.yaml"))
+EIGHT = Request(nodes=2, tasks=8, gpus=8)
+
+
+def script(template, cluster=None, request=EIGHT, after=(), folder=Path("/runs/a b/1a2b"), **values):
+    cluster = cluster or load_cluster("a6000x8")
+    command = ["s2tf", "fit", f"{folder}/config.yaml"]
+    shared = values_of(cluster, request, "conre-1a2b", folder, command, ["s2tf", "submit", "x.yaml", "a=it's"], after)
+    array = {"array": "0-1", "cases": "0)\n    run=/a\n    ;;", "sweep": "us/faces/here", "job_pattern": "%j"}
+    return render(template, {**shared, **(array if template != "train.sbatch" else {}), **values})
+
+
+def options(text):
+    return dict(re.findall(r"^#SBATCH --([\w-]+)=?(.*)$", text, re.M))
+
+
+def test_a_training_asks_for_its_nodes_processes_and_gpus():
+    asked = options(script("train.sbatch", after=["12", "13"]))
+    wanted = {
+        "nodes": "2",
+        "ntasks-per-node": "8",
+        "gres": "gpu:a6000:8",
+        "cpus-per-task": "8",
+        "mem": "384G",
+        "time": "2-00:00:00",
+        "signal": "USR1@600",
+        "requeue": "",
+        "open-mode": "append",
+        "dependency": "afterok:12:13",
+        "kill-on-invalid-dep": "yes",
+    }
+    assert {name: asked.get(name) for name in wanted} == wanted
+    assert not {"partition", "account", "qos", "array"} & set(asked)
+
+
+def test_what_a_cluster_says_is_done_before_the_training(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "partition: gpu\ngpus: a6000:8\nmodules: [cuda/12.4]\nsetup: ['source venv/bin/activate']\n"
+        'scratch: /scratch/$USER\nenvironment: {NOTE: "a \\"b\\" $HOME"}\nsbatch: [--constraint=nvlink]\n'
+        "srun: [--mpi=none]\ncontainer: apptainer exec s2tf.sif\n"
+    )
+    cluster = load_cluster(str(path))
+    values = values_of(cluster, EIGHT, "n", tmp_path, ["s2tf"], [])
+    text = script("train.sbatch", cluster, stage=staging(values, ["/data/shards"]))
+    assert options(text)["constraint"] == "nvlink"
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    wanted = [
+        'export NOTE="a \\"b\\" $HOME"',
+        'export S2TF_SCRATCH="/scratch/$USER"',
+        "module load cuda/12.4",
+        "source venv/bin/activate",
+    ]
+    assert lines[1:5] == wanted
+    staged = next(line for line in lines if "datamodules.staging" in line)
+    assert staged.endswith("--mpi=none apptainer exec s2tf.sif python -m datamodules.staging /data/shards")
+    assert "command=(apptainer exec s2tf.sif s2tf fit '/runs/a b/1a2b/config.yaml')" in lines
+
+
+@pytest.mark.parametrize("template", ["train.sbatch", "array.sbatch", "prepare.sbatch", "agent.sbatch"])
+@pytest.mark.parametrize("cluster", CLUSTERS, ids=lambda path: path.stem)
+def test_every_script_is_one_that_bash_reads(template, cluster):
+    settings = load_cluster(cluster.stem)
+    request = EIGHT if settings.gpus else Request(nodes=2, tasks=2)
+    text = script(template, settings, request, part='command+=(--part "1/2")', done="touch it")
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    assert "@{" not in text
+    assert not re.search(r"^#SBATCH .*(None|=)$", text, re.M)
+    if shutil.which("shellcheck"):
+        # A cluster's own activation is not at hand.
+        subprocess.run(["shellcheck", "--exclude=SC1090,SC1091", "-"], input=text, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("partiton: main", "unknown key 'partiton', expected one of partition, account"),
+        ("time: 12:00:00", "time is 43200, expected it in quotes"),
+        ('time: "two days"', "time is 'two days', expected days-hours:minutes:seconds"),
+        ("gpus: 8:a6000", "gpus is '8:a6000', expected KIND:NUMBER"),
+        ("memory_per_task: lots", "memory_per_task is 'lots', expected a number with K, M, G or T"),
+        ("cpus_per_task: few", "cpus_per_task"),
+        ("cpus_per_task: 0", "cpus_per_task is 0, expected a positive number"),
+        ("modules: cuda", "modules"),
+        ("[1, 2]", "expected a mapping"),
+    ],
+)
+def test_what_is_wrong_in_settings_is_named_with_their_file(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(str(path))) as raised:
+        load_cluster(str(path))
+    assert message in str(raised.value)
+
+
+def test_an_unknown_cluster_is_told_which_there_are():
+    with pytest.raises(UserError, match="--cluster b200x8: no such settings: .*a6000x8, container, local"):
+        load_cluster("b200x8")
+
+
+def test_more_gpus_than_a_node_has_are_refused():
+    with pytest.raises(UserError, match=r"trainer\.devices is 9, but a node of a6000x8 has 8 GPUs"):
+        values_of(load_cluster("a6000x8"), Request(1, 9, 9), "n", Path("f"), [], [])
+
+
+def test_a_step_s_settings_are_checked_as_the_cluster_s_own():
+    changed = Cluster(name="mine").changed("step a: job", {"cpus_per_task": 4})
+    assert (changed.name, changed.cpus_per_task) == ("mine", 4)
+    with pytest.raises(UserError, match="step a: job: unknown key 'cpus'"):
+        Cluster().changed("step a: job", {"cpus": 4})

@@ -1,0 +1,130 @@
+"""`s2tf runs` where there is no SLURM: what run folders say of themselves."""
+
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+import yaml
+
+from s2tf.cli import main
+from s2tf.cluster import states
+from s2tf.cluster.records import Submission, note
+from s2tf.cluster.slurm import Job
+from s2tf.cluster.states import states_below
+from s2tf.errors import UserError
+from s2tf.survival.lock import locked
+
+
+@pytest.fixture(autouse=True)
+def no_slurm(monkeypatch):
+    monkeypatch.setattr(states, "find_jobs", lambda ids: {})
+
+
+def make(runs, name, *attempts, history=(), **files):
+    folder = runs / name
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"trainer": {"max_steps": 100}}))
+    for file, rows in (("attempts.jsonl", attempts), ("history.jsonl", history)):
+        (folder / file).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for file, text in files.items():
+        (folder / f"{file}.txt").write_text(text)
+    return folder
+
+
+def start(pid=0, host="elsewhere"):
+    return {"event": "start", "status": "running", "host": host, "pid": pid, "reason": ""}
+
+
+def end(status, reason=""):
+    return {"event": "end", "status": status, "reason": reason}
+
+
+def found(runs):
+    return {row.name: row for row in states_below(runs)}
+
+
+def test_a_run_is_known_by_what_it_has_written_last(tmp_path):
+    here = socket.gethostname()
+    make(tmp_path, "a/new")
+    make(tmp_path, "a/done", start(), end("interrupted"), start(), end("finished"))
+    make(tmp_path, "a/stopped", start(), end("interrupted", "USR1"))
+    make(tmp_path, "a/works", start(os.getpid(), here))
+    make(tmp_path, "a/gone", start(2**22 + 1, here))
+    make(tmp_path, "a/far", start())
+    failed = make(
+        tmp_path, "a/bad", start(), end("failed", "RuntimeError: x"), failure="rank 1 on n2 failed:\n\nE: y\n"
+    )
+    rows = found(tmp_path)
+    assert {name.partition("/")[2]: row.state for name, row in rows.items()} == {
+        "new": "new",
+        "done": "finished",
+        "stopped": "interrupted",
+        "works": "running",
+        "gone": "killed",
+        "far": "killed",
+        "bad": "failed",
+    }
+    assert (rows["a/done"].restarts, rows["a/done"].reason) == (1, "")
+    assert rows["a/stopped"].reason == "USR1"
+    assert rows["a/bad"].reason == "rank 1 on n2: E: y"
+    (failed / "failure.txt").unlink()
+    assert found(tmp_path)["a/bad"].reason == "RuntimeError: x"
+
+
+def test_a_run_on_another_machine_is_alive_as_long_as_its_lock_is_held(tmp_path):
+    folder = make(tmp_path, "a/far", start())
+    # A lock of this very process would not be seen by it.
+    child = os.fork()
+    if child == 0:
+        with locked(folder):
+            time.sleep(60)
+        os._exit(0)
+    try:
+        deadline = time.monotonic() + 30
+        while found(tmp_path)["a/far"].state != "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert found(tmp_path)["a/far"].state == "killed"
+
+
+def test_step_loss_and_the_last_checkpoint_s_age_are_shown(tmp_path, capsys):
+    history = [{"row": 0, "step": 7, "metrics": {"val/x": 1}}, {"row": 1, "step": 9, "metrics": {"train/loss": 0.25}}]
+    folder = make(tmp_path, "a/one", start(), history=history)
+    with open(folder / "history.jsonl", "a") as file:
+        file.write('{"row": 2, "st')
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    checkpoint.touch()
+    os.utime(checkpoint, (os.stat(checkpoint).st_mtime - 7200,) * 2)
+    row = found(tmp_path)["a/one"]
+    assert (row.step, row.steps, row.loss) == (9, 100, 0.25)
+    assert 7190 < row.checkpoint_age < 7300
+    assert main(["runs", "--runs", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "9/100" in printed
+    assert "0.25" in printed
+    assert "2 h" in printed
+
+
+def test_a_job_that_waits_names_what_it_needs(tmp_path, monkeypatch):
+    folder = make(tmp_path, "a/child")
+    note(folder, Submission("13", "local", "s2tf submit", "a", {"conre": "12", "shards": "11"}))
+    for parent, child, reason in (
+        (Job("12", "RUNNING"), Job("13", "PENDING", "Dependency"), "needs conre (job 12 RUNNING)"),
+        (Job("12", "FAILED"), Job("13", "CANCELLED", "DependencyNeverSatisfied"), "needs conre (job 12 FAILED)"),
+        (Job("12", "COMPLETED"), Job("13", "PENDING", "Resources"), "Resources"),
+    ):
+        jobs = {"11": Job("11", "COMPLETED"), "12": parent, "13": child}
+        monkeypatch.setattr(states, "find_jobs", lambda ids, jobs=jobs: jobs)
+        row = found(tmp_path)["a/child"]
+        assert (row.state.upper(), row.reason) == (child.state, reason)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        states_below(tmp_path / "nothing")

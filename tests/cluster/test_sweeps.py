@@ -1,0 +1,100 @@
+"""Sweeps in W&B's form: their points, what W&B's agent runs, and that the ready ones compose."""
+
+import re
+
+import pytest
+from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+from s2tf.cluster.sweeps import MACRO, load_sweep
+from s2tf.config import EXPERIMENTS, compose, named_experiment
+from s2tf.errors import UserError
+
+GIVEN = {
+    "prior_weighting": ["vars.shards=s", "vars.conre=c", "vars.prior=p"],
+    "face_parts": ["vars.shards=s", "vars.vgg=random"],
+    "speech_encoders": ["vars.shards=s", "vars.hubert=h", "vars.wav2vec=w"],
+}
+READY = sorted((EXPERIMENTS / "sweeps").glob("*.yaml"))
+
+
+@pytest.fixture
+def at_home(monkeypatch):
+    """The ready sweeps name experiments as a user does, from the folder that holds them."""
+    monkeypatch.chdir(EXPERIMENTS.parent)
+
+
+def ready(name, tmp_path):
+    sweep = load_sweep(EXPERIMENTS / "sweeps" / f"{name}.yaml", GIVEN[name])
+    return [sweep.run(point, tmp_path) for point in sweep.grid()]
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_every_point_of_a_ready_sweep_is_a_run_of_its_own(path, at_home, tmp_path):
+    folders = [run.folder for run in ready(path.stem, tmp_path)]
+    assert len(set(folders)) == len(folders) >= 6
+
+
+def test_the_ready_sweeps_switch_what_they_say(at_home, tmp_path):
+    weighting = [
+        run.config["model"]["init_args"]["diffusion"]["init_args"]["weighting"]["class_path"].rpartition(".")[2]
+        for run in ready("prior_weighting", tmp_path)
+    ]
+    assert weighting[::3] == [
+        "SampleAdaptiveWeighting",
+        "AttentionWeighting",
+        "SampleEquivalentWeighting",
+        "NoPrior",
+    ]
+    parts = [run.config["model"]["init_args"]["autoencoder"]["init_args"] for run in ready("face_parts", tmp_path)]
+    on = [(one["codebook"] is not None, one["lip_refiner"] is not None) for one in parts]
+    assert on[::3] == [(False, True), (False, False), (True, True), (True, False)]
+    speech = [run.config["model"]["init_args"]["speech_features"] for run in ready("speech_encoders", tmp_path)]
+    weights = [(one["class_path"].rpartition(".")[2], one["init_args"]["weights"]) for one in speech]
+    assert weights[::3] == [("HubertFeatures", "h"), ("Wav2Vec2Features", "w")]
+
+
+def test_what_w_b_s_agent_makes_of_a_point_is_the_point_of_the_grid(at_home, tmp_path):
+    sweep = load_sweep(EXPERIMENTS / "sweeps" / "prior_weighting.yaml", GIVEN["prior_weighting"])
+    drawn = {name: {"value": spec["values"][1]} for name, spec in sweep.parameters.items()}
+    command = sweep.command(["bash", "trial.sh"], ["--mpi=none"])
+    assert command[:6] == ["bash", "trial.sh", "srun", "--mpi=none", "s2tf", "fit"]
+    at = command.index(MACRO)
+    words = [*command[6:at], *create_sweep_command_args({"args": drawn})["args_no_hyphens"], *command[at + 1 :]]
+    experiment, overrides = named_experiment(words)
+    folder = sweep.run(sweep.grid()[4], tmp_path).folder
+    assert experiment.name == "attention.yaml"
+    assert compose(experiment, overrides) == sweep.run(sweep.grid()[4], tmp_path).config
+    assert "table5-attention" in str(folder)
+
+
+SWEEP = "method: grid\nparameters: {{{}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("parameters: {a: {values: [1]}}", "expected `method`, `command` and `parameters`"),
+        (SWEEP.format("a: {valuse: [1]}"), "parameters.a: 'valuse': expected W&B's form"),
+        (SWEEP.format("a: 1"), "parameters.a: '1': expected W&B's form"),
+        (SWEEP.format("a: {value: 1}") + "command: [python, x.py]", "expected [srun, s2tf, fit, ..., "),
+    ],
+)
+def test_what_is_wrong_in_a_sweep_is_named(tmp_path, text, message):
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_sweep(tmp_path / "s.yaml")
+
+
+def test_only_values_make_a_grid(tmp_path):
+    (tmp_path / "s.yaml").write_text(SWEEP.format("lr: {min: 0.1, max: 1.0}"))
+    sweep = load_sweep(tmp_path / "s.yaml")
+    assert sweep.example() == ["lr=0.1"]
+    with pytest.raises(UserError, match=r"parameters\.lr has neither `value` nor `values`"):
+        sweep.grid()
+
+
+def test_an_overlay_with_a_name_goes_on_top_or_not_at_all(tmp_path):
+    (tmp_path / "a.yaml").write_text("trainer: {max_steps: 1}\n")
+    (tmp_path / "b.yaml").write_text("trainer: {max_steps: 2}\n")
+    for word, steps in ((f"+{tmp_path / 'b.yaml'}", 2), (f"+width={tmp_path / 'b.yaml'}", 2), ("+width=none", 1)):
+        assert compose(tmp_path / "a.yaml", [word])["trainer"]["max_steps"] == steps

@@ -1,0 +1,85 @@
+"""`s2tf sweep` on a real SLURM: a grid without a server, and agents that keep their trial.
+
+There is no W&B server here: `wandb agent` is a script that draws a new number each time it is called, and starts the
+sweep's command as W&B's agent does, with the run's id in `WANDB_RUN_ID`. `s2tf fit` is one that wants to go on once.
+"""
+
+import re
+
+import pytest
+from slurm_jobs import stand_in, wait_for
+from tiny_shards import tiny_shards
+
+from s2tf.cli import main
+from s2tf.config import EXPERIMENTS
+
+pytestmark = pytest.mark.slow
+SWEEP = """
+command: [srun, s2tf, fit, {experiment}, "${{args_no_hyphens}}"]
+method: grid
+parameters:
+  model.init_args.speech_learning_rate: {{values: [0.1, 0.2]}}
+  seed_everything: {{values: [0, 1]}}
+"""
+AGENT = """
+draw=$(cat drawn 2>/dev/null | wc -l)
+echo "$*" >>drawn
+export WANDB_RUN_ID=trial$draw WANDB_SWEEP_ID=here WANDB_API_KEY=secret
+exec {command} model.init_args.speech_learning_rate=0.$((draw + 1)) seed_everything=$draw {overrides}
+"""
+FIT = """
+mkdir -p run
+echo "$PWD/run" >"$S2TF_RUN_FILE"
+echo "start ${SLURM_RESTART_COUNT:-0} of $WANDB_RUN_ID: $*"
+[ "${SLURM_RESTART_COUNT:-0}" -ge 1 ] || exit 75
+"""
+
+
+@pytest.fixture
+def sweep(slurm, tmp_path, monkeypatch):
+    """Submits a sweep of ConRe."""
+    shards = tiny_shards(tmp_path / "shards")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lr.yaml").write_text(SWEEP.format(experiment=EXPERIMENTS / "conre.yaml"))
+    debug = [f"+{EXPERIMENTS / 'debug' / 'conre.yaml'}", f"vars.shards={shards}"]
+    return lambda *words: main(["sweep", "lr.yaml", *debug, "--cluster", "local", *words])
+
+
+def finishing(tmp_path, monkeypatch):
+    """A training that is finished at once, but for the points of the greater rate, which fail."""
+    script = 'grep -q "rate: 0.2" "$2" && exit 1\nmkdir "$(dirname "$2")/networks"\n'
+    stand_in(tmp_path / "bin", "s2tf", script, monkeypatch)
+
+
+def test_a_grid_begins_again_with_what_is_not_finished(sweep, tmp_path, monkeypatch, capsys):
+    finishing(tmp_path, monkeypatch)
+    assert sweep("--local-grid", "--jobs", "2") == 0
+    said = capsys.readouterr().out
+    assert said.count("to run:") == 4
+    assert "tasks 0-3%2" in said
+    assert wait_for(re.search(r"^job: +(\d+)", said, re.M)[1]) == "FAILED"
+    assert sweep("--local-grid", "--dry-run") == 0
+    said = capsys.readouterr()
+    assert "#SBATCH --array=2-3\n" in said.out
+    assert said.err.count("finished: ") == 2
+    assert "to run: model.init_args.speech_learning_rate=0.2 seed_everything=1: " in said.err
+
+
+def test_a_job_that_is_queued_again_goes_on_with_its_trial_and_draws_no_other(sweep, tmp_path, monkeypatch, capsys):
+    assert sweep("--dry-run", "--id", "us/faces/here") == 0
+    command, _, overrides = capsys.readouterr().out.splitlines()[-1].partition(" '${args_no_hyphens}' ")
+    agent = AGENT.format(command=command.removeprefix("# of the sweep: "), overrides=overrides)
+    stand_in(tmp_path / "bin", "wandb", agent, monkeypatch)
+    stand_in(tmp_path / "bin", "s2tf", FIT, monkeypatch)
+    assert sweep("--jobs", "1", "--id", "us/faces/here") == 0
+    said = capsys.readouterr().out
+    assert "/us/faces/sweeps/here" in said
+    job = re.search(r"^job: +(\d+)", said, re.M)[1]
+    assert wait_for(job) == "COMPLETED"
+    assert (tmp_path / "drawn").read_text() == "agent --count 1 us/faces/here\n"
+    folder = next((tmp_path / "runs" / "sweeps").iterdir())
+    log = (folder / f"slurm-{job}_1.out").read_text()
+    point = "model.init_args.speech_learning_rate=0.1 seed_everything=0"
+    for start in (0, 1):
+        assert f"start {start} of trial0: fit {EXPERIMENTS / 'conre.yaml'} {point} {overrides}" in log
+    assert "secret" not in (folder / f"trial-{job}_1").read_text()
