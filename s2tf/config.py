@@ -19,9 +19,10 @@ from s2tf.errors import UserError
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 """The package of experiment YAMLs."""
-EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior")
+EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior", "tracking")
 # Where and how fast a run is computed, not what: the same experiment may change these and resume.
 NOT_IDENTITY = (
+    "tracking",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",

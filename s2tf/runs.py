@@ -15,6 +15,7 @@ import yaml
 
 from s2tf.config import compose, identity_hash
 from s2tf.errors import UserError
+from s2tf.run_facts import job_type, tags
 from s2tf.survival.checkpoints import LAST_CHECKPOINT, find_checkpoint, set_aside_broken
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Run:
     experiment: str
     config: dict[str, Any]
     folder: Path
+    tags: tuple[str, ...] = ()
+    """What W&B finds it by."""
 
     @property
     def checkpoints(self) -> Path:
@@ -75,7 +78,8 @@ def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | 
     folder = Path(runs) / name / identity_hash(config)
     folder.mkdir(parents=True, exist_ok=True)
     write_aside(folder / CONFIG_FILE, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-    return Run(experiment=name, config=config, folder=folder)
+    found_by = tags(path, overrides, config) if "model" in config else ()
+    return Run(experiment=name, config=config, folder=folder, tags=found_by)
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -108,6 +112,7 @@ def build(
     from s2tf.nn.network import Network  # noqa: F401  (registers the package's classes before they are looked up)
 
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
+    config = {key: value for key, value in config.items() if key != "tracking"}
     config = {**config, "trainer": _on_slurm(config.get("trainer", {}))}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
@@ -175,6 +180,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
 def _train(
     run: Run, checkpoint: Path | None, callbacks: Sequence[Any], signals: "StopSignals", saving: "Saving | None"
 ) -> FitResult:
+    from s2tf import tracking
     from s2tf.callbacks.end_on_failure import EndOnFailure
     from s2tf.callbacks.last_checkpoint import LastCheckpoint, Saving
     from s2tf.survival.checkpoint_files import CheckpointFiles
@@ -183,7 +189,8 @@ def _train(
 
     files, journal = CheckpointFiles(), Journal(run.folder)
     last = LastCheckpoint(run.checkpoints, files, journal, signals, saving or Saving())
-    cli = build(run.config, run, [*callbacks, last, EndOnFailure(run.folder)])
+    tracked = tracking.callbacks(run.config, run.experiment, run.folder)
+    cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder)])
     cli.trainer.strategy.checkpoint_io = files
     # Lightning's handler of TERM begins a broadcast wherever the signal finds this rank: the others wait for ever.
     cli.trainer._signal_connector.register_signal_handlers = lambda: None
@@ -195,6 +202,7 @@ def _train(
             raise UserError(files.failure)
         if cli.trainer.is_global_zero:
             cli.model.export(run.folder)
+            tracking.made(cli.trainer, run.networks)
             forget_failures(run.folder)
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     return FitResult(run=run, metrics=metrics)
@@ -279,6 +287,8 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
         init_args.setdefault("id", _wandb_id(run.folder))
         init_args.setdefault("resume", "allow")
         init_args.setdefault("group", run.experiment)
+        init_args.setdefault("job_type", job_type(run.config))
+        init_args.setdefault("tags", list(run.tags))
         init_args.setdefault("name", f"{run.experiment}-{run.folder.name}")
     return {**trainer, "logger": {**logger, "init_args": init_args}}
 

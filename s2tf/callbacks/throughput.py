@@ -3,9 +3,9 @@
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from s2tf.callbacks.peak_flops import peak_flops
+from s2tf.callbacks.profiler_listener import ProfilerListener
 
 FETCH = "[_TrainingEpochLoop].train_dataloader_next"
 """What Lightning's profiler calls the wait for a batch."""
@@ -83,7 +84,7 @@ class Throughput(L.Callback):
         else:
             self._counter = FlopCounterMode(display=False)
         apart = {"save_checkpoint": self._was_apart, WRITE_SAMPLES: self._was_apart}
-        self._listener = ProfilerListener(trainer.profiler, {FETCH: self._fetched, **apart})
+        self._listener = ProfilerListener(cast(Any, trainer).profiler, {FETCH: self._fetched, **apart})
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -165,38 +166,6 @@ class Throughput(L.Callback):
         if self._listener is not None:
             self._listener.close()
         self._listener, self._window = None, None
-
-
-class ProfilerListener:
-    """Tells how long actions took that Lightning announces to a profiler, whatever profiler that is."""
-
-    def __init__(self, profiler: Any, actions: Mapping[str, Callable[[float], None]]) -> None:
-        """Listen until `close`.
-
-        Args:
-            profiler: the Trainer's.
-            actions: what to call with the seconds that an action took, by the action's name.
-        """
-        self._profiler, self._actions = profiler, actions
-        self._began: dict[str, float] = {}
-        self._start, self._stop = profiler.start, profiler.stop
-        profiler.start, profiler.stop = self.start, self.stop
-
-    def start(self, action_name: str) -> None:
-        """An action begins."""
-        self._began[action_name] = time.perf_counter()
-        self._start(action_name)
-
-    def stop(self, action_name: str) -> None:
-        """An action ends."""
-        self._stop(action_name)
-        began = self._began.pop(action_name, None)
-        if began is not None and action_name in self._actions:
-            self._actions[action_name](time.perf_counter() - began)
-
-    def close(self) -> None:
-        """Leave the profiler as it was: its own methods are the class's."""
-        del self._profiler.start, self._profiler.stop
 
 
 def rows(batch: Any) -> int:

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, Dataset
 
-from s2tf.callbacks import throughput
+from s2tf.callbacks import profiler_listener, throughput
 from s2tf.callbacks.peak_flops import PEAKS, peak_flops
 from s2tf.callbacks.throughput import Throughput, rows
 
@@ -81,6 +81,7 @@ class TwoOptimizers(Plain):
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(throughput, "time", clock)
+    monkeypatch.setattr(profiler_listener, "time", clock)
     return clock
 
 
