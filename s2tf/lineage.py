@@ -38,7 +38,12 @@ class Item:
 
     def to_json(self) -> dict[str, Any]:
         """For `lineage.json`, with the lineage of what it is made of where that is known."""
-        record = {"name": self.name, "kind": self.kind, "where": self.where, "fingerprint": self.fingerprint}
+        record: dict[str, Any] = {
+            "name": self.name,
+            "kind": self.kind,
+            "where": self.where,
+            "fingerprint": self.fingerprint,
+        }
         return record | {"made_of": inputs_of(Path(self.where))}
 
 
@@ -87,16 +92,14 @@ def _dataset(source: Any) -> Item:
 
 def _of_text(text: str) -> Iterator[Item]:
     path = Path(text)
-    # A word such as `ddim` is no path, even where a file of that name lies.
-    if not path.suffix and path.parent == Path("."):
-        return
     if (path / CONFIG_FILE).is_file() and (path / WEIGHTS_FILE).is_file():
         run = path.resolve().parent.parent
         if path.resolve().parent.name == NETWORKS and (run / FILE).is_file():
             yield networks_item(path.parent, json.loads((run / FILE).read_text())["experiment"])
         else:
             yield _item(path.resolve().name, NETWORK, path, [path / CONFIG_FILE, path / WEIGHTS_FILE])
-    elif path.is_file():
+    # A word such as `ddim` is no file, even where one of that name lies.
+    elif path.suffix and path.is_file():
         yield _item(path.name, WEIGHTS, path, [path])
 
 

@@ -1,15 +1,16 @@
 """Samples of a stage at set steps: into the run folder, and to the loggers that can show them."""
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch.utils.data import DataLoader, IterableDataset
 
 from s2tf.callbacks.ema import ExponentialMovingAverage
@@ -101,7 +102,7 @@ def undisturbed(trainer: L.Trainer, stage: L.LightningModule) -> Iterator[None]:
     modes = {module: module.training for module in stage.modules()}
     averages = next((one for one in cast(Any, trainer).callbacks if isinstance(one, ExponentialMovingAverage)), None)
     with ExitStack() as stack:
-        stack.enter_context(isolate_rng())
+        stack.enter_context(unchanged_generators(trainer.strategy.root_device))
         stack.enter_context(torch.no_grad())
         if averages is not None:
             stack.enter_context(averages.swapped(stage))
@@ -111,6 +112,21 @@ def undisturbed(trainer: L.Trainer, stage: L.LightningModule) -> Iterator[None]:
         finally:
             for module, mode in modes.items():
                 module.training = mode
+
+
+@contextmanager
+def unchanged_generators(device: torch.device) -> Iterator[None]:
+    """Python's, numpy's and torch's global generators are afterwards as before, after an exception too.
+
+    Lightning's `isolate_rng` does not put them back after one.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 def first_rows(trainer: L.Trainer, count: int) -> Any:

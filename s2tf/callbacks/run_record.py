@@ -1,5 +1,6 @@
 """What a run is and what it is made of, told to its loggers and noted in its folder."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ class RunRecord(L.Callback):
             artifacts: note inputs and outputs.
             upload: send their files to W&B, too.
         """
-        self.config, self.experiment, self.folder = config, experiment, folder
+        # Lightning's parser puts objects into the dictionary that it is given.
+        self.config = copy.deepcopy(dict(config))
+        self.experiment, self.folder = experiment, folder
         self.artifacts, self.upload = artifacts, upload
         self.inputs: list[lineage.Item] = []
 

@@ -16,9 +16,10 @@ from s2tf.media.video import VideoWriter
 from s2tf.samples import Samples, SampleVideo
 
 MAP_COLOURS = "magma"
-LONGEST_KEY = 24
-LARGEST_ON_SHEET = 256
-"""Pixels of a picture's side; what is smaller stays as it is."""
+SHEET_SIDES = (128, 256)
+"""Pixels of a picture's side on the sheet, at least and at most."""
+LETTER = 9
+"""Pixels of a letter."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ def _write_images(samples: Samples, folder: Path) -> list[SampleFile]:
     pictures = {name: to_pictures(images) for name, images in samples.images.items()}
     files = [_save(_strip(list(rows)), name, folder) for name, rows in pictures.items()]
     if pictures:
-        size = min(LARGEST_ON_SHEET, max(rows.shape[1] for rows in pictures.values()))
-        captions = [key[-LONGEST_KEY:] for key in samples.keys]
+        least, most = SHEET_SIDES
+        size = min(most, max(least, *(rows.shape[1] for rows in pictures.values())))
+        # Keys differ at their ends.
+        captions = [key[-(size // LETTER) :] for key in samples.keys]
         sheet = draw_grid([(name, list(rows)) for name, rows in pictures.items()], captions=captions, size=size)
         files.append(_save(np.asarray(sheet), "sheet", folder))
     return files

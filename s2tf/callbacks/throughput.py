@@ -11,8 +11,8 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
+from s2tf.callbacks.flop_count import FlopCount
 from s2tf.callbacks.peak_flops import peak_flops
 from s2tf.callbacks.profiler_listener import ProfilerListener
 
@@ -57,9 +57,9 @@ class Throughput(L.Callback):
     when the numbers are logged. Where the device works on while the loop waits for a batch, the share of that wait is
     an upper bound of what is lost.
 
-    FLOPs are counted by torch while the first batch is trained on, forward and backward, two for a multiplication and
-    an addition; that batch is in no average. They are taken for those of every batch: of networks that begin later, or
-    take turns, they are not. What `torch.compile` has compiled cannot be counted.
+    FLOPs are counted by torch's formulas while the first batch is trained on, forward and backward, two for a
+    multiplication and an addition; that batch is in no average. They are taken for those of every batch: of networks
+    that begin later, or take turns, they are not. What `torch.compile` has compiled cannot be counted.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Throughput(L.Callback):
         """Of a batch on this rank; None before the first, and where they cannot be counted."""
         self.peak: float | None = None
         """FLOP/s of this rank's device; None where it is not known."""
-        self._counter: FlopCounterMode | None = None
+        self._counter: FlopCount | None = None
         self._window: Window | None = None
         self._validation: float | None = None
         self._listener: ProfilerListener | None = None
@@ -82,7 +82,7 @@ class Throughput(L.Callback):
         if compiled := _compiled(pl_module):
             rank_zero_info(f"{PREFIX}/mfu is not logged: {compiled} is compiled, and torch cannot count its FLOPs")
         else:
-            self._counter = FlopCounterMode(display=False)
+            self._counter = FlopCount()
         apart = {"save_checkpoint": self._was_apart, WRITE_SAMPLES: self._was_apart}
         self._listener = ProfilerListener(cast(Any, trainer).profiler, {FETCH: self._fetched, **apart})
 
@@ -160,7 +160,7 @@ class Throughput(L.Callback):
     def _end_counting(self) -> None:
         if self._counter is not None:
             self._counter.__exit__(None, None, None)
-            self.flops, self._counter = int(self._counter.get_total_flops()), None
+            self.flops, self._counter = int(self._counter.total), None
 
     def _stop(self) -> None:
         if self._listener is not None:

@@ -7,8 +7,10 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from s2tf.callbacks import profiler_listener, throughput
+from s2tf.callbacks.flop_count import FlopCount
 from s2tf.callbacks.peak_flops import PEAKS, peak_flops
 from s2tf.callbacks.throughput import Throughput, rows
 
@@ -154,6 +156,18 @@ def test_flops_are_those_of_forward_and_backward_of_one_batch(clock, tmp_path, m
     flops = 2 * (2 * ROWS * WIDTH * WIDTH)
     assert number(table[1], "tflops_per_second") == pytest.approx(flops / (FETCH + STEP) / 1e12)
     assert number(table[1], "mfu") == pytest.approx(flops / (FETCH + STEP) / 1e4)
+
+
+def test_the_count_is_that_of_torch_through_attention_and_convolutions():
+    layers = torch.nn.Sequential(
+        torch.nn.Conv1d(4, 16, 3), torch.nn.Flatten(2), torch.nn.TransformerEncoderLayer(14, 2, 8, batch_first=True)
+    )
+    counts = []
+    for counter in (FlopCount(), FlopCounterMode(display=False)):
+        with counter:
+            layers(torch.zeros(2, 4, 16)).sum().backward()
+        counts.append(counter.total if isinstance(counter, FlopCount) else counter.get_total_flops())
+    assert counts[0] == counts[1] > 0
 
 
 def test_mfu_of_an_unknown_device_is_not_guessed(clock, tmp_path, caplog):

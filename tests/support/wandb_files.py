@@ -1,0 +1,57 @@
+"""What W&B has written of a run on disk, by its own reader."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wandb.proto import wandb_internal_pb2
+
+from s2tf.commands.wandb_records import _scan
+
+
+@dataclass
+class WandbRun:
+    """A run; of several files, what all of them say."""
+
+    group: str = ""
+    job_type: str = ""
+    name: str = ""
+    tags: tuple = ()
+    config: dict = field(default_factory=dict)
+    history: list = field(default_factory=list)
+    media: list = field(default_factory=list)
+    artifacts: list = field(default_factory=list)
+
+
+def read_run(folder: Path) -> WandbRun:
+    """The run whose files lie below a folder."""
+    run = WandbRun()
+    for path in sorted(folder.rglob("run-*.wandb")):
+        for data in _scan(path):
+            _add(run, wandb_internal_pb2.Record.FromString(data), path.parent)
+    return run
+
+
+def _add(run, record, folder):
+    if record.HasField("run"):
+        run.group, run.job_type = record.run.run_group, record.run.job_type
+        run.name, run.tags = record.run.display_name, tuple(record.run.tags)
+    elif record.HasField("config"):
+        run.config |= {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.config.update}
+    elif record.HasField("history"):
+        run.history.append(_row(record.history.item))
+    elif record.HasField("artifact"):
+        run.artifacts.append(record.artifact)
+    elif record.HasField("files"):
+        run.media += [folder / "files" / file.path for file in record.files.files if file.path.startswith("media/")]
+
+
+def _row(items):
+    row = {}
+    for item in items:
+        *parents, last = [item.key] if item.key else item.nested_key
+        place = row
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = json.loads(item.value_json)
+    return row
