@@ -13,6 +13,7 @@ from wandb_files import read_run
 from datamodules.additions import Addition, add_member
 from datamodules.samples import MOTION
 from s2tf.config import EXPERIMENTS
+from s2tf.dashboards import CURVES, SAMPLES
 from s2tf.models.face_prior import FacePrior
 from s2tf.run_facts import manifest_hash
 from s2tf.runs import fit
@@ -92,6 +93,19 @@ def test_a_stage_shows_what_it_has_learned_and_learns_the_same(stage, shards, ea
     for folder in folders:
         assert {path.stem for path in folder.iterdir()} == SHOWN[stage]
         assert all(is_whole(path) for path in folder.iterdir())
+    logged = {name for row in read_run(tracked.folder).history for name in row}
+    assert shown_by_dashboards(stage) <= logged
+
+
+def shown_by_dashboards(stage):
+    """What the dashboards of a stage's tables ask of its training."""
+    kinds = {"scfp": "portraits", "motion_autoencoder": "reconstruction", "motion_diffusion": "motion"}
+    if stage not in kinds:
+        return set()
+    lines = {key for _, keys in CURVES[kinds[stage]] for key in keys if key.startswith("train/")}
+    # The narrow autoencoder has no codebook.
+    codebook = {"train/codebook", "train/commitment", "train/perplexity"}
+    return lines - codebook | {f"samples/{key}" for key in SAMPLES[kinds[stage]]}
 
 
 def is_whole(path):
