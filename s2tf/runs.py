@@ -113,7 +113,7 @@ def build(
 
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
     config = {key: value for key, value in config.items() if key != "tracking"}
-    config = {**config, "trainer": _on_slurm(config.get("trainer", {}))}
+    config["trainer"] = _on_slurm(config.get("trainer", {}))
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
         config["trainer"] = _with_logger(config["trainer"], run)

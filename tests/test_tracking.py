@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from tiny_shards import tiny_shards
-from wandb_files import read_run
+from wandb_run_files import read_run
 
 from datamodules.additions import Addition, add_member
 from datamodules.samples import MOTION

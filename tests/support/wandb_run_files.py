@@ -4,9 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wandb.proto import wandb_internal_pb2
-
-from s2tf.commands.wandb_records import _scan
+from s2tf.loggers.wandb_files import find_files, records
 
 
 @dataclass
@@ -26,9 +24,9 @@ class WandbRun:
 def read_run(folder: Path) -> WandbRun:
     """The run whose files lie below a folder."""
     run = WandbRun()
-    for path in sorted(folder.rglob("run-*.wandb")):
-        for data in _scan(path):
-            _add(run, wandb_internal_pb2.Record.FromString(data), path.parent)
+    for path in find_files(folder):
+        for record in records(path):
+            _add(run, record, path.parent)
     return run
 
 
