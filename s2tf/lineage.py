@@ -60,6 +60,11 @@ def networks_item(folder: Path, experiment: str) -> Item:
     return _item(experiment, NETWORKS, folder, sorted(folder.rglob("*")))
 
 
+def network_item(folder: Path) -> Item:
+    """A network that is not of a run, such as a prior, by its folder's name."""
+    return _item(folder.resolve().name, NETWORK, folder, [folder / CONFIG_FILE, folder / WEIGHTS_FILE])
+
+
 def find_inputs(config: Mapping[str, Any], data: Any) -> list[Item]:
     """What a run uses: its data sets' manifests, and what the values of its config name that is there.
 
@@ -68,7 +73,8 @@ def find_inputs(config: Mapping[str, Any], data: Any) -> list[Item]:
         data: the datamodule, of which the `sources` are read.
     """
     found = [_dataset(source) for source in getattr(data, "sources", [])]
-    found += [item for text in _texts(config.get("model")) for item in _of_text(text)]
+    texts = _texts([config.get("model"), config.get("prior")])
+    found += [item for text in texts for item in _of_text(text)]
     return list({(item.kind, item.where): item for item in found}.values())
 
 
@@ -97,7 +103,7 @@ def _of_text(text: str) -> Iterator[Item]:
         if path.resolve().parent.name == NETWORKS and (run / FILE).is_file():
             yield networks_item(path.parent, json.loads((run / FILE).read_text())["experiment"])
         else:
-            yield _item(path.resolve().name, NETWORK, path, [path / CONFIG_FILE, path / WEIGHTS_FILE])
+            yield network_item(path)
     # A word such as `ddim` is no file, even where one of that name lies.
     elif path.suffix and path.is_file():
         yield _item(path.name, WEIGHTS, path, [path])

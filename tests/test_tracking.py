@@ -12,9 +12,9 @@ from wandb_run_files import read_run
 
 from datamodules.additions import Addition, add_member
 from datamodules.samples import MOTION
+from s2tf.cli import main
 from s2tf.config import EXPERIMENTS
 from s2tf.dashboards import CURVES, SAMPLES
-from s2tf.models.face_prior import FacePrior
 from s2tf.run_facts import manifest_hash
 from s2tf.runs import fit
 
@@ -57,10 +57,18 @@ def conre(shards, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def earlier(conre, tmp_path_factory):
+def prior(conre, shards, tmp_path_factory):
+    """Computed by the command, tracked by W&B."""
+    out = tmp_path_factory.mktemp("prior") / "face_prior"
+    overlay = f"+{EXPERIMENTS / 'debug' / 'prior.yaml'}"
+    given = [overlay, f"vars.shards={shards}", f"vars.conre={conre.networks}", "prior.faces=2"]
+    assert main(["prior", str(EXPERIMENTS / "prior.yaml"), *given, "--out", str(out), "--wandb", "p"]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def earlier(conre, prior):
     """Variables of the portrait diffusion."""
-    prior = tmp_path_factory.mktemp("prior") / "face_prior"
-    FacePrior(64).save_pretrained(prior)
     return [f"vars.conre={conre.networks}", f"vars.prior={prior}"]
 
 
@@ -154,21 +162,27 @@ def test_videos_with_sound_reach_wandb(shards, tmp_path):
         assert len(file.streams.audio) == 1
 
 
-def test_a_chain_is_followed_from_the_shards_to_the_last_stage(conre, earlier, shards, tmp_path):
+def test_a_chain_is_followed_from_the_shards_to_the_last_stage(conre, prior, earlier, shards, tmp_path):
     """By name and digest, which are what W&B knows an artifact by."""
     scfp = fitted("scfp", shards, tmp_path, *earlier, *WANDB)
-    first, second = ({one.name: one for one in read_run(run.folder).artifacts} for run in (conre, scfp))
+    first, between, second = (
+        {one.name: one for one in read_run(folder).artifacts} for folder in (conre.folder, prior, scfp.folder)
+    )
     assert {name: one.use_after_commit for name, one in first.items()} == {"faces": True, "conre": False}
+    used = {"faces": True, "conre": True, "face_prior": False}
+    assert {name: one.use_after_commit for name, one in between.items()} == used
     used = {"faces": True, "conre": True, "face_prior": True, "scfp": False}
     assert {name: one.use_after_commit for name, one in second.items()} == used
-    for name in ("faces", "conre"):
-        assert (first[name].type, first[name].digest) == (second[name].type, second[name].digest)
+    known = {name: (one.type, one.digest) for name, one in second.items()}
+    assert all(known[name] == (one.type, one.digest) for name, one in (first | between).items())
+    assert read_run(prior).job_type == "prior"
     # References with checksums: nothing would be uploaded.
     contents = [entry for one in second.values() for entry in one.manifest.contents]
     assert all(entry.ref.startswith("file:///") and not entry.local_path for entry in contents)
     noted = json.loads((scfp.folder / "lineage.json").read_text())
     made_of = {item["name"]: item["made_of"] for item in noted["inputs"]}
     assert [item["name"] for item in made_of["conre"]] == ["faces"]
+    assert [item["name"] for item in made_of["face_prior"]] == ["faces", "conre"]
     assert [item["name"] for item in noted["outputs"]] == ["scfp"]
 
 

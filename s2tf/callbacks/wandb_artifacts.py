@@ -1,5 +1,6 @@
 """Lineage at W&B: what a run uses and makes, as artifacts that say where files lie and what they contain."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,28 @@ def use(run: Any, item: Item, upload: bool) -> None:
 def log(run: Any, item: Item, upload: bool, aliases: list[str]) -> None:
     """Declare an output of a W&B run."""
     run.log_artifact(artifact(item, upload), aliases=aliases)
+
+
+def log_step(
+    project: str, name: str, folder: Path, config: Mapping[str, Any], inputs: Sequence[Item], outputs: Sequence[Item]
+) -> None:
+    """A W&B run of a step that is no training, such as the computation of a prior.
+
+    Args:
+        project: W&B's.
+        name: of the step: the run's job type, group and name.
+        folder: in which W&B keeps its files.
+        config: of the step.
+        inputs: what it used.
+        outputs: what it made.
+    """
+    import wandb
+
+    with wandb.init(project=project, dir=str(folder), name=name, group=name, job_type=name, config=dict(config)) as run:
+        for item in inputs:
+            use(run, item, upload=False)
+        for item in outputs:
+            log(run, item, upload=False, aliases=[])
 
 
 def artifact(item: Item, upload: bool) -> Any:

@@ -1,6 +1,7 @@
 """What W&B has written of a run on disk, by its own reader."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +26,23 @@ def read_run(folder: Path) -> WandbRun:
     """The run whose files lie below a folder."""
     run = WandbRun()
     for path in find_files(folder):
-        for record in records(path):
+        for record in _finished(path):
             _add(run, record, path.parent)
     return run
+
+
+def _finished(path):
+    """The records of a finished run: W&B's own process may still write them when `finish` has returned."""
+    for _ in range(300):
+        try:
+            found = list(records(path))
+        except Exception:
+            # A record that is half there.
+            found = []
+        if found and found[-1].HasField("exit"):
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{path} has no end")
 
 
 def _add(run, record, folder):
