@@ -2,19 +2,26 @@
 
 import ctypes
 import gc
+import itertools
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch.utils.data import DataLoader
 
+from datamodules.errors import ShardError
 from datamodules.pictures import is_pictures, to_pictures
+from datamodules.reading import read_clips
+from datamodules.samples import WAV, Sample
 from datamodules.sources import OpenSource, ShardSet, ShardSource, open_sources
 from datamodules.streams import Draw, EvaluationStream, TrainLoader, TrainStream, as_it_is
+from s2tf.batches import Clip
+from s2tf.media.audio import SAMPLES_PER_FRAME
 from s2tf.survival.signals import ignore_stop_signals
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -175,6 +182,23 @@ class ShardDataModule(L.LightningDataModule):
                 "least; use fewer devices, or hold more people out"
             )
 
+    def first_clips(self, count: int, frames: int, split: str = "val") -> list[Clip]:
+        """The beginnings of the first clips of a split that can be read, to be shown.
+
+        Args:
+            count: Clips, at most.
+            frames: Of each, at most.
+            split: Such as `val`.
+        """
+        clips = (
+            clip
+            for shards in self._sets(split)
+            for url, number in zip(shards.urls, shards.counts.tolist(), strict=True)
+            for clip in read_clips(url, shards.local, number)
+            if not isinstance(clip, ShardError)
+        )
+        return [_beginning(clip, frames) for clip in itertools.islice(clips, count)]
+
     def finish(self, batch: dict[str, Any]) -> Any:
         """What a loader gives, whose pictures are bytes (B, S, S, 3), as the batch that stages take, in [-1, 1]."""
         return {name: to_pictures(value) if is_pictures(value) else value for name, value in batch.items()}
@@ -228,6 +252,14 @@ class ShardDataModule(L.LightningDataModule):
             "worker_init_fn": _start_loader,
             "pin_memory": torch.cuda.is_available(),
         }
+
+
+def _beginning(clip: Sample, frames: int) -> Clip:
+    count = min(frames, clip.record.frames)
+    silence = np.zeros(count * SAMPLES_PER_FRAME, np.float32)
+    sound = clip.speech(0, count) if WAV in clip.members else silence
+    pictures = torch.from_numpy(clip.frames(0, count))
+    return {"key": clip.key, "frames": to_pictures(pictures), "waveform": torch.from_numpy(sound)}
 
 
 def _start_loader(_: int) -> None:

@@ -86,3 +86,13 @@ class LipSyncBatch(TypedDict):
     """(B, K, 3, 5, S, S) in BGR from 0 to 255: five consecutive frames."""
     mfcc: Tensor
     """(B, K, 1, 13, 20) cepstral coefficients of the same time (`s2tf.media.mfcc`)."""
+
+
+class Clip(TypedDict):
+    """The beginning of one clip, to be shown: no batch."""
+
+    key: str
+    frames: Tensor
+    """(T, 3, H, W) in [-1, 1], 25 a second."""
+    waveform: Tensor
+    """(T * 640,) 16 kHz mono in [-1, 1]; silence where the clip has no sound."""

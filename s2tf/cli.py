@@ -31,6 +31,7 @@ COMMANDS = {
     "animate": "animate",
     "generate": "generate",
     "report": "report",
+    "dashboard": "dashboard",
     "bench": "bench",
 }
 """Sub-command -> module of `s2tf.commands`; in the order of `s2tf --help`."""

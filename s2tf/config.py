@@ -20,9 +20,10 @@ from s2tf.errors import UserError
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 """The package of experiment YAMLs."""
 EXPERIMENT = "experiment="
-EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior")
+EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior", "tracking")
 # Where and how fast a run is computed, not what: the same experiment may change these and resume.
 NOT_IDENTITY = (
+    "tracking",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",

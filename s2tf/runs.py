@@ -1,5 +1,6 @@
 """A run: one experiment trained in its own folder, `runs/<experiment>/<hash>/`, found again by the same config."""
 
+import json
 import os
 import re
 import secrets
@@ -7,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from s2tf.config import compose, identity_hash
 from s2tf.errors import UserError
+from s2tf.run_facts import job_type, tags
 from s2tf.survival.checkpoints import LAST_CHECKPOINT, find_checkpoint, set_aside_broken
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from s2tf.survival.signals import StopSignals
 
 CONFIG_FILE = "config.yaml"
+TAGS_FILE = "tags.json"
 WANDB_ID_FILE = "wandb_id"
 BEST_CHECKPOINT = "best"
 LIGHTNING_WANDB, WANDB_LOGGER = "lightning.pytorch.loggers.WandbLogger", "s2tf.loggers.wandb_run.WandbRun"
@@ -37,6 +40,8 @@ class Run:
     experiment: str
     config: dict[str, Any]
     folder: Path
+    tags: tuple[str, ...] = ()
+    """What W&B finds it by."""
 
     @property
     def checkpoints(self) -> Path:
@@ -68,7 +73,11 @@ class FitResult:
 
 def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
     """Compose `experiment` and say which run folder belongs to it, without making that."""
-    return run_of(experiment, compose(experiment, overrides), runs)
+    config = compose(experiment, overrides)
+    run = run_of(experiment, config, runs)
+    if run.tags or "model" not in config:
+        return run
+    return replace(run, tags=tags(Path(experiment), overrides, config))
 
 
 def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:
@@ -78,7 +87,7 @@ def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> 
     """
     path, identity = Path(experiment).resolve(), identity_hash(config)
     if (path.name, path.parent.name) == (CONFIG_FILE, identity):
-        return Run(experiment=path.parents[1].name, config=config, folder=path.parent)
+        return Run(experiment=path.parents[1].name, config=config, folder=path.parent, tags=_read_tags(path.parent))
     # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
     name = path.stem if path.parent.name == "experiments" else f"{path.parent.name}-{path.stem}"
     return Run(experiment=name, config=config, folder=Path(runs) / name / identity)
@@ -95,6 +104,13 @@ def write_config(run: Run) -> None:
     """Make a run's folder and put its config there."""
     run.folder.mkdir(parents=True, exist_ok=True)
     write_aside(run.folder / CONFIG_FILE, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
+    write_aside(run.folder / TAGS_FILE, json.dumps(run.tags) + "\n")
+
+
+def _read_tags(folder: Path) -> tuple[str, ...]:
+    """The tags of when the folder was made: its `config.yaml` does not tell which ablation it came from."""
+    path = folder / TAGS_FILE
+    return tuple(json.loads(path.read_text())) if path.is_file() else ()
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -138,7 +154,8 @@ def build(
             """Nothing is drawn, either."""
 
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
-    config = {**config, "trainer": _on_slurm(config.get("trainer", {}))}
+    config = {key: value for key, value in config.items() if key != "tracking"}
+    config["trainer"] = _on_slurm(config.get("trainer", {}))
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
         config["trainer"] = _with_logger(config["trainer"], run)
@@ -182,9 +199,11 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
         UserError: another process trains this run, none of its checkpoints is whole, or the last could not be written.
     """
     from s2tf.survival.attempts import Attempts
+    from s2tf.survival.failures import name_attempt
     from s2tf.survival.lock import locked
     from s2tf.survival.signals import StopSignals
 
+    name_attempt()
     signals = StopSignals()
     with ExitStack() as stack:
         stack.enter_context(signals.caught())
@@ -205,6 +224,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
 def _train(
     run: Run, checkpoint: Path | None, callbacks: Sequence[Any], signals: "StopSignals", saving: "Saving | None"
 ) -> FitResult:
+    from s2tf import tracking
     from s2tf.callbacks.end_on_failure import EndOnFailure
     from s2tf.callbacks.last_checkpoint import LastCheckpoint, Saving
     from s2tf.survival.checkpoint_files import CheckpointFiles
@@ -213,8 +233,11 @@ def _train(
 
     files, journal = CheckpointFiles(), Journal(run.folder)
     last = LastCheckpoint(run.checkpoints, files, journal, signals, saving or Saving())
-    cli = build(run.config, run, [*callbacks, last, EndOnFailure(run.folder)])
+    tracked = tracking.callbacks(run.config, run.experiment, run.folder)
+    cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder)])
     cli.trainer.strategy.checkpoint_io = files
+    # Lightning's handler of TERM begins a broadcast wherever the signal finds this rank: the others wait for ever.
+    cli.trainer._signal_connector.register_signal_handlers = lambda: None
     _keep_best(cli, run)
     with _logged(cli.trainer, journal):
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=False)
@@ -223,6 +246,7 @@ def _train(
             raise UserError(files.failure)
         if cli.trainer.is_global_zero:
             cli.model.export(run.folder)
+            tracking.made(cli.trainer, run.networks)
             forget_failures(run.folder)
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     return FitResult(run=run, metrics=metrics)
@@ -307,6 +331,8 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
         init_args.setdefault("id", wandb_id(run.folder))
         init_args.setdefault("resume", "allow")
         init_args.setdefault("group", run.experiment)
+        init_args.setdefault("job_type", job_type(run.config))
+        init_args.setdefault("tags", list(run.tags))
         init_args.setdefault("name", f"{run.experiment}-{run.folder.name}")
     return {**trainer, "logger": {**logger, "init_args": init_args}}
 

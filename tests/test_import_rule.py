@@ -14,11 +14,11 @@ ROOMS = {
     "losses": {"nn", "models"},
     "cluster": {"config", "runs", "survival"},
     "survival": set(),
-    "callbacks": {"survival"},
+    "callbacks": {"survival", "media", "samples", "run_facts", "lineage", "loggers"},
     "loggers": {"survival"},
     "metrics": {"nn", "media", "models"},
     "pipelines": {"nn", "media", "models", "diffusion"},
-    "stages": {"nn", "models", "diffusion", "losses", "metrics", "callbacks", "batches"},
+    "stages": {"nn", "models", "diffusion", "losses", "metrics", "callbacks", "batches", "samples"},
 }
 PLAIN = {"nn", "models", "losses", "diffusion", "media"}
 FRAMEWORKS = {"lightning", "wandb", "omegaconf"}

@@ -2,6 +2,10 @@
 
 import io
 import itertools
+import os
+import signal
+import subprocess
+import sys
 
 import lightning as L
 import numpy as np
@@ -18,6 +22,9 @@ from s2tf.callbacks.progress import LiveProgress
 from s2tf.commands.demo_chain import EXPERIMENTS
 from s2tf.config import compose
 from s2tf.runs import build, fit
+from s2tf.survival.attempts import read_attempts
+from s2tf.survival.journal import read_journal
+from s2tf.survival.signals import Interruption
 
 STEPS = 4
 
@@ -62,6 +69,71 @@ def test_the_best_checkpoint_is_that_of_the_best_validation_over_restarts(overri
     assert next(losses, None) is None
     assert torch.load(run.checkpoints / "best.ckpt", weights_only=False)["global_step"] == 1
     assert sorted(path.name for path in run.checkpoints.iterdir()) == ["before_last.ckpt", "best.ckpt", "last.ckpt"]
+
+
+class AskToStop(L.Callback):
+    """The signal comes within a step."""
+
+    def __init__(self, step, number):
+        self.step, self.number = step, number
+
+    def on_before_zero_grad(self, trainer, pl_module, optimizer):
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+def rows_of(run):
+    return [(row.row, row.step, dict(row.metrics)) for row in read_journal(run.folder)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_run_that_was_asked_to_stop_goes_on_behind_the_validation_of_its_last_step(overrides, tmp_path, number):
+    """With the weights, the optimizer's state and the journal's rows of an unbroken run, each row once."""
+    logged = {"limit_val_batches": 1, "val_check_interval": 2, "num_sanity_val_steps": 0, "log_every_n_steps": 1}
+    settings = [*overrides, *(f"trainer.{name}={value}" for name, value in logged.items())]
+    whole = fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "whole").run
+    with pytest.raises(Interruption, match="saved at step 2"):
+        fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken", [AskToStop(1, number)])
+    assert signal.getsignal(number) == signal.SIG_DFL
+    broken = fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken").run
+    assert [one["status"] for one in read_attempts(broken.folder)] == ["running", "interrupted", "running", "finished"]
+    assert rows_of(broken) == rows_of(whole)
+    assert [sorted(row)[-1].split("/")[0] for _, _, row in rows_of(whole)] == ["train", "train", "val"] * 2
+    states = [torch.load(run.last_checkpoint, weights_only=False) for run in (whole, broken)]
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "loops"):
+        torch.testing.assert_close(states[0][part], states[1][part], rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_a_second_process_does_not_train_the_same_run(overrides, tmp_path):
+    class Second(L.Callback):
+        def on_train_start(self, trainer, pl_module):
+            command = [sys.executable, "-m", "s2tf.cli", "fit", str(EXPERIMENTS / "conre.yaml"), *overrides]
+            result = subprocess.run(
+                [*command, "--runs", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
+            )
+            self.said = result.returncode, result.stderr.splitlines()[-1]
+
+    second = Second()
+    fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path, [second])
+    assert second.said[0] == 2
+    assert 'another process writes into this run folder: {"host"' in second.said[1]
+
+
+@pytest.mark.slow
+def test_a_cut_checkpoint_costs_the_steps_since_the_one_before(overrides, tmp_path, capsys):
+    whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole").run
+    with pytest.raises(InterruptionError):
+        fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(3)], saving(1))
+    (last,) = tmp_path.glob("broken/*/*/checkpoints/last.ckpt")
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    broken = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken").run
+    assert "before_last.ckpt, since" in capsys.readouterr().err
+    assert "last.ckpt: not whole" in read_attempts(broken.folder)[-2]["reason"]
+    states = [torch.load(run.last_checkpoint, weights_only=False)["state_dict"] for run in (whole, broken)]
+    torch.testing.assert_close(*states, rtol=0, atol=0)
+    assert rows_of(broken) == rows_of(whole)
 
 
 @pytest.mark.slow

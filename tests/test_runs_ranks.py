@@ -101,3 +101,9 @@ def test_one_rank_s_broken_sample_ends_both(shards, tmp_path):
     assert result.returncode != 0
     assert "train-000000.tar" in result.stderr
     assert "max_broken" in result.stderr
+    # Its traceback alone, first: what the other rank has to say of lost connections would bury it.
+    failed = [line for line in result.stderr.splitlines() if line.startswith("rank ") and " failed:" in line]
+    assert len(failed) == 1
+    (failure,) = (tmp_path / "runs").glob("*/*/failure.txt")
+    assert failure.read_text().startswith(failed[0])
+    assert "train-000000.tar" in failure.read_text()

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from s2tf.survival.checkpoint_files import CheckpointFiles
 from s2tf.survival.checkpoints import LAST_CHECKPOINT
+from s2tf.survival.gradient_buckets import settle_gradient_buckets
 from s2tf.survival.journal import Journal
 from s2tf.survival.signals import Interruption, StopSignals
 
@@ -51,18 +52,18 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = 0
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Cut the journal to the checkpoint's rows, and take the signals back from Lightning."""
-        self.signals.install()
+        """Cut the journal to the checkpoint's rows."""
         if trainer.is_global_zero:
             self.journal.go_on(self._rows)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Begin to look between the batches.
+        """Settle the order in which gradients are added, and begin to look between the batches.
 
         Lightning has no hook there: `on_train_batch_end` comes before the batch's metrics are logged and before the
         validation, both of which a run that goes on from there would leave out; `on_train_batch_start` comes when the
         counters have moved on.
         """
+        settle_gradient_buckets(trainer, pl_module)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
         loop: Any = trainer.fit_loop.epoch_loop
         end_of_batch = loop.on_advance_end

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     videos = parser.add_argument_group("evaluate")
     videos.add_argument("--metrics", default="all", help="as of `s2tf evaluate` (%(default)s)")
     videos.add_argument("--clips", type=int, default=2, help="(%(default)s)")
-    videos.add_argument("--frames", type=int, default=50, help="of each clip (%(default)s)")
+    videos.add_argument("--frames", type=int, default=50, help="of each clip, 25 a second (%(default)s)")
     videos.add_argument("--size", type=int, default=256, help="pixels (%(default)s)")
     videos.add_argument("--device", default="cpu", help="(%(default)s)")
     videos.add_argument("--weights", type=Path, help="folder of the public files; random networks are as slow")
@@ -57,7 +57,10 @@ def _measure(args: argparse.Namespace, console: "Console", report: "Callable[[st
         yield from measure_all(args.seconds, args.only, report)
         return
     from s2tf.commands.bench_evaluate import EvaluationBench, measure_evaluation
+    from s2tf.errors import UserError
 
-    report("evaluate")
+    for name in ("clips", "frames"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name} {getattr(args, name)}: expected 1 at least")
     names = ("metrics", "clips", "frames", "size", "device", "weights")
-    yield measure_evaluation(EvaluationBench(**{name: getattr(args, name) for name in names}), console)
+    yield measure_evaluation(EvaluationBench(**{name: getattr(args, name) for name in names}), console, report)

@@ -3,7 +3,7 @@
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from s2tf.metrics.video_pairs import ClipPair
 
 SECONDS_A_MINUTE = 60
+DRAWN = 8
+"""Clips that differ; of more, the same files are measured again, so that a bench of many begins soon."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class EvaluationBench:
 
     Args:
         metrics: As of `s2tf evaluate`; networks whose files are absent get random weights, which are as slow.
-        clips: Pairs of videos.
+        clips: Pairs of videos, of which up to eight differ.
         frames: Of each.
         size: Side of the videos and of the comparison, pixels.
         device: Where the networks are.
@@ -41,21 +43,28 @@ class EvaluationBench:
     weights: Path | None = None
 
 
-def measure_evaluation(bench: EvaluationBench, console: "Console") -> "Entry":
-    """Clips a minute, beside what they were if only networks and detectors took time."""
+def measure_evaluation(bench: EvaluationBench, console: "Console", report: "Callable[[str], None]") -> "Entry":
+    """Clips a minute, beside what they were if only networks and detectors took time.
+
+    Args:
+        bench: What is measured.
+        console: For the networks that are opened.
+        report: Shows the progress.
+    """
     from datamodules.bench.measure import Entry
-    from s2tf.commands.evaluate_videos import measure_clip
+    from s2tf.commands.clip_measuring import measure_clip
 
     measures = _open(bench, console)
     with tempfile.TemporaryDirectory() as folder:
-        # One more, before anything is timed: what is loaded and allocated once is not a clip's.
+        report("drawing the clips")
         pairs = _pairs(Path(folder), bench)
-        first, *rest = pairs
-        measure_clip(first, measures, bench.size)
+        # Before anything is timed: what is loaded and allocated once is not a clip's.
+        measure_clip(pairs[0], measures, bench.size)
         with _clock(measures, bench.device) as spent:
             begun = time.perf_counter()
-            for pair in rest:
-                measure_clip(pair, measures, bench.size)
+            for number in range(bench.clips):
+                report(f"clip {number + 1} of {bench.clips}")
+                measure_clip(pairs[number % len(pairs)], measures, bench.size)
             whole = time.perf_counter() - begun
     measured, floor = (SECONDS_A_MINUTE * bench.clips / seconds for seconds in (whole, sum(spent)))
     name = f"evaluate: {', '.join(one.name for one in measures)}; {bench.frames} frames of {bench.size} px"
@@ -83,24 +92,23 @@ def _pairs(folder: Path, bench: EvaluationBench) -> "list[ClipPair]":
 
     rng = np.random.default_rng(0)
     pairs = []
-    recordings = SyntheticReader(bench.clips + 1, 1, bench.frames / FPS, bench.size, 0)
+    recordings = SyntheticReader(min(bench.clips, DRAWN), 1, bench.frames / FPS, bench.size, 0)
     for number, recording in enumerate(recordings):
         clip = recording.load()
         assert clip.waveform is not None
-        noise = rng.normal(0, 8, clip.frames.shape)
-        made = (clip.frames + noise).clip(0, 255).astype(np.uint8)
+        # Frame by frame: the noise of a whole clip takes eight times the clip's memory.
+        made = ((frame + rng.normal(0, 8, frame.shape)).clip(0, 255).astype(np.uint8) for frame in clip.frames)
         paths = [folder / f"{name}{number}.mp4" for name in ("made", "true")]
-        for path, frames in zip(paths, (made, clip.frames), strict=True):
-            _write(path, frames, clip.waveform)
+        _write(paths[0], made, bench.size, clip.waveform)
+        _write(paths[1], clip.frames, bench.size, clip.waveform)
         pairs.append(ClipPair(str(number), *(VideoFile(path) for path in paths)))
     return pairs
 
 
-def _write(path: Path, frames: "np.ndarray", waveform: "np.ndarray") -> None:
+def _write(path: Path, frames: "Iterable[np.ndarray]", size: int, waveform: "np.ndarray") -> None:
     from s2tf.media.video import VideoWriter
 
-    height, width = frames.shape[1:3]
-    with VideoWriter(path, (height, width), waveform=waveform) as video:
+    with VideoWriter(path, (size, size), waveform=waveform) as video:
         for frame in frames:
             video.write(frame)
 

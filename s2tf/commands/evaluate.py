@@ -19,7 +19,10 @@ STEPS = 50
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     from s2tf.commands.evaluate_generated import add_video_arguments
+    from s2tf.commands.evaluate_options import Noted
 
+    # Whatever is stored is noted as given.
+    parser.register("action", None, Noted)
     parser.add_argument(
         "generated",
         type=Path,
@@ -41,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, help="take the first so many clips (all)")
     parser.add_argument("--batch", type=int, default=32, help="portraits or frames at once (%(default)s)")
     parser.add_argument("--pictures", type=int, default=64, help="clips to keep pictures of (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="such as cuda (%(default)s)")
+    parser.add_argument(
+        "--device", default="cpu", help="such as cuda: of several processes on a machine each takes a GPU (%(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="folder for the results (the run's own)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     parser.add_argument(
@@ -98,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write `metrics.json` and what belongs to it, and print the table."""
     from rich.console import Console
 
+    from s2tf.commands.devices import local_device
     from s2tf.commands.evaluate_generated import keep, measure_generated, measure_pipeline
     from s2tf.errors import UserError
 
@@ -105,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("expected either GENERATED REFERENCE, folders of videos, or --run RUN, or --pipeline FOLDER")
     if args.json and not args.json.parent.is_dir():
         raise UserError(f"--json {args.json}: no such folder {args.json.parent}")
+    args.device = local_device(args.device)
     try:
         if args.pipeline is not None:
             return measure_pipeline(args)
@@ -113,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(str(error)) from error
     console, out = Console(), args.out or args.run_folder
-    measure = _of_stage(args.run_folder)
+    measure = _of_stage(args)
     try:
         with console.status("") as status:
             scores = measure(args, out, console, status.update)
@@ -123,12 +130,13 @@ def run(args: argparse.Namespace) -> int:
     return keep(args, scores, console, out, args.json)
 
 
-def _of_stage(run: Path) -> "Callable[[argparse.Namespace, Path, Console, Report], Scores]":
+def _of_stage(args: argparse.Namespace) -> "Callable[[argparse.Namespace, Path, Console, Report], Scores]":
     """What measures the stage that a finished run is of.
 
     Raises:
-        UserError: it is of none of those that can be measured, or not finished.
+        UserError: it is of none of those that can be measured, or not finished; or an option is none of its.
     """
+    from s2tf.commands.evaluate_options import refuse_others
     from s2tf.commands.evaluation import finished_stage
     from s2tf.errors import UserError
 
@@ -139,20 +147,16 @@ def _of_stage(run: Path) -> "Callable[[argparse.Namespace, Path, Console, Report
         "LipLandmarksStage": _lips,
         "MotionDiffusionStage": _motion,
     }
-    stage = finished_stage(run)
+    stage = finished_stage(args.run_folder)
     if stage not in known:
-        raise UserError(f"{run}: a run of {stage or 'no stage'}, expected one of {', '.join(known)}")
+        raise UserError(f"{args.run_folder}: a run of {stage or 'no stage'}, expected one of {', '.join(known)}")
+    refuse_others(args, stage)
     return known[stage]
 
 
 def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
     from s2tf.commands.evaluate_alignment import evaluate_alignment
-    from s2tf.errors import UserError
 
-    if args.faces is not None or args.attributes != "none":
-        raise UserError(
-            f"{args.run_folder}: a run of ConRe is measured by its own encoders: leave out --faces, --attributes"
-        )
     return evaluate_alignment(args.run_folder, args.shards, args.clips, out, report, args.device, args.batch)
 
 

@@ -40,7 +40,7 @@ def add_video_arguments(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument("--syncnet", type=Path, metavar="FOLDER", help="RUN/networks/syncnet instead of the public one")
     group.add_argument(
-        "--allow-random", action="store_true", help="random networks for absent files; marks the numbers"
+        "--allow-random", nargs=0, const=True, default=False, help="random networks for absent files; marks the numbers"
     )
     group.add_argument("--process", metavar="I/N", help="measure this share of the clips (as SLURM or torchrun say)")
     group.add_argument("--name", help="of the system, for reports (the folder's)")
@@ -48,11 +48,14 @@ def add_video_arguments(group: "argparse._ArgumentGroup") -> None:
 
 def measure_generated(args: argparse.Namespace) -> int:
     """Measure videos, or portraits: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
+    from s2tf.commands.evaluate_options import PORTRAITS, VIDEOS, refuse_others
     from s2tf.commands.evaluate_pictures import holds_pictures
 
     out = args.out or args.generated.resolve().with_name(f"{_system(args.generated)}-evaluation")
     if args.reference is not None and holds_pictures(args.generated) and holds_pictures(args.reference):
+        refuse_others(args, PORTRAITS)
         return _pictures(args, out)
+    refuse_others(args, VIDEOS)
     return _measure_videos(args, _video_test(args), out, args.json)
 
 
@@ -76,6 +79,7 @@ def _pictures(args: argparse.Namespace, out: Path) -> int:
 
 def measure_pipeline(args: argparse.Namespace) -> int:
     """Measure the configurations of a pipeline, one after the other."""
+    from s2tf.commands.evaluate_options import PIPELINE, refuse_others
     from s2tf.commands.evaluate_pipeline import (
         Drawing,
         clips_with_sound,
@@ -88,6 +92,7 @@ def measure_pipeline(args: argparse.Namespace) -> int:
     from s2tf.commands.parts import parse_part
     from s2tf.errors import UserError
 
+    refuse_others(args, PIPELINE)
     if args.shards is None or args.out is None:
         raise UserError("--pipeline: --shards, the test data, and --out, a folder for the results, must be given")
     if (args.sampler, args.guidance, args.temperature) != ("ddim", 1.0, 1.0):

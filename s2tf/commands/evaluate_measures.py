@@ -122,7 +122,7 @@ def _lpips(choices: Choices) -> "VideoMeasure":
 
 def _fid(choices: Choices) -> "VideoMeasure":
     from s2tf.metrics.frechet import InceptionFeatures
-    from s2tf.metrics.video_pictures import FrechetMeasure
+    from s2tf.metrics.video_frechet import FrechetMeasure
 
     return FrechetMeasure(InceptionFeatures(choices.file("fid"), choices.device, allow_random=choices.allow_random))
 

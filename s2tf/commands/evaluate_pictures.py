@@ -11,6 +11,7 @@ from s2tf.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from s2tf.metrics.attributes import AttributeReader
     from s2tf.metrics.face_features import FaceFeatures
@@ -38,8 +39,11 @@ def evaluate_pictures(
 ) -> Scores:
     """Portraits and true pictures of equal names below two folders.
 
-    A picture in a folder of its own below REFERENCE is of the person that the folder is named by; others are of as many
-    people. The mean of the true pictures stands in the place of the mean face.
+    A picture in a folder of its own below REFERENCE is of the person that the folder is named by, and its portrait of
+    one speech of that person; others are of as many people. Where several portraits were drawn of one speech, they lie
+    in a folder that is called as the true picture: `anna/1.jpg` has `anna/1.png`, or `anna/1/*.png`. The first of them
+    by name is measured like a single one; diversity and consistency are of so many as all have that have several. The
+    mean of the true pictures stands in the place of the mean face.
 
     Args:
         generated: Folder of the portraits.
@@ -58,7 +62,8 @@ def evaluate_pictures(
     from s2tf.metrics.portrait_scores import PortraitReadings, portrait_scores
 
     made, true = (files_by_name(folder, SUFFIXES, "pictures") for folder in (generated, reference))
-    keys = sorted(set(made) & set(true))
+    drawn, lost = _of_speeches(made, true)
+    keys = sorted(drawn)
     if not keys:
         raise UserError(
             f"no picture of the {len(made)} in {generated} has the name of one of {len(true)} in {reference}"
@@ -67,11 +72,12 @@ def evaluate_pictures(
     readings, total = PortraitReadings(), 0.0
     for number, key in enumerate(keys, start=1):
         report(f"{name}: portrait {number} of {len(keys)}")
-        portrait, picture = (_read(path) for path in (made[key], true[key]))
+        portrait, picture = (_read(path) for path in (drawn[key][0], true[key]))
         _add(readings, key, people.index(_person(key)), portrait, picture, faces, attributes)
         total = total + _of_size(picture, faces)
-    failures = [(key, f"no portrait for {true[key]}") for key in sorted(set(true) - set(made))]
-    failures += [(key, f"no true picture for {made[key]}") for key in sorted(set(made) - set(true))]
+    readings.varied = _varied(drawn, faces)
+    failures = [(key, f"no portrait for {true[key]}") for key in sorted(set(true) - set(drawn))]
+    failures += [(key, f"no true picture for {made[key]}") for key in lost]
     protocol: dict[str, Any] = {
         "clips": len(keys) + len(failures),
         "faces": dict(faces.protocol),
@@ -85,10 +91,36 @@ def evaluate_pictures(
         portrait_scores(readings, mean_face, faces.protocol, reader, protocol),
         protocol,
         [],
+        packages=["pillow", *(attributes.packages if attributes is not None else ())],
         failures=[{"clip": key, "what": "all", "reason": reason} for key, reason in failures],
     )
     scores.write(out)
     return scores
+
+
+def _of_speeches(made: dict[str, Path], true: dict[str, Path]) -> tuple[dict[str, list[Path]], list[str]]:
+    """The portraits of each true picture, and the names of those that have none."""
+    drawn: dict[str, list[Path]] = {}
+    lost = []
+    for key in sorted(made):
+        speech = next((name for name in (key, key.rpartition("/")[0]) if name in true), None)
+        if speech is None:
+            lost.append(key)
+        else:
+            drawn.setdefault(speech, []).append(made[key])
+    return drawn, lost
+
+
+def _varied(drawn: dict[str, list[Path]], faces: "FaceFeatures") -> "list[Tensor]":
+    """Features (N, D) of N portraits of a speech of each person: the first that has several; N is the least of all."""
+    import torch
+
+    first: dict[str, list[Path]] = {}
+    for key in sorted(drawn):
+        if len(drawn[key]) > 1:
+            first.setdefault(_person(key), drawn[key])
+    count = min(map(len, first.values()), default=0)
+    return [torch.cat([faces.embed(_read(path)[None]) for path in paths[:count]]) for paths in first.values()]
 
 
 def _person(key: str) -> str:

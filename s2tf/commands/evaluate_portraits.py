@@ -117,7 +117,8 @@ def evaluate_portraits(
     reader = attributes.protocol if attributes is not None else None
     mean_face = faces.embed(_mean_face(pipeline))
     measurements = portrait_scores(readings, mean_face, faces.protocol, reader, protocol)
-    scores = Scores(KIND, run.parent.name, measurements, protocol, list(pipeline.random_weights))
+    packages = attributes.packages if attributes is not None else ()
+    scores = Scores(KIND, run.parent.name, measurements, protocol, list(pipeline.random_weights), packages=packages)
     scores.write(out)
     _write_clips(readings, out / CLIPS_FILE)
     return scores

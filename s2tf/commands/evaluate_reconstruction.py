@@ -122,7 +122,8 @@ def evaluate_reconstruction(
         measurements += transfer_measurements(
             pairs, {**protocol, "faces": dict(readers.faces.protocol)}, scores.readable_pose()
         )
-    result = Scores(KIND, run.parent.name, measurements, protocol, [])
+    packages = [name for one in (readers.motion, readers.perceptual) if one is not None for name in one.packages]
+    result = Scores(KIND, run.parent.name, measurements, protocol, [], packages=packages)
     result.write(out)
     _write_rows(rows, out / CLIPS_FILE)
     return result

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2tf import __version__
+from s2tf.commands.clip_measuring import measure_clip
 from s2tf.commands.clip_records import ClipRecord, RecordFolder
 from s2tf.commands.evaluation import Scores
 from s2tf.commands.parts import Part
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from s2tf.metrics.video_pairs import ClipPair, VideoSource
 
 KIND = "videos"
-FRAMES_AT_ONCE = 16
-"""Of a pair of videos: what is in memory of them."""
 CLIPS_FILE, FAILURES_FILE = "clips.csv", "failures.csv"
 
 Report = Callable[[str], None]
@@ -79,57 +78,22 @@ def evaluate_videos(
     from rich.markup import escape
 
     protocol = test.protocol | {f"{one.name}: {key}": value for one in measures for key, value in one.protocol.items()}
-    records = RecordFolder(out, protocol | {"s2tf": __version__})
+    records = RecordFolder(out, {one.name: _measured_by(one, test) for one in measures})
     # As they are at the beginning: one that changes meanwhile is measured anew by the next start.
     versions = {pair.key: _version(pair) for pair in test.pairs}
     mine = test.part.of(test.pairs)
     for number, pair in enumerate(mine, start=1):
-        if not records.has(pair.key, versions[pair.key], retry=True):
+        wanted = records.missing(pair.key, versions[pair.key], retry=True)
+        if wanted:
             report(f"clip {number} of {len(mine)}: {escape(pair.key)}")
-            records.write(measure_clip(pair, measures, test.size), versions[pair.key])
-    if not all(records.has(key, version) for key, version in versions.items()):
+            chosen = [one for one in measures if one.name in wanted]
+            records.write(measure_clip(pair, chosen, test.size), versions[pair.key])
+    if any(records.missing(key, version) for key, version in versions.items()):
         return None
-    every = (_record(records, pair, versions[pair.key]) for pair in test.pairs)
+    every = (records.read(pair.key, versions[pair.key]) for pair in test.pairs)
     scores = _merged(every, test, measures, not_computed, protocol, out)
     scores.write(out)
     return scores
-
-
-def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int) -> ClipRecord:
-    """All measures of one clip; what fails is in the record with its reason."""
-    import cv2
-
-    from s2tf.metrics.video_pairs import Alignment, aligned_runs
-
-    failures: dict[str, str] = {}
-    alignment, passing = Alignment(), False
-
-    def attempt(measure: "VideoMeasure", step: "Callable[..., Any]", *arguments: Any) -> Any:
-        nonlocal passing
-        try:
-            return step(*arguments)
-        except (ValueError, RuntimeError, cv2.error) as error:
-            # Of the clip, if it is its value; else of the machine, such as a full memory.
-            passing = passing or not isinstance(error, ValueError)
-            failures[measure.name] = str(error) or type(error).__name__
-            return None
-
-    try:
-        for measure in measures:
-            attempt(measure, measure.begin, pair)
-        for run in aligned_runs(pair, size, FRAMES_AT_ONCE, alignment):
-            for measure in measures:
-                if measure.name not in failures:
-                    attempt(measure, measure.update, run)
-    except (ValueError, OSError) as error:
-        reasons = {measure.name: str(error) for measure in measures}
-        return ClipRecord(pair.key, failures=reasons, retry=isinstance(error, OSError))
-    states = {
-        measure.name: state
-        for measure in measures
-        if measure.name not in failures and (state := attempt(measure, measure.end)) is not None
-    }
-    return ClipRecord(pair.key, alignment.frames, alignment.cut, states, failures, passing)
 
 
 def _version(pair: "ClipPair") -> str:
@@ -140,10 +104,12 @@ def _version(pair: "ClipPair") -> str:
         return "gone"
 
 
-def _record(records: RecordFolder, pair: "ClipPair", version: str) -> ClipRecord:
-    record = records.read(pair.key, version)
-    assert record is not None
-    return record
+def _measured_by(measure: "VideoMeasure", test: VideoTest) -> dict[str, Any]:
+    """What its numbers depend on beside the videos: with another of it they are measured anew.
+
+    Of other versions than the record's too, so that those that a result names have computed all of it.
+    """
+    return {**test.protocol, **measure.protocol, "software": measure.software, "s2tf": __version__}
 
 
 def _merged(
@@ -182,9 +148,19 @@ def _merged(
         [*test.random_weights, *(one.name for one in measures if one.random)],
         not_computed={**not_computed, **empty},
         warnings=[text for one in measures if found[one.name] for text in one.warnings],
+        frames=_frames(rows),
         drawn_by=test.drawn_by,
         failures=listed,
     )
+
+
+def _frames(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Of all clips that could be read, by the table of clips."""
+    return {
+        "in both videos": sum(row["frames"] for row in rows),
+        "left out as the source": sum(row["frames"] > 0 for row in rows),
+        "left out at the end": sum(abs(row["cut"]) for row in rows),
+    }
 
 
 def _references(test: VideoTest) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,10 @@ class Scores:
     not_computed: "Mapping[str, str]" = field(default_factory=dict)
     """What was asked for and could not be had, with the reason."""
     warnings: Sequence[str] = ()
+    frames: "Mapping[str, int]" = field(default_factory=dict)
+    """Of videos: how many lie beside each other, and how many of them and beyond them are left out, by reason."""
+    packages: Sequence[str] = ()
+    """What has read and computed besides OpenCV and torch, where the measurements do not say it themselves."""
     drawn_by: str = ""
     """What has drawn the videos that were measured, where it is known; no part of how they were measured."""
     failures: "Sequence[Mapping[str, str]]" = ()
@@ -46,15 +50,19 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """The content of `metrics.json`."""
         from s2tf.metrics.protocol import measurements_to_json
+        from s2tf.metrics.software import OPENCV, versions
 
+        software = versions([OPENCV, "torch", *self.packages])
+        told = [one if one.software else replace(one, software=software) for one in self.measurements]
         return {
             "kind": self.kind,
             "experiment": self.experiment,
             "random_weights": self.random_weights,
             "protocol": self.protocol,
-            "measurements": measurements_to_json(self.measurements),
+            "measurements": measurements_to_json(told),
             "not_computed": dict(self.not_computed),
             "warnings": list(self.warnings),
+            **({"frames": dict(self.frames)} if self.frames else {}),
             **({"drawn_by": self.drawn_by} if self.drawn_by else {}),
             "failures": [dict(one) for one in self.failures],
         }

@@ -1,11 +1,12 @@
 """The statistical face prior (Eq. 5): the mean latent of N gender-balanced faces, under a trained face encoder."""
 
 import argparse
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from s2tf.models.face_prior import FacePrior
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as vars.conre=RUN/networks")
     parser.add_argument("--out", type=Path, required=True, help="folder of the prior, or of one folder for each")
     parser.add_argument("--device", default="cpu", help="where to encode, such as cuda (%(default)s)")
+    parser.add_argument("--wandb", metavar="PROJECT", help="tell W&B what the priors were made of, in a run of its own")
     parser.add_argument("--json", type=Path, help="write the provenance of each prior here")
 
 
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.errors import UserError
 
     try:
-        priors = write_priors(args.experiment, args.overrides, args.out, args.device)
+        priors = write_priors(args.experiment, args.overrides, args.out, args.device, args.wandb)
     except ValueError as error:
         raise UserError(str(error)) from error
     for folder, prior in priors.items():
@@ -59,8 +61,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write_priors(experiment: Path, overrides: Sequence[str], out: Path, device: str = "cpu") -> "dict[Path, FacePrior]":
+def write_priors(
+    experiment: Path, overrides: Sequence[str], out: Path, device: str = "cpu", project: str | None = None
+) -> "dict[Path, FacePrior]":
     """Average training faces under a face encoder, in one pass over them.
+
+    What the priors were made of is noted in their folders, and at W&B where a project is named.
 
     Returns:
         The priors by folder: `out` itself where there is one, else a folder in it for each, named by N and the share.
@@ -75,7 +81,9 @@ def write_priors(experiment: Path, overrides: Sequence[str], out: Path, device: 
     from s2tf.models.face_encoder import FaceEncoder
     from s2tf.models.face_prior_statistics import Wanted, compute_face_priors
 
-    parts = build_parts(compose(experiment, overrides), prior=PriorSettings)
+    config = compose(experiment, overrides)
+    # The parser puts objects into the dictionary that it is given.
+    parts = build_parts(copy.deepcopy(config), prior=PriorSettings)
     settings, data = parts.prior, parts.data
     encoder = FaceEncoder.from_pretrained(settings.face_encoder).to(device)
     wanted = [Wanted(faces or None, female) for faces, female in settings.combinations]
@@ -91,10 +99,24 @@ def write_priors(experiment: Path, overrides: Sequence[str], out: Path, device: 
     folders = {one: out if len(wanted) == 1 else out / _name(one.n, one.balance) for one in priors}
     for one, prior in priors.items():
         prior.save_pretrained(folders[one])
+    _note_lineage(config, data, list(folders.values()), project)
     if missing:
         saved = f"{len(priors)} of {len(wanted)} priors are written, {out}; the others: " if priors else ""
         raise ValueError(saved + "; ".join(missing))
     return {folders[one]: prior for one, prior in priors.items()}
+
+
+def _note_lineage(config: dict[str, Any], data: Any, folders: list[Path], project: str | None) -> None:
+    from s2tf import lineage
+
+    inputs = lineage.find_inputs(config, data)
+    items = [lineage.network_item(folder) for folder in folders]
+    for folder, item in zip(folders, items, strict=True):
+        lineage.write(folder, "prior", inputs, [item])
+    if project is not None and folders:
+        from s2tf.callbacks.wandb_artifacts import log_step
+
+        log_step(project, "prior", folders[0], config, inputs, items)
 
 
 def _name(faces: int | None, female: float) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from s2tf.metrics.table import RunScores
 
 SEEDS = ("seed_everything", "seed")
+NOT_COMPARED = (*SEEDS, "tracking")
+"""Keys of a config in which runs of one row may differ: their seeds, and what is kept of them besides."""
 REBUILT_PARTS = ("lip_refiner", "codebook")
 """What tells the rows of Table X apart."""
 SPEECH_ENCODERS = {"table6-wav2vec": "WaveformSpeechEncoder"}
@@ -143,7 +145,7 @@ def _ablated(config: Mapping[str, Any]) -> dict[str, Any]:
 def _bare(tree: Any) -> Any:
     """A config without seeds; in the place of a folder of networks, what made them."""
     if isinstance(tree, Mapping):
-        return {key: _bare_value(key, value) for key, value in tree.items() if key not in SEEDS}
+        return {key: _bare_value(key, value) for key, value in tree.items() if key not in NOT_COMPARED}
     return [_bare(one) for one in tree] if isinstance(tree, list) else tree
 
 

@@ -64,9 +64,16 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
             protocol=record["protocol"] | (_portrait_protocol(measurements) if kind == PORTRAITS else {}),
             random_weights=tuple(record["random_weights"]),
             remarks=tuple(_remarks(record)),
+            software=_software(measurements),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{source}: not written by `s2tf evaluate`: {error!r}") from error
+
+
+def _software(measurements: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of all numbers; records of before they were noted have none."""
+    found = {name: version for one in measurements.values() for name, version in one.get("software", {}).items()}
+    return dict(sorted(found.items()))
 
 
 def _remarks(record: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The numbers of `s2tf evaluate` in a W&B run's summary: written there, and read back on line and from disk."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,9 @@ def log_record(record: Mapping[str, Any], seed: int, project: str, folder: Path,
         project=project, dir=str(folder), id=run_id, resume="allow" if run_id else None, name=name, job_type=job
     ) as run:
         run.summary.update(to_summary(record, seed))
+    # A finished run is only announced to W&B's service, which writes the run's file when it gets to it. Ending the
+    # service waits for that.
+    wandb.teardown()
 
 
 def from_summary(summary: Mapping[str, Any], name: str) -> LoggedRun | None:
@@ -102,8 +105,9 @@ def read_offline(folder: Path) -> LoggedRuns:
     Raises:
         UserError: there is none.
     """
-    # Their names begin with the time.
-    paths = sorted(folder.rglob("run-*.wandb"), key=lambda path: path.parent.name.rpartition("run-")[2])
+    from s2tf.loggers.wandb_files import find_files
+
+    paths = find_files(folder)
     if not paths:
         raise UserError(f"--wandb-offline {folder}: no run-*.wandb below it")
     found: dict[str, _File] = {}
@@ -157,12 +161,10 @@ class _File:
 
     def read(self, path: Path) -> None:
         """Read up to the end, or to where the file is damaged."""
-        from wandb.proto import wandb_internal_pb2
+        from s2tf.loggers.wandb_files import records
 
-        messages: Any = wandb_internal_pb2
         try:
-            for data in _scan(path):
-                record = messages.Record.FromString(data)
+            for record in records(path):
                 if record.HasField("run"):
                     self.name = f"{record.run.display_name} ({record.run.run_id})"
                 for item in record.summary.update:
@@ -170,16 +172,3 @@ class _File:
         # W&B's reader asserts what it expects, and raises bare exceptions.
         except Exception as error:
             self.damage = f", whose {path.name} is damaged: {error}"
-
-
-def _scan(path: Path) -> Iterator[bytes]:
-    """The records of a file."""
-    from wandb.sdk.internal.datastore import DataStore
-
-    store = DataStore()
-    try:
-        store.open_for_scan(str(path))
-        while (data := store.scan_data()) is not None:
-            yield data
-    finally:
-        store.close()

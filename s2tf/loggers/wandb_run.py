@@ -1,17 +1,22 @@
 """W&B's run of a run folder: it goes on over restarts, with every row once."""
 
-import warnings
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import requests
+import wandb
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
 from s2tf.loggers.wandb_files import last_step
 from s2tf.survival.journal import Journal, Row
 
 STEP = "trainer/global_step"
+REACH_TIMEOUT = 15.0
+FINISH_TIMEOUT = "600"
+"""Seconds."""
 
 
 class WandbRun(WandbLogger):
@@ -59,16 +64,18 @@ class WandbRun(WandbLogger):
     @property
     def experiment(self) -> Any:
         """W&B's run; it is begun when this is first asked for."""
-        import wandb
-
-        if self._experiment is None and _is_first():
+        if self._experiment is not None or not _is_first():
+            return super().experiment
+        # At the end, too, W&B would wait for a server that is gone.
+        os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_TIMEOUT)
+        problem = "" if self._offline else _unreachable()
+        if not problem:
             try:
                 return super().experiment
             except wandb.errors.Error as error:
-                first = str(error).splitlines()[0]
-                warnings.warn(f"W&B: {first}: this run is written to disk, for `wandb sync`", stacklevel=2)
-                wandb.setup().settings.mode = "offline"
-                self._wandb_init["mode"] = "offline"
+                problem = str(error).splitlines()[0]
+        rank_zero_warn(f"W&B: {problem}: this run is written to disk, for `wandb sync`")
+        self._wandb_init["mode"] = "offline"
         return super().experiment
 
     @rank_zero_only
@@ -107,12 +114,22 @@ class WandbRun(WandbLogger):
         return {name: _medium(folder / path) for name, path in row.media.items() if (folder / path).is_file()}
 
 
+def _unreachable() -> str:
+    """Why W&B's server cannot be reached, which W&B itself would wait for without an end; empty where it can."""
+    settings = wandb.setup().settings
+    if settings.mode in ("offline", "dryrun", "disabled"):
+        return ""
+    try:
+        requests.head(settings.base_url, timeout=REACH_TIMEOUT)
+    except requests.RequestException as error:
+        return f"{settings.base_url} cannot be reached ({type(error).__name__})"
+    return ""
+
+
 def _is_first() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _medium(path: Path) -> Any:
-    import wandb
-
     kinds: dict[str, Any] = {".mp4": wandb.Video, ".wav": wandb.Audio}
     return kinds.get(path.suffix, wandb.Image)(str(path))

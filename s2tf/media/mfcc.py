@@ -32,15 +32,24 @@ def mfcc(waveform: np.ndarray) -> np.ndarray:
     """
     if waveform.ndim != 1 or not len(waveform):
         raise ValueError(f"sound of shape {waveform.shape}: expected (S,) with at least one sample")
+    columns = 1 + max(0, -(-(len(waveform) - WINDOW_SAMPLES) // COLUMN_SAMPLES))
+    starts = range(0, columns, _BLOCK)
+    blocks = [_coefficients(_windows(waveform, start, min(_BLOCK, columns - start))) for start in starts]
+    return np.concatenate(blocks)
+
+
+def _windows(waveform: np.ndarray, first: int, count: int) -> np.ndarray:
+    """The samples (count, 400) of columns from `first` on, each less most of the one before it."""
+    begin, length = first * COLUMN_SAMPLES, (count - 1) * COLUMN_SAMPLES + WINDOW_SAMPLES
+    heard = waveform[max(0, begin - 1) : begin + length].astype(np.float64)
     # 16-bit samples are whole numbers.
-    samples = np.round(np.clip(waveform.astype(np.float64) * _FULL_SCALE, -_FULL_SCALE, _FULL_SCALE - 1))
-    emphasised = np.append(samples[0], samples[1:] - _PRE_EMPHASIS * samples[:-1])
-    columns = 1 + max(0, -(-(len(samples) - WINDOW_SAMPLES) // COLUMN_SAMPLES))
-    padded = np.zeros((columns - 1) * COLUMN_SAMPLES + WINDOW_SAMPLES)
-    padded[: len(emphasised)] = emphasised[: len(padded)]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::COLUMN_SAMPLES]
-    blocks = [_coefficients(windows[begin : begin + _BLOCK]) for begin in range(0, columns, _BLOCK)]
-    return np.concatenate(blocks).astype(np.float32)
+    samples = np.round(np.clip(heard * _FULL_SCALE, -_FULL_SCALE, _FULL_SCALE - 1))
+    emphasised = samples[1:] - _PRE_EMPHASIS * samples[:-1]
+    if begin == 0:
+        emphasised = np.append(samples[0], emphasised)
+    padded = np.zeros(length)
+    padded[: len(emphasised)] = emphasised
+    return np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::COLUMN_SAMPLES]
 
 
 def _coefficients(windows: np.ndarray) -> np.ndarray:
@@ -52,7 +61,7 @@ def _coefficients(windows: np.ndarray) -> np.ndarray:
     cepstrum = dct(logs, type=2, axis=1, norm="ortho")[:, :COEFFICIENTS]
     cepstrum *= 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(COEFFICIENTS) / _LIFTER)
     cepstrum[:, 0] = np.log(np.where(energy == 0, tiny, energy))
-    return cepstrum
+    return cepstrum.astype(np.float32)
 
 
 @functools.cache

@@ -43,6 +43,8 @@ class AttributeClassifier:
         ValueError: A classifier's labels are neither of gender nor of age, or two read the same.
     """
 
+    packages = ("transformers",)
+
     def __init__(self, folders: Sequence[Path], device: str = "cpu") -> None:
         self.device = device
         self.readers: dict[str, tuple[Any, Any, Tensor]] = {}

@@ -33,6 +33,10 @@ class AttributeReader(Protocol):
     """Reads gender and age off pictures."""
 
     @property
+    def packages(self) -> Sequence[str]:
+        """What it reads with besides OpenCV and torch, see `s2tf.metrics.software`."""
+
+    @property
     def protocol(self) -> Mapping[str, Any]:
         """Which reader it is: part of every number that it gives."""
 

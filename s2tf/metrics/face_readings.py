@@ -1,5 +1,6 @@
 """What lips, eyes and head of a face do from frame to frame, read off landmarks or off the pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,6 +51,10 @@ class MotionFinder(Protocol):
     """What reads the motion of a face off frames."""
 
     @property
+    def packages(self) -> Sequence[str]:
+        """What it reads with besides OpenCV and torch, see `s2tf.metrics.software`."""
+
+    @property
     def protocol(self) -> dict[str, Any]:
         """How it reads."""
 
@@ -59,6 +64,8 @@ class MotionFinder(Protocol):
 
 class JudgedMotion:
     """The judges of synthetic faces."""
+
+    packages = ()
 
     def __init__(self, judges: Judges) -> None:
         self.judges = judges
@@ -85,6 +92,7 @@ class DetectedMotion:
 
     def __init__(self, name: str = "mediapipe") -> None:
         self.name = name
+        self.packages = (name,)
         self.finder = open_landmarks(name)
 
     @property

@@ -54,6 +54,8 @@ class FacePlusPlus:
         timeout: Seconds for one request.
     """
 
+    packages = ()
+
     def __init__(
         self,
         key: str,

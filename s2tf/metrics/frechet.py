@@ -9,6 +9,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchmetrics import Metric
 from torchvision.models import inception_v3
 
+from s2tf.metrics.feature_moments import Moments
 from s2tf.metrics.image import FRAMES_AT_ONCE, check_bytes
 from s2tf.metrics.published import RANDOM, PublishedWeights, weights_record
 
@@ -108,11 +109,16 @@ class FrechetDistance(Metric):
         Raises:
             ValueError: the frames are not uint8.
         """
-        for side, some in (("made", frames), ("true", true)):
-            values = self.reader.read(some).to(self.made_sum)
-            getattr(self, f"{side}_sum").add_(values.sum(0))
-            getattr(self, f"{side}_products").add_(values.T @ values)
-            getattr(self, f"{side}_frames").add_(len(values))
+        self.add_moments(*(Moments.of(self.reader.read(some)) for some in (frames, true)))
+
+    def add_moments(self, made: Moments, true: Moments) -> None:
+        """Add frames by the moments of their features."""
+        # What `compute` has found before does not hold any more.
+        self._computed = None
+        for side, one in (("made", made), ("true", true)):
+            getattr(self, f"{side}_frames").add_(one.frames)
+            getattr(self, f"{side}_sum").add_(one.total.to(self.made_sum.device))
+            getattr(self, f"{side}_products").add_(one.products.to(self.made_sum.device))
 
     def compute(self) -> Tensor:
         """The distance.

@@ -138,6 +138,8 @@ class Judges:
 class JudgeReader:
     """The judges behind the interfaces `FaceFeatures` and `AttributeReader`."""
 
+    packages = ()
+
     def __init__(self, judges: Judges) -> None:
         self.judges = judges
 

@@ -1,6 +1,6 @@
 """How far a picture is from the true one in the features of a network, frame by frame."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +21,10 @@ class PerceptualDistance(Protocol):
     """Compares frames."""
 
     name: str
+
+    @property
+    def packages(self) -> Sequence[str]:
+        """What it reads with besides OpenCV and torch, see `s2tf.metrics.software`."""
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -45,6 +49,7 @@ class LPIPS:
     """
 
     name = "LPIPS"
+    packages = ("lpips", "torchvision")
 
     def __init__(
         self, weights: str, backbone: Backbone = "alex", device: str = "cpu", *, allow_random: bool = False
@@ -75,6 +80,7 @@ class JudgeDistance:
     """
 
     name = "feature distance (face judge)"
+    packages = ()
 
     def __init__(self, reader: FaceReader) -> None:
         self.reader = reader.eval()

@@ -139,6 +139,51 @@ class SeedVariation(Metric):
         return {"network": self.network, "features": "unit length", "speeches": speeches, "seeds": seeds}
 
 
+class SpeakerConsistency(Metric):
+    """How portraits of several speeches of one person keep to that person.
+
+    `same` is the mean over people of the mean cosine similarity of two portraits of different speeches of theirs,
+    `different` that of two portraits of different people: a generator that hears who speaks has the first above the
+    second.
+    """
+
+    full_state_update = False
+    features: list[Tensor]
+    people: list[Tensor]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.add_state("features", default=[], dist_reduce_fx="cat")
+        self.add_state("people", default=[], dist_reduce_fx="cat")
+
+    def update(self, features: Tensor, people: Tensor) -> None:
+        """Add features (B, D) of a portrait for each speech, and the number of its speaker (B,).
+
+        Raises:
+            ValueError: The shapes are others.
+        """
+        if features.ndim != 2 or people.shape != features.shape[:1]:
+            shapes = f"{tuple(features.shape)} and {tuple(people.shape)}"
+            raise ValueError(f"features and people have shapes {shapes}, expected (B, D) and (B,)")
+        self.features.append(F.normalize(features.detach().double(), dim=1))
+        self.people.append(people)
+
+    def compute(self) -> dict[str, Tensor]:
+        """`same` and `different`; NaN where nobody has two speeches, or there is one person."""
+        features, people = (
+            states if isinstance(states, Tensor) else torch.cat(list(states)) for states in (self.features, self.people)
+        )
+        _, rows = people.unique(return_inverse=True)
+        counts = rows.bincount()
+        sums = features.new_zeros(len(counts), features.shape[1]).index_add_(0, rows, features)
+        squares = sums.square().sum(dim=1)
+        several = counts > 1
+        same = (squares - counts)[several] / (counts * (counts - 1))[several]
+        between = len(rows) ** 2 - counts.square().sum()
+        different = (sums.sum(dim=0).square().sum() - squares.sum()) / between
+        return {"same": same.mean(), "different": different}
+
+
 def _pairs(sums: Tensor, count: int) -> Tensor:
     """The mean similarity of two different ones of `count` unit vectors, by their sum (..., D)."""
     if count < 2:

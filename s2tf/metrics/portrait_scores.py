@@ -1,6 +1,7 @@
 """Portraits as in Tables I to VI: from features and attributes, already read, to numbers with their baselines."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from s2tf.metrics.attributes import AGE_TOLERANCE, UNKNOWN, Attributes, IdentityPreservation
-from s2tf.metrics.portrait import FeatureDistance, SeedVariation
+from s2tf.metrics.portrait import FeatureDistance, SeedVariation, SpeakerConsistency
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.retrieval import RecallAtK, identity_gallery
 
@@ -47,7 +48,7 @@ def portrait_scores(
     attributes: Mapping[str, Any] | None,
     protocol: Mapping[str, Any],
 ) -> list[Measurement]:
-    """Every number of the paper's portrait tables, and diversity and consistency (Fig. 3).
+    """Every number of the paper's portrait tables, and diversity and consistency (Fig. 3), over seeds and speeches.
 
     Args:
         readings: Of all test clips.
@@ -61,6 +62,7 @@ def portrait_scores(
         *retrieval_scores(readings.true, readings.identities, readings.generated, readings.other, protocol),
         *(_attributes(readings, attributes, protocol) if attributes is not None else ()),
         *_variation(readings, str(faces["network"]), protocol),
+        *_speakers(readings, protocol),
     ]
 
 
@@ -197,6 +199,30 @@ def _near_median(ages: Sequence[float]) -> float:
         return float("nan")
     median = statistics.median(ages)
     return sum(abs(age - median) <= AGE_TOLERANCE for age in ages) / len(ages)
+
+
+def _speakers(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[Measurement]:
+    """Of people with several speeches; beside it other people's portraits, and the true pictures of these speeches."""
+    several = [person for person, speeches in Counter(readings.identities).items() if speeches > 1]
+    if not several:
+        return []
+    found = {}
+    people = torch.tensor(readings.identities)
+    for name, features in (("portraits", readings.generated), ("true", readings.true)):
+        metric = SpeakerConsistency()
+        metric.update(torch.stack(features), people)
+        found[name] = metric.compute()
+    return [
+        Measurement(
+            name="speaker consistency",
+            value=found["portraits"]["same"].item(),
+            baseline=found["portraits"]["different"].item(),
+            baseline_name="portraits of different people",
+            truth=found["true"]["same"].item(),
+            protocol=protocol,
+            counts={"people with several speeches": len(several), "portraits": len(people)},
+        )
+    ]
 
 
 def _variation(readings: PortraitReadings, network: str, protocol: Mapping[str, Any]) -> list[Measurement]:

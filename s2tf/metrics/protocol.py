@@ -23,6 +23,8 @@ class Measurement:
     target: float | None = None
     target_rule: str = ""
     higher_is_better: bool = True
+    software: Mapping[str, str] = field(default_factory=dict)
+    """Versions of what has read and computed, see `s2tf.metrics.software`; empty where they were not noted."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """How many items went in and how many were left out, by reason."""
 
@@ -46,7 +48,8 @@ class Measurement:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`; numbers that JSON does not know (NaN, infinity) become null."""
-        record = {**asdict(self), "protocol": dict(self.protocol), "counts": dict(self.counts), "reached": self.reached}
+        mappings = {name: dict(getattr(self, name)) for name in ("protocol", "software", "counts")}
+        record = {**asdict(self), **mappings, "reached": self.reached}
         for name in ("value", "baseline", "truth", "target"):
             record[name] = _finite(record[name])
         return record

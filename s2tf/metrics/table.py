@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from s2tf.metrics.paper import Column, PaperTable, Row
+from s2tf.metrics.software import software_notes
 
 SOURCES = ("paper", "ours")
 
@@ -28,6 +29,8 @@ class RunScores:
     random_weights: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     """What its numbers leave out, and what they are to be taken with."""
+    software: Mapping[str, str] = field(default_factory=dict)
+    """Versions by package, see `s2tf.metrics.software`."""
     mark: str = ""
     """The letter of its protocol, where the table has several."""
 
@@ -228,6 +231,7 @@ def _notes(runs: Sequence[RunScores], table: PaperTable, first: list[str]) -> li
     several = "mean ± standard deviation over seeds. " if table.explained else ""
     how, *apart = _protocols(runs)
     notes = [*first, *([table.explained] if table.explained else []), f"Ours: {several}{how}", *apart]
+    notes += software_notes({run.folder: run.software for run in runs})
     notes += [f"{run.folder}: {remark}" for run in runs for remark in run.remarks]
     if random := sorted({name for run in runs for name in run.random_weights}):
         notes.append(f"RANDOM WEIGHTS in {', '.join(random)}: these numbers are no result.")

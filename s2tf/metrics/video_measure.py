@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,11 +11,13 @@ from torchmetrics import Metric
 
 from s2tf.metrics.protocol import Measurement
 from s2tf.metrics.published import RANDOM_WEIGHTS
+from s2tf.metrics.software import FRAMES, versions
 from s2tf.metrics.video_pairs import ClipPair, FrameRun
 
 MADE, COPY, TRUE = "made", "copy", "true"
 """The rows that stand beside each other: the generated video, the source frame copied, the reference itself."""
 COPY_NAME = "source frame copied"
+NO_FRAME = "no frame after the first, which is the source"
 
 COUNTED = ("frames", "pairs", "pairs without a visible pixel")
 """States of metrics that are worth telling beside their numbers."""
@@ -40,6 +42,16 @@ class VideoMeasure(ABC):
     @abstractmethod
     def protocol(self) -> Mapping[str, Any]:
         """How it is measured, without counts: part of what tells whether results can be compared."""
+
+    @property
+    def packages(self) -> Iterable[str]:
+        """What has read the pictures and computed, beside what every measure needs."""
+        return ()
+
+    @property
+    def software(self) -> Mapping[str, str]:
+        """The versions of all that has read and computed; no part of the protocol, see `s2tf.metrics.software`."""
+        return versions([*FRAMES, *self.packages])
 
     @property
     def random(self) -> bool:
@@ -79,7 +91,7 @@ class VideoMeasure(ABC):
     ) -> Measurement:
         """A number with the copied source and the reference beside it."""
         values = float(made), self.protocol, float(copy), COPY_NAME, float(true)
-        return Measurement(name, *values, higher_is_better=higher_is_better, counts=counts)
+        return Measurement(name, *values, higher_is_better=higher_is_better, counts=counts, software=self.software)
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -122,12 +134,12 @@ class MetricMeasure(VideoMeasure):
         """See `VideoMeasure.add`."""
         self.clips += 1
         for row, metric in self.totals.items():
-            metric.merge_state(_of_row(state, row))
+            metric.merge_state(of_row(state, row))
 
     def of_clip(self, state: State, row: str = MADE) -> Any:
         """What the row's metric computes from a clip's state alone."""
         metric = self.metrics[row]()
-        metric.merge_state(_of_row(state, row))
+        metric.merge_state(of_row(state, row))
         return computed(metric)
 
     def total(self, row: str = MADE) -> Any:
@@ -158,5 +170,6 @@ def computed(metric: Metric) -> Any:
         return metric.compute()
 
 
-def _of_row(state: State, row: str) -> dict[str, Tensor]:
+def of_row(state: State, row: str) -> dict[str, Tensor]:
+    """What a clip's state says of a row, under the names of the row's own state."""
     return {name.partition("/")[2]: value for name, value in state.items() if name.partition("/")[0] == row}

@@ -1,6 +1,6 @@
 """How generated videos move: steadiness along the flow (MAD), landmarks, blinks, head and mouth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ class SteadinessMeasure(MetricMeasure):
     """MAD of the generated and of the true video; a copied source has none."""
 
     name = "mad"
+    packages = ("torchvision",)
     titles: Mapping[str, str] = {"MAD": "MAD", "MAD of visible pixels": "MAD_visible", "hidden pixels": "hidden"}
 
     def __init__(self, reader: FlowReader) -> None:
@@ -109,13 +110,28 @@ class FaceMeasure(MetricMeasure):
         self.size = 0
 
     @property
+    def packages(self) -> Iterable[str]:
+        """See `VideoMeasure.packages`."""
+        if not isinstance(self.finder, DetectedMotion):
+            return self.finder.packages
+        settings = FaceSettings()
+        return *self.finder.packages, settings.detector, settings.second_chance
+
+    @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
         told = ("blink", "mouth range", "pose", "correlation", "unit")
         every: dict[str, Any] = {}
         for make in self.metrics.values():
             every |= protocol_of(make)
-        own = {"frames": "at their own size, each face followed"} if "distance" in self.metrics else {}
+        own = {}
+        if isinstance(self.finder, DetectedMotion):
+            settings = FaceSettings()
+            own = {
+                "frames": "at their own size, each face followed",
+                "detector": f"{settings.detector}, where it finds none {settings.second_chance}",
+                "of several faces": "the largest where it is first seen",
+            }
         return {**self.finder.protocol, **own, **{name: every[name] for name in told if name in every}}
 
     def begin(self, pair: ClipPair) -> None:

@@ -1,6 +1,6 @@
-"""Generated frames beside the true ones: pixels, perceptual distance, identity, sharpness and FID."""
+"""Generated frames beside the true ones: pixels, perceptual distance, identity and sharpness."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,6 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from s2tf.metrics.face_features import FaceFeatures
-from s2tf.metrics.frechet import FrechetDistance, PictureFeatures
 from s2tf.metrics.identity import EVERY, IdentitySimilarity
 from s2tf.metrics.image import MSE_FLOOR, FrameQuality
 from s2tf.metrics.perceptual_distance import MeanPerceptualDistance, PerceptualDistance
@@ -18,17 +17,15 @@ from s2tf.metrics.sharpness import Sharpness
 from s2tf.metrics.video_measure import (
     COPY,
     MADE,
+    NO_FRAME,
     TRUE,
     MeasureError,
     MetricMeasure,
     State,
-    VideoMeasure,
-    computed,
     protocol_of,
 )
 from s2tf.metrics.video_pairs import ClipPair, FrameRun
 
-NO_FRAME = "no frame after the first, which is the source"
 BEST_PSNR = -10 * torch.tensor(MSE_FLOOR).log10().item()
 """Of a frame beside itself, dB."""
 
@@ -101,6 +98,7 @@ class PixelMeasure(FramesBesideTrue):
     """PSNR and SSIM."""
 
     name = "pixels"
+    packages = ("torchmetrics",)
 
     def __init__(self) -> None:
         super().__init__(FrameQuality, {"PSNR": BEST_PSNR, "SSIM": 1.0}, higher_is_better=True)
@@ -113,6 +111,12 @@ class PerceptualMeasure(FramesBesideTrue):
 
     def __init__(self, distance: PerceptualDistance) -> None:
         super().__init__(partial(MeanPerceptualDistance, distance), {distance.name: 0.0}, higher_is_better=False)
+        self.distance = distance
+
+    @property
+    def packages(self) -> Iterable[str]:
+        """See `VideoMeasure.packages`."""
+        return self.distance.packages
 
 
 class IdentityMeasure(FramesBesideTrue):
@@ -177,75 +181,3 @@ class SharpnessMeasure(MetricMeasure):
             self.measured(title, made[name], copy[name], true[name], self.counts(failed))
             for title, name in self.titles.items()
         ]
-
-
-class _StoredFeatures:
-    """Stands for the network where features are at hand."""
-
-    def __init__(self, features: int) -> None:
-        self.features = features
-        self.protocol: dict[str, Any] = {}
-
-    def read(self, frames: Tensor) -> Tensor:
-        """The features, which are given in the frames' place."""
-        return frames
-
-
-class FrechetMeasure(VideoMeasure):
-    """FID over all frames of all clips. A clip's state is its features: smaller than their 2048 x 2048 products."""
-
-    name = "fid"
-
-    def __init__(self, reader: PictureFeatures) -> None:
-        self.reader = reader
-        stored = _StoredFeatures(reader.features)
-        self.totals = {MADE: FrechetDistance(stored), COPY: FrechetDistance(stored)}
-        self.clips = 0
-        self.features: dict[str, list[Tensor]] = {}
-
-    @property
-    def protocol(self) -> Mapping[str, Any]:
-        """See `VideoMeasure.protocol`."""
-        return {**self.reader.protocol, "covariance": FrechetDistance(self.reader).protocol["covariance"]}
-
-    def begin(self, pair: ClipPair) -> None:
-        """See `VideoMeasure.begin`."""
-        self.features = {MADE: [], TRUE: [], COPY: []}
-
-    def update(self, run: FrameRun) -> None:
-        """See `VideoMeasure.update`."""
-        if run.start == 0:
-            self.features[COPY].append(self.reader.read(run.true_tensor[:1]))
-        if len(made := run.made_tensor[run.compared]):
-            self.features[MADE].append(self.reader.read(made))
-            self.features[TRUE].append(self.reader.read(run.true_tensor[run.compared]))
-
-    def end(self) -> State:
-        """See `VideoMeasure.end`."""
-        if not self.features[MADE]:
-            raise MeasureError(NO_FRAME)
-        return {row: torch.cat(parts) for row, parts in self.features.items()}
-
-    def values(self, state: State) -> dict[str, float]:
-        """None: a clip has too few frames for a distance of distributions."""
-        return {}
-
-    def add(self, state: State) -> None:
-        """See `VideoMeasure.add`."""
-        self.clips += 1
-        self.totals[MADE].update(state[MADE], state[TRUE])
-        self.totals[COPY].update(state[COPY].expand_as(state[TRUE]), state[TRUE])
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """See `VideoMeasure.warnings`."""
-        return [] if (text := self.totals[MADE].warning) is None or not self.clips else [text]
-
-    def measurements(self, failed: int) -> list[Measurement]:
-        """See `VideoMeasure.measurements`."""
-        frames = int(self.totals[MADE].made_frames)
-        if frames < 2:
-            return []
-        made, copy = (float(computed(self.totals[row])) for row in (MADE, COPY))
-        counts = {"clips": self.clips, "failed": failed, "frames": frames}
-        return [self.measured("FID", made, copy, 0, counts, higher_is_better=False)]

@@ -57,6 +57,11 @@ class SyncMeasure(MetricMeasure):
         self.heard_with_true = 0
 
     @property
+    def packages(self) -> Iterable[str]:
+        """See `VideoMeasure.packages`."""
+        return () if self.settings is None else (self.settings.detector,)
+
+    @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
         found = protocol_of(self.metrics[MADE])

@@ -1,7 +1,7 @@
 """What the training stages share: which networks they hand on, and what stays out of their checkpoints."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +10,9 @@ import torch
 import torch.nn as nn
 from torch.nn.parallel import DistributedDataParallel
 
+from s2tf.batches import Clip
 from s2tf.nn.network import Network
+from s2tf.samples import Samples
 
 NETWORKS_FOLDER = "networks"
 SEED_VARIABLE = "PL_GLOBAL_SEED"
@@ -33,6 +35,18 @@ class Stage(L.LightningModule):
     def networks(self) -> dict[str, Network]:
         """The networks that this stage hands on, by the folder name they are saved under."""
         raise NotImplementedError
+
+    def samples(self, batch: Any, clips: Sequence[Clip]) -> Samples:
+        """What the stage can show of a few validation rows; the base class has nothing to show.
+
+        Called on one rank, between two batches, in evaluation mode, without gradients, behind a seeded generator: no
+        collective, no logging, and nothing of the stage is to change.
+
+        Args:
+            batch: N rows on the stage's device.
+            clips: the beginnings of as many clips; none where the data have none.
+        """
+        return Samples()
 
     def export(self, folder: str | Path) -> Path:
         """Save every network of `networks` below `folder`/networks; returns that folder."""

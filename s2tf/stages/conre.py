@@ -1,21 +1,23 @@
 """ConRe: contrastive and reconstruction pre-training of speech encoder, face encoder and face decoder (Eq. 10)."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2tf.batches import SpeechPortraitBatch
+from s2tf.batches import Clip, SpeechPortraitBatch
 from s2tf.losses.contrastive import ContrastiveLoss
 from s2tf.losses.perceptual import PerceptualLoss
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
 from s2tf.nn.network import Network
+from s2tf.samples import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
-from s2tf.stages.speech import speech_of
+from s2tf.stages.speech import spectrogram_map, speech_of
 
 
 class ConReStage(Stage):
@@ -88,6 +90,16 @@ class ConReStage(Stage):
         values = self._losses(batch, z_s, z_f)
         values |= {f"recall_at_{k}": recall(z_s, z_f, batch["identity"], k) for k in (1, 5)}
         self.log_losses("val", values, len(z_s))
+
+    def samples(self, batch: SpeechPortraitBatch, clips: Sequence[Clip]) -> Samples:
+        """True portraits, those decoded from the face's embedding, and from the speech's, which L_c brings near it."""
+        z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
+        images = {
+            "true": batch["portrait"],
+            "reconstructed": self.face_decoder(self.face_encoder(batch["portrait"])),
+            "from_speech": self.face_decoder(z_s),
+        }
+        return Samples(batch["key"], images, {"spectrogram": spectrogram_map(batch)}, waveforms=batch["waveform"])
 
     def on_train_start(self) -> None:
         """Record that the encoders' weights are being trained."""

@@ -1,19 +1,26 @@
 """Lip landmarks from speech: the training of audio2lmk."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2tf.batches import MotionSequenceBatch
+from s2tf.batches import Clip, MotionSequenceBatch
 from s2tf.models.lip_landmarks import LipLandmarks
-from s2tf.nn.lips import mouth_opening
+from s2tf.nn.lips import draw_lips, mouth_opening
 from s2tf.nn.network import Network
+from s2tf.samples import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.silence import Silence
 from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
+
+DRAWN_SIDE = 128
+"""Of the drawn lips, in pixels."""
+BAND = 8
+"""Height of the openings over time, in pixels."""
 
 
 class LipLandmarksStage(Stage):
@@ -86,6 +93,17 @@ class LipLandmarksStage(Stage):
         }
         self.log_losses("val", values, len(true))
 
+    def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
+        """True and predicted lips, drawn, with the speech; and how far both are open over time."""
+        lips = {"true": batch["lips"], "predicted": self.predict_lips(batch)}
+        videos = [
+            SampleVideo({name: _drawn(points[row]) for name, points in lips.items()}, batch["waveform"][row])
+            for row in range(len(batch["lips"]))
+        ]
+        openings = {f"opening/{name}": mouth_opening(points) for name, points in lips.items()}
+        bands = {name: opening[:, None].expand(-1, BAND, -1) for name, opening in openings.items()}
+        return Samples(batch["key"], maps=bands, videos=videos)
+
     def on_train_start(self) -> None:
         """Record that trained features are random no more."""
         self.speech_features.mark_trained()
@@ -122,6 +140,12 @@ class LipLandmarksStage(Stage):
         velocity = F.l1_loss(lips.diff(dim=1), true.diff(dim=1)) if true.shape[1] > 1 else torch.zeros_like(terms["l1"])
         terms["velocity"] = velocity
         return {**terms, "loss": terms["l1"] + self.velocity_weight * velocity}
+
+
+def _drawn(lips: Tensor) -> Tensor:
+    """Canonical lips (T, 20, 2) as pictures (T, 3, side, side) in [-1, 1], enlarged to be seen."""
+    centred = lips.float() - lips.float().mean(dim=(0, 1))
+    return 2 * draw_lips(1.5 * centred, DRAWN_SIDE) - 1
 
 
 def correlation(predicted: Tensor, true: Tensor) -> Tensor:

@@ -1,23 +1,25 @@
 """Motion diffusion: motion codes from speech (Eq. 20)."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 
-from s2tf.batches import MotionSequenceBatch
+from s2tf.batches import Clip, MotionSequenceBatch
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
 from s2tf.models.motion_statistics import MotionStatistics
 from s2tf.models.motion_unet import MotionUNet
 from s2tf.nn.network import Network
+from s2tf.samples import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
 
 VALIDATION_SEED = 0
 VALIDATION_DRAWS = 4
+SAMPLE_STEPS = 20
 
 
 class MotionDiffusionStage(Stage):
@@ -113,6 +115,15 @@ class MotionDiffusionStage(Stage):
         generator = torch.Generator(batch["waveform"].device).manual_seed(VALIDATION_SEED + batch_idx)
         losses = self.losses(batch, VALIDATION_DRAWS, 0.0, generator)
         self.log_losses("val", losses, len(batch["waveform"]))
+
+    def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
+        """Motion codes over time: the true ones, and those drawn from the speech, which begin at the true first one."""
+        codes = _codes(batch)
+        generator = torch.Generator(codes.device).manual_seed(VALIDATION_SEED)
+        features = features_of(batch, self.speech_features, codes.shape[1])
+        drawn = self.diffusion.sample(features, SAMPLE_STEPS, "ddim", generator, codes[:, 0])
+        maps = {"codes/true": codes.transpose(1, 2), "codes/generated": drawn.transpose(1, 2)}
+        return Samples(batch["key"], maps=maps, waveforms=batch["waveform"])
 
     @torch.no_grad()
     def generate(

@@ -1,17 +1,19 @@
 """SCFP: portrait diffusion conditioned on speech, with the statistical face prior as guidance (Eq. 1–9)."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 
-from s2tf.batches import SpeechPortraitBatch
+from s2tf.batches import Clip, SpeechPortraitBatch
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
+from s2tf.samples import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
-from s2tf.stages.speech import speech_of
+from s2tf.stages.speech import spectrogram_map, speech_of
 
 VALIDATION_SEED = 0
 VALIDATION_STEPS = 20
@@ -107,12 +109,28 @@ class SCFPStage(Stage):
         generator = torch.Generator(speech.device).manual_seed(VALIDATION_SEED + batch_idx)
         values = self.losses(batch, self.draws, 0.0, generator)
         picture = self.sample(speech, VALIDATION_STEPS, generator)
-        mean_face = self.face_decoder(self.diffusion.prior.get_buffer("z_p")[None]).expand_as(portrait)
+        mean_face = self._mean_face().expand_as(portrait)
         values |= {
             "portrait_l1": mean_absolute_error(picture, portrait),
             "mean_face_l1": mean_absolute_error(mean_face, portrait),
         }
         self.log_losses("val", values, len(portrait))
+
+    def samples(self, batch: SpeechPortraitBatch, clips: Sequence[Clip]) -> Samples:
+        """True portraits, what the autoencoder makes of them, those drawn from the speech, and the mean face."""
+        portrait, speech = batch["portrait"], speech_of(batch, self.speech_encoder)
+        generator = torch.Generator(speech.device).manual_seed(VALIDATION_SEED)
+        images = {
+            "true": portrait,
+            "reconstructed": self.face_decoder(self.face_encoder(portrait)),
+            "generated": self.sample(speech, VALIDATION_STEPS, generator),
+            "mean_face": self._mean_face().expand_as(portrait),
+        }
+        return Samples(batch["key"], images, {"spectrogram": spectrogram_map(batch)}, waveforms=batch["waveform"])
+
+    def _mean_face(self) -> Tensor:
+        """(1, 3, H, W)."""
+        return self.face_decoder(self.diffusion.prior.get_buffer("z_p")[None])
 
     @torch.no_grad()
     def sample(

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import lightning as L
+import torch
 from torch import Tensor
 
 from s2tf.batches import MotionSequenceBatch, SpeechPortraitBatch
@@ -13,6 +14,11 @@ from s2tf.nn.network import Network
 def speech_of(batch: SpeechPortraitBatch, speech_encoder: Network) -> Tensor:
     """The form of a batch's speech that the encoder reads: its spectrogram or its waveform."""
     return cast(Any, batch)[cast(Any, speech_encoder).reads]
+
+
+def spectrogram_map(batch: SpeechPortraitBatch) -> Tensor:
+    """(B, F, T) magnitudes of a batch's spectrograms, to be drawn."""
+    return torch.linalg.vector_norm(batch["spectrogram"].float(), dim=1).transpose(1, 2)
 
 
 def checked_features(speech_features: Network, feature_dim: int, reader: str) -> SpeechFeatures:

@@ -1,14 +1,16 @@
 """SyncNet's training: lips and speech of the same moment near each other, of other moments of the same clip apart."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from s2tf.batches import LipSyncBatch
+from s2tf.batches import Clip, LipSyncBatch
 from s2tf.losses.sync import matching_accuracy, matching_loss, window_distances
 from s2tf.models.syncnet import SyncNet
 from s2tf.nn.network import Network
+from s2tf.samples import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 
@@ -59,6 +61,10 @@ class SyncNetStage(Stage):
         distances = self.distances(batch)
         values = {"loss": matching_loss(distances), "accuracy": matching_accuracy(distances)}
         self.log_losses("val", values, len(distances))
+
+    def samples(self, batch: LipSyncBatch, clips: Sequence[Clip]) -> Samples:
+        """The distances of lips (rows, from the bottom) and speech (columns): dark on the diagonal where in sync."""
+        return Samples(batch["key"], maps={"distances": self.distances(batch)})
 
     def configure_optimizers(self) -> Any:
         """AdamW, and the schedule."""

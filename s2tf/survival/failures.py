@@ -17,8 +17,13 @@ def attempt_name() -> str:
         return "-".join(os.environ.get(name, "0") for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "SLURM_STEP_ID"))
     if "TORCHELASTIC_RUN_ID" in os.environ:
         return f"{os.environ['TORCHELASTIC_RUN_ID']}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
-    # The ranks that Lightning starts inherit it from the first.
-    return os.environ.setdefault(ATTEMPT_VARIABLE, secrets.token_hex(4))
+    return os.environ.get(ATTEMPT_VARIABLE, "alone")
+
+
+def name_attempt() -> None:
+    """Give this attempt a name that the ranks which Lightning starts inherit from the first; call it before that."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        os.environ[ATTEMPT_VARIABLE] = secrets.token_hex(4)
 
 
 def report_failure(error: BaseException, folder: Path, rank: int) -> None:

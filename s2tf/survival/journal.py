@@ -1,5 +1,6 @@
 """The journal of a run: every logged row once, in a file that a killed process leaves whole."""
 
+import errno
 import json
 import os
 import time
@@ -40,11 +41,22 @@ class Journal:
         """Called with each row, and, where a run goes on, with those that it begins with."""
 
     def write(self, step: int, metrics: Mapping[str, float], media: Mapping[str, str] | None = None) -> None:
-        """Append a row."""
+        """Append a row.
+
+        Raises:
+            OSError: it cannot be written, as on a full disk; nothing of it is left.
+        """
         row = Row(self.rows, step, time.time(), dict(metrics), dict(media or {}))
-        # A line in one write, and none kept back: it outlives this process.
-        with open(self.path, "a") as file:
-            file.write(json.dumps(asdict(row)) + "\n")
+        line = json.dumps(asdict(row)) + "\n"
+        # Unbuffered: each row outlives this process.
+        with open(self.path, "ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                if file.write(line.encode()) != len(line.encode()):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            except OSError:
+                file.truncate(end)
+                raise
         self.rows += 1
         self._tell(row)
 

@@ -26,20 +26,16 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
 
-    def install(self) -> None:
-        """Take the signals over; in threads other than the main one, where Python has no signals, this does nothing."""
-        if threading.current_thread() is threading.main_thread():
-            for number in STOP_SIGNALS:
-                signal.signal(number, self._note)
-
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Remember the signals within a `with` block, and give them back behind it."""
+        """Remember the signals within a `with` block, and give them back behind it.
+
+        In threads other than the main one, where Python has no signals, this does nothing.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-        self.install()
+        before = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
         try:
             yield
         finally:

@@ -26,6 +26,23 @@ def test_each_number_comes_with_its_floor_and_ratio(tmp_path, group, names):
         assert min(entry["measured"], entry["floor"], entry["ratio"]) > 0
 
 
+def test_more_clips_than_are_drawn_are_all_measured(tmp_path, monkeypatch, capsys):
+    from s2tf.commands import bench_evaluate, clip_measuring
+
+    measured = []
+    measure = clip_measuring.measure_clip
+    monkeypatch.setattr(bench_evaluate, "DRAWN", 2)
+    monkeypatch.setattr(
+        clip_measuring, "measure_clip", lambda pair, *more: measured.append(pair.key) or measure(pair, *more)
+    )
+    arguments = ["--metrics", "lpips,pixels", "--frames", "4", "--size", "64"]
+    assert main(["bench", "evaluate", *arguments, "--clips", "3", "--json", str(tmp_path / "b.json")]) == 0
+    # The first one once more, before the clock runs.
+    assert measured == ["0", "0", "1", "0"]
+    assert main(["bench", "evaluate", *arguments, "--clips", "0"]) == 2
+    assert "--clips 0: expected 1 at least" in capsys.readouterr().err
+
+
 def test_evaluation_is_measured_beside_its_networks(tmp_path):
     pytest.importorskip("mediapipe", reason="landmarks need the extra `mediapipe`")
     path = tmp_path / "bench.json"

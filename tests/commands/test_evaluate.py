@@ -102,7 +102,10 @@ def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_pat
     assert against == people * (people - 1)
     assert pairs["choice against another voice-linked shape"]["choices"] == people
     assert pairs["choice against another hair colour"]["choices"] == people
-    for arguments, message in ((["--clips", "0"], "--clips 0"), (["--faces", "judges"], "leave out --faces")):
+    for arguments, message in (
+        (["--clips", "0"], "--clips 0"),
+        (["--faces", "judges"], "--faces says nothing of a run of ConRe"),
+    ):
         assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
         assert message in capsys.readouterr().err
 

@@ -68,3 +68,58 @@ def test_what_is_no_square_picture_is_named(folders, capsys):
     assert "not a picture that can be read" in capsys.readouterr().err
     assert main(["evaluate", str(folders / "near"), str(folders / "true")]) == 2
     assert "--faces must be given for portraits" in capsys.readouterr().err
+
+
+def recorded(folder, name, people):
+    """Measure portraits of two speeches of each person: by person, its pictures by name below the person's folder."""
+    for person, pictures in people.items():
+        for path, picture in pictures.items():
+            file = folder / name / person / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(file)
+
+
+def test_several_portraits_of_a_speech_and_several_speeches_of_a_person(folders):
+    """A generator that hears the speaker against one that draws whom it likes."""
+    rng = np.random.default_rng(1)
+
+    def face():
+        colours = rng.integers(0, 256, (4, 4, 3), np.uint8)
+        return np.asarray(Image.fromarray(colours).resize((32, 32), Image.Resampling.BILINEAR))
+
+    def near(picture):
+        return (picture + rng.normal(0, 3, picture.shape)).clip(0, 255).astype(np.uint8)
+
+    true = {f"p{index}": face() for index in range(4)}
+    recorded(folders, "truth", {name: {"1.png": one, "2.png": near(one)} for name, one in true.items()})
+    draws = ("a.png", "b.png", "c.png")
+    heard = {name: {"1.png": near(one), **{f"2/{draw}": near(one) for draw in draws}} for name, one in true.items()}
+    recorded(folders, "heard", heard)
+    recorded(folders, "guessed", {name: {path: face() for path in one} for name, one in heard.items()})
+    # One portrait more of one speech is left out of what all have.
+    recorded(folders, "heard", {"p0": {"2/d.png": true["p0"]}})
+    found = {}
+    for name in ("heard", "guessed"):
+        faces = ["--faces", f"network={folders / 'encoder'}"]
+        assert main(["evaluate", str(folders / name), str(folders / "truth"), *faces]) == 0
+        found[name] = read(folders, name)["measurements"]
+    heard, guessed = found["heard"], found["guessed"]
+    assert heard["L1"]["counts"]["portraits"] == 8
+    assert heard["diversity"]["counts"] == {"speeches": 4, "portraits of each": 3}
+    assert heard["diversity"]["value"] < guessed["diversity"]["value"] / 10
+    assert heard["consistency"]["value"] > heard["between_speakers"]["value"] + 0.1
+    one, other = heard["speaker consistency"], guessed["speaker consistency"]
+    assert one["counts"] == {"people with several speeches": 4, "portraits": 8}
+    assert one["truth"] == other["truth"] > 0.95
+    assert one["value"] > max(0.95, one["baseline"] + 0.1)
+    assert other["value"] < 0.9
+    assert set(one["software"]) == {"opencv", "pillow", "torch"}
+
+
+def test_a_folder_of_portraits_without_a_true_picture_is_listed(folders):
+    recorded(folders, "near", {"person9": {"face/1.png": np.zeros((32, 32, 3), np.uint8)}})
+    assert evaluate(folders, "near") == 3
+    (failure,) = read(folders, "near")["failures"]
+    assert failure["clip"] == "person9/face/1"
+    assert "no true picture for" in failure["reason"]
+    assert "diversity" not in read(folders, "near")["measurements"]

@@ -1,35 +1,15 @@
 """`s2tf evaluate GENERATED REFERENCE` on real video files."""
 
-import csv
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
+from video_folders import FRAMES, evaluate, read, rows, talking, write
 
 from s2tf.cli import main
-from s2tf.media.video import VideoWriter, read_video
-
-SIZE, FRAMES = 64, 12
-
-
-def talking(seed: int, frames: int = FRAMES, size: int = SIZE) -> np.ndarray:
-    """Smooth pictures (T, size, size, 3) with something that moves."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:size, 0:size] / size
-    phase = rng.uniform(0, 6, 3)
-    waves = [
-        np.sin(6 * x + phase[c])[None] + np.cos(5 * y[None] + np.arange(frames)[:, None, None] / 5) for c in range(3)
-    ]
-    return (127 + 50 * np.stack(waves, axis=-1)).clip(0, 255).astype(np.uint8)
-
-
-def write(path, frames: np.ndarray, fps: int = 25) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sound = 0.1 * np.sin(np.arange(len(frames) * 16000 // fps) / 20).astype(np.float32)
-    with VideoWriter(path, frames.shape[1:3], fps, sound, crf=1) as video:
-        for frame in frames:
-            video.write(frame)
+from s2tf.media.video import read_video
 
 
 def noisy(frames: np.ndarray, strength: float) -> np.ndarray:
@@ -45,20 +25,6 @@ def folders(tmp_path):
         write(tmp_path / "true" / f"{key}.mp4", frames)
         write(tmp_path / "made" / f"{key}.mp4", noisy(frames, 10.0))
     return tmp_path
-
-
-def evaluate(folder, *more, made="made", true="true") -> int:
-    reference = [] if true is None else [str(folder / true)]
-    return main(["evaluate", str(folder / made), *reference, "--metrics", "pixels", "--size", "64", *more])
-
-
-def read(path):
-    return json.loads((path / "metrics.json").read_text())
-
-
-def rows(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_clip_is_compared_frame_by_frame_without_the_source(folders, capsys):
@@ -109,10 +75,39 @@ def test_parts_merge_to_the_same_numbers_bit_by_bit(folders, capsys):
     assert rows(folders / "parts" / "clips.csv") == rows(folders / "whole" / "clips.csv")
 
 
+def test_fid_merges_bit_by_bit_though_long_clips_are_folded(folders, monkeypatch):
+    from s2tf.metrics import frechet, video_frechet
+
+    monkeypatch.setattr(frechet, "InceptionFeatures", lambda *_, **__: Columns())
+    # 11 to 13 frames a clip.
+    folding = partial(video_frechet.FrechetMeasure, block=4)
+    found = []
+    for name, measure in (("folded", folding), ("held", video_frechet.FrechetMeasure)):
+        monkeypatch.setattr(video_frechet, "FrechetMeasure", measure)
+        fid = ("--metrics", "fid", "--allow-random", "--out")
+        assert evaluate(folders, *fid, str(folders / name)) == 0
+        for part in ("2/2", "1/2"):
+            assert evaluate(folders, *fid, str(folders / f"{name}-parts"), "--process", part) == 0
+        assert read(folders / f"{name}-parts") == read(folders / name)
+        found.append(read(folders / name)["measurements"]["FID"])
+    assert found[0]["counts"]["frames"] == 3 * FRAMES + 3 - 3
+    assert found[0]["value"] == pytest.approx(found[1]["value"], rel=1e-9)
+    assert found[0]["baseline"] == pytest.approx(found[1]["baseline"], rel=1e-9)
+
+
+class Columns:
+    """In Inception's place: the mean colours of four columns."""
+
+    features, protocol = 12, {"network": "columns"}
+
+    def read(self, frames):
+        return frames.float().unflatten(3, (4, -1)).mean((2, 4)).flatten(1)
+
+
 def test_it_goes_on_where_it_stopped_and_sees_what_has_changed(folders):
     assert evaluate(folders) == 0
     out = folders / "made-evaluation"
-    records = sorted((out / "clips").iterdir())
+    records = sorted((out / "clips" / "pixels").iterdir())
     before = {path.name: path.stat().st_mtime_ns for path in records}
     # One was lost, one cut off, one clip made anew.
     records[0].unlink()
@@ -120,15 +115,57 @@ def test_it_goes_on_where_it_stopped_and_sees_what_has_changed(folders):
     write(folders / "made" / "deep" / "c.mp4", read_video(folders / "true" / "deep" / "c.mp4").frames)
     first = read(out)
     assert evaluate(folders) == 0
-    after = {path.name: path.stat().st_mtime_ns for path in (out / "clips").iterdir()}
+    after = {path.name: path.stat().st_mtime_ns for path in (out / "clips" / "pixels").iterdir()}
     assert all(after[name] != before[name] for name in before)
     assert read(out)["measurements"]["PSNR"]["value"] > first["measurements"]["PSNR"]["value"] + 1
     again = dict(after)
     assert evaluate(folders) == 0
-    assert {path.name: path.stat().st_mtime_ns for path in (out / "clips").iterdir()} == again
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "clips" / "pixels").iterdir()} == again
     # Another size is another measurement.
     assert evaluate(folders, "--size", "32") == 0
-    assert all(path.stat().st_mtime_ns != again[path.name] for path in (out / "clips").iterdir())
+    assert all(path.stat().st_mtime_ns != again[path.name] for path in (out / "clips" / "pixels").iterdir())
+
+
+def test_another_metric_is_measured_alone_and_stands_beside_the_others(folders):
+    assert evaluate(folders) == 0
+    out = folders / "made-evaluation"
+    kept = {path: path.stat().st_mtime_ns for path in (out / "clips" / "pixels").iterdir()}
+    assert len(kept) == 3
+    first = read(out)["measurements"]
+    assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    both = read(out)["measurements"]
+    assert list(both) == ["PSNR", "SSIM", "CPBD", "gradient energy"]
+    assert {name: both[name] for name in first} == first
+    # As if all had been asked for at once.
+    assert evaluate(folders, "--metrics", "pixels,sharpness", "--out", str(folders / "at-once")) == 0
+    assert read(folders / "at-once") == read(out)
+    assert evaluate(folders) == 0
+    assert read(out)["measurements"] == first
+
+
+def test_each_number_names_the_versions_that_computed_it_and_others_measure_anew(folders, monkeypatch):
+    import av
+    import cv2
+
+    from s2tf.metrics import software
+
+    assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
+    out = folders / "made-evaluation"
+    before = read(out)
+    about = {name: one["software"] for name, one in before["measurements"].items()}
+    assert set(about["PSNR"]) == {"av", "opencv", "torch", "torchmetrics"}
+    assert set(about["CPBD"]) == {"av", "opencv", "torch"}
+    assert (about["CPBD"]["av"], about["CPBD"]["opencv"]) == (av.__version__, cv2.__version__)
+    kept = {path: path.stat().st_mtime_ns for path in (out / "clips").rglob("*.safetensors")}
+    monkeypatch.setattr(cv2, "__version__", "0.1")
+    assert software.versions(["opencv", "no-such-package"]) == {"opencv": "0.1", "no-such-package": "not installed"}
+    assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
+    assert all(path.stat().st_mtime_ns != time for path, time in kept.items())
+    after = read(out)
+    assert after["measurements"]["PSNR"]["software"]["opencv"] == "0.1"
+    # It is told, and no part of what makes results comparable.
+    assert after["protocol"] == before["protocol"]
 
 
 def test_what_cannot_be_measured_is_counted_and_listed(folders, capsys):
@@ -163,6 +200,9 @@ def test_a_frame_more_at_the_end_is_left_out_and_said(folders):
     found = {row["clip"]: row for row in rows(folders / "made-evaluation" / "clips.csv")}
     assert (found["a"]["frames"], found["a"]["cut"]) == (str(FRAMES), "1")
     assert found["b"]["cut"] == "0"
+    frames = 3 * FRAMES + 3
+    wanted = {"in both videos": frames, "left out as the source": 3, "left out at the end": 1}
+    assert read(folders / "made-evaluation")["frames"] == wanted
 
 
 def test_another_frame_rate_is_read_at_25(folders):

@@ -129,6 +129,35 @@ def test_what_a_result_leaves_out_is_said_below_it(ours, capsys):
         assert f"- {ours / 'other'}: {remark}\n" in text
 
 
+def test_other_versions_of_the_same_networks_are_told_and_refuse_nothing(ours):
+    given = f"other={ours / 'other'}"
+
+    def notes():
+        assert report(ours, given, more=["--out", str(ours / "out")])[0] == 0
+        return [line for line in (ours / "out" / "table8.md").read_text().splitlines() if "oftware" in line]
+
+    # Records of before versions were noted say nothing.
+    for folder in (ours / "runs" / "hrtf" / "0", ours / "runs" / "hrtf" / "1", ours / "other"):
+        measured_with(folder, {})
+    assert notes() == []
+    for folder in (ours / "runs" / "hrtf" / "0", ours / "other"):
+        measured_with(folder, {"opencv": "4.1", "torch": "2.15.0"})
+    assert notes() == ["- Software: opencv 4.1, torch 2.15.0."]
+    measured_with(ours / "other", {"dlib": "20.0", "opencv": "4.2", "torch": "2.15.0"})
+    assert notes() == [
+        f"- Software of {ours / 'runs' / 'hrtf' / '0'}: opencv 4.1, torch 2.15.0.",
+        f"- Software of {ours / 'other'}: dlib 20.0, opencv 4.2, torch 2.15.0.",
+    ]
+
+
+def measured_with(folder, software):
+    """Note the versions in a result's numbers, each of which may have its own."""
+    record = json.loads((folder / "metrics.json").read_text())
+    for index, one in enumerate(record["measurements"].values()):
+        one["software"] = software if index == 0 else dict(list(software.items())[-1:])
+    (folder / "metrics.json").write_text(json.dumps(record))
+
+
 def test_one_result_is_not_counted_twice(ours, capsys):
     assert report(ours, f"x={ours / 'other'}", f"x={ours / 'other' / 'metrics.json'}")[0] == 2
     assert "given twice" in capsys.readouterr().err

@@ -6,10 +6,11 @@ import types
 import pytest
 import wandb
 from wandb.apis.public.summary import HTTPSummary
+from wandb.sdk.lib.service.service_connection import ServiceConnection
 from written_scores import video_scores
 
 from s2tf.cli import main
-from s2tf.commands.wandb_records import RECORD, from_summary, read_offline, read_project, to_summary
+from s2tf.commands.wandb_records import RECORD, from_summary, log_record, read_offline, read_project, to_summary
 from s2tf.errors import UserError
 
 
@@ -31,6 +32,8 @@ def logged(tmp_path_factory):
         log(folder, f"hrtf-{seed}", to_summary(record, seed), f"run{seed}")
     log(folder, "hrtf-1", to_summary(video_scores(folder / "again", factor=3.0), 1), "run1")
     log(folder, "conre", {"val/loss": 0.5})
+    # `finish` does not wait for the files.
+    wandb.teardown()
     return folder
 
 
@@ -65,6 +68,15 @@ def test_offline_runs_are_read_and_the_last_word_of_a_run_holds(logged):
     assert [run.record["measurements"]["LSE-D"]["value"] for run in found.runs] == [1.0, 3.0]
     assert len(found.unmeasured) == 1
     assert found.unmeasured[0].startswith("conre (")
+
+
+def test_a_logged_record_is_on_disk_when_logging_returns(tmp_path, monkeypatch):
+    """However late W&B's service gets to what a finished run tells it: here it does not before it ends."""
+    monkeypatch.setattr(ServiceConnection, "inform_finish", lambda self, run_id: None)
+    record = video_scores(tmp_path / "scores")
+    log_record(record, 7, "talking", tmp_path, None)
+    (run,) = read_offline(tmp_path).runs
+    assert (run.record, run.seed) == (record, 7)
 
 
 def test_offline_runs_become_the_papers_table(logged, tmp_path, capsys, monkeypatch):

@@ -196,6 +196,19 @@ def test_a_batch_has_the_contract_s_shapes_and_ranges(shards, kind):
             assert batch[name].abs().max() <= 1
 
 
+def test_first_clips_are_the_beginnings_with_their_sound(shards):
+    data = _kinds(shards)["frame_pairs"]
+    clips = data.first_clips(2, 10)
+    for clip, sample in zip(clips, read_split(shards, "val"), strict=False):
+        assert clip["key"] == sample.key
+        assert clip["frames"].shape == (10, 3, 64, 64)
+        assert np.array_equal(((clip["frames"][9] + 1) * 127.5).round().byte().permute(1, 2, 0), sample.frame(9))
+        assert np.array_equal(clip["waveform"], sample.waveform(0, 6400))
+    assert len(clips) == 2
+    # A clip is not made longer than it is.
+    assert len(data.first_clips(1, 1000)[0]["frames"]) == 40
+
+
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_same_seed_draws_the_same_training_stream(shards, kind):
     data = _kinds(shards)[kind]

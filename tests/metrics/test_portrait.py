@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cityblock, cosine, euclidean
 
-from s2tf.metrics.portrait import FeatureDistance, SeedVariation, feature_distances
+from s2tf.metrics.portrait import FeatureDistance, SeedVariation, SpeakerConsistency, feature_distances
 
 
 def test_distances_agree_with_scipy_and_angles_do_not_depend_on_the_features_length():
@@ -79,3 +79,27 @@ def test_similarities_are_those_of_all_pairs():
     assert metric.protocol == {"network": "test", "features": "unit length", "speeches": 3, "seeds": 4}
     with pytest.raises(ValueError, match="two seeds"):
         metric.update(features[:, :1])
+
+
+def test_speaker_consistency_is_the_mean_over_people_of_pairs_of_their_speeches():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(7, 5, generator=generator)
+    people = torch.tensor([3, 3, 3, 8, 8, 1, 5])
+    unit = torch.nn.functional.normalize(features.double(), dim=1)
+    alike = unit @ unit.T
+    same = [torch.stack([alike[i, j] for i in rows for j in rows if i != j]).mean() for rows in ((0, 1, 2), (3, 4))]
+    different = torch.stack([alike[i, j] for i in range(7) for j in range(7) if people[i] != people[j]]).mean()
+    whole, one, other = (SpeakerConsistency() for _ in range(3))
+    whole.update(features, people)
+    one.update(features[:2], people[:2])
+    other.update(features[2:], people[2:])
+    one.merge_state(other)
+    for metric in (whole, one):
+        found = metric.compute()
+        assert found["same"].item() == pytest.approx(torch.stack(same).mean().item())
+        assert found["different"].item() == pytest.approx(different.item())
+    with pytest.raises(ValueError, match=r"expected \(B, D\) and \(B,\)"):
+        whole.update(features, people[:3])
+    alone = SpeakerConsistency()
+    alone.update(features[:2], torch.tensor([0, 1]))
+    assert alone.compute()["same"].isnan()

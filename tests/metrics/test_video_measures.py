@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from s2tf.metrics.face_readings import FaceMotion
+from s2tf.metrics.frechet import FrechetDistance
 from s2tf.metrics.motion_difference import MotionDifference
+from s2tf.metrics.video_frechet import FrechetMeasure
 from s2tf.metrics.video_measure import COPY, MADE, TRUE, MeasureError
 from s2tf.metrics.video_motion import FaceMeasure, SteadinessMeasure
 from s2tf.metrics.video_pairs import Alignment, ClipPair, PairError, aligned_runs
-from s2tf.metrics.video_pictures import FrechetMeasure, IdentityMeasure, PixelMeasure, SharpnessMeasure
+from s2tf.metrics.video_pictures import IdentityMeasure, PixelMeasure, SharpnessMeasure
 
 SIZE = 64
 
@@ -68,6 +70,8 @@ class FaceColours:
 class BrightMouth:
     """Reads a mouth that is as open as the picture is bright; a black picture has no face."""
 
+    packages = ()
+
     @property
     def protocol(self):
         return {"landmarks": "brightness"}
@@ -98,6 +102,7 @@ MEASURES = {
     "sharpness": SharpnessMeasure,
     "mad": lambda: SteadinessMeasure(StillFlow()),
     "fid": lambda: FrechetMeasure(MeanColours()),
+    "folded fid": lambda: FrechetMeasure(MeanColours(), block=4),
     "landmarks": lambda: FaceMeasure(BrightMouth()),
     "identity": lambda: IdentityMeasure(FaceColours()),
 }
@@ -150,7 +155,30 @@ def test_mad_is_of_all_pairs_after_the_source():
 
 def test_a_copied_sources_features_count_once_for_each_frame():
     state = measured(FrechetMeasure(MeanColours()), video(0), video(1))
-    assert [len(state[row]) for row in (MADE, TRUE, COPY)] == [22, 22, 1]
+    assert [len(state[f"{row}/features"]) for row in (MADE, TRUE, COPY)] == [22, 22, 1]
+
+
+def test_fid_of_a_long_clip_is_that_of_all_its_features_and_its_state_does_not_grow():
+    measure = FrechetMeasure(MeanColours(), block=4)
+    clips = [(video(2 * number, 23 + number), video(2 * number + 1, 23 + number)) for number in range(2)]
+    states = [measured(measure, made, true) for made, true in clips]
+    assert max(len(state[f"{row}/features"]) for state in states for row in (MADE, TRUE)) < 4
+    for state in states:
+        measure.add(state)
+    direct = FrechetDistance(MeanColours())
+    for made, true in clips:
+        direct.update(*(torch.from_numpy(frames[1:]).permute(0, 3, 1, 2) for frames in (made, true)))
+    (found,) = measure.measurements(0)
+    assert found.counts["frames"] == 45
+    assert found.value == pytest.approx(float(direct.compute()), rel=1e-9)
+
+
+def test_the_state_of_a_long_clip_is_the_same_bits_whatever_the_runs():
+    made, true = video(0), video(1)
+    whole = measured(FrechetMeasure(MeanColours(), block=4), made, true, 100)
+    for run in (1, 3, 4, 9):
+        parts = measured(FrechetMeasure(MeanColours(), block=4), made, true, run)
+        assert all(torch.equal(parts[name], value) for name, value in whole.items())
 
 
 def test_a_face_that_cannot_be_read_is_a_reason_not_a_number():

@@ -56,7 +56,7 @@ class WriteKeys(L.Callback):
 if __name__ == "__main__":
     experiment, runs, interruption, *overrides = sys.argv[1:]
     Path(runs).mkdir(parents=True, exist_ok=True)
-    callbacks = [WriteKeys(runs)]
-    if int(interruption):
-        callbacks.append(InterruptAfter(int(interruption)))
+    # The interruption first: what it keeps from being trained on is not to be written down.
+    interruptions = [InterruptAfter(int(interruption))] if int(interruption) else []
+    callbacks = [*interruptions, WriteKeys(runs)]
     fit(experiment, overrides, runs, callbacks, saving(int(interruption)) if int(interruption) else None)

@@ -1,0 +1,32 @@
+"""The one place where pictures, videos and sounds reach the loggers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+from lightning.pytorch.loggers import TensorBoardLogger
+from PIL import Image
+
+from s2tf.callbacks.sample_files import SampleFile
+from s2tf.loggers.journal import JournalLogger
+
+PREFIX = "samples"
+
+
+def log_media(trainer: L.Trainer, files: Sequence[SampleFile]) -> None:
+    """Give files in the run folder to every logger that can show them, as `samples/<name>`.
+
+    The journal, and W&B behind it, gets all of them, TensorBoard the pictures, others nothing. The step is that of the
+    numbers which Lightning logs for the same batch. Call on rank 0.
+    """
+    step = trainer.fit_loop.epoch_loop._batches_that_stepped
+    for logger in trainer.loggers:
+        if isinstance(logger, JournalLogger):
+            folder = Path(trainer.default_root_dir)
+            logger.log_media({f"{PREFIX}/{one.name}": str(one.path.relative_to(folder)) for one in files}, step)
+        elif isinstance(logger, TensorBoardLogger):
+            for one in files:
+                if one.kind == "image":
+                    picture = np.asarray(Image.open(one.path))
+                    logger.experiment.add_image(f"{PREFIX}/{one.name}", picture, step, dataformats="HWC")

@@ -1,0 +1,146 @@
+"""Samples of a stage at set steps: into the run folder, and to the loggers that can show them."""
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.fabric.utilities import move_data_to_device
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from torch.utils.data import DataLoader, IterableDataset
+
+from s2tf.callbacks.ema import ExponentialMovingAverage
+from s2tf.callbacks.log_media import log_media
+from s2tf.callbacks.sample_files import write_samples
+from s2tf.callbacks.throughput import WRITE_SAMPLES, rows
+
+FOLDER = "samples"
+SEED = 0
+FRAMES = 75
+"""Of each clip, at most: three seconds."""
+
+
+class MediaSamples(L.Callback):
+    """Asks the stage every so many optimizer steps what it can show (`Stage.samples`), and keeps it.
+
+    The examples are the first clips that rank 0 validates; the draws are seeded; networks are in evaluation mode, with
+    their averaged weights where there are such. Files go to `samples/step-XXXXXXXX/` in the run folder, and to the
+    loggers by `log_media`. The training does not notice: modes, weights and random states are put back, and no other
+    rank takes part, so that it waits no longer than rank 0 takes. A failure is told once with its reason, counted in
+    `failures`, and never ends the training.
+    """
+
+    def __init__(self, every: int, clips: int = 4) -> None:
+        """Set when and how much.
+
+        Args:
+            every: optimizer steps between two times; nothing is written at the start.
+            clips: examples.
+
+        Raises:
+            ValueError: a number is below 1.
+        """
+        super().__init__()
+        if every < 1 or clips < 1:
+            raise ValueError(f"every is {every} and clips {clips}, expected at least 1")
+        self.every, self.clips = every, clips
+        self.failures = 0
+        self._last = 0
+        self._batch: Any = None
+        self._videos: list[Any] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Count from where the training stands."""
+        self._last = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Show, where a multiple of `every` was reached or, by two optimizers on a batch, passed over."""
+        due = trainer.global_step // self.every > self._last // self.every
+        self._last = trainer.global_step
+        if not due or not trainer.is_global_zero:
+            return
+        try:
+            with cast(Any, trainer).profiler.profile(WRITE_SAMPLES), undisturbed(trainer, pl_module):
+                self._show(trainer, pl_module)
+        # Whatever it is, and be it a full disk: the training is worth more.
+        except Exception as error:
+            self._failed(trainer, error)
+
+    def _show(self, trainer: L.Trainer, stage: L.LightningModule) -> None:
+        data: Any = getattr(trainer, "datamodule", None)
+        if self._batch is None:
+            self._batch = first_rows(trainer, self.clips)
+            self._videos = data.first_clips(self.clips, FRAMES) if hasattr(data, "first_clips") else []
+        # As Lightning prepares a batch, the datamodule's hooks among it; clips are no batch of the datamodule's.
+        batch = trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(self._batch))
+        clips = move_data_to_device(self._videos, trainer.strategy.root_device)
+        torch.manual_seed(SEED)
+        with trainer.precision_plugin.forward_context():
+            samples = stage.samples(batch, clips)  # type: ignore[operator]
+        files = write_samples(samples, Path(trainer.default_root_dir) / FOLDER / f"step-{trainer.global_step:08d}")
+        log_media(trainer, files)
+
+    def _failed(self, trainer: L.Trainer, error: Exception) -> None:
+        self.failures += 1
+        if self.failures == 1:
+            reason = f"{type(error).__name__}: {error}"
+            rank_zero_warn(
+                f"no samples at step {trainer.global_step}, the training goes on, and further failures are only "
+                f"counted: {reason}"
+            )
+
+
+@contextmanager
+def undisturbed(trainer: L.Trainer, stage: L.LightningModule) -> Iterator[None]:
+    """Networks in evaluation mode with their averaged weights and without gradients; afterwards all is as before."""
+    modes = {module: module.training for module in stage.modules()}
+    averages = next((one for one in cast(Any, trainer).callbacks if isinstance(one, ExponentialMovingAverage)), None)
+    with ExitStack() as stack:
+        stack.enter_context(unchanged_generators(trainer.strategy.root_device))
+        stack.enter_context(torch.no_grad())
+        if averages is not None:
+            stack.enter_context(averages.swapped(stage))
+        try:
+            stage.eval()
+            yield
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+
+
+@contextmanager
+def unchanged_generators(device: torch.device) -> Iterator[None]:
+    """Python's, numpy's and torch's global generators are afterwards as before, after an exception too.
+
+    Lightning's `isolate_rng` does not put them back after one.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def first_rows(trainer: L.Trainer, count: int) -> Any:
+    """The first rows that are validated, on the CPU, read in this process: workers would take seconds to start."""
+    data: Any = getattr(trainer, "datamodule", None)
+    loader: Any = trainer.val_dataloaders if data is None else data.val_dataloader()
+    if isinstance(loader.dataset, IterableDataset) and loader.batch_size is None:
+        batch = next(iter(loader.dataset))
+    else:
+        batch = next(iter(DataLoader(loader.dataset, loader.batch_size, collate_fn=loader.collate_fn)))
+    return _first(batch, min(count, rows(batch)))
+
+
+def _first(batch: Any, count: int) -> Any:
+    if isinstance(batch, Mapping):
+        return {name: _first(value, count) for name, value in batch.items()}
+    return batch[:count]

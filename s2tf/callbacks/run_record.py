@@ -1,0 +1,69 @@
+"""What a run is and what it is made of, told to its loggers and noted in its folder."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.loggers import WandbLogger
+
+from s2tf import lineage
+from s2tf.callbacks import wandb_artifacts
+from s2tf.run_facts import facts
+
+
+class RunRecord(L.Callback):
+    """Tells the loggers' configs the facts of a run, and W&B what it uses; `made` tells what has come out of it."""
+
+    def __init__(self, config: Mapping[str, Any], experiment: str, folder: Path, artifacts: bool, upload: bool) -> None:
+        """Set whose record it is.
+
+        Args:
+            config: the composed experiment.
+            experiment: its name.
+            folder: of the run.
+            artifacts: note inputs and outputs.
+            upload: send their files to W&B, too.
+        """
+        # Lightning's parser puts objects into the dictionary that it is given.
+        self.config = copy.deepcopy(dict(config))
+        self.experiment, self.folder = experiment, folder
+        self.artifacts, self.upload = artifacts, upload
+        self.inputs: list[lineage.Item] = []
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Tell facts and inputs."""
+        if not trainer.is_global_zero:
+            return
+        data = getattr(trainer, "datamodule", None)
+        told = facts(self.config, self.folder, pl_module, data)
+        if self.artifacts:
+            self.inputs = lineage.find_inputs(self.config, data)
+            lineage.write(self.folder, self.experiment, self.inputs, [])
+            told["inputs"] = {f"{item.kind}/{item.name}": item.fingerprint for item in self.inputs}
+        for logger in trainer.loggers:
+            logger.log_hyperparams(told)
+        for run in _wandb_runs(trainer):
+            for item in self.inputs:
+                wandb_artifacts.use(run, item, self.upload)
+
+    def made(self, trainer: L.Trainer, networks: Path) -> None:
+        """Tell the networks that a finished fit has saved; call on rank 0.
+
+        Args:
+            trainer: of the fit.
+            networks: the folder of the run's networks.
+        """
+        if not self.artifacts:
+            return
+        item = lineage.networks_item(networks, self.experiment)
+        lineage.write(self.folder, self.experiment, self.inputs, [item])
+        for run in _wandb_runs(trainer):
+            wandb_artifacts.log(run, item, self.upload, [self.folder.name])
+
+
+def _wandb_runs(trainer: L.Trainer) -> Iterator[Any]:
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            yield logger.experiment

@@ -1,0 +1,30 @@
+"""The order in which gradients of several ranks are added, the same before and after a restart."""
+
+import lightning as L
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+
+def settle_gradient_buckets(trainer: L.Trainer, stage: L.LightningModule) -> None:
+    """Let DDP lay out its buckets before the first step of this process.
+
+    DDP sends the gradients of the first step in one bucket, and those of all others in buckets of the order in which
+    they came. Where an element lies in a bucket decides in which order the ranks' gradients are added, and so the last
+    bits of the sum: from three ranks on, a run that goes on would differ from one that was never stopped. So the first
+    step is one that changes nothing: the gradients of 0 times all parameters, which come in the order of the buckets.
+    """
+    model = trainer.strategy.model
+    if not isinstance(model, DistributedDataParallel) or model.find_unused_parameters:
+        return
+
+    def zero() -> torch.Tensor:
+        return torch.stack([(parameter * 0).sum() for parameter in stage.parameters() if parameter.requires_grad]).sum()
+
+    forward = stage.forward
+    stage.forward = zero  # type: ignore[method-assign]
+    try:
+        model().backward()
+    finally:
+        stage.forward = forward  # type: ignore[method-assign]
+    for parameter in stage.parameters():
+        parameter.grad = None

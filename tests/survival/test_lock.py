@@ -1,0 +1,64 @@
+"""The lock of a run folder, held by real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from s2tf.errors import UserError
+from s2tf.survival.lock import LOCK_FILE, locked
+
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from s2tf.survival.lock import locked
+with locked(Path(sys.argv[1])):
+    if os.fork() == 0:
+        time.sleep(float(sys.argv[2]))
+        os._exit(0)
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the lock, and has a child that lives on for seconds, as a loader's worker does."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path), "8"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_process_is_refused_and_told_who_holds_it(holder, tmp_path):
+    with pytest.raises(UserError, match=f'another process writes into this run folder.*"pid": {holder.pid}'):
+        locked(tmp_path).__enter__()
+
+
+def test_a_killed_process_lets_go_at_once_though_its_workers_live_on(holder, tmp_path):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with locked(tmp_path):
+        assert f'"pid": {os.getpid()}' in (tmp_path / LOCK_FILE).read_text()
+
+
+def test_who_takes_the_place_of_another_waits_for_its_end(holder, tmp_path):
+    with pytest.raises(UserError):
+        locked(tmp_path, patience=0.6).__enter__()
+    killer = subprocess.Popen([sys.executable, "-c", f"import os, time; time.sleep(1); os.kill({holder.pid}, 9)"])
+    start = time.monotonic()
+    with locked(tmp_path, patience=30):
+        assert time.monotonic() - start > 0.5
+    killer.wait()
+
+
+def test_the_lock_is_free_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+        raise ZeroDivisionError
+    with locked(tmp_path):
+        pass
