@@ -13,7 +13,7 @@ ROOMS = {
     "diffusion": {"nn"},
     "losses": {"nn", "models"},
     "survival": set(),
-    "callbacks": {"survival", "media", "samples", "run_facts", "lineage", "loggers"},
+    "callbacks": {"survival", "nn", "media", "samples", "run_facts", "lineage", "loggers"},
     "loggers": {"survival"},
     "metrics": {"nn", "media", "models"},
     "pipelines": {"nn", "media", "models", "diffusion"},
