@@ -1,6 +1,7 @@
 """Shared fixtures: slow tests are opt-in, every test starts from the same seed, and threads are few."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,34 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+class SmallDisk:
+    """A disk of its own below a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir()
+
+    def mount(self, options: str) -> None:
+        """Mount it, or mount it anew with other options; a skip where that is not allowed."""
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            pytest.skip(f"a small disk needs the right to mount (root): {result.stderr.strip()}")
+
+    def resize(self, size: int) -> None:
+        """Give it so many bytes."""
+        self.mount(f"remount,size={size}")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of four MiB, which is soon full."""
+    disk = SmallDisk(tmp_path / "disk")
+    disk.mount("size=4m")
+    yield disk
+    subprocess.run(["umount", str(disk.folder)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from s2tf.callbacks import progress
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.commands.demo_chain import EXPERIMENTS
 from s2tf.config import compose
+from s2tf.errors import UserError
 from s2tf.runs import build, fit
 from s2tf.survival.attempts import read_attempts
 from s2tf.survival.journal import read_journal
@@ -138,6 +139,23 @@ def test_a_cut_checkpoint_costs_the_steps_since_the_one_before(overrides, tmp_pa
     states = [torch.load(run.last_checkpoint, weights_only=False)["state_dict"] for run in (whole, broken)]
     torch.testing.assert_close(*states, rtol=0, atol=0)
     assert rows_of(broken) == rows_of(whole)
+
+
+@pytest.mark.slow
+def test_a_full_disk_while_saving_costs_no_training(overrides, tmp_path, small_disk, capsys):
+    """The first checkpoint fits, the later ones do not, until there is room."""
+    whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole").run
+    room = int(1.6 * whole.last_checkpoint.stat().st_size)
+    small_disk.resize(room)
+    with pytest.raises(UserError, match=r"last\.ckpt: step 4 could not be saved: No space left on device"):
+        fit(EXPERIMENTS / "conre.yaml", overrides, small_disk.folder, saving=saving(1))
+    said = capsys.readouterr().err
+    assert [f"step {step} could not be saved: No space left on device" in said for step in (1, 2, 3)] == [0, 1, 1]
+    small_disk.resize(10 * room)
+    run = fit(EXPERIMENTS / "conre.yaml", overrides, small_disk.folder, saving=saving(1)).run
+    assert rows_of(run) == rows_of(whole)
+    states = [torch.load(one.last_checkpoint, weights_only=False)["state_dict"] for one in (whole, run)]
+    torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
 @pytest.mark.slow

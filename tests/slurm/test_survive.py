@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 from kills import KINDS, Killer
+from slurm_jobs import wait_for
 from tiny_shards import tiny_shards
 
 from s2tf.cli import main
@@ -39,9 +40,9 @@ restart_limit: 100
 MEASURED = ("throughput/", "_runtime", "_timestamp", "_wandb")
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return tiny_shards(tmp_path_factory.mktemp("data") / "shards", people=24)
+@pytest.fixture
+def shards(tmp_path):
+    return tiny_shards(tmp_path / "shards", people=24)
 
 
 @pytest.fixture
@@ -95,3 +96,20 @@ def test_weights_and_history_are_those_of_a_run_that_was_never_stopped(submit, s
     assert rows == whole_rows
     (folder,) = (tmp_path / "killed").glob("*/*")
     print("\n".join(killer.done), read_attempts(folder), sep="\n")
+
+
+def test_one_rank_s_failure_ends_the_job_with_its_traceback_first(submit, shards, tmp_path):
+    for path in shards.glob("train-*.tar"):
+        # Readable at first: the rank fails in the midst of the training.
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2] if path.name == "train-000001.tar" else data)
+    job = submit("failing")
+    assert wait_for(job, 120) == "FAILED"
+    (folder,) = (tmp_path / "failing").glob("*/*")
+    log = (folder / f"slurm-{job}.out").read_text()
+    failures = [line for line in log.splitlines() if re.search(r"rank \d on .* failed:", line)]
+    assert len(failures) == 1
+    assert log.count("Traceback (most recent call last)") == (folder / "failure.txt").read_text().count("Traceback")
+    assert "train-000001.tar" in (folder / "failure.txt").read_text()
+    # It would only come again.
+    assert len(list(folder.glob("slurm-*.out"))) == 1

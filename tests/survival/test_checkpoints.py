@@ -63,12 +63,13 @@ def test_where_none_is_whole_nothing_begins_anew_unasked(tmp_path):
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_and_is_said(small_disk, capsys):
-    files = save(small_disk, 1)
-    save(small_disk, 2, 3_000_000, files)
+    disk = small_disk.folder
+    files = save(disk, 1)
+    save(disk, 2, 3_000_000, files)
     assert files.failure.endswith("last.ckpt: step 2 could not be saved: No space left on device")
     assert files.failure in capsys.readouterr().err
-    assert [path.name for path in small_disk.iterdir()] == ["last.ckpt"]
-    assert step_of(find_checkpoint(small_disk).path) == 1
-    save(small_disk, 3, files=files)
+    assert [path.name for path in disk.iterdir()] == ["last.ckpt"]
+    assert step_of(find_checkpoint(disk).path) == 1
+    save(disk, 3, files=files)
     assert files.failure is None
-    assert step_of(find_checkpoint(small_disk).path) == 3
+    assert step_of(find_checkpoint(disk).path) == 3

@@ -48,14 +48,15 @@ def fill(path):
 
 
 def test_a_full_disk_leaves_no_part_of_a_row(small_disk):
-    journal = Journal(small_disk)
+    disk = small_disk.folder
+    journal = Journal(disk)
     write(journal, range(3))
     with pytest.raises(OSError, match="No space"):
-        fill(small_disk / "filler")
+        fill(disk / "filler")
     # What is left of the page that the file has begun.
     with pytest.raises(OSError, match="No space"):
         write(journal, range(3, 10_000))
     written = journal.rows
-    (small_disk / "filler").unlink()
+    (disk / "filler").unlink()
     write(journal, range(written, written + 2))
-    assert losses(small_disk) == [(step, step, step / 2) for step in range(written + 2)]
+    assert losses(disk) == [(step, step, step / 2) for step in range(written + 2)]
