@@ -144,10 +144,11 @@ def _environment(process: Path) -> dict[str, str]:
 
 
 def _is_rank(process: Path) -> bool:
-    """Whether a process of a step is the one that trains: its parent is SLURM's."""
+    """Whether a process of a step is the one that trains: its parent is a shell, that of a loader's worker is not."""
     try:
         parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-        return "slurmstepd" in (Path("/proc") / parent / "comm").read_text()
+        parent_name = (Path("/proc") / parent / "comm").read_text().strip()
+        return parent_name == "bash" and (process / "comm").read_text().strip() != "bash"
     except OSError:
         return False
 
