@@ -16,8 +16,9 @@ from s2tf.models.prior_weighting import SampleAdaptiveWeighting
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
 from s2tf.nn.network import Network
-from s2tf.stages.conre import ConReStage, recall
+from s2tf.stages.conre import ConReStage
 from s2tf.stages.optimisation import warmup_cosine
+from s2tf.stages.pairs import recall
 from s2tf.stages.scfp import SCFPStage
 
 D = 64
