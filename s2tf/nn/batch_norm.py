@@ -4,30 +4,36 @@ import torch
 import torch.distributed as dist
 import torch.nn as nn
 from torch import Tensor
+from torch.nn.modules._functions import SyncBatchNorm
 
 
-class BatchNorm(nn.SyncBatchNorm):
-    """Batch normalisation of (B, C, ...) whose batch, in training, is that of all ranks of equal size.
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation of (B, C, ...) whose batch, in training, is that of all ranks, of equal size each.
 
-    A network thus trains alike on one process and on many with the same global batch. On GPUs it is torch's own, which
-    refuses a CPU; there it is computed here.
+    A network thus trains alike in one process and in many with the same global batch. `torch.nn.SyncBatchNorm`, whose
+    kernels are used on GPUs, is refused by DDP on a CPU.
     """
 
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
+    momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise."""
-        if x.is_cpu and self.training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-            return self._over_ranks(x)
-        return super().forward(x)
+        ranks = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        if not self.training or ranks == 1:
+            return super().forward(x)
+        self.num_batches_tracked += 1
+        if x.is_cpu:
+            return self._over_ranks(x, ranks)
+        statistics = (self.running_mean, self.running_var, self.eps, self.momentum)
+        return SyncBatchNorm.apply(x, self.weight, self.bias, *statistics, dist.group.WORLD, ranks)
 
-    def _over_ranks(self, x: Tensor) -> Tensor:
-        assert self.momentum is not None
+    def _over_ranks(self, x: Tensor, ranks: int) -> Tensor:
         wide = x.to(self.weight.dtype)
         axes = [0, *range(2, x.ndim)]
-        count = dist.get_world_size() * x.numel() // x.shape[1]
+        count = ranks * x.numel() // x.shape[1]
         mean = _Sum.apply(wide.sum(axes, keepdim=True)) / count
         centred = wide - mean
         # Not by the mean of the squares: much would cancel where the mean is large.
@@ -35,9 +41,13 @@ class BatchNorm(nn.SyncBatchNorm):
         with torch.no_grad():
             self.running_mean.lerp_(mean.flatten(), self.momentum)
             self.running_var.lerp_(variance.flatten() * count / max(1, count - 1), self.momentum)
-            self.num_batches_tracked += 1
         weight, bias = (value.view(mean.shape) for value in (self.weight, self.bias))
         return (centred * (variance + self.eps).rsqrt() * weight + bias).to(x.dtype)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of axes from two on."""
+        if input.ndim < 2:
+            raise ValueError(f"expected (B, C, ...), got {tuple(input.shape)}")
 
 
 class _Sum(torch.autograd.Function):

@@ -9,8 +9,8 @@ import lightning as L
 import torch
 import torch.nn as nn
 from torch.nn.parallel import DistributedDataParallel
-from torchmetrics import MeanMetric
 
+from s2tf.metrics.row_mean import RowMean
 from s2tf.nn.network import Network
 
 NETWORKS_FOLDER = "networks"
@@ -122,10 +122,10 @@ class Stage(L.LightningModule):
         """What `log_losses` has as the mean of `name`, over all ranks."""
         return self._mean(f"{split}/{name}").compute()
 
-    def _mean(self, key: str) -> MeanMetric:
+    def _mean(self, key: str) -> RowMean:
         if key not in self.means:
-            self.means[key] = MeanMetric(nan_strategy="disable").to(self.device)
-        return cast(MeanMetric, self.means[key])
+            self.means[key] = RowMean().to(self.device)
+        return cast(RowMean, self.means[key])
 
     def checked(self, losses: Mapping[str, torch.Tensor], batch: Mapping[str, Any]) -> torch.Tensor:
         """The loss that is trained on, `losses["loss"]`, if it is finite.
