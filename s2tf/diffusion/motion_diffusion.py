@@ -5,7 +5,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.objective import denoising_loss
+from s2tf.diffusion.draws import Generators, repeated
+from s2tf.diffusion.objective import denoising_loss, draw_kept, draw_levels
 from s2tf.diffusion.prior_injection import Predict
 from s2tf.diffusion.sampling import sample
 from s2tf.diffusion.schedule import BetaSchedule, make_scheduler, noise_levels
@@ -81,7 +82,7 @@ class MotionDiffusion(Network):
         draws: int = 1,
         speech_dropout: float = 0.0,
         start_dropout: float = 0.5,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> Tensor:
         """The denoising loss (Eq. 20).
 
@@ -91,21 +92,21 @@ class MotionDiffusion(Network):
             draws: (t, ε) pairs per row.
             speech_dropout: probability that a row's features are replaced by zeros, for classifier-free guidance.
             start_dropout: probability that a row is not told the code of its first frame.
-            generator: seeds the draws.
+            generator: seeds the draws, of all rows or one for each.
 
         Returns:
             A scalar, the mean over all elements.
         """
         x_0 = cast(Any, self.statistics).normalise(codes).repeat(draws, 1, 1)
-        features = features.repeat(draws, 1, 1)
+        features, generator = features.repeat(draws, 1, 1), repeated(generator, draws)
         if speech_dropout > 0:
-            features = features * _kept(x_0, speech_dropout, generator)[:, None, None]
-        started = _kept(x_0, start_dropout, generator)
+            features = features * draw_kept(x_0, speech_dropout, generator)[:, None, None]
+        started = draw_kept(x_0, start_dropout, generator)
 
         def predict(x_t: Tensor, t: Tensor) -> Tensor:
             return self._denoise(x_t, t, features, x_0[:, 0], started)
 
-        t = torch.randint(self.train_steps, (len(x_0),), generator=generator, device=x_0.device)
+        t = draw_levels(self.train_steps, x_0, generator)
         weight = None
         if self.target == "sample":
             signal_level, noise_level = noise_levels(self.scheduler, t, x_0)
@@ -181,10 +182,6 @@ def _begun_at(x_0: Tensor, start: Tensor) -> Tensor:
     frame = torch.arange(x_0.shape[1], device=x_0.device)
     fade = 0.5 * (1 + torch.cos(torch.pi * (frame / SETTLE).clamp(max=1)))
     return x_0 + fade.to(x_0)[:, None] * (start - x_0[:, 0])[:, None]
-
-
-def _kept(x_0: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
-    return torch.rand(len(x_0), generator=generator, device=x_0.device) >= dropout
 
 
 def _guided(conditional: Predict, unconditional: Predict, scale: float) -> Predict:

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s2tf.diffusion.draws import Generators, draw_rows
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
 from s2tf.diffusion.schedule import Scheduler, noise_levels
 
@@ -18,7 +19,7 @@ def denoising_loss(
     weight: Tensor | None = None,
     shift: Tensor | None = None,
     injection: Injection = "input",
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Tensor:
     """The mean squared error of the predicted noise, ‖ε − ε_θ(x_t, t)‖² (Eq. 7).
 
@@ -33,18 +34,40 @@ def denoising_loss(
         weight: factor on each row's squared error, shape (B,), or None.
         shift: the weighted prior β ⊙ z_p, broadcastable to x_0, or None.
         injection: how the shift enters, see `s2tf.diffusion.prior_injection`.
-        generator: seeds the draws; of x_0's device.
+        generator: seeds the draws, of all rows or one for each; of x_0's device.
 
     Returns:
         A scalar, the mean over all elements.
     """
     if t is None:
-        t = torch.randint(len(scheduler.alphas_cumprod), (len(x_0),), generator=generator, device=x_0.device)
+        t = draw_levels(len(scheduler.alphas_cumprod), x_0, generator)
     if noise is None:
-        noise = torch.randn(x_0.shape, generator=generator, device=x_0.device, dtype=x_0.dtype)
+        noise = draw_noise(x_0, generator)
     signal_level, noise_level = noise_levels(scheduler, t, x_0)
     y_t = signal_level * x_0 + noise_level * noise
     predicted = injected(predict, shift, scheduler, injection)(y_t, t)
     if weight is None:
         return F.mse_loss(predicted, noise)
     return ((predicted - noise).square().flatten(1).mean(dim=1) * weight).mean()
+
+
+def draw_levels(count: int, x_0: Tensor, generator: Generators) -> Tensor:
+    """A noise level from 0 to `count` − 1 for each row of x_0, shape (B,)."""
+    return draw_rows(
+        lambda rows, one: torch.randint(count, (rows,), generator=one, device=x_0.device), len(x_0), generator
+    )
+
+
+def draw_noise(x_0: Tensor, generator: Generators) -> Tensor:
+    """ε for each row of x_0, in its shape."""
+    return draw_rows(
+        lambda rows, one: torch.randn((rows, *x_0.shape[1:]), generator=one, device=x_0.device, dtype=x_0.dtype),
+        len(x_0),
+        generator,
+    )
+
+
+def draw_kept(x_0: Tensor, dropout: float, generator: Generators) -> Tensor:
+    """Which rows of x_0 keep a condition that is hidden with the probability `dropout`, shape (B,)."""
+    drawn = draw_rows(lambda rows, one: torch.rand(rows, generator=one, device=x_0.device), len(x_0), generator)
+    return drawn >= dropout

@@ -5,7 +5,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.objective import denoising_loss
+from s2tf.diffusion.draws import Generators, repeated
+from s2tf.diffusion.objective import denoising_loss, draw_kept
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
 from s2tf.diffusion.sampling import sample
 from s2tf.diffusion.schedule import BetaSchedule, make_scheduler
@@ -69,7 +70,7 @@ class PortraitDiffusion(Network):
         z_s: Tensor,
         draws: int = 1,
         speech_dropout: float = 0.0,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> Tensor:
         """The denoising loss (Eq. 7).
 
@@ -78,15 +79,14 @@ class PortraitDiffusion(Network):
             z_s: speech embeddings of the same rows, shape (B, d_s).
             draws: (t, ε) pairs per row.
             speech_dropout: probability that a row's embedding is replaced by zeros, for classifier-free guidance.
-            generator: seeds the draws.
+            generator: seeds the draws, of all rows or one for each.
 
         Returns:
             A scalar.
         """
-        z_f, z_s = z_f.repeat(draws, 1), z_s.repeat(draws, 1)
+        z_f, z_s, generator = z_f.repeat(draws, 1), z_s.repeat(draws, 1), repeated(generator, draws)
         if speech_dropout > 0:
-            kept = torch.rand(len(z_s), 1, generator=generator, device=z_s.device) >= speech_dropout
-            z_s = z_s * kept
+            z_s = z_s * draw_kept(z_s, speech_dropout, generator)[:, None]
         z_0 = self._folded(z_f / self.prior.get_buffer("scale"))
         return denoising_loss(self._predict(z_s), z_0, self.scheduler, generator=generator)
 

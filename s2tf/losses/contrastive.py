@@ -1,7 +1,7 @@
 """The contrastive loss of ConRe: symmetric cross-entropy over cosine similarities (Eq. 10; Radford et al. 2021)."""
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -19,8 +19,8 @@ class ContrastiveLoss(nn.Module):
     """L_c: each speech embedding must find its own face among all faces of the batch, and each face its speech.
 
     The similarities are divided by a learned temperature, whose inverse is kept below 100. Under torch.distributed the
-    batch is that of all ranks, gathered with gradient, where every rank must hold the same number of rows; in
-    evaluation mode it is the rank's own.
+    batch is that of all ranks, gathered with gradient, where every rank must hold the same number of rows. `over_all`
+    is for a whole data set.
     """
 
     def __init__(self, same_identity: SameIdentity = "ignore") -> None:
@@ -56,14 +56,28 @@ class ContrastiveLoss(nn.Module):
         Returns:
             A scalar, the mean over this rank's rows and both directions.
         """
+        everything = _Pairs(gather(z_s), gather(z_f), gather(identity))
+        own = _rank() * len(z_s) + torch.arange(len(z_s), device=z_s.device)
+        return self._compare(_Pairs(z_s, z_f, identity), everything, own)
+
+    @torch.no_grad()
+    def over_all(self, z_s: Tensor, z_f: Tensor, identity: Tensor, rows_at_once: int) -> Tensor:
+        """The same of rows that are all here, so many compared at once; without gradient."""
+        everything = _Pairs(z_s, z_f, identity)
+        parts = [
+            self._compare(_Pairs(*(column[own] for column in everything)), everything, own) * len(own)
+            for own in torch.arange(len(z_s), device=z_s.device).split(rows_at_once)
+        ]
+        return torch.stack(parts).sum() / len(z_s)
+
+    def _compare(self, rows: "_Pairs", everything: "_Pairs", own: Tensor) -> Tensor:
+        """The mean over rows, which are those numbered `own` of everything."""
         # Similarities are scaled by up to 100: bf16 would blur them.
-        with torch.autocast(z_s.device.type, enabled=False):
-            z_s, z_f = F.normalize(z_s.float(), dim=1), F.normalize(z_f.float(), dim=1)
-            # In validation the ranks' batches differ in size and number: gathering there would hang.
-            collect, rank = (gather, _rank()) if self.training else (_alone, 0)
-            all_s, all_f, all_identity = collect(z_s), collect(z_f), collect(identity)
-            own = rank * len(z_s) + torch.arange(len(z_s), device=z_s.device)
-            ignored = self._ignored(identity, all_identity, own)
+        with torch.autocast(own.device.type, enabled=False):
+            z_s, z_f, all_s, all_f = (
+                F.normalize(z.float(), dim=1) for z in (rows.z_s, rows.z_f, everything.z_s, everything.z_f)
+            )
+            ignored = self._ignored(rows.identity, everything.identity, own)
             speech_to_face = (self.scale * z_s @ all_f.T).masked_fill(ignored, -math.inf)
             face_to_speech = (self.scale * z_f @ all_s.T).masked_fill(ignored, -math.inf)
             return (F.cross_entropy(speech_to_face, own) + F.cross_entropy(face_to_speech, own)) / 2
@@ -75,8 +89,12 @@ class ContrastiveLoss(nn.Module):
         return same.scatter(1, own[:, None], False)
 
 
-def _alone(rows: Tensor) -> Tensor:
-    return rows
+class _Pairs(NamedTuple):
+    """Rows that belong together."""
+
+    z_s: Tensor
+    z_f: Tensor
+    identity: Tensor
 
 
 def gather(rows: Tensor) -> Tensor:

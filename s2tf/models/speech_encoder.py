@@ -7,6 +7,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from s2tf.models.speech_embedder import SpeechEmbedder
+from s2tf.nn.batch_norm import BatchNorm
 from s2tf.nn.cbam import CBAM
 
 CHANNELS = (64, 64, 128, 128, 128, 256, 512, 512, 512)
@@ -74,7 +75,7 @@ class SpeechEncoder(SpeechEmbedder):
             )
         )
         self.attention = CBAM(widths[-1])
-        self.norm = nn.BatchNorm1d(widths[-1])
+        self.norm = BatchNorm(widths[-1])
         self.features = widths[-1] * _frequencies(frequency_bins, frequency_strides)
         self.head = nn.Sequential(
             nn.Dropout(dropout),
@@ -117,7 +118,7 @@ def _block(c_in: int, c_out: int, stride: tuple[int, int], *, last: bool, pool: 
     layers: list[nn.Module] = [nn.Conv2d(c_in, c_out, KERNEL, stride)]
     # The last map stays linear: ReLU and batch norm come after the mean over time.
     if not last:
-        layers += [nn.ReLU(), nn.BatchNorm2d(c_out)]
+        layers += [nn.ReLU(), BatchNorm(c_out)]
     if pool:
         layers.append(nn.MaxPool2d((2, 1)))
     return nn.Sequential(*layers)

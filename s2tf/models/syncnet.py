@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch.nn as nn
 from torch import Tensor
 
+from s2tf.nn.batch_norm import BatchNorm
 from s2tf.nn.network import Network
 
 FRAMES = 5
@@ -101,14 +102,12 @@ def _block3d(
     inside: int, out: int, kernel: tuple[int, int, int], stride: int = 1, padding: int = 1
 ) -> tuple[nn.Module, ...]:
     convolution = nn.Conv3d(inside, out, kernel, (1, stride, stride), (0, padding, padding))
-    return convolution, nn.BatchNorm3d(out), nn.ReLU(inplace=True)
+    return convolution, BatchNorm(out), nn.ReLU(inplace=True)
 
 
 def _block2d(inside: int, out: int, kernel: tuple[int, int] = (3, 3), padding: int = 1) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(inside, out, kernel, padding=padding), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
+    return nn.Conv2d(inside, out, kernel, padding=padding), BatchNorm(out), nn.ReLU(inplace=True)
 
 
 def _head(width: int, embedding: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(inplace=True), nn.Linear(width, embedding)
-    )
+    return nn.Sequential(nn.Linear(width, width), BatchNorm(width), nn.ReLU(inplace=True), nn.Linear(width, embedding))

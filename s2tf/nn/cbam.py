@@ -4,6 +4,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from s2tf.nn.batch_norm import BatchNorm
+
 
 class ChannelGate(nn.Module):
     """Scale each channel by a sigmoid of what its average and its maximum over places say.
@@ -29,7 +31,7 @@ class SpatialGate(nn.Module):
     def __init__(self, kernel_size: int = 7) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
-        self.norm = nn.BatchNorm2d(1, momentum=0.01)
+        self.norm = BatchNorm(1, momentum=0.01)
 
     def forward(self, features: Tensor) -> Tensor:
         """Gate `features`, shape (B, C, H, W)."""

@@ -4,6 +4,8 @@ from typing import Literal
 
 import torch.nn as nn
 
+from s2tf.nn.batch_norm import BatchNorm
+
 Norm = Literal["none", "batch", "group"]
 
 
@@ -24,7 +26,7 @@ def make_norm(norm: Norm, channels: int) -> nn.Module:
     if norm == "none":
         return nn.Identity()
     if norm == "batch":
-        return nn.BatchNorm2d(channels)
+        return BatchNorm(channels)
     if norm == "group":
         groups = max(count for count in range(1, 33) if channels % count == 0 and channels // count >= 4)
         return nn.GroupNorm(groups, channels)

@@ -28,13 +28,14 @@ class Quantised:
     indices: Tensor
     """(B, h, w) int64 in 0..codes-1."""
     perplexity: Tensor
-    """() exp of the entropy of the codes' use in this batch: 1 (one code) to `codes` (all equally)."""
+    """() of the codes' use in this batch, in training that of all ranks; see `perplexity`."""
 
 
 class VectorQuantiser(nn.Module):
     """A codebook C of `codes` vectors of length `dim` and the look-up of the nearest one in the L2 norm.
 
-    Starts uniform in +-1 / codes, as CodeFormer's. `usage` follows how often each code was used in training.
+    Starts uniform in +-1 / codes, as CodeFormer's. `usage` follows how often each code was used in training, by all
+    ranks.
     """
 
     usage: Tensor
@@ -53,11 +54,13 @@ class VectorQuantiser(nn.Module):
             indices = self.nearest(vectors.detach())
             z_q = self.embedding(indices).view(batch, height, width, dim).permute(0, 3, 1, 2)
             output = z.float() + (z_q - z.float()).detach()
-        share = torch.bincount(indices, minlength=len(self.usage)).float() / len(indices)
+        share = torch.bincount(indices, minlength=len(self.usage)).to(self.usage) / len(indices)
         if self.training:
+            if dist.is_available() and dist.is_initialized():
+                dist.all_reduce(share)
+                share /= dist.get_world_size()
             self.usage.lerp_(share, 1 - USAGE_DECAY)
-        perplexity = torch.exp(-torch.xlogy(share, share).sum())
-        return Quantised(z.float(), z_q, output, indices.view(batch, height, width), perplexity)
+        return Quantised(z.float(), z_q, output, indices.view(batch, height, width), perplexity(share))
 
     @torch.no_grad()
     def nearest(self, vectors: Tensor) -> Tensor:
@@ -83,3 +86,8 @@ class VectorQuantiser(nn.Module):
             dist.broadcast(usage, src=0)
         self.embedding.weight.copy_(codes)
         self.usage.copy_(usage)
+
+
+def perplexity(share: Tensor) -> Tensor:
+    """() exp of the entropy of the codes' shares (codes,): 1 (one code) to `codes` (all equally)."""
+    return torch.exp(-torch.xlogy(share, share).sum())

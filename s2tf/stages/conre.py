@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.batches import Clip, SpeechPortraitBatch
@@ -17,6 +16,7 @@ from s2tf.nn.network import Network
 from s2tf.samples import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.pairs import ROWS_AT_ONCE, Pairs, recall
 from s2tf.stages.speech import spectrogram_map, speech_of
 
 
@@ -62,6 +62,8 @@ class ConReStage(Stage):
         self.speech_learning_rate, self.face_learning_rate = speech_learning_rate, face_learning_rate
         self.weight_decay, self.warmup_steps = weight_decay, warmup_steps
         self.weights = {"contrastive": contrastive_weight, "l1": l1_weight, "lpips": lpips_weight}
+        self.picture_terms = ("l1", "lpips") if lpips_weight > 0 else ("l1",)
+        self.pairs = Pairs()
         self.freeze_parts()
 
     def networks(self) -> dict[str, Network]:
@@ -75,7 +77,9 @@ class ConReStage(Stage):
     def losses(self, batch: SpeechPortraitBatch) -> dict[str, Tensor]:
         """The named terms and their weighted sum `loss`; all scalars."""
         z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
-        return self._losses(batch, z_s, self.face_encoder(batch["portrait"]))
+        z_f = self.face_encoder(batch["portrait"])
+        terms = {"contrastive": self.contrastive(z_s, z_f, batch["identity"]), **self._pictures(batch, z_f)}
+        return {**terms, "loss": self._total(terms)}
 
     def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:
         """One step on a batch of pairs."""
@@ -84,12 +88,21 @@ class ConReStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
-        """Log the losses, and how often a speech finds its speaker's face among the batch's (R@1, R@5)."""
-        z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
+        """Log the losses of the pictures, and keep the embeddings."""
         z_f = self.face_encoder(batch["portrait"])
-        values = self._losses(batch, z_s, z_f)
-        values |= {f"recall_at_{k}": recall(z_s, z_f, batch["identity"], k) for k in (1, 5)}
-        self.log_losses("val", values, len(z_s))
+        self.log_losses("val", self._pictures(batch, z_f), len(z_f))
+        self.pairs.update(self.speech_encoder(speech_of(batch, self.speech_encoder)), z_f, batch["identity"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the contrastive loss, the whole one, and how often a speech finds its speaker's face (R@1, R@5)."""
+        z_s, z_f, identity = self.pairs.compute()
+        self.pairs.reset()
+        loss = self.contrastive.over_all(z_s, z_f, identity, ROWS_AT_ONCE)
+        total = self._total(
+            {"contrastive": loss} | {name: self.mean_so_far("val", name) for name in self.picture_terms}
+        )
+        recalls = {f"recall_at_{k}": recall(z_s, z_f, identity, k) for k in (1, 5)}
+        self.log_values("val", {"contrastive": loss, "loss": total, **recalls})
 
     def samples(self, batch: SpeechPortraitBatch, clips: Sequence[Clip]) -> Samples:
         """True portraits, those decoded from the face's embedding, and from the speech's, which L_c brings near it."""
@@ -117,31 +130,12 @@ class ConReStage(Stage):
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _losses(self, batch: SpeechPortraitBatch, z_s: Tensor, z_f: Tensor) -> dict[str, Tensor]:
-        picture = self.face_decoder(z_f)
-        terms = {
-            "contrastive": self.contrastive(z_s, z_f, batch["identity"]),
-            "l1": mean_absolute_error(picture, batch["portrait"]),
-        }
-        if self.weights["lpips"] > 0:
-            terms["lpips"] = self.perceptual(picture, batch["portrait"])
-        total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
-        return {**terms, "loss": total}
+    def _pictures(self, batch: SpeechPortraitBatch, z_f: Tensor) -> dict[str, Tensor]:
+        picture, true = self.face_decoder(z_f), batch["portrait"]
+        terms = {"l1": mean_absolute_error(picture, true)}
+        if "lpips" in self.picture_terms:
+            terms["lpips"] = self.perceptual(picture, true)
+        return terms
 
-
-@torch.no_grad()
-def recall(z_s: Tensor, z_f: Tensor, identity: Tensor, k: int) -> Tensor:
-    """How often one of the `k` faces nearest to a speech by cosine is of its speaker.
-
-    Args:
-        z_s: speech embeddings, shape (B, d).
-        z_f: face embeddings, shape (B, d).
-        identity: of both, shape (B,).
-        k: at most B are looked at.
-
-    Returns:
-        A share from 0 to 1, a scalar.
-    """
-    similarity = F.normalize(z_s.float(), dim=1) @ F.normalize(z_f.float(), dim=1).T
-    nearest = similarity.topk(min(k, len(z_f)), dim=1).indices
-    return (identity[nearest] == identity[:, None]).any(dim=1).float().mean()
+    def _total(self, terms: dict[str, Tensor]) -> Tensor:
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()

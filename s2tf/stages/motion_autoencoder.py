@@ -15,6 +15,7 @@ from s2tf.losses.codebook import code_loss
 from s2tf.losses.flow import face_points, point_flow_loss
 from s2tf.losses.locality import elsewhere_loss
 from s2tf.losses.vgg import VGGPyramid
+from s2tf.metrics.code_use import CodeUse
 from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
@@ -128,6 +129,8 @@ class MotionAutoencoderStage(Stage):
         self.restart_codes_every, self.placement_noise = restart_codes_every, placement_noise
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
+        codebook = autoencoder.codebook
+        self.code_use = None if codebook is None else CodeUse(len(codebook.quantiser.usage))
         self.frozen = ("vgg", *_others(autoencoder, trained))
         self.freeze_parts()
 
@@ -167,16 +170,21 @@ class MotionAutoencoderStage(Stage):
         self.quality.update(rendering.image.float(), true)
         self.copy_quality.update(batch["source_output"], true)
         terms = self._generator_terms(rendering, batch)
-        self.log_losses("val", terms | self._code_statistics(rendering), len(true))
+        self.log_losses("val", terms, len(true))
+        if rendering.code is not None and self.code_use is not None:
+            self.code_use.update(rendering.code.indices)
 
     def on_validation_epoch_end(self) -> None:
-        """Log PSNR and SSIM of the reconstruction, of the copied source, and the gain in dB."""
+        """Log PSNR and SSIM of the reconstruction, of the copied source, the gain in dB, and the codes' use."""
         values = {**self.quality.compute()}
         values |= {f"{name}_copy_source": value for name, value in self.copy_quality.compute().items()}
         values["psnr_gain"] = values["psnr"] - values["psnr_copy_source"]
-        self.log_dict({f"val/{name}": value.float() for name, value in values.items()}, prog_bar=False)
         self.quality.reset()
         self.copy_quality.reset()
+        if self.code_use is not None and self.autoencoder.codebook is not None:
+            values |= {"perplexity": self.code_use.compute(), "dead_codes": self.autoencoder.codebook.quantiser.dead}
+            self.code_use.reset()
+        self.log_values("val", values)
 
     def samples(self, batch: FramePairBatch, clips: Sequence[Clip]) -> Samples:
         """Source, target and the target rebuilt from the source; and clips rebuilt from their first frames."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, MotionSequenceBatch
+from s2tf.diffusion.draws import Generators, generators_of
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_statistics import MotionStatistics
@@ -83,7 +84,7 @@ class MotionDiffusionStage(Stage):
         batch: MotionSequenceBatch,
         draws: int,
         speech_dropout: float,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> dict[str, Tensor]:
         """The denoising loss (Eq. 20) as `loss`."""
         codes = _codes(batch)
@@ -115,9 +116,9 @@ class MotionDiffusionStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
-        """Log the loss at draws that are the same every time."""
-        generator = torch.Generator(batch["waveform"].device).manual_seed(VALIDATION_SEED + batch_idx)
-        losses = self.losses(batch, VALIDATION_DRAWS, 0.0, generator)
+        """Log the loss at draws that are a clip's own, the same every time."""
+        generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
+        losses = self.losses(batch, VALIDATION_DRAWS, 0.0, generators)
         self.log_losses("val", losses, len(batch["waveform"]))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, SpeechPortraitBatch
+from s2tf.diffusion.draws import Generators, generators_of
+from s2tf.diffusion.objective import draw_noise
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
@@ -83,7 +85,7 @@ class SCFPStage(Stage):
         }
 
     def losses(
-        self, batch: SpeechPortraitBatch, draws: int, speech_dropout: float, generator: torch.Generator | None = None
+        self, batch: SpeechPortraitBatch, draws: int, speech_dropout: float, generator: Generators = None
     ) -> dict[str, Tensor]:
         """The denoising loss (Eq. 7) as `loss`."""
         with torch.no_grad():
@@ -104,11 +106,12 @@ class SCFPStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
-        """Log the loss at fixed draws, and how far sampled portraits are from the true and the mean face."""
+        """Log the loss at each clip's own draws, and how far sampled portraits are from the true and the mean face."""
         speech, portrait = speech_of(batch, self.speech_encoder), batch["portrait"]
-        generator = torch.Generator(speech.device).manual_seed(VALIDATION_SEED + batch_idx)
-        values = self.losses(batch, self.draws, 0.0, generator)
-        picture = self.sample(speech, VALIDATION_STEPS, generator)
+        generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
+        values = self.losses(batch, self.draws, 0.0, generators)
+        latents = portrait.new_empty(len(portrait), *self.diffusion.latent_shape)
+        picture = self.sample(speech, VALIDATION_STEPS, noise=draw_noise(latents, generators))
         mean_face = self._mean_face().expand_as(portrait)
         values |= {
             "portrait_l1": mean_absolute_error(picture, portrait),
@@ -140,6 +143,7 @@ class SCFPStage(Stage):
         generator: torch.Generator | None = None,
         kind: Literal["ddim", "dpm-solver++"] = "ddim",
         guidance: float = 1.0,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """Draw a portrait per speech.
 
@@ -149,12 +153,13 @@ class SCFPStage(Stage):
             generator: seeds the noise; the same state gives the same portraits.
             kind: the sampler.
             guidance: scale of classifier-free guidance; 1 is none.
+            noise: the initial noise, shape (B, c, h, w); drawn by `generator` if None.
 
         Returns:
             Portraits, shape (B, 3, H, W), RGB in about [-1, 1].
         """
         z_s = self.speech_encoder(speech)
-        return self.face_decoder(self.diffusion.sample(z_s, steps, kind, generator, guidance))
+        return self.face_decoder(self.diffusion.sample(z_s, steps, kind, generator, guidance, noise=noise))
 
     def configure_optimizers(self) -> Any:
         """AdamW on the diffusion and on E_s where it is trained, and the schedule."""

@@ -57,7 +57,7 @@ class Silence:
 
     def _closing(self) -> Tensor:
         """The mask with ramps inside of it: a mouth closes after the sound has ended, and opens before it begins."""
-        kernel = torch.ones(1, 1, CLOSING, device=self.mask.device) / CLOSING
+        kernel = self.mask.new_ones(1, 1, CLOSING) / CLOSING
         # What lies beyond the window goes on as at its edge.
         padded = torch.nn.functional.pad(self.mask[:, None], (CLOSING // 2, CLOSING - 1 - CLOSING // 2), "replicate")
         smooth = torch.nn.functional.conv1d(padded, kernel)[:, 0]

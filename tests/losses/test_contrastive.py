@@ -51,6 +51,12 @@ def test_bf16_embeddings_are_compared_in_full_precision():
     assert loss(z_s.bfloat16(), z_f.bfloat16(), IDENTITY).dtype == torch.float32
 
 
+@pytest.mark.parametrize("same_identity", ["ignore", "negative"])
+def test_rows_compared_a_few_at_once_give_the_same(same_identity):
+    loss, z = ContrastiveLoss(same_identity), embeddings()
+    torch.testing.assert_close(loss.over_all(*z, IDENTITY, 4), loss(*z, IDENTITY).detach())
+
+
 @pytest.mark.slow
 def test_two_processes_equal_one_on_the_joined_batch(tmp_path):
     mp.spawn(run_rank, (2, tmp_path / "rendezvous", tmp_path), nprocs=2)

@@ -127,6 +127,12 @@ def test_motion_is_learned_and_sampled_from_unseen_speech(tmp_path):
     assert correlation(drawn[..., 0], unseen["motion"][..., 0].roll(1, 0)) < 0.4
 
 
+def test_validation_does_not_depend_on_how_the_clips_are_batched(tmp_path):
+    stage, rows = motion_stage(), make_rows(7)
+    values = [trainer(tmp_path, 1).validate(stage, loader(rows, size), verbose=False)[0] for size in (7, 3)]
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
 def test_generated_motion_has_the_frames_of_its_speech_and_follows_the_generator():
     stage = motion_stage().eval()
     for frames in (1, 5, FRAMES + 1, 10 * FRAMES + 3):
