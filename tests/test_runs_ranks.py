@@ -66,6 +66,17 @@ def rank_weights(runs):
     return {(runs / f"rank{rank}.weights").read_text() for rank in range(2)}
 
 
+def test_samples_of_the_first_rank_leave_both_as_they_were(shards, tmp_path):
+    plain = fit_ranks(shards, tmp_path / "plain")
+    assert plain.returncode == 0, plain.stderr[-3000:]
+    shown = fit_ranks(shards, tmp_path / "shown", experiment=(*CONRE, "tracking.samples_every=2", "tracking.samples=2"))
+    assert shown.returncode == 0, shown.stderr[-3000:]
+    assert rank_weights(tmp_path / "plain") == rank_weights(tmp_path / "shown")
+    (folder,) = (tmp_path / "shown").glob("*/*/samples")
+    assert sorted(path.name for path in folder.iterdir()) == ["step-00000002", "step-00000004"]
+    assert "no samples at step" not in shown.stderr
+
+
 def test_networks_that_take_turns_are_the_same_on_both_ranks(shards, tmp_path):
     turns = (*MOTION_AUTOENCODER, "model.init_args.adversarial_start=1", "model.init_args.alternate=true")
     result = fit_ranks(shards, tmp_path, experiment=turns)
