@@ -13,8 +13,9 @@ LONGEST_TAG = 64
 
 
 def job_type(config: Mapping[str, Any]) -> str:
-    """The stage's name, that of its module: `conre`, `scfp`, `motion_autoencoder`, ..."""
-    return config["model"]["class_path"].split(".")[-2]
+    """The stage's name, that of its module: `conre`, `scfp`, `motion_autoencoder`, ...; `prior` where there is none."""
+    model = config.get("model")
+    return model["class_path"].split(".")[-2] if isinstance(model, dict) else "prior"
 
 
 def tags(experiment: Path, overrides: Sequence[str], config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -76,9 +76,7 @@ def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | 
     """Compose `experiment` and say which run folder belongs to it, without making that."""
     config = compose(experiment, overrides)
     run = run_of(experiment, config, runs)
-    if run.tags or "model" not in config:
-        return run
-    return replace(run, tags=tags(Path(experiment), overrides, config))
+    return run if run.tags else replace(run, tags=tags(Path(experiment), overrides, config))
 
 
 def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:

@@ -18,6 +18,8 @@ class Tracking:
     """Optimizer steps between two times that the stage shows what it can; 0 never."""
     samples: int = 4
     """Validation clips that are shown."""
+    autoencoder: str = ""
+    """`RUN/networks/motion_autoencoder`, by which motion diffusion shows its codes as videos; empty: it does not."""
     artifacts: bool = True
     """Note what the run was made of and what it made, in the run folder and at W&B."""
     upload: bool = False
@@ -32,15 +34,16 @@ class Tracking:
         """
         if not isinstance(section, Mapping):
             raise UserError(f"tracking is {section!r}, expected a mapping")
-        known = {field.name: field.type for field in fields(cls)}
+        known: dict[str, Any] = {field.name: field.type for field in fields(cls)}
         for name, value in section.items():
             if name not in known:
                 raise UserError(f"tracking.{name}: unknown key, expected one of {', '.join(known)}")
             least = 1 if name == "samples" else 0
-            right = isinstance(value, bool) if known[name] is bool else type(value) is int and value >= least
-            if not right:
-                wanted = "true or false" if known[name] is bool else f"a whole number, at least {least}"
+            if type(value) is not known[name] or (known[name] is int and value < least):
+                wanted = {bool: "true or false", str: "a folder"}.get(known[name], f"a whole number, at least {least}")
                 raise UserError(f"tracking.{name} is {value!r}, expected {wanted}")
+        if section.get("autoencoder") and not Path(section["autoencoder"]).is_dir():
+            raise UserError(f"tracking.autoencoder: no folder {section['autoencoder']!r}")
         return cls(**section)
 
 
@@ -61,7 +64,7 @@ def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[
     if tracking.throughput:
         chosen.append(Throughput())
     if tracking.samples_every:
-        chosen.append(MediaSamples(tracking.samples_every, tracking.samples))
+        chosen.append(MediaSamples(tracking.samples_every, tracking.samples, tracking.autoencoder))
     return chosen
 
 

@@ -14,7 +14,7 @@ ROOMS = {
     "losses": {"nn", "models"},
     "cluster": {"config", "runs", "survival"},
     "survival": set(),
-    "callbacks": {"survival", "media", "samples", "run_facts", "lineage", "loggers"},
+    "callbacks": {"survival", "nn", "media", "samples", "run_facts", "lineage", "loggers"},
     "loggers": {"survival"},
     "metrics": {"nn", "media", "models"},
     "pipelines": {"nn", "media", "models", "diffusion"},

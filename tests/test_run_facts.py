@@ -47,6 +47,8 @@ def test_a_stage_that_sets_the_list_of_callbacks_keeps_what_every_run_keeps():
         ({"samples_every": 1.5}, "tracking.samples_every is 1.5, expected a whole number, at least 0"),
         ({"samples": 0}, "tracking.samples is 0, expected a whole number, at least 1"),
         ({"upload": 1}, "tracking.upload is 1, expected true or false"),
+        ({"autoencoder": 3}, "tracking.autoencoder is 3, expected a folder"),
+        ({"autoencoder": "nowhere"}, "tracking.autoencoder: no folder 'nowhere'"),
         ([], "tracking is [], expected a mapping"),
     ],
 )

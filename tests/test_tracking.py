@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from narrow_autoencoder import narrow_autoencoder
 from PIL import Image
 from tiny_shards import tiny_shards
 from wandb_run_files import read_run
@@ -160,6 +161,22 @@ def test_videos_with_sound_reach_wandb(shards, tmp_path):
         assert (file.streams.video[0].width, file.streams.video[0].height) == (128, 64)
         assert file.streams.video[0].average_rate == 25
         assert len(file.streams.audio) == 1
+
+
+def test_motion_is_shown_driven_by_speech_where_an_autoencoder_is_at_hand(shards, tmp_path):
+    autoencoder = tmp_path / "motion_autoencoder"
+    narrow_autoencoder().save_pretrained(autoencoder)
+    run = fitted("motion_diffusion", shards, tmp_path, f"tracking.autoencoder={autoencoder}")
+    plain = fitted("motion_diffusion", shards, tmp_path / "plain", samples_every=0)
+    assert weights(run).keys() == weights(plain).keys()
+    assert all(torch.equal(value, weights(plain)[name]) for name, value in weights(run).items())
+    folder = run.folder / "samples" / "step-00000004"
+    assert {path.stem for path in folder.iterdir()} == SHOWN["motion_diffusion"] | {"video-0", "video-1"}
+    with av.open(str(folder / "video-0.mp4")) as file:
+        frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+        assert len(file.streams.audio) == 1
+    # The clip of 1.6 s at 32 px, and beside it what the speech has made of its first frame.
+    assert (len(frames), frames[0].shape) == (40, (32, 64, 3))
 
 
 def test_a_chain_is_followed_from_the_shards_to_the_last_stage(conre, prior, earlier, shards, tmp_path):

@@ -17,6 +17,7 @@ from s2tf.callbacks.ema import ExponentialMovingAverage
 from s2tf.callbacks.log_media import log_media
 from s2tf.callbacks.sample_files import write_samples
 from s2tf.callbacks.throughput import WRITE_SAMPLES, rows
+from s2tf.nn.network import load_network
 
 FOLDER = "samples"
 SEED = 0
@@ -34,12 +35,13 @@ class MediaSamples(L.Callback):
     `failures`, and never ends the training.
     """
 
-    def __init__(self, every: int, clips: int = 4) -> None:
+    def __init__(self, every: int, clips: int = 4, autoencoder: str = "") -> None:
         """Set when and how much.
 
         Args:
             every: optimizer steps between two times; nothing is written at the start.
             clips: examples.
+            autoencoder: folder of a motion autoencoder, given to a stage that has `renderers`; empty: none.
 
         Raises:
             ValueError: a number is below 1.
@@ -47,7 +49,7 @@ class MediaSamples(L.Callback):
         super().__init__()
         if every < 1 or clips < 1:
             raise ValueError(f"every is {every} and clips {clips}, expected at least 1")
-        self.every, self.clips = every, clips
+        self.every, self.clips, self.autoencoder = every, clips, autoencoder
         self.failures = 0
         self._last = 0
         self._batch: Any = None
@@ -77,6 +79,9 @@ class MediaSamples(L.Callback):
         if self._batch is None:
             self._batch = first_rows(trainer, self.clips)
             self._videos = data.first_clips(self.clips, FRAMES) if hasattr(data, "first_clips") else []
+            if self.autoencoder and hasattr(stage, "renderers"):
+                renderer = load_network(self.autoencoder).to(trainer.strategy.root_device)
+                stage.renderers = (renderer,)  # type: ignore[assignment]
         # As Lightning prepares a batch, the datamodule's hooks among it; clips are no batch of the datamodule's.
         batch = trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(self._batch))
         clips = move_data_to_device(self._videos, trainer.strategy.root_device)

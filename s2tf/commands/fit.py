@@ -11,6 +11,8 @@ from typing import Any
 RUN_FILE = "S2TF_RUN_FILE"
 """Environment variable: where the run folder is written, for a script that does not know what a sweep has drawn."""
 
+SAVE_VARIABLE = "S2TF_SAVE_EVERY"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -23,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
     parser.add_argument(
-        "--save-every", type=_saving, metavar="TIME", help="how often last.ckpt is written: 90s, 2h, 500steps (30m)"
+        "--save-every",
+        type=_saving,
+        metavar="TIME",
+        default=os.environ.get(SAVE_VARIABLE, "30m"),
+        help=f"how often last.ckpt is written: 90s, 2h, 500steps (%(default)s, or ${SAVE_VARIABLE})",
     )
     parser.add_argument("--json", type=Path, help="write the last logged numbers and the run folder here")
 

@@ -21,9 +21,10 @@ from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
 from s2tf.models.motion_reader import FaceState
 from s2tf.nn.lips import eye_opening
 from s2tf.nn.network import Network
-from s2tf.samples import Samples, SampleVideo
+from s2tf.samples import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import total_steps, warmup_cosine
+from s2tf.stages.rendering import beside_truth, codes_of
 
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 """LIA's scaling of the rate and of Adam's second moment, left over from StyleGAN2's lazy regularisation."""
@@ -32,8 +33,6 @@ HALF_CLOSED = 0.05
 """By so much, in outer-eye distances, an eye closes halfway: the error at which the square costs as much as L1."""
 COMPARED = 1 / 4
 """Of a batch, what is decoded a second time without the lip refiner: it is enough to bound its reach, and cheap."""
-RENDERED_TOGETHER = 8
-"""Frames of a sample's video."""
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
 """Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
 
@@ -183,17 +182,10 @@ class MotionAutoencoderStage(Stage):
         """Source, target and the target rebuilt from the source; and clips rebuilt from their first frames."""
         rebuilt = self.autoencoder(batch["source"], batch["target"]).image
         images = {"source": batch["source_output"], "target": batch["target_output"], "rebuilt": rebuilt}
-        return Samples(batch["key"], images, videos=[self._rebuilt(clip) for clip in clips])
-
-    def _rebuilt(self, clip: Clip) -> SampleVideo:
-        """A clip beside itself rebuilt: every frame from the first one and its own motion code."""
-        true = _resized(clip["frames"], self.autoencoder.output_size)
-        source = self.autoencoder.encode_source(_resized(clip["frames"][:1], self.autoencoder.input_size))
-        rebuilt = [
-            self.autoencoder.decode(source, self.autoencoder.encode_motion(frames)).image
-            for frames in _resized(clip["frames"], self.autoencoder.input_size).split(RENDERED_TOGETHER)
-        ]
-        return SampleVideo({"true": true, "rebuilt": torch.cat(rebuilt)}, clip["waveform"])
+        codes = [codes_of(clip, self.autoencoder) for clip in clips]
+        pairs = zip(clips, codes, strict=True)
+        videos = [beside_truth(clip, self.autoencoder, own, "rebuilt") for clip, own in pairs]
+        return Samples(batch["key"], images, videos=videos)
 
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
@@ -311,13 +303,6 @@ def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> li
     if unknown := sorted(set(trained) - set(parts)):
         raise ValueError(f"trained is {list(trained)}, but the autoencoder has no {unknown[0]}: {', '.join(parts)}")
     return [f"autoencoder.{name}" for name in parts if name not in trained]
-
-
-def _resized(frames: Tensor, side: int) -> Tensor:
-    """(T, 3, H, H) at another side."""
-    if frames.shape[-1] == side:
-        return frames
-    return F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
 
 
 def _reading_loss(read: FaceState, true: FaceState) -> Tensor:

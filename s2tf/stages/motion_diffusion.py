@@ -9,12 +9,14 @@ from torch import Tensor
 
 from s2tf.batches import Clip, MotionSequenceBatch
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
+from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_statistics import MotionStatistics
 from s2tf.models.motion_unet import MotionUNet
 from s2tf.nn.network import Network
-from s2tf.samples import Samples
+from s2tf.samples import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.rendering import beside_truth, source_of
 from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
 
 VALIDATION_SEED = 0
@@ -64,6 +66,8 @@ class MotionDiffusionStage(Stage):
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
         self.draws, self.speech_dropout, self.start_dropout = draws, speech_dropout, start_dropout
         self.statistics_batches = statistics_batches
+        # In a tuple, which keeps it out of the stage's own networks: it is for looking only.
+        self.renderers: tuple[MotionAutoencoder, ...] = ()
         self.frozen = restorable(self.speech_features)
 
     def networks(self) -> dict[str, Network]:
@@ -117,13 +121,24 @@ class MotionDiffusionStage(Stage):
         self.log_losses("val", losses, len(batch["waveform"]))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
-        """Motion codes over time: the true ones, and those drawn from the speech, which begin at the true first one."""
+        """Motion codes over time: the true ones, and those drawn from the speech, which begin at the true first one.
+
+        And, where there is an autoencoder among `renderers`, clips driven by their speech from their first frames.
+        """
         codes = _codes(batch)
         generator = torch.Generator(codes.device).manual_seed(VALIDATION_SEED)
         features = features_of(batch, self.speech_features, codes.shape[1])
         drawn = self.diffusion.sample(features, SAMPLE_STEPS, "ddim", generator, codes[:, 0])
+        videos = [self._driven(clip, autoencoder) for autoencoder in self.renderers for clip in clips]
         maps = {"codes/true": codes.transpose(1, 2), "codes/generated": drawn.transpose(1, 2)}
-        return Samples(batch["key"], maps=maps, waveforms=batch["waveform"])
+        return Samples(batch["key"], maps=maps, videos=videos, waveforms=batch["waveform"])
+
+    def _driven(self, clip: Clip, autoencoder: MotionAutoencoder) -> SampleVideo:
+        generator = torch.Generator(self.device).manual_seed(VALIDATION_SEED)
+        features = self.speech_features(clip["waveform"][None], len(clip["frames"]))
+        start = autoencoder.source_motion(source_of(clip, autoencoder))
+        codes = self.diffusion.sample(features, SAMPLE_STEPS, "ddim", generator, start)[0]
+        return beside_truth(clip, autoencoder, codes, "driven")
 
     @torch.no_grad()
     def generate(

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,24 +31,20 @@ class Killer:
     """
 
     cluster: Path
-    submit: object
+    submit: Callable[[], str]
     random: random.Random
     longest: float
     """Seconds from a start to the latest moment of a kill."""
     done: list[str] = field(default_factory=list)
-    starts: int = 0
 
-    def run(self, kills: int, timeout: float) -> None:
-        """Kill so many times, then let it end.
+    def run(self, kinds: Sequence[tuple[str, signal.Signals]], timeout: float) -> None:
+        """Kill in these ways, one after the other, then let it end.
 
         Raises:
             TimeoutError: it has not ended in `timeout` seconds.
         """
         until = time.monotonic() + timeout
-        job = self.submit()
-        kinds = [kind for _ in range(-(-kills // len(KINDS))) for kind in self.random.sample(KINDS, len(KINDS))]
-        pending = kinds[:kills]
-        state = ""
+        pending, job, state = list(kinds), self.submit(), ""
         while time.monotonic() < until:
             state = self.state(job)
             if state == "COMPLETED":

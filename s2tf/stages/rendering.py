@@ -1,0 +1,38 @@
+"""Clips through a motion autoencoder, to be looked at."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.batches import Clip
+from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
+from s2tf.samples import SampleVideo
+
+RENDERED_TOGETHER = 8
+"""Frames: the memory that a sample takes, however long it is."""
+
+
+def resized(frames: Tensor, side: int) -> Tensor:
+    """(T, 3, H, H) at another side."""
+    if frames.shape[-1] == side:
+        return frames
+    return F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
+
+
+def source_of(clip: Clip, autoencoder: MotionAutoencoder) -> SourceFeatures:
+    """The features of a clip's first frame."""
+    return autoencoder.encode_source(resized(clip["frames"][:1], autoencoder.input_size))
+
+
+def codes_of(clip: Clip, autoencoder: MotionAutoencoder) -> Tensor:
+    """(T, m) motion codes of a clip's own frames."""
+    frames = resized(clip["frames"], autoencoder.input_size).split(RENDERED_TOGETHER)
+    return torch.cat([autoencoder.encode_motion(some) for some in frames])
+
+
+def beside_truth(clip: Clip, autoencoder: MotionAutoencoder, codes: Tensor, name: str) -> SampleVideo:
+    """A clip, and beside it its first frame moved by codes (T, m), under a name, with the clip's sound."""
+    source = source_of(clip, autoencoder)
+    rendered = [autoencoder.decode(source, some).image for some in codes.split(RENDERED_TOGETHER)]
+    true = resized(clip["frames"], autoencoder.output_size)
+    return SampleVideo({"true": true, name: torch.cat(rendered)}, clip["waveform"])
