@@ -1,5 +1,6 @@
 """A run: one experiment trained in its own folder, `runs/<experiment>/<hash>/`, found again by the same config."""
 
+import copy
 import json
 import os
 import re
@@ -152,7 +153,8 @@ def build(
             """Nothing is drawn, either."""
 
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
-    config = {key: value for key, value in config.items() if key != "tracking"}
+    # The parser puts objects of its own into lists.
+    config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
     config["trainer"] = _on_slurm(config.get("trainer", {}))
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)

@@ -1,10 +1,11 @@
 """Which folder belongs to an experiment, known before the run, and checks of its config that build nothing."""
 
+import copy
 from pathlib import Path
 
 import pytest
 
-from s2tf.config import EXPERIMENTS
+from s2tf.config import EXPERIMENTS, compose
 from s2tf.errors import UserError
 from s2tf.runs import CONFIG_FILE, build, find_run, open_run, wandb_id
 
@@ -32,6 +33,11 @@ def test_a_config_is_checked_without_building_networks_of_the_paper_s_size(monke
     monkeypatch.setattr("torch.nn.Conv2d.__init__", lambda *_, **__: pytest.fail("was built"))
     config = find_run(CONRE, GIVEN).config
     build(config, instantiate=False)
+    # The parser changes lists in their place: a run's config and name must not follow it.
+    scfp = compose(EXPERIMENTS / "scfp.yaml", missing="random")
+    before = copy.deepcopy(scfp)
+    build(scfp, instantiate=False)
+    assert scfp == before
     config["model"]["init_args"]["face_encoder"]["init_args"]["widht"] = 1
     with pytest.raises(UserError, match="widht"):
         build(config, instantiate=False)
