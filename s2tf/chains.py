@@ -40,7 +40,7 @@ import yaml
 
 from s2tf.config import compose
 from s2tf.errors import UserError
-from s2tf.runs import Run, run_of
+from s2tf.run_folders import Run, run_of
 
 RUNS, STEPS = "runs", "steps"
 DONE_FILE, LOG_FILE, LOCK_FILE = "done.json", "log.txt", "lock"

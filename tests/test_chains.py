@@ -14,7 +14,7 @@ from s2tf import chains
 from s2tf.chains import load_chain, run_steps
 from s2tf.cli import main
 from s2tf.errors import UserError
-from s2tf.runs import find_run
+from s2tf.run_folders import find_run
 
 CHAINS = Path(__file__).parent.parent / "experiments" / "chains"
 PAPER = CHAINS.parent / "paper.yaml"

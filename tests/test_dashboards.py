@@ -12,7 +12,7 @@ from s2tf.dashboards import ABLATIONS, ablation
 from s2tf.errors import UserError
 from s2tf.metrics.paper import TABLES
 from s2tf.metrics.protocol import Measurement
-from s2tf.runs import open_run
+from s2tf.run_folders import open_run
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 
 from datamodules.sources import ShardSource
+from s2tf.building import build
 from s2tf.callbacks.ema import ExponentialMovingAverage, averaged_parameters
 from s2tf.config import compose
 from s2tf.errors import UserError
@@ -19,7 +20,7 @@ from s2tf.models.face_encoder import FaceEncoder
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.nn.network import load_network
-from s2tf.runs import build, fit
+from s2tf.runs import fit
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 DEBUG = EXPERIMENTS / "debug"

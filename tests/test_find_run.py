@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from s2tf.building import build
 from s2tf.config import EXPERIMENTS, compose
 from s2tf.errors import UserError
-from s2tf.runs import CONFIG_FILE, build, find_run, open_run, wandb_id
+from s2tf.run_folders import CONFIG_FILE, find_run, open_run, wandb_id
 
 CONRE = EXPERIMENTS / "conre.yaml"
 GIVEN = ["vars.shards=here", "vars.weights=random", "vars.lpips=random"]

@@ -17,12 +17,13 @@ from tiny_shards import tiny_shards
 
 from datamodules.additions import Addition, add_member
 from datamodules.samples import MOTION
+from s2tf.building import build
 from s2tf.callbacks import progress
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.commands.demo_chain import EXPERIMENTS
 from s2tf.config import compose
 from s2tf.errors import UserError
-from s2tf.runs import build, fit
+from s2tf.runs import fit
 from s2tf.survival.attempts import read_attempts
 from s2tf.survival.journal import read_journal
 from s2tf.survival.signals import Interruption

@@ -20,8 +20,9 @@ from s2tf.cluster.records import (
 )
 from s2tf.cluster.slurm import Job, find_jobs
 from s2tf.errors import UserError
-from s2tf.runs import CONFIG_FILE, LAST_CHECKPOINT, read_config
+from s2tf.run_folders import CONFIG_FILE, read_config
 from s2tf.survival.attempts import ATTEMPTS_FILE
+from s2tf.survival.checkpoints import LAST_CHECKPOINT
 from s2tf.survival.failures import FAILURE_FILE
 from s2tf.survival.journal import JOURNAL_FILE
 from s2tf.survival.lock import LOCK_FILE

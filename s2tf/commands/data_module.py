@@ -20,8 +20,8 @@ def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
     from jsonargparse import ArgumentError, ArgumentParser
 
     from datamodules.base import ShardDataModule
+    from s2tf.building import first_cause
     from s2tf.errors import UserError
-    from s2tf.runs import first_cause
 
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(ShardDataModule, "data", required=True)

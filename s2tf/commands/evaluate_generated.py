@@ -181,7 +181,7 @@ def keep(args: argparse.Namespace, scores: "Scores", console: "Console", out: Pa
         json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
     if args.wandb:
         from s2tf.commands.wandb_records import log_record
-        from s2tf.runs import WANDB_ID_FILE, read_config
+        from s2tf.run_folders import WANDB_ID_FILE, read_config
 
         seed, run_id, folder = args.seed, None, out
         if args.run_folder is not None:

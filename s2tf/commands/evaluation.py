@@ -96,7 +96,7 @@ def finished_config(run: Path, network: str) -> dict[str, Any]:
         UserError: The folder is no such run.
     """
     from s2tf.errors import UserError
-    from s2tf.runs import read_config
+    from s2tf.run_folders import read_config
 
     if not (run / "networks" / network).is_dir():
         raise UserError(f"{run}: no finished run of {network}: expected networks/{network} in it")
@@ -157,7 +157,7 @@ def finished_stage(run: Path) -> str:
         UserError: The folder is no finished run.
     """
     from s2tf.errors import UserError
-    from s2tf.runs import read_config
+    from s2tf.run_folders import read_config
 
     if not any((run / "networks").glob("*/config.json")):
         raise UserError(f"{run}: no finished run: expected networks in {run / 'networks'}")

@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
     from s2tf.errors import UserError
-    from s2tf.runs import fit_run, open_run, this_rank
+    from s2tf.run_folders import open_run
+    from s2tf.runs import fit_run, this_rank
     from s2tf.survival.failures import report_failure
     from s2tf.survival.signals import INTERRUPTED_STATUS, Interruption
 

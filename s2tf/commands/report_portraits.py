@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2tf.errors import UserError
-from s2tf.runs import CONFIG_FILE, read_config
+from s2tf.run_folders import CONFIG_FILE, read_config
 
 if TYPE_CHECKING:
     import numpy as np

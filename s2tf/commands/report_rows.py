@@ -11,8 +11,8 @@ from s2tf.commands.evaluation import METRICS_FILE
 from s2tf.commands.report_scores import PORTRAITS, VIDEOS, differences, read_scores
 from s2tf.config import EXPERIMENTS
 from s2tf.errors import UserError
-from s2tf.runs import CONFIG_FILE as RUN_FILE
-from s2tf.runs import read_config
+from s2tf.run_folders import CONFIG_FILE as RUN_FILE
+from s2tf.run_folders import read_config
 
 if TYPE_CHECKING:
     from s2tf.metrics.paper import Row

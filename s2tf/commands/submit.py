@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _trainings(args: argparse.Namespace, order: "Order") -> int:
     from s2tf.commands.submit_runs import submit_array, submit_run
-    from s2tf.runs import find_run
+    from s2tf.run_folders import find_run
 
     runs = args.runs.resolve()
     if args.array is None:

@@ -32,8 +32,8 @@ def check_training(config: dict[str, Any], request: "Request", promised: Sequenc
         UserError: a key, type or class is wrong, a file of weights or a run before it is missing, the data are not
             there, or do not suffice for the ranks.
     """
+    from s2tf.building import build
     from s2tf.cluster.request import check_files
-    from s2tf.runs import build
 
     build(config, instantiate=False)
     check_files(config, promised)

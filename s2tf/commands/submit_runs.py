@@ -15,7 +15,7 @@ from s2tf.cluster.slurm import Job, find_jobs, installed, submit, try_submit
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
-    from s2tf.runs import Run
+    from s2tf.run_folders import Run
 
 TRAIN, ARRAY = "train.sbatch", "array.sbatch"
 ARRAYS = "arrays"
@@ -136,7 +136,7 @@ def active_job(folder: Path) -> Job | None:
 def make_run(run: "Run", folder: Path) -> None:
     """Make a run folder with its config, its id in W&B, and the state of the code."""
     from s2tf.provenance import record_git
-    from s2tf.runs import wandb_id, write_config
+    from s2tf.run_folders import wandb_id, write_config
 
     write_config(run)
     wandb_id(folder)

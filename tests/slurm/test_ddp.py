@@ -11,10 +11,10 @@ import torch
 from ddp_equality import STEPS, fit_stage
 from tiny_shards import tiny_shards
 
+from s2tf.building import build
 from s2tf.commands.codes import write_codes
 from s2tf.config import compose
 from s2tf.models.face_prior import FacePrior
-from s2tf.runs import build
 
 SCRIPT = Path(__file__).parents[1] / "support" / "ddp_equality.py"
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
