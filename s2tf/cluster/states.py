@@ -139,7 +139,8 @@ def _reason(folder: Path, attempt: Mapping[str, Any], submission: Submission | N
         waits = [f"{name} (job {one.id} {one.state})" for name, one in left if one.state != "COMPLETED"]
         if waits:
             return f"needs {', '.join(waits)}"
-    if job is not None and job.active:
+    if job is not None and (job.active or job.state == "CANCELLED"):
+        # What an earlier attempt has left behind is not why.
         return job.reason
     return _failure(folder) or str(attempt.get("reason") or (job.reason if job is not None else "") or "")
 

@@ -112,12 +112,13 @@ def test_step_loss_and_the_last_checkpoint_s_age_are_shown(tmp_path, capsys):
 
 
 def test_a_job_that_waits_names_what_it_needs(tmp_path, monkeypatch):
-    folder = make(tmp_path, "a/child")
+    folder = make(tmp_path, "a/child", failure="rank 0 on n1 failed:\nE: of an attempt before\n")
     note(folder, Submission("13", "local", "s2tf submit", "a", {"conre": "12", "shards": "11"}))
     for parent, child, reason in (
         (Job("12", "RUNNING"), Job("13", "PENDING", "Dependency"), "needs conre (job 12 RUNNING)"),
         (Job("12", "FAILED"), Job("13", "CANCELLED", "DependencyNeverSatisfied"), "needs conre (job 12 FAILED)"),
         (Job("12", "COMPLETED"), Job("13", "PENDING", "Resources"), "Resources"),
+        (Job("12", "COMPLETED"), Job("13", "CANCELLED"), ""),
     ):
         jobs = {"11": Job("11", "COMPLETED"), "12": parent, "13": child}
         monkeypatch.setattr(states, "find_jobs", lambda ids, jobs=jobs: jobs)
