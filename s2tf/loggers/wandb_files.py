@@ -1,9 +1,13 @@
 """What W&B has written to disk, read with its own reader."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+QUIET = 3.0
+"""Seconds."""
 
 
 def records(path: Path) -> Iterator[Any]:
@@ -44,6 +48,13 @@ def last_step(folder: Path, run_id: str) -> int:
             # Its end is missing where the process was killed.
             continue
     return last
+
+
+def wait_until_quiet(paths: Sequence[Path], seconds: float = QUIET) -> None:
+    """Wait until files have not been written to for some time: W&B's own process outlives the one that has logged."""
+    for path in paths:
+        while (left := seconds - (time.time() - path.stat().st_mtime)) > 0:
+            time.sleep(left)
 
 
 def history_step(record: Any) -> int:

@@ -10,7 +10,7 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
-from s2tf.loggers.wandb_files import last_step
+from s2tf.loggers.wandb_files import find_files, last_step, wait_until_quiet
 from s2tf.survival.journal import Journal, Row
 
 STEP = "trainer/global_step"
@@ -105,7 +105,9 @@ class WandbRun(WandbLogger):
         """The last row that W&B has."""
         run = self.experiment
         if run.offline:
-            return last_step(Path(str(self._save_dir)), run.id)
+            folder, own = Path(str(self._save_dir)), Path(run.dir).parent
+            wait_until_quiet([path for path in find_files(folder, run.id) if path.parent != own])
+            return last_step(folder, run.id)
         return int(run.starting_step) - 1
 
     def _media(self, row: Row) -> dict[str, Any]:

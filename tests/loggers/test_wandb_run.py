@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from s2tf.loggers.wandb_files import find_files, history, records
+from s2tf.loggers.wandb_files import find_files, history, records, wait_until_quiet
 
 LOG = """
 import os, signal, sys
@@ -44,6 +44,7 @@ def log(folder, first, last, end, **environment):
 
 
 def rows(folder):
+    wait_until_quiet(find_files(folder, "run1"))
     found = []
     for path in find_files(folder, "run1"):
         try:

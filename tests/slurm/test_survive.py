@@ -12,7 +12,7 @@ from tiny_shards import tiny_shards
 
 from s2tf.cli import main
 from s2tf.config import EXPERIMENTS
-from s2tf.loggers.wandb_files import find_files, history, records
+from s2tf.loggers.wandb_files import find_files, history, records, wait_until_quiet
 from s2tf.survival.attempts import read_attempts
 from s2tf.survival.checkpoints import find_checkpoint
 
@@ -66,6 +66,7 @@ def state_of(runs):
 
 def rows_of(runs):
     """The history that W&B has written, in the order in which it stands in its files."""
+    wait_until_quiet(find_files(runs))
     rows = [row for path in find_files(runs) for row in written(path)]
     return [{name: value for name, value in row.items() if not name.startswith(MEASURED)} for row in rows]
 
