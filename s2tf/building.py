@@ -78,10 +78,15 @@ def _on_slurm(trainer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
-    """The trainer's config with its logger writing into the run folder; a W&B run keeps its id over restarts."""
-    logger = trainer.get("logger")
-    if not isinstance(logger, dict):
-        return trainer
+    """The trainer's config with its loggers writing into the run folder."""
+    loggers = trainer.get("logger")
+    if isinstance(loggers, list):
+        return {**trainer, "logger": [_in_run(logger, run) for logger in loggers]}
+    return {**trainer, "logger": _in_run(loggers, run)} if isinstance(loggers, dict) else trainer
+
+
+def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
+    """A logger's config for a run; a W&B run keeps its id over restarts."""
     init_args = dict(logger.get("init_args", {}))
     init_args.setdefault("save_dir", str(run.folder))
     if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
@@ -92,7 +97,7 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
         init_args.setdefault("job_type", job_type(run.config))
         init_args.setdefault("tags", list(run.tags))
         init_args.setdefault("name", f"{run.experiment}-{run.folder.name}")
-    return {**trainer, "logger": {**logger, "init_args": init_args}}
+    return {**logger, "init_args": init_args}
 
 
 def first_cause(message: str) -> str:

@@ -1,15 +1,15 @@
 """What a run is and what it is made of, told to its loggers and noted in its folder."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.loggers import WandbLogger
 
 from s2tf import lineage
 from s2tf.callbacks import wandb_artifacts
+from s2tf.loggers.wandb_run import WandbRun
 from s2tf.run_facts import facts
 
 
@@ -44,9 +44,10 @@ class RunRecord(L.Callback):
             told["inputs"] = {f"{item.kind}/{item.name}": item.fingerprint for item in self.inputs}
         for logger in trainer.loggers:
             logger.log_hyperparams(told)
-        for run in _wandb_runs(trainer):
-            for item in self.inputs:
-                wandb_artifacts.use(run, item, self.upload)
+        for logger in _wandb_runs(trainer):
+            with logger.guarded():
+                for item in self.inputs:
+                    wandb_artifacts.use(logger.experiment, item, self.upload)
 
     def made(self, trainer: L.Trainer, networks: Path) -> None:
         """Tell the networks that a finished fit has saved; call on rank 0.
@@ -59,11 +60,10 @@ class RunRecord(L.Callback):
             return
         item = lineage.networks_item(networks, self.experiment)
         lineage.write(self.folder, self.experiment, self.inputs, [item])
-        for run in _wandb_runs(trainer):
-            wandb_artifacts.log(run, item, self.upload, [self.folder.name])
+        for logger in _wandb_runs(trainer):
+            with logger.guarded():
+                wandb_artifacts.log(logger.experiment, item, self.upload, [self.folder.name])
 
 
-def _wandb_runs(trainer: L.Trainer) -> Iterator[Any]:
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            yield logger.experiment
+def _wandb_runs(trainer: L.Trainer) -> list[WandbRun]:
+    return [logger for logger in trainer.loggers if isinstance(logger, WandbRun)]

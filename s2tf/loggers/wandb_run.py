@@ -1,7 +1,8 @@
 """W&B's run of a run folder: it goes on over restarts, with every row once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,14 +70,35 @@ class WandbRun(WandbLogger):
         # At the end, too, W&B would wait for a server that is gone.
         os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_TIMEOUT)
         problem = "" if self._offline else _unreachable()
-        if not problem:
-            try:
-                return super().experiment
-            except wandb.errors.Error as error:
-                problem = str(error).splitlines()[0]
-        rank_zero_warn(f"W&B: {problem}: this run is written to disk, for `wandb sync`")
-        self._wandb_init["mode"] = "offline"
-        return super().experiment
+        with self.guarded():
+            if not problem:
+                try:
+                    return super().experiment
+                except wandb.errors.Error as error:
+                    problem = str(error).splitlines()[0]
+            rank_zero_warn(f"W&B: {problem}: this run is written to disk, for `wandb sync`")
+            self._wandb_init["mode"] = "offline"
+            return super().experiment
+        return self._experiment
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Go on without W&B where its process has died within the `with` block; it logs nothing more then.
+
+        SLURM sends its signals to all processes of a job, and W&B's ends by TERM. The rows are in the journal: the next
+        start hands them on.
+        """
+        try:
+            yield
+        except ConnectionError as error:
+            rank_zero_warn(f"W&B's process has ended ({error}): the next start hands on what it lacks")
+            self._experiment = wandb.init(mode="disabled", reinit="create_new")
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any) -> None:
+        """Add to W&B's config."""
+        with self.guarded():
+            super().log_hyperparams(params)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -88,9 +110,10 @@ class WandbRun(WandbLogger):
         """End W&B's run: `finished`, `failed`, or `interrupted`, which W&B calls preempted."""
         if self._experiment is None or not _is_first():
             return
-        if status == "interrupted":
-            self._experiment.mark_preempting()
-        self._experiment.finish(exit_code=0 if status == "finished" else 1)
+        with self.guarded():
+            if status == "interrupted":
+                self._experiment.mark_preempting()
+            self._experiment.finish(exit_code=0 if status == "finished" else 1)
         self._experiment = None
 
     def _take(self, row: Row) -> None:
@@ -98,7 +121,8 @@ class WandbRun(WandbLogger):
             self._last = self._reached()
         if row.row <= self._last:
             return
-        self.experiment.log({**row.metrics, **self._media(row), STEP: row.step}, step=row.row)
+        with self.guarded():
+            self.experiment.log({**row.metrics, **self._media(row), STEP: row.step}, step=row.row)
         self._last = row.row
 
     def _reached(self) -> int:

@@ -11,7 +11,7 @@ import pytest
 from s2tf.loggers.wandb_files import find_files, history, records, wait_until_quiet
 
 LOG = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 from s2tf.loggers.wandb_run import WandbRun
 from s2tf.survival.journal import Journal
@@ -24,6 +24,14 @@ logger.follow(journal)
 journal.go_on(first)
 for step in range(first, last):
     journal.write(step, {"loss": step / 2})
+if end == "alone":
+    # As SLURM does to all processes of a job, of which W&B's ends by it.
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    (core,) = [child for child in children if b"wandb-core" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    os.kill(int(core), signal.SIGTERM)
+    time.sleep(1)
+    for step in range(last, last + 5):
+        journal.write(step, {"loss": step / 2})
 if end == "kill":
     # The whole job: W&B's own process too.
     os.killpg(0, signal.SIGKILL)
@@ -58,10 +66,11 @@ def rows(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", ["kill", "interrupted"])
+@pytest.mark.parametrize("end", ["kill", "interrupted", "alone"])
 def test_each_row_is_there_once_over_a_restart(tmp_path, end):
     first = log(tmp_path, 0, 40, end)
     assert first.returncode == (-9 if end == "kill" else 0), first.stderr
+    assert ("W&B's process has ended" in first.stderr) == (end == "alone")
     second = log(tmp_path, 25, 60, "finished")
     assert second.returncode == 0, second.stderr
     assert len(find_files(tmp_path, "run1")) == 2
