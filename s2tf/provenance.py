@@ -31,18 +31,27 @@ class GitState:
 def record_git(folder: Path, code: Path = PACKAGE) -> GitState:
     """Write `git.json` and, where a tracked file was changed, `git.diff` into a run folder; never fails for git's sake.
 
+    What git said before, such as where the run was submitted, stays where it says nothing now, as in a container.
+
     Args:
         folder: that of the run.
         code: a folder of the code in question.
     """
     state, diff = _look(code)
     folder.mkdir(parents=True, exist_ok=True)
+    if state.problem and _is_known(folder):
+        return state
     (folder / GIT_FILE).write_text(json.dumps(asdict(state), indent=2) + "\n")
     if diff:
         (folder / DIFF_FILE).write_bytes(diff)
     else:
         (folder / DIFF_FILE).unlink(missing_ok=True)
     return state
+
+
+def _is_known(folder: Path) -> bool:
+    path = folder / GIT_FILE
+    return path.is_file() and not json.loads(path.read_text())["problem"]
 
 
 def _look(code: Path) -> tuple[GitState, bytes]:

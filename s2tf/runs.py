@@ -55,7 +55,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
         UserError: another process trains this run, none of its checkpoints is whole, or the last could not be written.
     """
     from s2tf.survival.attempts import Attempts
-    from s2tf.survival.failures import name_attempt
+    from s2tf.survival.failures import forget_failures, name_attempt
     from s2tf.survival.lock import locked
     from s2tf.survival.signals import StopSignals
 
@@ -70,8 +70,8 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
             stack.enter_context(locked(run.folder, patience))
         found = find_checkpoint(run.checkpoints)
         if first:
-            stack.enter_context(Attempts(run.folder).attempt(found.broken))
-            record_git(run.folder)
+            forget_failures(run.folder)
+            stack.enter_context(Attempts(run.folder).attempt(found.broken, record_git(run.folder).commit))
             set_aside_broken(run.checkpoints)
             if found.broken:
                 print(f"going on from {found.path}, since {found.broken}", file=sys.stderr, flush=True)
@@ -84,14 +84,15 @@ def _train(
     from s2tf import tracking
     from s2tf.callbacks.end_on_failure import EndOnFailure
     from s2tf.callbacks.last_checkpoint import LastCheckpoint, Saving
+    from s2tf.survival.attempts import Attempts
     from s2tf.survival.checkpoint_files import CheckpointFiles
     from s2tf.survival.failures import forget_failures
     from s2tf.survival.journal import Journal
 
     files, journal = CheckpointFiles(), Journal(run.folder)
-    last = LastCheckpoint(run.checkpoints, files, journal, signals, saving or Saving())
+    last = LastCheckpoint(run.checkpoints, checkpoint, files, journal, signals, saving or Saving())
     tracked = tracking.callbacks(run.config, run.experiment, run.folder)
-    cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder)])
+    cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder, Attempts(run.folder))])
     cli.trainer.strategy.checkpoint_io = files
     # Lightning's handler of TERM begins a broadcast wherever the signal finds this rank: the others wait for ever.
     cli.trainer._signal_connector.register_signal_handlers = lambda: None

@@ -1,21 +1,31 @@
 # What follows from the end of the ranks in $run: part of every script that trains.
 
-# srun gives the highest status of all ranks, those among them that it ended because one had gone. The rank that went
-# first tells why; but where one was killed (137), the others may be quicker to say that they have lost it.
+# srun gives the highest status of all ranks, those among them that it ended because one had gone. What each rank has
+# noted tells more: a status of its own is a failure, which would only come again; 75 comes when all have saved; the
+# rest were killed, or (74) lost one that was.
 if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
-    if grep -qx 137 "$S2TF_ENDS"; then status=137; else status=$(head -n 1 "$S2TF_ENDS"); fi
+    own=$(grep -vxE '74|75|(129|1[3-9][0-9]|2[0-9][0-9])' "$S2TF_ENDS" | head -n 1 || true)
+    if [ -n "$own" ]; then
+        status=$own
+    elif grep -qx 75 "$S2TF_ENDS"; then
+        status=75
+    else
+        status=$(sort -n "$S2TF_ENDS" | tail -n 1)
+    fi
 fi
 rm -f "$S2TF_ENDS"
+died=false
+if [ "$status" -eq 74 ] || [ "$status" -gt 128 ]; then died=true; fi
 
-# Deaths by signal since there was a new checkpoint: a run that dies at the same place each time is not queued for ever.
+# Deaths since there was a new checkpoint: a run that dies at the same place each time is not queued for ever.
 deaths=$run/deaths
-if [ "$status" -le 75 ] || [ "$run/checkpoints/last.ckpt" -nt "$deaths" ]; then rm -f "$deaths"; fi
-if [ "$status" -gt 128 ]; then
+if ! $died || [ "$run/checkpoints/last.ckpt" -nt "$deaths" ]; then rm -f "$deaths"; fi
+if $died; then
     echo "job $job: status $status" >>"$deaths"
     if [ "$(wc -l <"$deaths")" -gt @{restart_limit} ]; then
         echo "died $(wc -l <"$deaths") times without a new checkpoint (restart_limit: @{restart_limit})" >&2
         exit "$status"
     fi
 fi
-if [ "$status" -eq 75 ] || [ "$status" -gt 128 ]; then scontrol requeue "$job"; fi
+if $died || [ "$status" -eq 75 ]; then scontrol requeue "$job"; fi
 if [ "$status" -ne 0 ]; then exit "$status"; fi

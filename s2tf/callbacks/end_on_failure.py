@@ -6,7 +6,8 @@ from pathlib import Path
 
 import lightning as L
 
-from s2tf.survival.failures import report_failure
+from s2tf.survival.attempts import Attempts
+from s2tf.survival.failures import FAILURE_FILE, LOST_STATUS, lost_the_others, report_failure
 from s2tf.survival.signals import Interruption
 
 
@@ -16,18 +17,22 @@ class EndOnFailure(L.Callback):
     Lightning first tears the training down, which on GPUs waits for collectives that the failed rank never joined.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, attempts: Attempts) -> None:
         self.folder = folder
+        self.attempts = attempts
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Report and end this process with status 1, unless it is alone."""
+        """Report and end this process, unless it is alone: with status 1, or where it only lost the others, with 74."""
         if trainer.world_size == 1 or isinstance(exception, (Interruption, KeyboardInterrupt, SystemExit)):
             return
         report_failure(exception, self.folder, trainer.global_rank)
         if trainer.is_global_zero:
+            # That of the rank which was the first.
+            reason = (self.folder / FAILURE_FILE).read_text().splitlines()[-1]
+            self.attempts.note("end", status="failed", reason=reason)
             _end(trainer)
         sys.stdout.flush()
-        os._exit(1)
+        os._exit(LOST_STATUS if lost_the_others(exception) else 1)
 
 
 def _end(trainer: L.Trainer) -> None:

@@ -36,13 +36,23 @@ class LastCheckpoint(Checkpoint):
     Whether to save or to stop is agreed on by all ranks after each batch, so that a signal to one of them, or to all in
     the midst of different batches, ends them all behind the same one.
 
+    Where there are several ranks, asking them costs a wait for the device after each batch, as Lightning's own question
+    for SIGTERM does.
+
     The number of the journal's rows is part of the checkpoint.
     """
 
     def __init__(
-        self, folder: Path, files: CheckpointFiles, journal: Journal, signals: StopSignals, saving: Saving
+        self,
+        folder: Path,
+        begun_from: Path | None,
+        files: CheckpointFiles,
+        journal: Journal,
+        signals: StopSignals,
+        saving: Saving,
     ) -> None:
         self.path = folder / LAST_CHECKPOINT
+        self.begun_from = begun_from
         self.files = files
         self.journal = journal
         self.signals = signals
@@ -52,7 +62,16 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = 0
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Cut the journal to the checkpoint's rows."""
+        """See that all ranks have found the same checkpoint, and cut the journal to its rows.
+
+        Raises:
+            Interruption: they have not: the process before this one was still writing. The next start will find it.
+        """
+        if trainer.world_size > 1:
+            found: list[Path | None] = [None] * trainer.world_size
+            dist.all_gather_object(found, self.begun_from)
+            if len(set(found)) > 1:
+                raise Interruption(f"the ranks have found different checkpoints: {', '.join(map(str, found))}")
         if trainer.is_global_zero:
             self.journal.go_on(self._rows)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from s2tf.errors import UserError
 from s2tf.survival.attempts import ATTEMPTS_FILE
+from s2tf.survival.messages import say
 
 SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
 TAIL = 65536
@@ -84,6 +85,8 @@ def submitting(folder: Path) -> Iterator[None]:
     with open(folder / SUBMISSIONS_FILE, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise UserError(f"{folder}: another command is submitting this run at the moment") from error
+        except OSError as error:
+            say(f"{folder}: {error.strerror}: this file system has no locks, two submissions at once are not noticed")
         yield

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-QUIET = 3.0
-"""Seconds."""
+QUIET, MOST_WAITS = 3.0, 20
+"""Seconds without growth after which a file is taken for a killed process's, and how often they are waited for."""
 
 
 def records(path: Path) -> Iterator[Any]:
@@ -36,25 +36,42 @@ def find_files(folder: Path, run_id: str = "*") -> list[Path]:
     return sorted(paths, key=lambda path: path.parent.name.rpartition("run-")[2])
 
 
-def last_step(folder: Path, run_id: str) -> int:
-    """The number of the last row of history that stands in the files of a run; -1: there is none."""
-    last = -1
-    for path in find_files(folder, run_id):
-        try:
-            for record in records(path):
-                if record.HasField("history"):
-                    last = max(last, history_step(record))
-        except Exception:
-            # Its end is missing where the process was killed.
-            continue
-    return last
+def last_step(paths: Sequence[Path]) -> int:
+    """The number of the last row of history that stands in the files of a run; -1: there is none.
+
+    The process before this one may have ended a moment ago, and W&B's own outlives it: the newest file is waited for.
+
+    Args:
+        paths: as of `find_files`.
+    """
+    if paths:
+        wait_until_quiet(paths[-1])
+    return max((_read_steps(path)[0] for path in paths), default=-1)
 
 
-def wait_until_quiet(paths: Sequence[Path], seconds: float = QUIET) -> None:
-    """Wait until files have not been written to for some time: W&B's own process outlives the one that has logged."""
-    for path in paths:
-        while (left := seconds - (time.time() - path.stat().st_mtime)) > 0:
-            time.sleep(left)
+def wait_until_quiet(path: Path) -> None:
+    """Wait until a file has its end, or has not grown for some time, as that of a killed process."""
+    for _ in range(MOST_WAITS):
+        size = path.stat().st_size
+        if _read_steps(path)[1]:
+            return
+        time.sleep(QUIET)
+        if path.stat().st_size == size:
+            return
+
+
+def _read_steps(path: Path) -> tuple[int, bool]:
+    """The number of the last row in a file, and whether it has its end."""
+    last, ended = -1, False
+    try:
+        for record in records(path):
+            ended = record.HasField("exit")
+            if record.HasField("history"):
+                last = max(last, history_step(record))
+    except Exception:
+        # Its end is missing where the process was killed.
+        return last, False
+    return last, ended
 
 
 def history_step(record: Any) -> int:

@@ -11,13 +11,13 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
-from s2tf.loggers.wandb_files import find_files, last_step, wait_until_quiet
+from s2tf.loggers.wandb_files import find_files, last_step
 from s2tf.survival.journal import Journal, Row
 
 STEP = "trainer/global_step"
 REACH_TIMEOUT = 15.0
-FINISH_TIMEOUT = "600"
-"""Seconds."""
+FINISH_TIMEOUT = "30"
+"""Seconds. What W&B has not got by then the next start hands on; a job that has to be queued again cannot wait."""
 
 
 class WandbRun(WandbLogger):
@@ -111,7 +111,8 @@ class WandbRun(WandbLogger):
         if self._experiment is None or not _is_first():
             return
         with self.guarded():
-            if status == "interrupted":
+            # In a sweep, W&B would give a preempted trial to the next agent that asks; SLURM queues it again itself.
+            if status == "interrupted" and "WANDB_SWEEP_ID" not in os.environ:
                 self._experiment.mark_preempting()
             self._experiment.finish(exit_code=0 if status == "finished" else 1)
         self._experiment = None
@@ -130,8 +131,7 @@ class WandbRun(WandbLogger):
         run = self.experiment
         if run.offline:
             folder, own = Path(str(self._save_dir)), Path(run.dir).parent
-            wait_until_quiet([path for path in find_files(folder, run.id) if path.parent != own])
-            return last_step(folder, run.id)
+            return last_step([path for path in find_files(folder, run.id) if path.parent != own])
         return int(run.starting_step) - 1
 
     def _media(self, row: Row) -> dict[str, Any]:

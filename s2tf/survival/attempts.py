@@ -21,9 +21,9 @@ class Attempts:
         self.path = folder / ATTEMPTS_FILE
 
     @contextmanager
-    def attempt(self, reason: str = "") -> Iterator[None]:
-        """Note the beginning, with its `reason` if it has one, and the end of a `with` block that trains the run."""
-        self.note("start", status="running", reason=reason)
+    def attempt(self, reason: str = "", commit: str | None = None) -> Iterator[None]:
+        """Note the beginning, with its `reason` if it has one and the code's commit, and the end of a `with` block."""
+        self.note("start", status="running", reason=reason, commit=commit)
         try:
             yield
         except Interruption as error:

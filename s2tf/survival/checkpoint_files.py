@@ -1,7 +1,6 @@
 """How checkpoints are written: aside and renamed, the one before kept, and no training lost to a full disk."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from s2tf.survival.checkpoints import BEFORE_LAST_CHECKPOINT, LAST_CHECKPOINT
+from s2tf.survival.messages import say
 
 PART_SUFFIX = ".part"
 
@@ -39,7 +39,7 @@ class CheckpointFiles(TorchCheckpointIO):
         except OSError as error:
             part.unlink(missing_ok=True)
             self.failure = f"{path}: step {checkpoint.get('global_step')} could not be saved: {error.strerror or error}"
-            print(self.failure, file=sys.stderr, flush=True)
+            say(self.failure)
         else:
             self.failure = None
 

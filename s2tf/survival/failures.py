@@ -1,13 +1,22 @@
 """The first failure of many ranks: its traceback is printed and kept, the others name it."""
 
 import os
+import re
 import secrets
 import socket
 import sys
 import traceback
 from pathlib import Path
 
+import torch
+
 FAILURE_FILE = "failure.txt"
+LOST_STATUS = 74
+"""Of a rank that has lost the others (EX_IOERR of sysexits.h): why one of them has gone is not known to it."""
+LOST = re.compile(
+    r"connection (closed|reset|refused|lost)|broken pipe|socket (closed|error|timeout)|remote process|timed out",
+    re.IGNORECASE,
+)
 ATTEMPT_VARIABLE = "S2TF_ATTEMPT"
 
 
@@ -43,6 +52,12 @@ def report_failure(error: BaseException, folder: Path, rank: int) -> None:
     sys.stderr.flush()
 
 
+def lost_the_others(error: BaseException) -> bool:
+    """Whether a rank's exception, of gloo or NCCL, only says that another one does not answer any more."""
+    of_torch = isinstance(error, torch.distributed.DistError) or "gloo" in str(error).lower()
+    return isinstance(error, RuntimeError) and of_torch and LOST.search(str(error)) is not None
+
+
 def _is_first(folder: Path) -> bool:
     try:
         os.close(os.open(folder / f".failure-{attempt_name()}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -52,6 +67,6 @@ def _is_first(folder: Path) -> bool:
 
 
 def forget_failures(folder: Path) -> None:
-    """Remove what was left of failures, once the run is finished."""
+    """Remove what earlier attempts have left of failures."""
     for path in (folder / FAILURE_FILE, *folder.glob(".failure-*")):
         path.unlink(missing_ok=True)

@@ -12,6 +12,8 @@ def settle_gradient_buckets(trainer: L.Trainer, stage: L.LightningModule) -> Non
     they came. Where an element lies in a bucket decides in which order the ranks' gradients are added, and so the last
     bits of the sum: from three ranks on, a run that goes on would differ from one that was never stopped. So the first
     step is one that changes nothing: the gradients of 0 times all parameters, which come in the order of the buckets.
+
+    With `find_unused_parameters` DDP keeps the first layout, and there is nothing to settle.
     """
     model = trainer.strategy.model
     if not isinstance(model, DistributedDataParallel) or model.find_unused_parameters:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from s2tf.survival.messages import say
+
 JOURNAL_FILE = "history.jsonl"
 
 
@@ -39,30 +41,35 @@ class Journal:
         """The number of the next row."""
         self.followers: list[Callable[[Row], None]] = []
         """Called with each row, and, where a run goes on, with those that it begins with."""
+        self._waiting: list[Row] = []
+        """Rows for which the disk has no room."""
 
     def write(self, step: int, metrics: Mapping[str, float], media: Mapping[str, str] | None = None) -> None:
-        """Append a row.
-
-        Raises:
-            OSError: it cannot be written, as on a full disk; nothing of it is left.
-        """
+        """Append a row; where the disk is full it waits for the next one, which is said, and the training goes on."""
         row = Row(self.rows, step, time.time(), dict(metrics), dict(media or {}))
-        line = json.dumps(asdict(row)) + "\n"
-        # Unbuffered: each row outlives this process.
-        with open(self.path, "ab", buffering=0) as file:
-            end = file.tell()
-            try:
-                if file.write(line.encode()) != len(line.encode()):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            except OSError:
-                file.truncate(end)
-                raise
         self.rows += 1
+        self._waiting.append(row)
+        self.to_disk(sync=False)
         self._tell(row)
+
+    def to_disk(self, sync: bool = True) -> None:
+        """Append the rows that wait; with `sync` they outlive this machine's fall, too."""
+        waited = len(self._waiting) > 1
+        try:
+            while self._waiting:
+                _append(self.path, json.dumps(asdict(self._waiting[0])) + "\n")
+                self._waiting.pop(0)
+            if sync and self.path.is_file():
+                _sync(self.path)
+        except OSError as error:
+            if not waited:
+                say(f"{self.path}: {error.strerror}: rows wait for room")
 
     def go_on(self, rows: int) -> None:
         """Keep the first `rows` rows, and tell them to the followers."""
         kept = [row for row in read_journal(self.path.parent) if row.row < rows]
+        if len(kept) < rows:
+            say(f"{self.path}: {rows - len(kept)} of {rows} rows were lost")
         aside = self.path.with_name(self.path.name + ".part")
         aside.write_text("".join(json.dumps(asdict(row)) + "\n" for row in kept))
         os.replace(aside, self.path)
@@ -70,15 +77,26 @@ class Journal:
         for row in kept:
             self._tell(row)
 
-    def to_disk(self) -> None:
-        """Let the rows outlive this machine's fall, too."""
-        if self.path.is_file():
-            with open(self.path, "a") as file:
-                os.fsync(file.fileno())
-
     def _tell(self, row: Row) -> None:
         for follow in self.followers:
             follow(row)
+
+
+def _append(path: Path, line: str) -> None:
+    """Write a line, or nothing of it. Unbuffered: it outlives this process."""
+    with open(path, "ab", buffering=0) as file:
+        end = file.tell()
+        try:
+            if file.write(line.encode()) != len(line.encode()):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except OSError:
+            file.truncate(end)
+            raise
+
+
+def _sync(path: Path) -> None:
+    with open(path, "a") as file:
+        os.fsync(file.fileno())
 
 
 def read_journal(folder: Path) -> list[Row]:

@@ -1,5 +1,6 @@
 """One writer to a run folder at a time."""
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.errors import UserError
+from s2tf.survival.messages import say
 
 LOCK_FILE = "lock"
 POLL = 0.5
@@ -47,7 +49,10 @@ def _take(file: Any, until: float) -> None:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        except BlockingIOError as error:
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                say(f"{file.name}: {error.strerror}: no locks on this file system, two jobs on one run are not noticed")
+                return
             if time.monotonic() >= until:
                 file.seek(0)
                 folder, holder = Path(file.name).parent, file.read().strip() or "it has not said which"

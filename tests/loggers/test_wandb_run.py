@@ -52,7 +52,8 @@ def log(folder, first, last, end, **environment):
 
 
 def rows(folder):
-    wait_until_quiet(find_files(folder, "run1"))
+    for path in find_files(folder, "run1"):
+        wait_until_quiet(path)
     found = []
     for path in find_files(folder, "run1"):
         try:

@@ -66,7 +66,8 @@ def state_of(runs):
 
 def rows_of(runs):
     """The history that W&B has written, in the order in which it stands in its files."""
-    wait_until_quiet(find_files(runs))
+    for path in find_files(runs):
+        wait_until_quiet(path)
     rows = [row for path in find_files(runs) for row in written(path)]
     return [{name: value for name, value in row.items() if not name.startswith(MEASURED)} for row in rows]
 
@@ -88,7 +89,7 @@ def test_weights_and_history_are_those_of_a_run_that_was_never_stopped(submit, s
     # Each kind as often as any other, in a random order.
     kinds = [kind for _ in range(-(-KILLS // len(KINDS))) for kind in draw.sample(KINDS, len(KINDS))][:KILLS]
     killer = Killer(slurm, lambda: submit("killed"), draw, 40.0 if KILLS else 20.0)
-    killer.run(kinds or [KINDS[2], KINDS[3], KINDS[6]], 300 + 150 * KILLS)
+    killer.run(kinds or [KINDS[2], KINDS[4], KINDS[6]], 300 + 150 * KILLS)
     states = [state_of(tmp_path / runs) for runs in ("whole", "killed")]
     for part in ("state_dict", "optimizer_states", "lr_schedulers"):
         torch.testing.assert_close(states[0][part], states[1][part], rtol=0, atol=0)
@@ -113,4 +114,4 @@ def test_one_rank_s_failure_ends_the_job_with_its_traceback_first(submit, shards
     assert log.count("Traceback (most recent call last)") == (folder / "failure.txt").read_text().count("Traceback")
     assert "train-000001.tar" in (folder / "failure.txt").read_text()
     # It would only come again.
-    assert len(list(folder.glob("slurm-*.out"))) == 1
+    assert log.count(", start ") == 1

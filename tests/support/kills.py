@@ -50,6 +50,8 @@ class Killer:
             if state == "COMPLETED":
                 return
             if state in ENDED:
+                # All else is queued again by itself.
+                assert self.done[-1].startswith("job SIGKILL"), f"{state} after {self.done[-1]}"
                 job = self.submit()
             elif state == "RUNNING" and pending and self.begun(job):
                 self.kill(job, *pending.pop(0))
