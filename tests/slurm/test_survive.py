@@ -19,7 +19,7 @@ from s2tf.survival.checkpoints import find_checkpoint
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("S2TF_KILLS", 0))
 """0: one of each kind that differs most; docs/cluster.md has what came of 20."""
-STEPS = 60 if KILLS else 30
+STEPS = 80 if KILLS else 30
 SETTINGS = [
     f"trainer.max_steps={STEPS}",
     *("trainer.devices=2", "trainer.num_nodes=2", "trainer.strategy=ddp", "trainer.log_every_n_steps=1"),
@@ -88,7 +88,7 @@ def test_weights_and_history_are_those_of_a_run_that_was_never_stopped(submit, s
     draw = random.Random(KILLS)
     # Each kind as often as any other, in a random order.
     kinds = [kind for _ in range(-(-KILLS // len(KINDS))) for kind in draw.sample(KINDS, len(KINDS))][:KILLS]
-    killer = Killer(slurm, lambda: submit("killed"), draw, 40.0 if KILLS else 20.0)
+    killer = Killer(slurm, lambda: submit("killed"), draw, 45.0 if KILLS else 20.0)
     killer.run(kinds or [KINDS[2], KINDS[4], KINDS[6]], 300 + 150 * KILLS)
     states = [state_of(tmp_path / runs) for runs in ("whole", "killed")]
     for part in ("state_dict", "optimizer_states", "lr_schedulers"):
