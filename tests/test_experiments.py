@@ -9,6 +9,7 @@ from fit_ranks import InterruptAfter, InterruptionError, saving
 from narrow_autoencoder import narrow_autoencoder
 from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
+from undrawn import Undrawn
 
 from datamodules.sources import ShardSource
 from s2tf.building import build
@@ -104,7 +105,8 @@ def experiment(request, tmp_path_factory):
 def test_every_experiment_builds(experiment):
     path, overrides = experiment
     one_cpu = ["accelerator=cpu", "devices=1", "strategy=auto", "precision=32-true", "logger=false"]
-    cli = build(compose(path, [*overrides, *(f"trainer.{setting}" for setting in one_cpu)]))
+    with Undrawn():
+        cli = build(compose(path, [*overrides, *(f"trainer.{setting}" for setting in one_cpu)]))
     assert any(parameter.requires_grad for parameter in cli.model.parameters())
     if any(isinstance(callback, ExponentialMovingAverage) for callback in cli.trainer.callbacks):
         assert averaged_parameters(cli.model)

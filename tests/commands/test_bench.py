@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from datamodules.bench import measure
 from s2tf.cli import main
 
 pytestmark = pytest.mark.slow
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.slow
         ("storage", ["storage: packed JPEG, size", "storage: all-intra H.264, two random frames"]),
     ],
 )
-def test_each_number_comes_with_its_floor_and_ratio(tmp_path, group, names):
+def test_each_number_comes_with_its_floor_and_ratio(tmp_path, monkeypatch, group, names):
+    monkeypatch.setattr(measure, "SIZE", 64)
+    monkeypatch.setattr(measure, "ROUNDS", 2)
     path = tmp_path / "bench.json"
     assert main(["bench", "data", "--only", group, "--seconds", "0.1", "--json", str(path)]) == 0
     entries = json.loads(path.read_text())

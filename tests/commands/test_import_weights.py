@@ -3,18 +3,26 @@
 import pytest
 import torch
 from transformers import HubertConfig, HubertModel
+from undrawn import Undrawn
 
 from s2tf.cli import main
 from s2tf.models.face_encoder import INPUT_SCALE, FaceEncoder
 from s2tf.nn.network import Network
 
 
+@pytest.fixture
+def undrawn():
+    with Undrawn():
+        yield
+
+
 @pytest.mark.slow
-def test_vggface_becomes_a_face_encoder(tmp_path, capsys):
+def test_vggface_becomes_a_face_encoder(tmp_path, capsys, undrawn):
     """A file of VGGFace's own names and shapes, with the classifier that is not used."""
     with torch.device("meta"):
         shapes = {name.removeprefix("convolutions."): value.shape for name, value in FaceEncoder().named_parameters()}
-    state = {name: torch.full(shape, 1e-3) for name, shape in shapes.items()} | {"fc8.bias": torch.zeros(2622)}
+    # One number each, seen in the tensor's shape: four files of half a gigabyte take long to write.
+    state = {name: torch.tensor(1e-3).expand(shape) for name, shape in shapes.items()} | {"fc8.bias": torch.zeros(2622)}
     torch.save(state, tmp_path / "vgg.pth")
     assert main(["import", "vggface", str(tmp_path / "vgg.pth"), "--out", str(tmp_path / "face")]) == 0
     assert "FaceEncoder, 134." in capsys.readouterr().out
@@ -23,7 +31,7 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys):
     weights = dict(encoder.named_parameters())
     assert weights["fc7.weight"].unique().tolist() == pytest.approx([1e-3])
     assert weights["convolutions.conv1_1.weight"].unique().tolist() == pytest.approx([1e-3 * INPUT_SCALE])
-    torch.save({**state, "fc7.weight": torch.zeros(2622, 4096)}, tmp_path / "other.pth")
+    torch.save({**state, "fc7.weight": torch.zeros(()).expand(2622, 4096)}, tmp_path / "other.pth")
     assert main(["import", "vggface", str(tmp_path / "other.pth"), "--out", str(tmp_path / "face")]) == 2
     assert "fc7.weight (2622, 4096), expected (4096, 4096)" in capsys.readouterr().err
     torch.save({"state_dict": state}, tmp_path / "nested.pth")
