@@ -22,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
         "what",
-        choices=["parameters", "memory", *TABLES, "html", *FIGURES],
-        help="parameters: of every network at the paper's size; memory: what training the first stage takes; table1 to "
-        "table11, injection: what was measured beside the paper's numbers; table12: measured on this machine; html: a "
-        "page of all tables and pictures that there are; figure10 to figure12: as CSV and pictures; portraits: a sheet "
-        "of test speakers by variant",
+        choices=["parameters", "memory", "communication", *TABLES, "html", *FIGURES],
+        help="parameters: of every network at the paper's size; memory: what training the first stage takes; "
+        "communication: what the GPUs of each stage send each other; table1 to table11, injection: what was measured "
+        "beside the paper's numbers; table12: measured on this machine; html: a page of all tables and pictures that "
+        "there are; figure10 to figure12: as CSV and pictures; portraits: a sheet of test speakers by variant",
     )
     parser.add_argument(
         "--out", type=Path, help="folder for the table (.md, .csv, .tex, .html), report.html or the figure (.png, .csv)"
@@ -60,8 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     figures.add_argument(
         "--clips", type=int, default=8, help="figure12, portraits, html: speakers to show (%(default)s)"
     )
-    costs = parser.add_argument_group("parameters, memory, table12")
+    costs = parser.add_argument_group("parameters, memory, communication, table12")
     costs.add_argument("--scfp", type=Path, help="parameters, memory: another experiment than experiments/scfp.yaml")
+    costs.add_argument("--nodes", type=int, default=1, help="communication (%(default)s)")
+    costs.add_argument("--gpus", type=int, default=8, help="communication: of each node (%(default)s)")
     costs.add_argument("--pipeline", type=Path, help="table12: a pipeline folder (networks of the paper's size)")
     costs.add_argument("--device", default="cpu", help="table12: such as cuda (%(default)s)")
     costs.add_argument("--seconds", type=float, default=5.0, help="table12: of speech (%(default)s)")
@@ -73,6 +75,10 @@ def run(args: argparse.Namespace) -> int:
         numbers = _parameters(args.scfp)
     elif args.what == "memory":
         numbers = _memory(args.scfp)
+    elif args.what == "communication":
+        from s2tf.commands.report_communication import show_communication
+
+        numbers = show_communication(args.nodes, args.gpus)
     elif args.what == "html":
         numbers = _html(args)
     elif args.what in TABLES:
