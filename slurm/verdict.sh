@@ -1,11 +1,16 @@
 # What follows from the end of the ranks in $run: part of every script that trains.
 
-# srun gives the highest status of all ranks, those among them that it ended because one had gone. The rank that went
-# first tells why; but where one was killed (137), the others may be quicker to say that they have lost it.
+# srun gives the highest status of all ranks, those among them that it killed because one had gone. The rank that went
+# first tells why; but where one was killed (137), another may be quicker to fail by having lost it.
 if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
-    if grep -qx 137 "$S2TF_ENDS"; then status=137; else status=$(head -n 1 "$S2TF_ENDS"); fi
+    status=$(head -n 1 "$S2TF_ENDS")
+    lost='Connection (closed|reset|refused)|gloo|NCCL|DistBackendError|DistNetworkError'
+    if [ "$status" -eq 1 ] && grep -qx 137 "$S2TF_ENDS" && [ "$run/failure.txt" -nt "$S2TF_ENDS.start" ] &&
+        tail -n 1 "$run/failure.txt" | grep -qE "$lost"; then
+        status=137
+    fi
 fi
-rm -f "$S2TF_ENDS"
+rm -f "$S2TF_ENDS" "$S2TF_ENDS.start"
 
 # Deaths by signal since there was a new checkpoint: a run that dies at the same place each time is not queued for ever.
 deaths=$run/deaths
