@@ -56,10 +56,11 @@ def test_the_ready_sweeps_switch_what_they_say(at_home, tmp_path):
 def test_what_w_b_s_agent_makes_of_a_point_is_the_point_of_the_grid(at_home, tmp_path):
     sweep = load_sweep(EXPERIMENTS / "sweeps" / "prior_weighting.yaml", GIVEN["prior_weighting"])
     drawn = {name: {"value": spec["values"][1]} for name, spec in sweep.parameters.items()}
-    command = sweep.command(["bash", "trial.sh"], ["--mpi=none"])
-    assert command[:6] == ["bash", "trial.sh", "srun", "--mpi=none", "s2tf", "fit"]
+    command = sweep.command(tmp_path / "trial.sh", tmp_path / "elsewhere")
+    assert command[:4] == ["bash", str(tmp_path / "trial.sh"), "s2tf", "fit"]
+    assert command[-2:] == ["--runs", str(tmp_path / "elsewhere")]
     at = command.index(MACRO)
-    words = [*command[6:at], *create_sweep_command_args({"args": drawn})["args_no_hyphens"], *command[at + 1 :]]
+    words = [*command[4:at], *create_sweep_command_args({"args": drawn})["args_no_hyphens"], *command[at + 1 : -2]]
     experiment, overrides = named_experiment(words)
     folder = sweep.run(sweep.grid()[4], tmp_path).folder
     assert experiment.name == "attention.yaml"
