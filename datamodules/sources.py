@@ -126,7 +126,7 @@ def open_source(source: ShardSource) -> OpenSource:
 
 
 def on_scratch(folder: str) -> str:
-    """The copy of a shard folder on this node's own disk, if `datamodules.staging` has made one of it as it is, else itself."""
+    """The copy of a shard folder on this node's disk if `datamodules.staging` has made one of it as it is, else it."""
     scratch = os.environ.get(SCRATCH)
     copy = staged(folder, scratch) if scratch else None
     return str(copy) if copy is not None and is_whole(Path(folder), copy) else folder
