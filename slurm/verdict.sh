@@ -1,11 +1,13 @@
 # What follows from the end of the ranks in $run: part of every script that trains.
 
 # srun gives the highest status of all ranks, those among them that it killed because one had gone. The rank that went
-# first tells why; but where one was killed (137), another may be quicker to fail by having lost it.
+# first tells why; but where one was killed, another may be quicker to fail by having lost it. Of this start it says so in
+# failure.txt; a rank that was killed with its shell has noted nothing.
 if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
+    worst=$status
     status=$(head -n 1 "$S2TF_ENDS")
     lost='Connection (closed|reset|refused)|gloo|NCCL|DistBackendError|DistNetworkError'
-    if [ "$status" -eq 1 ] && grep -qx 137 "$S2TF_ENDS" && [ "$run/failure.txt" -nt "$S2TF_ENDS.start" ] &&
+    if [ "$status" -eq 1 ] && [ "$worst" -gt 128 ] && ! grep -qvxE '1|1[34].' "$S2TF_ENDS" && [ "$run/failure.txt" -nt "$S2TF_ENDS.start" ] &&
         tail -n 1 "$run/failure.txt" | grep -qE "$lost"; then
         status=137
     fi
