@@ -43,7 +43,7 @@ def submit_chain(steps: Sequence["Step"], order: Order) -> None:
             number = _submit_step(step, ours, here)
         except UserError as error:
             raise UserError(f"{here}: {error}") from error
-        if order.dry_run and not step.done:
+        if order.dry_run and not (step.run is not None and is_finished(step.run.folder)):
             # Children then show what they would wait for.
             number = number or f"JOB_OF_{step.name}"
         if number is not None:
@@ -53,12 +53,21 @@ def submit_chain(steps: Sequence["Step"], order: Order) -> None:
 def _submit_step(step: "Step", order: Order, here: str) -> str | None:
     settings = dict(step.job)
     parts, gpus = _count(here, settings, "parts", 1), _count(here, settings, "gpus", 0)
-    order = replace(order, cluster=order.cluster.changed(f"{here}: job", settings), done=_done(step, parts))
     run = step.run
+    if run is None:
+        # Only trainings are told before their time is over.
+        settings.setdefault("signal_seconds", 0)
+    elif strange := sorted({"parts", "gpus"} & set(step.job)):
+        raise UserError(
+            f"job: {strange[0]} is for commands that are no training: expected trainer.devices and trainer.num_nodes "
+            "of its experiment"
+        )
+    order = replace(order, cluster=order.cluster.changed(f"{here}: job", settings), done=_done(step, parts))
     if run is None:
         return _submit_command(step, order, parts, gpus)
     if is_finished(run.folder):
-        _mark_done(step, str(run.folder))
+        if not order.dry_run:
+            _mark_done(step, str(run.folder))
         print(f"finished:   {run.folder}")
         return None
     if not order.dry_run:
