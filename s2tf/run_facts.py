@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.config import LABEL, NOTHING
+from s2tf.provenance import GIT_FILE
 
-GIT_FILE = "git.json"
 """In a run folder: what `s2tf submit` or `s2tf fit` has found of the code's state."""
 LONGEST_TAG = 64
 """W&B refuses longer ones."""

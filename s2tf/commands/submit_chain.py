@@ -1,6 +1,5 @@
 """Queues the steps of a chain, each as a job that waits for those it needs."""
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from s2tf.cluster.script import Request, render, values_of
 from s2tf.cluster.slurm import submit
 from s2tf.commands.submit_runs import Order, accepted, active_job, submit_run
 from s2tf.errors import UserError
+from s2tf.survival.aside import write_aside
 
 if TYPE_CHECKING:
     from s2tf.chains import Step
@@ -129,6 +129,4 @@ def _mark_done(step: "Step", result: str) -> None:
     from s2tf.chains import DONE_FILE
 
     step.folder.mkdir(parents=True, exist_ok=True)
-    aside = step.folder / f"{DONE_FILE}.part"
-    aside.write_text(step.record(result))
-    os.replace(aside, step.folder / DONE_FILE)
+    write_aside(step.folder / DONE_FILE, step.record(result))
