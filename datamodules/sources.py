@@ -1,5 +1,6 @@
 """Where shards are: folders, globs, brace patterns, URLs and pipes, each with a manifest that counts its clips."""
 
+import filecmp
 import json
 import os
 import re
@@ -125,10 +126,15 @@ def open_source(source: ShardSource) -> OpenSource:
 
 
 def on_scratch(folder: str) -> str:
-    """The copy of a shard folder on this node's own disk where `datamodules.staging` has made one, else itself."""
+    """The copy of a shard folder on this node's disk if `datamodules.staging` has made one of it as it is, else it."""
     scratch = os.environ.get(SCRATCH)
     copy = staged(folder, scratch) if scratch else None
-    return str(copy) if copy is not None and (copy / MANIFEST).is_file() else folder
+    return str(copy) if copy is not None and is_whole(Path(folder), copy) else folder
+
+
+def is_whole(folder: Path, copy: Path) -> bool:
+    """Whether a copy of a shard folder has its manifest: that comes last, and is another where the data are others."""
+    return (copy / MANIFEST).is_file() and filecmp.cmp(folder / MANIFEST, copy / MANIFEST, shallow=False)
 
 
 def staged(folder: str, scratch: str) -> Path:

@@ -5,13 +5,12 @@ then read the copies, under the old name: a run is the same wherever its data li
 """
 
 import fcntl
-import filecmp
 import os
 import shutil
 import sys
 from pathlib import Path
 
-from datamodules.sources import MANIFEST, SCRATCH, staged
+from datamodules.sources import MANIFEST, SCRATCH, is_whole, staged
 
 
 def stage(folder: Path, scratch: Path) -> Path:
@@ -23,7 +22,7 @@ def stage(folder: Path, scratch: Path) -> Path:
     copy.mkdir(parents=True, exist_ok=True)
     with open(copy.with_name(f"{copy.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (copy / MANIFEST).is_file() and filecmp.cmp(folder / MANIFEST, copy / MANIFEST, shallow=False):
+        if is_whole(folder, copy):
             return copy
         (copy / MANIFEST).unlink(missing_ok=True)
         for path in sorted(folder.glob("*.tar")):

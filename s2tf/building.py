@@ -45,15 +45,14 @@ def build(
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
     # The parser puts objects of its own into lists.
     config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
-    config["trainer"] = _on_slurm(config.get("trainer", {}))
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
-        config["trainer"] = _with_logger(config["trainer"], run)
+        config["trainer"] = _with_logger(config.get("trainer", {}), run)
     try:
         with warnings.catch_warnings():
             # The command line is parsed by `s2tf.cli`; LightningCLI is right that it must not be parsed twice.
             warnings.filterwarnings("ignore", "LightningCLI's args parameter")
-            return (LightningCLI if instantiate else Parsed)(
+            built = (LightningCLI if instantiate else Parsed)(
                 args=config,
                 run=False,
                 subclass_mode_model=True,
@@ -65,16 +64,11 @@ def build(
             )
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
         raise UserError(first_cause(str(error))) from error
-
-
-def _on_slurm(trainer: dict[str, Any]) -> dict[str, Any]:
-    """The trainer's config for a SLURM job: without Lightning's handler, which saves within the signal and can hang."""
-    from lightning.pytorch.plugins.environments import SLURMEnvironment
-
-    if "plugins" in trainer or not SLURMEnvironment.detect():
-        return trainer
-    environment = f"{SLURMEnvironment.__module__}.{SLURMEnvironment.__name__}"
-    return {**trainer, "plugins": [{"class_path": environment, "init_args": {"auto_requeue": False}}]}
+    if instantiate:
+        # Lightning's handlers save, or begin a broadcast, wherever the signal finds this rank: others wait for ever.
+        signals: Any = built.trainer._signal_connector
+        signals.register_signal_handlers = lambda: None
+    return built
 
 
 def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:

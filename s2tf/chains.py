@@ -41,6 +41,7 @@ import yaml
 from s2tf.config import compose
 from s2tf.errors import UserError
 from s2tf.run_folders import Run, run_of
+from s2tf.survival.aside import write_aside
 
 RUNS, STEPS = "runs", "steps"
 DONE_FILE, LOG_FILE, LOCK_FILE = "done.json", "log.txt", "lock"
@@ -143,9 +144,7 @@ class Step:
             last = "\n".join((self.folder / LOG_FILE).read_text().splitlines()[-LOG_LINES:])
             raise UserError(f"failed with status {status}: {self.folder / LOG_FILE}\n{last}")
         result = json.loads(self._report.read_text())["run"] if self.template[0] == "fit" else str(self.folder)
-        aside = self.folder / f"{DONE_FILE}.part"
-        aside.write_text(self.record(result))
-        aside.replace(self.folder / DONE_FILE)
+        write_aside(self.folder / DONE_FILE, self.record(result))
 
     def record(self, result: str) -> str:
         """The text of `done.json`."""

@@ -38,6 +38,8 @@ NOT_IDENTITY = (
     "model.init_args.diffusion.init_args.unet.init_args.gradient_checkpointing",
 )
 LABEL = re.compile(r"\w+=")
+NOTHING = "none"
+"""In the place of a file that would go on top."""
 VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 
 
@@ -63,7 +65,7 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     for override in overrides:
         if override.startswith("+"):
             file = LABEL.sub("", override[1:])
-            tree = tree if file == "none" else merge(tree, _load(Path(file), (), read))
+            tree = tree if file == NOTHING else merge(tree, _load(Path(file), (), read))
         else:
             tree = _override(tree, override)
     tree = _check_variables(tree, read, path)

@@ -14,6 +14,7 @@ from typing import Any
 
 from s2tf.nn.network import CONFIG_FILE, WEIGHTS_FILE
 from s2tf.run_facts import manifest_hash
+from s2tf.survival.aside import write_aside
 
 FILE = "lineage.json"
 """In a run folder, or in that of a prior."""
@@ -85,7 +86,7 @@ def write(folder: Path, experiment: str, inputs: list[Item], outputs: list[Item]
         "inputs": [item.to_json() for item in inputs],
         "outputs": [item.to_json() | {"made_of": None} for item in outputs],
     }
-    (folder / FILE).write_text(json.dumps(record, indent=2) + "\n")
+    write_aside(folder / FILE, json.dumps(record, indent=2) + "\n")
 
 
 def _dataset(source: Any) -> Item:

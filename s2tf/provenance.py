@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from s2tf.survival.aside import write_aside
+
 GIT_FILE, DIFF_FILE = "git.json", "git.diff"
 PACKAGE = Path(__file__).parent
 TIMEOUT = 30
@@ -41,7 +43,7 @@ def record_git(folder: Path, code: Path = PACKAGE) -> GitState:
     folder.mkdir(parents=True, exist_ok=True)
     if state.problem and _is_known(folder):
         return state
-    (folder / GIT_FILE).write_text(json.dumps(asdict(state), indent=2) + "\n")
+    write_aside(folder / GIT_FILE, json.dumps(asdict(state), indent=2) + "\n")
     if diff:
         (folder / DIFF_FILE).write_bytes(diff)
     else:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-GIT_FILE = "git.json"
+from s2tf.config import LABEL, NOTHING
+from s2tf.provenance import GIT_FILE
+
 """In a run folder: what `s2tf submit` or `s2tf fit` has found of the code's state."""
 LONGEST_TAG = 64
 """W&B refuses longer ones."""
@@ -32,7 +34,8 @@ def tags(experiment: Path, overrides: Sequence[str], config: Mapping[str, Any]) 
         found += [path.parent.name, f"{path.parent.name}-{path.stem}"]
     else:
         found.append(path.stem)
-    overlays = [Path(override[1:]).resolve() for override in overrides if override.startswith("+")]
+    files = [LABEL.sub("", override[1:]) for override in overrides if override.startswith("+")]
+    overlays = [Path(file).resolve() for file in files if file != NOTHING]
     found += [f"{overlay.parent.name}/{overlay.stem}" for overlay in overlays]
     if "seed_everything" in config:
         found.append(f"seed-{config['seed_everything']}")
@@ -50,7 +53,8 @@ def facts(config: Mapping[str, Any], folder: Path, stage: Any, data: Any) -> dic
     """
     git = folder / GIT_FILE
     return {
-        "experiment": dict(config),
+        # Not `experiment`: W&B locks what is named as a parameter of the sweep.
+        "config": dict(config),
         "run_folder": str(folder),
         "git": json.loads(git.read_text()) if git.is_file() else None,
         "data": manifest_hashes(data),

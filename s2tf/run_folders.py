@@ -14,6 +14,7 @@ import yaml
 from s2tf.config import compose, identity_hash
 from s2tf.errors import UserError
 from s2tf.run_facts import tags
+from s2tf.survival.aside import name_aside, write_aside
 from s2tf.survival.checkpoints import find_checkpoint
 
 CONFIG_FILE = "config.yaml"
@@ -107,22 +108,10 @@ def wandb_id(folder: Path) -> str:
     """The id of a run in W&B, made when it is first asked for; that of the trial which a sweep's agent has drawn."""
     path = folder / WANDB_ID_FILE
     if not path.is_file():
-        aside = _aside(path)
+        aside = name_aside(path)
         aside.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
         # All ranks come here at once: the first one's holds.
         with contextlib.suppress(FileExistsError):
             os.link(aside, path)
         aside.unlink()
     return path.read_text().strip()
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write a file of a run folder so that whoever reads it, such as another rank, finds it whole."""
-    aside = _aside(path)
-    aside.write_text(text)
-    os.replace(aside, path)
-
-
-def _aside(path: Path) -> Path:
-    """A name beside `path` that no other process has, on this node or another."""
-    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")

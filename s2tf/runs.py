@@ -94,8 +94,6 @@ def _train(
     tracked = tracking.callbacks(run.config, run.experiment, run.folder)
     cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder, Attempts(run.folder))])
     cli.trainer.strategy.checkpoint_io = files
-    # Lightning's handler of TERM begins a broadcast wherever the signal finds this rank: the others wait for ever.
-    cli.trainer._signal_connector.register_signal_handlers = lambda: None
     _keep_best(cli, run)
     with _logged(cli.trainer, journal):
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=False)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The command of a sweep's trial, remembered in the file $S2TF_TRIAL before it runs: that is a script which runs it again.
-# Its status goes to $S2TF_TRIAL.status, since W&B's agent does not pass it on.
+# The command of a sweep's trial, which `launch` of agent.sbatch runs on all ranks. It is remembered in the file $S2TF_TRIAL
+# before: that is a script which runs it again. Its status goes to $S2TF_TRIAL.status, since W&B's agent does not pass it on.
 set -eo pipefail
 if [ ! -f "$S2TF_TRIAL" ]; then
     {
@@ -16,6 +16,6 @@ if [ ! -f "$S2TF_TRIAL" ]; then
 fi
 rm -f "$S2TF_TRIAL.status"
 status=0
-"$@" || status=$?
+launch "$@" || status=$?
 echo "$status" >"$S2TF_TRIAL.status"
 exit "$status"

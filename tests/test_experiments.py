@@ -93,11 +93,12 @@ def experiment(request, tmp_path_factory):
         "motion_autoencoder": str(folder / "motion"),
         "lia": str(folder / "lia"),
     }
-    if f"{SPEECH_WEIGHTS}=random" in overrides and "HubertFeatures" in str(compose(path, overrides)):
+    asked = {f"{SPEECH_WEIGHTS}=random", "vars.hubert=random"} & set(overrides)
+    if asked and "HubertFeatures" in str(compose(path, overrides)):
         # As wide as HuBERT-large, and shallow.
         shape = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 1, "intermediate_size": 8}
         HubertModel(HubertConfig(**shape)).save_pretrained(folder / "hubert")
-        known[SPEECH_WEIGHTS] = str(folder / "hubert")
+        known[SPEECH_WEIGHTS] = known["hubert"] = str(folder / "hubert")
     return path, completed(path, known)
 
 

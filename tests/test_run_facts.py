@@ -21,6 +21,7 @@ def test_an_ablation_is_found_by_its_table_row_overlays_and_seed():
     path = EXPERIMENTS / "ablations" / "table5" / "attention.yaml"
     found = tags(path, ["vars.shards=s", f"+{EXPERIMENTS}/debug/scfp.yaml"], CONFIG)
     assert found == ("scfp", "table5", "table5-attention", "debug/scfp", "seed-1")
+    assert tags(path, ["+width=none", f"+width={EXPERIMENTS}/debug/scfp.yaml"], CONFIG) == found
     assert tags(EXPERIMENTS / "scfp.yaml", [], CONFIG) == ("scfp", "seed-1")
     assert all(len(tag) <= 64 for tag in tags(Path("experiments") / f"{'x' * 80}.yaml", [], CONFIG))
 
@@ -118,4 +119,7 @@ def test_the_state_of_the_code_is_told_where_it_is_known(tmp_path):
     (tmp_path / "git.json").write_text('{"commit": "abc", "dirty": true}')
     told = facts(CONFIG, tmp_path, stage, None)
     assert told["git"] == {"commit": "abc", "dirty": True}
+    assert told["config"] == CONFIG
+    # A sweep's parameter, which W&B locks.
+    assert "experiment" not in told
     assert told["parameters"] == {"total": 3, "trained": 3}

@@ -143,7 +143,7 @@ def test_wandb_has_names_steps_media_and_config(conre, shards):
     assert shown[0]["samples/sheet"]["_type"] == "image-file"
     assert shown[0]["samples/sound-0"]["_type"] == "audio-file"
     assert all(path.is_file() for path in logged.media)
-    assert logged.config["experiment"]["model"]["class_path"] == "s2tf.stages.conre.ConReStage"
+    assert logged.config["config"]["model"]["class_path"] == "s2tf.stages.conre.ConReStage"
     assert logged.config["data"] == {str(shards): manifest_hash(json.loads((shards / "manifest.json").read_text()))}
     counts = logged.config["parameters"]
     parts = counts["speech_encoder"] + counts["face_encoder"] + counts["face_decoder"]

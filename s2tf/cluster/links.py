@@ -1,5 +1,6 @@
 """Where a run is to be seen in W&B."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def wandb_link(config: Mapping[str, Any], folder: Path, environment: Mapping[str
     init_args = logger.get("init_args", {})
     mode = "offline" if init_args.get("offline") else environment.get("WANDB_MODE", "online")
     if mode in ("disabled", "dryrun", "offline"):
-        return f"{mode}; `wandb sync {folder}/wandb/*run-*` sends it later" if mode != "disabled" else mode
+        return f"{mode}; `{sync_command(folder)}` sends it later" if mode != "disabled" else mode
     entity = init_args.get("entity") or environment.get("WANDB_ENTITY")
     if not entity:
         return "online; its address is not known before it begins: set WANDB_ENTITY"
@@ -30,6 +31,11 @@ def wandb_link(config: Mapping[str, Any], folder: Path, environment: Mapping[str
     path = folder / "wandb_id"
     page = f"{server(environment)}/{entity}/{project}"
     return f"{page}/runs/{path.read_text().strip()}" if path.is_file() else page
+
+
+def sync_command(folder: Path) -> str:
+    """What hands a run on that was written to disk: each start's part, in their order, to the end of the last."""
+    return f'for part in {shlex.quote(str(folder))}/wandb/*run-*; do wandb sync --append "$part"; done'
 
 
 def server(environment: Mapping[str, str]) -> str:

@@ -77,9 +77,11 @@ def values_of(
     _check(cluster, request)
     gpus = f"gpu:{cluster.gpu_kind}:{request.gpus}" if cluster.gpu_kind else f"gpu:{request.gpus}"
     return {
-        "name": name,
+        "name": shlex.quote(name),
         "directory": shlex.quote(str(Path.cwd())),
         "folder": shlex.quote(str(folder)),
+        # Where `%j` is the job.
+        "logs": shlex.quote(str(folder).replace("%", "%%")),
         "partition": cluster.partition,
         "account": cluster.account,
         "qos": cluster.qos,
@@ -99,11 +101,16 @@ def values_of(
         "launch": "".join(f"{word} " for word in cluster.srun),
         "container": f"{cluster.container} " if cluster.container else "",
         "command": shlex.join(command),
-        "command_line": shlex.join(said),
+        "command_line": one_line(shlex.join(said)),
         "stage": "",
         "done": "",
         "part": "",
     }
+
+
+def one_line(text: str) -> str:
+    """A text for a comment, whose second line would be a command."""
+    return " ".join(text.splitlines())
 
 
 def _check(cluster: Cluster, request: Request) -> None:

@@ -81,6 +81,11 @@ class Cluster:
         for key, (value, pattern, expected) in wrong.items():
             if value is not None and not pattern.fullmatch(value):
                 raise UserError(f"{where}: {key} is {value!r}, expected {expected}")
+        if self.time is not None and (seconds := in_seconds(self.time)) is not None and seconds <= self.signal_seconds:
+            raise UserError(
+                f"{where}: signal_seconds is {self.signal_seconds}, and time is {self.time!r}: a training would "
+                f"be told to stop when it begins, expected fewer than {seconds}"
+            )
         for key in ("cpus_per_task", "signal_seconds", "restart_limit"):
             if getattr(self, key) < (1 if key == "cpus_per_task" else 0):
                 raise UserError(f"{where}: {key} is {getattr(self, key)}, expected a positive number")
@@ -93,6 +98,22 @@ class Cluster:
         """
         own = {key: getattr(self, key) for key in KEYS}
         return replace(_parse(where, {**own, **settings}), name=self.name)
+
+
+def in_seconds(time: str) -> int | None:
+    """A time in one of SLURM's forms: minutes, with `:seconds` or `hours:` before; after `days-`, hours come first.
+
+    Returns:
+        None for no limit.
+    """
+    if time.upper() == "UNLIMITED":
+        return None
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if not dash and len(parts) < 3:
+        parts = [0, *parts]
+    hours, minutes, seconds = (*parts, 0, 0)[:3]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 KEYS = [one.name for one in fields(Cluster) if one.name != "name"]

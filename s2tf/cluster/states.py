@@ -1,7 +1,6 @@
 """How runs stand: what SLURM says of their jobs, and what they have written themselves."""
 
 import fcntl
-import json
 import os
 import socket
 import time
@@ -21,7 +20,7 @@ from s2tf.cluster.records import (
 from s2tf.cluster.slurm import Job, find_jobs
 from s2tf.errors import UserError
 from s2tf.run_folders import CONFIG_FILE, read_config
-from s2tf.survival.attempts import ATTEMPTS_FILE
+from s2tf.survival.attempts import ATTEMPTS_FILE, read_attempts
 from s2tf.survival.checkpoints import LAST_CHECKPOINT
 from s2tf.survival.failures import FAILURE_FILE
 from s2tf.survival.journal import JOURNAL_FILE
@@ -160,17 +159,7 @@ def _loss(metrics: Mapping[str, Any]) -> float | None:
 
 
 def _starts(folder: Path) -> int:
-    path = folder / ATTEMPTS_FILE
-    if not path.is_file():
-        return 0
-    return sum(_is_start(line) for line in path.read_text(errors="replace").splitlines())
-
-
-def _is_start(line: str) -> bool:
-    try:
-        return json.loads(line).get("event") == "start"
-    except ValueError:
-        return False
+    return sum(attempt["event"] == "start" for attempt in read_attempts(folder))
 
 
 def summary(states: Sequence[RunState]) -> str:

@@ -15,6 +15,8 @@ from s2tf.errors import UserError
 from s2tf.run_folders import Run, find_run
 
 FIT = ["s2tf", "fit"]
+TRIAL = "trial.sh"
+"""Of slurm/, what a sweep's command begins with."""
 MACRO = "${args_no_hyphens}"
 """W&B puts `key=value` of each parameter in its place."""
 VALUES = ("value", "values", "min", "max", "mu", "distribution", "sigma", "q", "probabilities", "parameters")
@@ -63,9 +65,16 @@ class Sweep:
         """One point of any sweep, to check what every point has in common."""
         return [f"{name}={_text(_first(spec))}" for name, spec in self.parameters.items()]
 
-    def command(self, before: Sequence[str], launch: Sequence[str]) -> list[str]:
-        """What W&B's agent is to run: words, `srun`, how the cluster launches, and the training with its parameters."""
-        return [*before, "srun", *launch, *FIT, *self.words, MACRO, *self.overrides]
+    def command(self, trial: Path, runs: Path) -> list[str]:
+        """What W&B's agent is to run: the script `trial` with the training and its parameters.
+
+        How it is launched is for the job to say that runs it: a sweep keeps this command, whatever cluster joins it.
+
+        Args:
+            trial: a copy of slurm/trial.sh.
+            runs: where run folders are made.
+        """
+        return ["bash", str(trial), *FIT, *self.words, MACRO, *self.overrides, "--runs", str(runs.resolve())]
 
     def run(self, point: Sequence[str], runs: Path) -> Run:
         """The run of a point.
@@ -75,6 +84,12 @@ class Sweep:
         """
         experiment, overrides = named_experiment([*self.words, *point, *self.overrides])
         return find_run(experiment, overrides, runs)
+
+
+def is_ours(command: Sequence[str]) -> bool:
+    """Whether a sweep's command is one of `Sweep.command`."""
+    words = [str(word) for word in command]
+    return len(words) > 3 and words[0] == "bash" and Path(words[1]).name == TRIAL and words[2:4] == FIT
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.text import Text
 
     from s2tf.cluster.states import RunState
 
@@ -32,20 +33,34 @@ def run(args: argparse.Namespace) -> int:
 
     from s2tf.cluster.states import states_below
 
-    states = states_below(args.runs)
-    if args.json:
-        args.json.write_text(json.dumps([vars(one) for one in states], indent=2) + "\n")
     console = Console()
-    if not args.watch:
-        console.print(_table(states))
-        return 0
+    if args.json or not args.watch:
+        states = states_below(args.runs)
+        if args.json:
+            args.json.write_text(json.dumps([vars(one) for one in states], indent=2) + "\n")
+        if not args.watch:
+            console.print(_table(states))
+            return 0
     try:
-        with Live(_table(states), console=console, auto_refresh=False) as live:
+        with Live(_look(args.runs), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(EVERY)
-                live.update(_table(states_below(args.runs)), refresh=True)
+                live.update(_look(args.runs), refresh=True)
     except KeyboardInterrupt:
         return 0
+
+
+def _look(runs: Path) -> "Group | Text":
+    """The table, or why there is none this time: a controller that is busy answers the next look."""
+    from rich.text import Text
+
+    from s2tf.cluster.states import states_below
+    from s2tf.errors import UserError
+
+    try:
+        return _table(states_below(runs))
+    except UserError as error:
+        return Text(f"{error}; looking again")
 
 
 def _table(states: "Sequence[RunState]") -> "Group":

@@ -1,6 +1,5 @@
 """Queues the steps of a chain, each as a job that waits for those it needs."""
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from s2tf.cluster.script import Request, render, values_of
 from s2tf.cluster.slurm import submit
 from s2tf.commands.submit_runs import Order, accepted, active_job, submit_run
 from s2tf.errors import UserError
+from s2tf.survival.aside import write_aside
 
 if TYPE_CHECKING:
     from s2tf.chains import Step
@@ -43,7 +43,7 @@ def submit_chain(steps: Sequence["Step"], order: Order) -> None:
             number = _submit_step(step, ours, here)
         except UserError as error:
             raise UserError(f"{here}: {error}") from error
-        if order.dry_run and not step.done:
+        if order.dry_run and not (step.run is not None and is_finished(step.run.folder)):
             # Children then show what they would wait for.
             number = number or f"JOB_OF_{step.name}"
         if number is not None:
@@ -53,12 +53,21 @@ def submit_chain(steps: Sequence["Step"], order: Order) -> None:
 def _submit_step(step: "Step", order: Order, here: str) -> str | None:
     settings = dict(step.job)
     parts, gpus = _count(here, settings, "parts", 1), _count(here, settings, "gpus", 0)
-    order = replace(order, cluster=order.cluster.changed(f"{here}: job", settings), done=_done(step, parts))
     run = step.run
+    if run is None:
+        # Only trainings are told before their time is over.
+        settings.setdefault("signal_seconds", 0)
+    elif strange := sorted({"parts", "gpus"} & set(step.job)):
+        raise UserError(
+            f"job: {strange[0]} is for commands that are no training: expected trainer.devices and trainer.num_nodes "
+            "of its experiment"
+        )
+    order = replace(order, cluster=order.cluster.changed(f"{here}: job", settings), done=_done(step, parts))
     if run is None:
         return _submit_command(step, order, parts, gpus)
     if is_finished(run.folder):
-        _mark_done(step, str(run.folder))
+        if not order.dry_run:
+            _mark_done(step, str(run.folder))
         print(f"finished:   {run.folder}")
         return None
     if not order.dry_run:
@@ -120,6 +129,4 @@ def _mark_done(step: "Step", result: str) -> None:
     from s2tf.chains import DONE_FILE
 
     step.folder.mkdir(parents=True, exist_ok=True)
-    aside = step.folder / f"{DONE_FILE}.part"
-    aside.write_text(step.record(result))
-    os.replace(aside, step.folder / DONE_FILE)
+    write_aside(step.folder / DONE_FILE, step.record(result))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2tf.cluster.records import Submission, is_finished, last_submission, note, submitting
-from s2tf.cluster.script import Request, render, staging, values_of
+from s2tf.cluster.script import Request, one_line, render, staging, values_of
 from s2tf.cluster.settings import Cluster
 from s2tf.cluster.slurm import Job, find_jobs, installed, submit, try_submit
 from s2tf.errors import UserError
@@ -109,7 +109,9 @@ def submit_array(
             )
     base = folders[0].parents[1] / ARRAYS / name
     values = values_of(order.cluster, request, name, base, [], order.said, order.after)
-    cases = "\n".join(f"{n})\n    # {labels[n]}\n    run={shlex.quote(str(folders[n]))}\n    ;;" for n in left)
+    cases = "\n".join(
+        f"{n})\n    # {one_line(labels[n])}\n    run={shlex.quote(str(folders[n]))}\n    ;;" for n in left
+    )
     staged = sorted({one for shards, _ in requests for one in shards}) if order.cluster.scratch else []
     array = ranges(left) + (f"%{limit}" if limit else "")
     script = render(ARRAY, values | {"array": array, "cases": cases, "stage": staging(values, staged)})

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from s2tf.cluster.sweeps import Sweep
     from s2tf.commands.submit_runs import Order
 
-AGENT, TRIAL, RANK, SWEEP_FILE = "agent.sbatch", "trial.sh", "rank.sh", "sweep.json"
+AGENT, SWEEP_FILE = "agent.sbatch", "sweep.json"
+ASK_SECONDS = 20
+"""That W&B may take to say what a sweep is."""
 SWEEPS = "sweeps"
 """Folder of what belongs to sweeps, below that of the runs."""
 
@@ -66,31 +68,53 @@ def _refuse_twins(sweep: "Sweep", points: list[list[str]], folders: list[Path]) 
 
 def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> None:
     from s2tf.cluster.records import Submission, note, submitting
-    from s2tf.cluster.script import render, values_of
+    from s2tf.cluster.script import render, staging, values_of
     from s2tf.cluster.settings import SLURM
     from s2tf.cluster.slurm import submit
+    from s2tf.cluster.sweeps import TRIAL
     from s2tf.commands.submit_runs import accepted, checked
 
     runs, jobs = args.runs.resolve(), args.jobs or 1
-    _, request = checked(sweep.run(sweep.example(), runs), order)
+    # Staged are the shards of one point: all have them, unless they are a parameter.
+    shards, request = checked(sweep.run(sweep.example(), runs), order)
+    if args.id is not None and not order.dry_run:
+        _refuse_strange(args.id)
     folder = runs / SWEEPS / (sweep.name if args.id is None else f"{args.sweep.stem}-{args.id.rpartition('/')[2]}")
     values = values_of(order.cluster, request, folder.name, folder, [], order.said)
-    values |= {"array": f"1-{jobs}", "sweep": args.id or "SWEEP"}
-    cluster = order.cluster
-    launch = ["--kill-on-bad-exit=1", f"--cpus-per-task={cluster.cpus_per_task}", *cluster.srun]
-    rank = ["bash", str(folder / RANK), *shlex.split(os.path.expandvars(cluster.container or ""))]
-    command = sweep.command(["bash", str(folder / TRIAL)], [*launch, *rank])
+    values |= {"array": f"1-{jobs}", "sweep": shlex.quote(args.id or "SWEEP")}
+    values["stage"] = staging(values, shards) if order.cluster.scratch else ""
+    command = sweep.command(folder / TRIAL, runs)
     if not accepted(render(AGENT, values), order):
         print(f"# of the sweep: {shlex.join(command)}")
         return
     with submitting(folder):
-        for part in (TRIAL, RANK):
-            shutil.copy(SLURM / part, folder / part)
-        values["sweep"] = args.id or _sweep_id(sweep, command, folder)
+        shutil.copy(SLURM / TRIAL, folder / TRIAL)
+        sweep_id = args.id or _sweep_id(sweep, command, folder)
+        values["sweep"] = shlex.quote(sweep_id)
         (folder / AGENT).write_text(render(AGENT, values))
         job = submit(folder / AGENT)
         note(folder, Submission(job, order.cluster.name, shlex.join(order.said), sweep.name))
-    print(f"job:        {job}, {jobs} agents\nsweep:      {_address(str(values['sweep']))}\nfolder:     {folder}")
+    print(f"job:        {job}, {jobs} agents\nsweep:      {_address(sweep_id)}\nfolder:     {folder}")
+
+
+def _refuse_strange(sweep_id: str) -> None:
+    """Refuse a sweep that `s2tf sweep` has not made: its trials would run in the batch shell, on one GPU at most."""
+    import wandb
+
+    from s2tf.cluster.sweeps import is_ours
+    from s2tf.errors import UserError
+
+    try:
+        command = wandb.Api(timeout=ASK_SECONDS).sweep(sweep_id).config.get("command") or []
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        print(f"note: --id {sweep_id}: W&B does not say what its command is: {reason}", file=sys.stderr)
+        return
+    if not is_ours(command):
+        raise UserError(
+            f"--id {sweep_id}: its command is {shlex.join(map(str, command)) or 'none'!r}, expected a sweep that "
+            "`s2tf sweep` has made: leave out --id to make one"
+        )
 
 
 def _sweep_id(sweep: "Sweep", command: list[str], folder: Path) -> str:

@@ -50,8 +50,9 @@ class Attempts:
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run folder's `attempts.jsonl`, none where it was never trained."""
+    """The lines of a run folder's `attempts.jsonl`, none where it was never trained; without one that was cut off."""
     path = folder / ATTEMPTS_FILE
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+    lines = path.read_text(errors="replace").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]

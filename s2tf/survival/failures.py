@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-import torch
+import torch.distributed as dist
 
 FAILURE_FILE = "failure.txt"
 LOST_STATUS = 74
@@ -53,8 +53,10 @@ def report_failure(error: BaseException, folder: Path, rank: int) -> None:
 
 
 def lost_the_others(error: BaseException) -> bool:
-    """Whether a rank's exception, of gloo or NCCL, only says that another one does not answer any more."""
-    of_torch = isinstance(error, torch.distributed.DistError) or "gloo" in str(error).lower()
+    """Whether a rank's exception only says that another one, or the store where they meet, does not answer any more."""
+    if isinstance(error, (dist.DistNetworkError, dist.DistStoreError)):
+        return True
+    of_torch = isinstance(error, dist.DistBackendError) or "gloo" in str(error).lower()
     return isinstance(error, RuntimeError) and of_torch and LOST.search(str(error)) is not None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from s2tf.survival.aside import write_aside
 from s2tf.survival.messages import say
 
 JOURNAL_FILE = "history.jsonl"
@@ -70,9 +71,7 @@ class Journal:
         kept = [row for row in read_journal(self.path.parent) if row.row < rows]
         if len(kept) < rows:
             say(f"{self.path}: {rows - len(kept)} of {rows} rows were lost")
-        aside = self.path.with_name(self.path.name + ".part")
-        aside.write_text("".join(json.dumps(asdict(row)) + "\n" for row in kept))
-        os.replace(aside, self.path)
+        write_aside(self.path, "".join(json.dumps(asdict(row)) + "\n" for row in kept))
         self.rows = rows
         for row in kept:
             self._tell(row)

@@ -1,6 +1,7 @@
 """Cluster settings, and the scripts that come of them: what SLURM would read, and what the shell would run."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from s2tf.cluster.script import Request, render, staging, values_of
-from s2tf.cluster.settings import SLURM, Cluster, load_cluster
+from s2tf.cluster.settings import SLURM, Cluster, in_seconds, load_cluster
 from s2tf.errors import UserError
 
 CLUSTERS = sorted((SLURM / "clusters").glob("*.yaml"))
@@ -89,6 +90,9 @@ def test_every_script_is_one_that_bash_reads(template, cluster):
     [
         ("partiton: main", "unknown key 'partiton', expected one of partition, account"),
         ("time: 12:00:00", "time is 43200, expected it in quotes"),
+        ('time: "5"', "signal_seconds is 300, and time is '5'"),
+        ('time: "5:00"\nsignal_seconds: 300', "signal_seconds is 300, and time is '5:00'"),
+        ('time: "0-00:05"', "expected fewer than 300"),
         ('time: "two days"', "time is 'two days', expected days-hours:minutes:seconds"),
         ("gpus: 8:a6000", "gpus is '8:a6000', expected KIND:NUMBER"),
         ("memory_per_task: lots", "memory_per_task is 'lots', expected a number with K, M, G or T"),
@@ -104,6 +108,34 @@ def test_what_is_wrong_in_settings_is_named_with_their_file(tmp_path, text, mess
     with pytest.raises(UserError, match=re.escape(str(path))) as raised:
         load_cluster(str(path))
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30", 1800),
+        ("30:05", 1805),
+        ("1:30:05", 5405),
+        ("2-1", 176400),
+        ("2-1:30", 178200),
+        ("2-1:30:05", 178205),
+        ("UNLIMITED", None),
+    ],
+)
+def test_a_time_is_read_as_slurm_reads_it(text, seconds):
+    assert in_seconds(text) == seconds
+
+
+def test_a_name_that_the_shell_or_slurm_would_read_otherwise_is_one_word(tmp_path):
+    """A comment of two lines would run its second, and `%j` is a job's number."""
+    folder = tmp_path / "a b %j it's"
+    values = values_of(Cluster(), Request(), "a b;c", folder, ["s2tf"], ["s2tf", "x=1\ntouch here"])
+    text = render("train.sbatch", values)
+    assert "\ntouch here" not in text
+    asked = options(text)
+    assert shlex.split(asked["job-name"]) == ["a b;c"]
+    assert shlex.split(asked["output"]) == [f"{tmp_path}/a b %%j it's/slurm-%j.out"]
+    assert f"\nrun={shlex.quote(str(folder))}\n" in text
 
 
 def test_an_unknown_cluster_is_told_which_there_are():

@@ -1,5 +1,6 @@
 """Sweeps in W&B's form: their points, what W&B's agent runs, and that the ready ones compose."""
 
+import importlib
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 from s2tf.cluster.sweeps import MACRO, load_sweep
 from s2tf.config import EXPERIMENTS, compose, named_experiment
 from s2tf.errors import UserError
+from s2tf.metrics.paper import TABLES
 
 GIVEN = {
     "prior_weighting": ["vars.shards=s", "vars.conre=c", "vars.prior=p"],
@@ -34,6 +36,19 @@ def test_every_point_of_a_ready_sweep_is_a_run_of_its_own(path, at_home, tmp_pat
     assert len(set(folders)) == len(folders) >= 6
 
 
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_the_points_of_a_ready_sweep_are_rows_of_the_paper_s_tables_and_judged_as_their_stage_is(
+    path, at_home, tmp_path
+):
+    rows = {name for table in TABLES.values() for row in table.rows for name in row.runs}
+    metric = load_sweep(path).config["metric"]
+    for run in ready(path.stem, tmp_path):
+        assert run.experiment in rows
+        module, _, name = run.config["model"]["class_path"].rpartition(".")
+        best, mode = getattr(importlib.import_module(module), name).best
+        assert metric == {"name": best, "goal": {"min": "minimize", "max": "maximize"}[mode]}
+
+
 def test_the_ready_sweeps_switch_what_they_say(at_home, tmp_path):
     weighting = [
         run.config["model"]["init_args"]["diffusion"]["init_args"]["weighting"]["class_path"].rpartition(".")[2]
@@ -47,7 +62,7 @@ def test_the_ready_sweeps_switch_what_they_say(at_home, tmp_path):
     ]
     parts = [run.config["model"]["init_args"]["autoencoder"]["init_args"] for run in ready("face_parts", tmp_path)]
     on = [(one["codebook"] is not None, one["lip_refiner"] is not None) for one in parts]
-    assert on[::3] == [(False, True), (False, False), (True, True), (True, False)]
+    assert on[::3] == [(False, False), (False, True), (True, False), (True, True)]
     speech = [run.config["model"]["init_args"]["speech_features"] for run in ready("speech_encoders", tmp_path)]
     weights = [(one["class_path"].rpartition(".")[2], one["init_args"]["weights"]) for one in speech]
     assert weights[::3] == [("HubertFeatures", "h"), ("Wav2Vec2Features", "w")]
@@ -56,10 +71,11 @@ def test_the_ready_sweeps_switch_what_they_say(at_home, tmp_path):
 def test_what_w_b_s_agent_makes_of_a_point_is_the_point_of_the_grid(at_home, tmp_path):
     sweep = load_sweep(EXPERIMENTS / "sweeps" / "prior_weighting.yaml", GIVEN["prior_weighting"])
     drawn = {name: {"value": spec["values"][1]} for name, spec in sweep.parameters.items()}
-    command = sweep.command(["bash", "trial.sh"], ["--mpi=none"])
-    assert command[:6] == ["bash", "trial.sh", "srun", "--mpi=none", "s2tf", "fit"]
+    command = sweep.command(tmp_path / "trial.sh", tmp_path / "elsewhere")
+    assert command[:4] == ["bash", str(tmp_path / "trial.sh"), "s2tf", "fit"]
+    assert command[-2:] == ["--runs", str(tmp_path / "elsewhere")]
     at = command.index(MACRO)
-    words = [*command[6:at], *create_sweep_command_args({"args": drawn})["args_no_hyphens"], *command[at + 1 :]]
+    words = [*command[4:at], *create_sweep_command_args({"args": drawn})["args_no_hyphens"], *command[at + 1 : -2]]
     experiment, overrides = named_experiment(words)
     folder = sweep.run(sweep.grid()[4], tmp_path).folder
     assert experiment.name == "attention.yaml"

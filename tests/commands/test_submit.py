@@ -85,7 +85,7 @@ def test_shards_go_to_scratch_where_the_cluster_has_one(submit, shards, tmp_path
             "https://w.us/a/faces/runs/abc",
         ),
         ({"project": "faces"}, {}, "set WANDB_ENTITY"),
-        ({"project": "faces"}, {"WANDB_MODE": "offline"}, "offline; `wandb sync"),
+        ({"project": "faces"}, {"WANDB_MODE": "offline"}, "offline; `for part in"),
         (None, {}, "none"),
     ],
 )

@@ -24,6 +24,15 @@ def test_a_staged_folder_is_read_in_place_of_the_one_that_the_config_names(shard
     assert [sample.key for sample in read_split(shards, "val")]
 
 
+def test_data_that_were_prepared_again_are_not_read_from_the_copy_of_before(tmp_path, monkeypatch):
+    shards = tiny_shards(tmp_path / "shards")
+    monkeypatch.setenv("S2TF_SCRATCH", str(tmp_path / "scratch"))
+    copy = stage(shards, tmp_path / "scratch")
+    assert open_source(ShardSource(str(shards))).folder == str(copy)
+    (shards / "manifest.json").write_text((shards / "manifest.json").read_text() + "\n")
+    assert open_source(ShardSource(str(shards))).folder == str(shards)
+
+
 def test_a_copy_that_was_cut_is_made_whole_and_a_changed_folder_is_copied_again(shards, tmp_path):
     copy = stage(shards, tmp_path)
     tar = next(copy.glob("train-*.tar"))

@@ -27,10 +27,15 @@ echo "$*" >>drawn
 export WANDB_RUN_ID=trial$draw WANDB_SWEEP_ID=here WANDB_API_KEY=secret
 exec {command} model.init_args.speech_learning_rate=0.$((draw + 1)) seed_everything=$draw {overrides}
 """
+CLUSTER = """
+container: env WHERE=$SLURM_JOB_ID
+srun: [--label]
+scratch: {}
+"""
 FIT = """
 mkdir -p run
 echo "$PWD/run" >"$S2TF_RUN_FILE"
-echo "start ${SLURM_RESTART_COUNT:-0} of $WANDB_RUN_ID: $*"
+echo "start ${SLURM_RESTART_COUNT:-0} of $WANDB_RUN_ID at ${WHERE:-none}: $*"
 [ "${SLURM_RESTART_COUNT:-0}" -ge 1 ] || exit 75
 """
 
@@ -66,20 +71,25 @@ def test_a_grid_begins_again_with_what_is_not_finished(sweep, tmp_path, monkeypa
 
 
 def test_a_job_that_is_queued_again_goes_on_with_its_trial_and_draws_no_other(sweep, tmp_path, monkeypatch, capsys):
-    assert sweep("--dry-run", "--id", "us/faces/here") == 0
+    assert sweep("--dry-run", "--id", "us/faces/here", "--runs", "mine") == 0
     command, _, overrides = capsys.readouterr().out.splitlines()[-1].partition(" '${args_no_hyphens}' ")
     agent = AGENT.format(command=command.removeprefix("# of the sweep: "), overrides=overrides)
     stand_in(tmp_path / "bin", "wandb", agent, monkeypatch)
     stand_in(tmp_path / "bin", "s2tf", FIT, monkeypatch)
-    assert sweep("--jobs", "1", "--id", "us/faces/here") == 0
+    # The sweep's command was made for another cluster.
+    (tmp_path / "other.yaml").write_text(CLUSTER.format(tmp_path / "scratch"))
+    assert sweep("--jobs", "1", "--id", "us/faces/here", "--runs", "mine", "--cluster", "other.yaml") == 0
     said = capsys.readouterr().out
     assert "/us/faces/sweeps/here" in said
     job = re.search(r"^job: +(\d+)", said, re.M)[1]
     assert wait_for(job) == "COMPLETED"
     assert (tmp_path / "drawn").read_text() == "agent --count 1 us/faces/here\n"
-    folder = next((tmp_path / "runs" / "sweeps").iterdir())
+    folder = next((tmp_path / "mine" / "sweeps").iterdir())
     log = (folder / f"slurm-{job}_1.out").read_text()
     point = "model.init_args.speech_learning_rate=0.1 seed_everything=0"
     for start in (0, 1):
-        assert f"start {start} of trial0: fit {EXPERIMENTS / 'conre.yaml'} {point} {overrides}" in log
+        assert re.search(rf"0: start {start} of trial0 at \d+: fit {EXPERIMENTS / 'conre.yaml'} {point} ", log)
+    assert f"{overrides}\n" in log
+    assert overrides.endswith(f"--runs {tmp_path / 'mine'}")
+    assert (tmp_path / "scratch" / str(tmp_path)[1:] / "shards" / "manifest.json").is_file()
     assert "secret" not in (folder / f"trial-{job}_1").read_text()

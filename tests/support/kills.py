@@ -105,7 +105,10 @@ class Killer:
         """All of a node, as where its power fails, and the node back."""
         daemon = int((self.cluster / f"slurmd.{NODE}.pid").read_text())
         for path in Path("/proc").glob("[0-9]*"):
-            if _environment(path).get("SLURMD_NODENAME") == NODE or _is_step_of(path, NODE):
+            variables = _environment(path)
+            # Other clusters may be on this machine.
+            ours = variables.get("SLURM_CONF") == str(self.cluster / "slurm.conf")
+            if ours and (variables.get("SLURMD_NODENAME") == NODE or _is_step_of(path, NODE)):
                 self._signal(int(path.name), signal.SIGKILL)
         self._signal(daemon, signal.SIGKILL)
         # Until SLURM has noticed.

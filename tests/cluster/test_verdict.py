@@ -1,0 +1,58 @@
+"""What a job's script concludes from the ends of its ranks, without a SLURM."""
+
+import subprocess
+
+import pytest
+
+from s2tf.cluster.settings import SLURM
+from s2tf.survival.failures import LOST_STATUS, lost_the_others
+from s2tf.survival.signals import INTERRUPTED_STATUS
+
+LOST, SAVED = LOST_STATUS, INTERRUPTED_STATUS
+
+
+def verdict(run, ends, srun=137):
+    """Status of the script, and whether it queues the job again."""
+    (run / "ends").write_text("".join(f"{end}\n" for end in ends))
+    part = (SLURM / "verdict.sh").read_text().replace("@{restart_limit}", "3")
+    text = f'set -eo pipefail\nscontrol() {{ echo "$*"; }}\nrun={run} S2TF_ENDS={run}/ends job=7 status={srun}\n{part}'
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout == "requeue 7\n"
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "again"),
+    [
+        ([SAVED], SAVED, True),
+        ([SAVED, 137], SAVED, True),  # the last to leave was not waited for
+        ([137, LOST], 137, True),
+        ([LOST, 137], 137, True),
+        ([LOST, LOST], LOST, True),  # a node is gone, shells and all
+        ([1, LOST, 137], 1, False),
+        ([LOST, 1], 1, False),  # who lost the other was quicker than who failed
+        ([137, 137, 2], 2, False),
+        ([], 137, True),
+    ],
+)
+def test_a_failure_of_its_own_ends_the_run_and_a_death_does_not(tmp_path, ends, status, again):
+    assert verdict(tmp_path, ends) == (status, again)
+
+
+def test_deaths_without_a_new_checkpoint_in_between_come_to_an_end(tmp_path):
+    assert [verdict(tmp_path, [LOST])[1] for _ in range(4)] == [True, True, True, False]
+    assert verdict(tmp_path, [SAVED]) == (SAVED, True)
+    assert verdict(tmp_path, [LOST])[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1"), True),
+        (RuntimeError("[gloo/transport/tcp/buffer.cc:72] Timed out waiting 1800000ms for recv operation"), True),
+        (RuntimeError("Connection closed by peer"), False),  # of W&B, say
+        (ValueError("gloo: connection closed"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_a_lost_connection_of_the_ranks_is_told_from_other_errors(error, lost):
+    assert lost_the_others(error) == lost
