@@ -77,13 +77,6 @@ def test_samples_of_the_first_rank_leave_both_as_they_were(shards, tmp_path):
     assert "no samples at step" not in shown.stderr
 
 
-def test_networks_that_take_turns_are_the_same_on_both_ranks(shards, tmp_path):
-    turns = (*MOTION_AUTOENCODER, "model.init_args.adversarial_start=1", "model.init_args.alternate=true")
-    result = fit_ranks(shards, tmp_path, experiment=turns)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert len(rank_weights(tmp_path)) == 1
-
-
 def test_generator_and_discriminator_are_the_same_on_both_ranks_and_resume_to_the_bit(shards, tmp_path):
     """And so are the optimizer's states of both; the discriminator starts late."""
     experiment = (*MOTION_AUTOENCODER, "model.init_args.adversarial_start=1")

@@ -1,4 +1,4 @@
-"""Two nodes of two processes train as one process does on the same global batches, in every stage."""
+"""Two nodes of two processes train as one process does on the same global batches, in every stage, and end alike."""
 
 import json
 import os
