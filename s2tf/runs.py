@@ -126,11 +126,10 @@ def _keep_best(cli: Any, run: Run) -> None:
 @contextmanager
 def _logged(trainer: Any, journal: "Journal") -> Iterator[None]:
     """Log into the journal, W&B behind it, and end W&B's run with the `with` block."""
-    from s2tf.loggers.journal import JournalLogger
-    from s2tf.loggers.wandb_run import WandbRun
+    from s2tf.loggers.journal import JournalFollower, JournalLogger
     from s2tf.survival.signals import Interruption
 
-    followers = [logger for logger in trainer.loggers if isinstance(logger, WandbRun)]
+    followers = [logger for logger in trainer.loggers if isinstance(logger, JournalFollower)]
     for logger in followers:
         logger.follow(journal)
     trainer.loggers = [JournalLogger(journal), *trainer.loggers]

@@ -9,7 +9,7 @@ import lightning as L
 
 from s2tf import lineage
 from s2tf.callbacks import wandb_artifacts
-from s2tf.loggers.wandb_run import WandbRun
+from s2tf.loggers.journal import JournalFollower
 from s2tf.run_facts import facts
 
 
@@ -65,5 +65,5 @@ class RunRecord(L.Callback):
                 wandb_artifacts.log(logger.experiment, item, self.upload, [self.folder.name])
 
 
-def _wandb_runs(trainer: L.Trainer) -> list[WandbRun]:
-    return [logger for logger in trainer.loggers if isinstance(logger, WandbRun)]
+def _wandb_runs(trainer: L.Trainer) -> list[JournalFollower]:
+    return [logger for logger in trainer.loggers if isinstance(logger, JournalFollower)]

@@ -1,12 +1,35 @@
 """Lightning's logger of the run's journal."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from s2tf.survival.journal import Journal
+
+
+class JournalFollower(Logger):
+    """A logger of a tracker whose run goes on over restarts: its rows come from the journal and have its numbers."""
+
+    @property
+    @abstractmethod
+    def experiment(self) -> Any:
+        """The tracker's run."""
+
+    @abstractmethod
+    def follow(self, journal: Journal) -> None:
+        """Take the rows from this journal from now on."""
+
+    @abstractmethod
+    def guarded(self) -> AbstractContextManager[None]:
+        """Go on without the tracker where its process has died within the `with` block."""
+
+    @abstractmethod
+    def end(self, status: str) -> None:
+        """End the tracker's run: `finished`, `failed` or `interrupted`."""
 
 
 class JournalLogger(Logger):

@@ -11,6 +11,7 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
+from s2tf.loggers.journal import JournalFollower
 from s2tf.loggers.wandb_files import find_files, last_step
 from s2tf.survival.journal import Journal, Row
 
@@ -20,7 +21,7 @@ FINISH_TIMEOUT = "30"
 """Seconds. What W&B has not got by then the next start hands on; a job that has to be queued again cannot wait."""
 
 
-class WandbRun(WandbLogger):
+class WandbRun(WandbLogger, JournalFollower):
     """Lightning's `WandbLogger`, whose rows come from the run's journal and have its numbers.
 
     W&B takes each number once, in rising order. A run that was killed begins again at its last checkpoint, and then
