@@ -98,10 +98,11 @@ def test_a_run_that_was_asked_to_stop_goes_on_behind_the_validation_of_its_last_
     """With the weights, the optimizer's state and the journal's rows of an unbroken run, each row once."""
     logged = {"limit_val_batches": 1, "val_check_interval": 2, "num_sanity_val_steps": 0, "log_every_n_steps": 1}
     settings = [*overrides, *(f"trainer.{name}={value}" for name, value in logged.items())]
+    before = signal.getsignal(number)
     whole = fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "whole").run
     with pytest.raises(Interruption, match="saved at step 2"):
         fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken", [AskToStop(1, number)])
-    assert signal.getsignal(number) == signal.SIG_DFL
+    assert signal.getsignal(number) == before
     broken = fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken").run
     assert [one["status"] for one in read_attempts(broken.folder)] == ["running", "interrupted", "running", "finished"]
     assert rows_of(broken) == rows_of(whole)

@@ -203,7 +203,7 @@ def _references(table: PaperTable, every: Sequence[RunScores]) -> list[Line]:
 
 
 def _present(rows: Sequence[Row], scores: Mapping[str, Sequence[RunScores]]) -> list[str]:
-    missing = [row.label for row in rows if row.runs and not scores.get(row.label)]
+    missing = [row.label for row in rows if row.runs and not row.beside and not scores.get(row.label)]
     return [f"No finished run yet: {', '.join(missing)}."] if missing else []
 
 
