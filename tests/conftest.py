@@ -31,6 +31,15 @@ def _seeded():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _environment():
+    """Libraries leave variables behind, which the programs that a later test starts would be handed."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 class SmallDisk:
     """A disk of its own below a folder."""
 

@@ -1,10 +1,12 @@
 """What is asked of SLURM: to queue a script, and how jobs stand."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from s2tf.errors import UserError
 
@@ -103,8 +105,11 @@ def _past(ids: list[str]) -> dict[str, Job]:
 
 
 def _run(command: list[str], text: str | None = None) -> "subprocess.CompletedProcess[str]":
+    # sbatch hands its environment on to the job, where no process of W&B's runs that this one has begun.
+    environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": TIMEOUT, "check": True}
     try:
-        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT, check=True)
+        return subprocess.run(command, input=text, env=environment, **options)
     except FileNotFoundError as error:
         raise UserError(f"{command[0]} is not installed: run this on a machine that submits to SLURM") from error
     except subprocess.TimeoutExpired as error:

@@ -68,6 +68,8 @@ class WandbRun(WandbLogger, JournalFollower):
         """W&B's run; it is begun when this is first asked for."""
         if self._experiment is not None or not _is_first():
             return super().experiment
+        # A process of W&B's that another program has begun may be gone, or still hold the run that a kill has ended.
+        os.environ.pop(wandb.env.SERVICE, None)
         # At the end, too, W&B would wait for a server that is gone.
         os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_TIMEOUT)
         problem = "" if self._offline else _unreachable()

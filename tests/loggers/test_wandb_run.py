@@ -79,6 +79,14 @@ def test_each_row_is_there_once_over_a_restart(tmp_path, end):
 
 
 @pytest.mark.slow
+def test_a_run_has_a_process_of_w_and_b_s_of_its_own(tmp_path):
+    # Another program's, which it hands on in the environment and which is gone.
+    result = log(tmp_path, 0, 5, "finished", WANDB_SERVICE="3-1-unix-/gone/socket")
+    assert result.returncode == 0, result.stderr
+    assert rows(tmp_path) == [(step, step, step / 2) for step in range(5)]
+
+
+@pytest.mark.slow
 def test_a_run_is_written_to_disk_where_w_and_b_cannot_be_reached(tmp_path):
     # A port at which nobody listens, and a key that looks like one.
     nobody = {"WANDB_MODE": "online", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40}
