@@ -41,7 +41,12 @@ class AttributeReader(Protocol):
         """Which reader it is: part of every number that it gives."""
 
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
-        """One per picture (N, H, W, 3) uint8 RGB; None where no face is found."""
+        """One per picture (N, H, W, 3) uint8 RGB; None where no face is found.
+
+        Raises:
+            UserError: It can read none at all, whatever the picture.
+            ValueError: It cannot read these.
+        """
 
 
 class IdentityPreservation(Metric):

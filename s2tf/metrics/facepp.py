@@ -25,6 +25,8 @@ from s2tf.metrics.attributes import FEMALE, MALE, UNKNOWN, Attributes
 URL = "https://api-us.faceplusplus.com/facepp/v3/detect"
 KEY, SECRET, URL_VARIABLE = "FACEPP_API_KEY", "FACEPP_API_SECRET", "FACEPP_URL"
 BUSY = "CONCURRENCY_LIMIT_EXCEEDED"
+OF_THE_PICTURE = ("IMAGE_ERROR_UNSUPPORTED_FORMAT", "INVALID_IMAGE_SIZE")
+"""Beginnings of errors that another picture would not have, such as one of less than 48 pixels."""
 GENDERS = {"Female": FEMALE, "Male": MALE}
 
 
@@ -82,6 +84,7 @@ class FacePlusPlus:
 
         Raises:
             UserError: the service refuses, or does not answer after all attempts; what it said before is kept.
+            ValueError: The service can do nothing with that picture.
         """
         return [self._attributes(picture) for picture in pictures]
 
@@ -119,7 +122,8 @@ class FacePlusPlus:
                 return content["faces"]
             problem = f"status {answer.status_code}, {content.get('error_message', answer.text[:200])}"
             if answer.status_code < 500 and answer.status_code != 429 and content.get("error_message") != BUSY:
-                raise UserError(f"Face++ ({self.url}) refused a picture: {problem}")
+                own = str(content.get("error_message")).startswith(OF_THE_PICTURE)
+                raise (ValueError if own else UserError)(f"Face++ ({self.url}) refused a picture: {problem}")
         raise UserError(f"Face++ ({self.url}) gave no answer after {self.attempts} attempts: {problem}")
 
 

@@ -129,6 +129,10 @@ def test_facepp_gives_up_with_what_the_service_said(service):
     service.answers = [(401, {"error_message": "AUTHENTICATION_ERROR"})]
     with pytest.raises(UserError, match="refused a picture: status 401, AUTHENTICATION_ERROR"):
         FacePlusPlus("key", "secret", service.url).read(picture())
+    service.answers = [(400, {"error_message": "INVALID_IMAGE_SIZE: image_file"})]
+    with pytest.raises(ValueError, match="refused a picture: status 400, INVALID_IMAGE_SIZE") as of_the_picture:
+        FacePlusPlus("key", "secret", service.url).read(picture())
+    assert not isinstance(of_the_picture.value, UserError)
     service.server.shutdown()
     service.server.server_close()
     with pytest.raises(UserError, match="no answer after 2 attempts: ConnectionError"):
