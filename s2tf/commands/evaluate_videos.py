@@ -16,7 +16,7 @@ from s2tf.commands.video_files import Missing
 
 if TYPE_CHECKING:
     from s2tf.metrics.video_measure import VideoMeasure
-    from s2tf.metrics.video_pairs import ClipPair, VideoSource
+    from s2tf.metrics.video_pairs import ClipPair, SourceFile, VideoSource
 
 KIND = "videos"
 CLIPS_FILE, FAILURES_FILE = "clips.csv", "failures.csv"
@@ -134,9 +134,9 @@ def _merged(
                 failed[measure.name] += 1
                 failures.append((record.key, measure.name, record.failures[measure.name]))
         rows.append(row)
-    _write_rows(rows, out / CLIPS_FILE, ("clip", "frames", "cut"))
+    write_rows(rows, out / CLIPS_FILE, ("clip", "frames", "cut"))
     listed = [dict(zip(("clip", "what", "reason"), one, strict=True)) for one in failures]
-    _write_rows(listed, out / FAILURES_FILE, ("clip", "what", "reason"))
+    write_rows(listed, out / FAILURES_FILE, ("clip", "what", "reason"))
     found = {measure.name: measure.measurements(failed[measure.name]) for measure in measures}
     measurements = [one for some in found.values() for one in some]
     empty = {name: f"no clip of {len(rows)} could be measured" for name, some in found.items() if not some}
@@ -164,23 +164,27 @@ def _frames(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _references(test: VideoTest) -> str:
-    """Fingerprint of all true videos, whether a system has made something of them or not."""
+    """Of all true videos, whether a system has made something of them or not."""
     true = {pair.key: pair.true for pair in test.pairs}
-    true |= {key: one.true for key, one in test.missing.items() if one.true is not None}
+    return fingerprint(true | {key: one.true for key, one in test.missing.items() if one.true is not None})
+
+
+def fingerprint(true: "Mapping[str, VideoSource | SourceFile]") -> str:
+    """Of all that results were measured against, by its names and contents."""
     found = hashlib.blake2b(digest_size=8)
     for key in sorted(true):
         found.update(f"{key} {_digest(true[key])}\n".encode(errors="surrogateescape"))
     return found.hexdigest()
 
 
-def _digest(video: "VideoSource") -> str:
+def _digest(source: "VideoSource | SourceFile") -> str:
     try:
-        return video.digest()
+        return source.digest()
     except OSError:
         return "gone"
 
 
-def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path, first: Sequence[str]) -> None:
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, first: Sequence[str]) -> None:
     """With the columns `first` and whatever else the rows have."""
     from datamodules.aside import written_aside
 

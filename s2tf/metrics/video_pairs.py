@@ -45,8 +45,8 @@ class VideoSource(Protocol):
 
 
 @dataclass(frozen=True)
-class VideoFile:
-    """A video file, read at 25 frames a second whatever its own rate."""
+class SourceFile:
+    """A file that is compared, a video or a picture."""
 
     path: Path
 
@@ -68,6 +68,11 @@ class VideoFile:
             while block := file.read(BLOCK):
                 found.update(block)
         return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class VideoFile(SourceFile):
+    """A video file, read at 25 frames a second whatever its own rate."""
 
     def frames(self) -> Iterator[np.ndarray]:
         """See `VideoSource.frames`."""
