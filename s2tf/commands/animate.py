@@ -48,10 +48,11 @@ def read_picture(path: Path) -> "np.ndarray":
     """A picture file as (H, W, 3) uint8 RGB.
 
     Raises:
-        UserError: there is no such file, or it is no picture.
+        UserError: there is no such file, or it is no picture, or a damaged one.
+        OSError: The disk fails.
     """
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     from s2tf.errors import UserError
 
@@ -60,8 +61,11 @@ def read_picture(path: Path) -> "np.ndarray":
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise UserError(f"{path}: not a picture that can be read") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # What the system says has a number; what Pillow says of a damaged picture has none.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UserError(f"{path}: not a picture that can be read: {error}") from error
 
 
 def crop_face(path: Path, picture: "np.ndarray", pipeline: "TalkingFacePipeline") -> "np.ndarray":

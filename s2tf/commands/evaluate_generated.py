@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from s2tf.commands.evaluate_videos import VideoTest
     from s2tf.commands.evaluation import Scores
+    from s2tf.commands.parts import Part
 
 SMALLEST = 16
 COMPARED_SIZE = 256
@@ -49,7 +50,7 @@ def add_video_arguments(group: "argparse._ArgumentGroup") -> None:
 def measure_generated(args: argparse.Namespace) -> int:
     """Measure videos, or portraits: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
     from s2tf.commands.evaluate_options import PORTRAITS, VIDEOS, refuse_others
-    from s2tf.commands.evaluate_pictures import holds_pictures
+    from s2tf.commands.picture_pairs import holds_pictures
 
     out = args.out or args.generated.resolve().with_name(f"{_system(args.generated)}-evaluation")
     if args.reference is not None and holds_pictures(args.generated) and holds_pictures(args.reference):
@@ -62,19 +63,24 @@ def measure_generated(args: argparse.Namespace) -> int:
 def _pictures(args: argparse.Namespace, out: Path) -> int:
     from rich.console import Console
 
-    from s2tf.commands.evaluate_pictures import evaluate_pictures
+    from s2tf.commands.evaluate_pictures import PictureTest, evaluate_pictures
     from s2tf.commands.evaluate_readers import open_attributes, open_faces
+    from s2tf.commands.parts import parse_part
+    from s2tf.commands.picture_pairs import find_pictures
+    from s2tf.commands.picture_records import FaceReaders
     from s2tf.errors import UserError
 
     if args.faces is None:
         raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
-    console = Console()
+    console, part = Console(), parse_part(args.process)
+    pairs = find_pictures(args.generated, args.reference)
     faces = open_faces(args.faces, args.device, console)
-    attributes = open_attributes(args.attributes, args.device, console)
-    name = args.name or _system(args.generated)
+    readers = FaceReaders(faces, open_attributes(args.attributes, args.device, console))
+    _announce(part, console)
     with console.status("") as status:
-        scores = evaluate_pictures(args.generated, args.reference, name, faces, attributes, out, status.update)
-    return _report(args, scores, console, out, args.json)
+        test = PictureTest(args.name or _system(args.generated), pairs, readers, part)
+        scores = evaluate_pictures(test, out, status.update)
+    return _finish(args, scores, part, console, out, args.json)
 
 
 def measure_pipeline(args: argparse.Namespace) -> int:
@@ -119,12 +125,28 @@ def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json
 
     console = Console()
     measures, not_computed = open_measures(args, console)
-    if test.part.count > 1:
-        console.print(f"measuring share {test.part.index + 1} of {test.part.count} (--process 1/1 for all)")
+    _announce(test.part, console)
     with console.status("") as status:
         scores = evaluate_videos(test, measures, not_computed, out, status.update)
+    return _finish(args, scores, test.part, console, out, json_file)
+
+
+def _announce(part: "Part", console: "Console") -> None:
+    if part.count > 1:
+        console.print(f"measuring share {part.index + 1} of {part.count} (--process 1/1 for all)")
+
+
+def _finish(
+    args: argparse.Namespace,
+    scores: "Scores | None",
+    part: "Part",
+    console: "Console",
+    out: Path,
+    json_file: Path | None,
+) -> int:
+    """Report the scores, if this process was the one to merge all shares."""
     if scores is None:
-        share = f"share {test.part.index + 1} of {test.part.count}"
+        share = f"share {part.index + 1} of {part.count}"
         console.print(f"{share} is done; clips of other shares are still missing in {out}", highlight=False)
         return 0
     return _report(args, scores, console, out, json_file)

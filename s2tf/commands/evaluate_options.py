@@ -14,7 +14,7 @@ MEASURES = {
 DRAWING = {"shards", "clips", "seed", "seeds", "steps", "sampler", "guidance", "temperature"}
 TAKEN: Mapping[str, set[str]] = {
     VIDEOS: MEASURES | {"clips", "name"},
-    PORTRAITS: {"faces", "attributes", "name"},
+    PORTRAITS: {"faces", "attributes", "name", "process"},
     # Sampler, guidance and temperature are refused there with a reason of their own.
     PIPELINE: MEASURES | DRAWING - {"seeds"} | {"split", "pictures"},
     "ConReStage": {"shards", "clips", "batch"},

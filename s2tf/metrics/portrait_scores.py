@@ -12,7 +12,7 @@ from torch import Tensor
 from s2tf.metrics.attributes import AGE_TOLERANCE, UNKNOWN, Attributes, IdentityPreservation
 from s2tf.metrics.portrait import FeatureDistance, SeedVariation, SpeakerConsistency
 from s2tf.metrics.protocol import Measurement
-from s2tf.metrics.retrieval import RecallAtK, identity_gallery
+from s2tf.metrics.retrieval import RecallAtK, cosine_ranks, identity_gallery
 
 RANKS = (1, 2, 5, 10)
 
@@ -39,6 +39,8 @@ class PortraitReadings:
     """Read off another frame of the clip, for the ground-truth row."""
     varied: list[Tensor] = field(default_factory=list)
     """Features (N, D) of portraits of one speech with N seeds, for some of the clips."""
+    only_searched: list[tuple[int, Tensor]] = field(default_factory=list)
+    """Speaker and features (D,) of true frames whose portrait is missing: searched, so that no system has fewer."""
 
 
 def portrait_scores(
@@ -59,7 +61,9 @@ def portrait_scores(
     """
     return [
         *_distances(readings, mean_face, str(faces["network"]), protocol),
-        *retrieval_scores(readings.true, readings.identities, readings.generated, readings.other, protocol),
+        *retrieval_scores(
+            readings.true, readings.identities, readings.generated, readings.other, protocol, readings.only_searched
+        ),
         *(_attributes(readings, attributes, protocol) if attributes is not None else ()),
         *_variation(readings, str(faces["network"]), protocol),
         *_speakers(readings, protocol),
@@ -104,6 +108,7 @@ def retrieval_scores(
     queries: Sequence[Tensor],
     other: Sequence[Tensor | None],
     protocol: Mapping[str, Any],
+    only_searched: Sequence[tuple[int, Tensor]] = (),
 ) -> list[Measurement]:
     """Recall at `RANKS` among the speakers' faces, of which a speaker's share one row; beside it that of other frames.
 
@@ -113,8 +118,9 @@ def retrieval_scores(
         queries: What searches, for each clip: the portrait's features, or the speech's embedding.
         other: Features of another true frame, the ground-truth row; None where there is none.
         protocol: What to record beside.
+        only_searched: Speaker and features of more faces of the gallery, of which there is no query.
     """
-    gallery, rows = identity_gallery(torch.stack(list(faces)), identities)
+    gallery, rows = _gallery(faces, identities, only_searched)
     two = [index for index, features in enumerate(other) if features is not None]
     ranks = [rank for rank in RANKS if rank <= len(gallery)]
     recalls = {}
@@ -138,6 +144,21 @@ def retrieval_scores(
         )
         for name, chance in metric.chance.items()
     ]
+
+
+def retrieval_ranks(readings: PortraitReadings) -> list[int]:
+    """The rank, from 1, at which each portrait finds its speaker: what `retrieval_scores` counts."""
+    gallery, rows = _gallery(readings.true, readings.identities, readings.only_searched)
+    return cosine_ranks(torch.stack(readings.generated), rows, gallery, torch.arange(len(gallery))).tolist()
+
+
+def _gallery(
+    faces: Sequence[Tensor], identities: Sequence[int], only_searched: Sequence[tuple[int, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """The gallery (G, D) of all speakers, and the row (N,) of each of the N faces' speaker."""
+    more = [features for _, features in only_searched]
+    gallery, rows = identity_gallery(torch.stack([*faces, *more]), [*identities, *(who for who, _ in only_searched)])
+    return gallery, rows[: len(faces)]
 
 
 def _attributes(

@@ -1,5 +1,6 @@
 """`s2tf evaluate PORTRAITS TRUE` on picture files of any system."""
 
+import csv
 import json
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from PIL import Image
 
 from s2tf.cli import main
+from s2tf.commands import evaluate_readers
+from s2tf.errors import UserError
+from s2tf.metrics.attributes import Attributes
 from s2tf.models.face_encoder import FaceEncoder
 
 PEOPLE = 6
@@ -38,6 +42,27 @@ def read(folder, name):
     return json.loads((folder / f"{name}-evaluation" / "metrics.json").read_text())
 
 
+def rows(folder, name, file="clips.csv"):
+    with open(folder / f"{name}-evaluation" / file, newline="") as table:
+        return list(csv.DictReader(table))
+
+
+def times(folder, name):
+    """When the records of the features were written."""
+    return {
+        path.name: path.stat().st_mtime_ns for path in (folder / f"{name}-evaluation" / "clips" / "faces").iterdir()
+    }
+
+
+def report(folder, *names):
+    results = [word for name in names for word in ("--results", f"{name}={folder / f'{name}-evaluation'}")]
+    return main(["report", "table1", *results])
+
+
+def picture(folder, person):
+    return np.asarray(Image.open(folder / "near" / f"person{person}" / "face.png"))
+
+
 def test_nearer_portraits_measure_better_and_find_their_person(folders):
     assert evaluate(folders, "near") == 0
     assert evaluate(folders, "far", "--name", "noisy") == 0
@@ -59,15 +84,150 @@ def test_portraits_that_are_not_there_are_listed(folders, capsys):
     assert read(folders, "near")["measurements"]["L1"]["counts"]["portraits"] == PEOPLE - 1
 
 
-def test_what_is_no_square_picture_is_named(folders, capsys):
-    Image.new("RGB", (32, 20)).save(folders / "near" / "person1" / "face.png")
-    assert evaluate(folders, "near") == 2
-    assert "32x20 pixels, expected a square crop" in capsys.readouterr().err
-    (folders / "near" / "person1" / "face.png").write_bytes(b"none")
-    assert evaluate(folders, "near") == 2
-    assert "not a picture that can be read" in capsys.readouterr().err
+def test_the_network_that_compares_must_be_named(folders, capsys):
     assert main(["evaluate", str(folders / "near"), str(folders / "true")]) == 2
     assert "--faces must be given for portraits" in capsys.readouterr().err
+
+
+def test_what_cannot_be_used_is_listed_and_the_rest_is_measured(folders, capsys):
+    pictures = [folders / "near" / f"person{person}" / "face.png" for person in range(PEOPLE)]
+    pictures[0].write_text("none")
+    Image.new("RGB", (32, 20)).save(pictures[1])
+    pictures[2].write_bytes(pictures[2].read_bytes()[:-400])
+    true = folders / "true" / "person3" / "face.png"
+    true.write_text("none")
+    assert evaluate(folders, "near") == 3
+    record = read(folders, "near")
+    bad = [*pictures[:3], true]
+    assert [one["clip"] for one in record["failures"]] == [f"person{person}/face" for person in range(4)]
+    assert all(str(path) in one["reason"] for path, one in zip(bad, record["failures"], strict=True))
+    assert "not a picture that can be read" in record["failures"][0]["reason"]
+    assert "32x20 pixels, expected a square crop" in record["failures"][1]["reason"]
+    assert rows(folders, "near", "failures.csv") == record["failures"]
+    counts = record["measurements"]["L1"]["counts"]
+    assert (counts["portraits"], counts["failed"]) == (2, 4)
+    listed = {row["clip"]: row for row in rows(folders, "near")}
+    assert len(listed) == PEOPLE
+    assert listed["person0/face"]["L1"] == listed["person3/face"]["rank"] == ""
+    assert float(listed["person4/face"]["L1"]) > 0
+    # Mended, it is read, and nothing else is.
+    kept = times(folders, "near")
+    Image.open(pictures[5]).save(pictures[0])
+    assert evaluate(folders, "near") == 3
+    changed = [name for name, time in times(folders, "near").items() if kept[name] != time]
+    assert changed == ["portrait%2Fperson0%2Fface.safetensors"]
+    assert read(folders, "near")["measurements"]["L1"]["counts"]["failed"] == 3
+
+
+def test_nothing_but_bad_portraits_is_told_too(folders):
+    for path in (folders / "near").rglob("*.png"):
+        path.write_text("none")
+    assert evaluate(folders, "near") == 3
+    record = read(folders, "near")
+    assert (len(record["failures"]), record["measurements"]) == (PEOPLE, {})
+    assert record["not_computed"] == {"faces": f"none of {PEOPLE} portraits could be measured"}
+
+
+def test_a_row_a_portrait_says_what_the_table_is_the_mean_of(folders):
+    assert evaluate(folders, "far") == 0
+    listed, found = rows(folders, "far"), read(folders, "far")["measurements"]
+    assert [row["person"] for row in listed] == [f"person{person}" for person in range(PEOPLE)]
+    for name in ("L1", "cosine_degrees"):
+        assert np.mean([float(row[name]) for row in listed]) == pytest.approx(found[name]["value"], rel=1e-12)
+    ranks = np.array([int(row["rank"]) for row in listed])
+    for k in (1, 2, 5):
+        assert np.mean(ranks <= k) == pytest.approx(found[f"R@{k}"]["value"])
+
+
+def test_a_system_is_searched_among_all_people_and_not_the_better_for_leaving_some_out(folders, capsys):
+    assert evaluate(folders, "near") == 0
+    (folders / "far" / "person0" / "face.png").unlink()
+    assert evaluate(folders, "far") == 3
+    near, far = read(folders, "near"), read(folders, "far")
+    assert far["protocol"] == near["protocol"]
+    assert far["measurements"]["R@1"]["protocol"]["gallery_size"] == PEOPLE
+    assert report(folders, "near", "far") == 0
+    assert "clips that failed: all: 1" in capsys.readouterr().out
+
+
+def test_results_against_other_true_pictures_are_refused_side_by_side(folders, capsys):
+    assert evaluate(folders, "near") == 0
+    for path in (folders / "true").rglob("*.png"):
+        Image.open(path).transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
+    assert evaluate(folders, "near", "--out", str(folders / "other-evaluation")) == 0
+    assert report(folders, "near", "other") == 2
+    assert "different protocols: references" in capsys.readouterr().err
+
+
+def test_parts_merge_to_the_same_bits_and_are_not_read_again(folders, capsys):
+    assert evaluate(folders, "near") == 0
+    for part in ("2/3", "3/3"):
+        assert evaluate(folders, "near", "--out", str(folders / "parts-evaluation"), "--process", part) == 0
+        assert f"share {part[0]} of 3 is done; clips of other shares" in capsys.readouterr().out
+    assert not (folders / "parts-evaluation" / "metrics.json").exists()
+    kept = times(folders, "parts")
+    assert len(kept) == 2 * PEOPLE - 4
+    assert evaluate(folders, "near", "--out", str(folders / "parts-evaluation"), "--process", "1/3") == 0
+    assert kept.items() <= times(folders, "parts").items()
+    assert read(folders, "parts") == read(folders, "near")
+    assert rows(folders, "parts") == rows(folders, "near")
+
+
+class Shades:
+    """Reads the gender off a picture's brightness; refuses what it is told to."""
+
+    packages = ()
+
+    def __init__(self, refused=None):
+        self.refused, self.protocol = refused, {"network": "shades"}
+
+    def read(self, pictures):
+        if self.refused is not None and np.array_equal(pictures[0], self.refused):
+            raise ValueError("too small")
+        return [Attributes(int(pictures.mean() > 128), 30.0)]
+
+
+def test_attributes_are_read_alone_and_one_that_fails_counts_in_neither_number(folders, monkeypatch):
+    assert evaluate(folders, "near") == 0
+    kept = times(folders, "near")
+    path = folders / "near" / "person2" / "face.png"
+    monkeypatch.setattr(evaluate_readers, "open_attributes", lambda *_: Shades(np.asarray(Image.open(path))))
+    assert evaluate(folders, "near") == 3
+    assert times(folders, "near") == kept
+    record = read(folders, "near")
+    (failure,) = record["failures"]
+    assert (failure["clip"], failure["what"]) == ("person2/face", "attributes")
+    assert failure["reason"] == f"{path}: too small"
+    gender = record["measurements"]["gender"]
+    assert (gender["value"], gender["counts"]["known"], gender["counts"]["no face found"]) == (1, PEOPLE - 1, 0)
+    assert record["measurements"]["L1"]["counts"]["portraits"] == PEOPLE
+    listed = rows(folders, "near")
+    assert [row["gender"] == row["true gender"] != "" for row in listed] == [n != 2 for n in range(PEOPLE)]
+    assert listed[0]["age"] == "30.0"
+
+
+def test_a_service_that_refuses_at_all_ends_it(folders, monkeypatch, capsys):
+    class Closed(Shades):
+        def read(self, pictures):
+            raise UserError("Face++ refused a picture: AUTHENTICATION_ERROR")
+
+    monkeypatch.setattr(evaluate_readers, "open_attributes", lambda *_: Closed())
+    assert evaluate(folders, "near") == 2
+    assert "AUTHENTICATION_ERROR" in capsys.readouterr().err
+
+
+def test_a_bad_further_portrait_leaves_the_speech_measured(folders):
+    for draw in ("a", "b", "c"):
+        recorded(folders, "drawn", {f"person{n}": {f"face/{draw}.png": picture(folders, n)} for n in range(PEOPLE)})
+    bad = folders / "drawn" / "person0" / "face" / "b.png"
+    bad.write_text("none")
+    assert evaluate(folders, "drawn") == 3
+    record = read(folders, "drawn")
+    (failure,) = record["failures"]
+    assert (failure["clip"], failure["what"]) == ("person0/face/b", "diversity")
+    assert str(bad) in failure["reason"]
+    assert record["measurements"]["L1"]["counts"]["failed"] == 0
+    assert record["measurements"]["diversity"]["counts"]["portraits of each"] == 2
 
 
 def recorded(folder, name, people):
@@ -105,11 +265,11 @@ def test_several_portraits_of_a_speech_and_several_speeches_of_a_person(folders)
         found[name] = read(folders, name)["measurements"]
     heard, guessed = found["heard"], found["guessed"]
     assert heard["L1"]["counts"]["portraits"] == 8
-    assert heard["diversity"]["counts"] == {"speeches": 4, "portraits of each": 3}
+    assert heard["diversity"]["counts"] == {"speeches": 4, "portraits of each": 3, "failed": 0}
     assert heard["diversity"]["value"] < guessed["diversity"]["value"] / 10
     assert heard["consistency"]["value"] > heard["between_speakers"]["value"] + 0.1
     one, other = heard["speaker consistency"], guessed["speaker consistency"]
-    assert one["counts"] == {"people with several speeches": 4, "portraits": 8}
+    assert one["counts"] == {"people with several speeches": 4, "portraits": 8, "failed": 0}
     assert one["truth"] == other["truth"] > 0.95
     assert one["value"] > max(0.95, one["baseline"] + 0.1)
     assert other["value"] < 0.9
