@@ -204,6 +204,7 @@ def test_judges_read_square_crops_of_synthetic_faces(videos, tmp_path, monkeypat
         (("--frames", "0"), "--frames 0: expected 1 or more"),
         (("--sound", "nobody"), "--sound nobody: expected one of truth, other, empty"),
         (("--sound", "empty"), "empty.mp4 has no sound track"),
+        (("--json", "nowhere/x.json"), "--json nowhere/x.json: no such folder nowhere"),
         (("--landmarks", "guess"), "--landmarks guess: expected judges, mediapipe"),
     ],
 )
