@@ -261,6 +261,7 @@ class LipSync(Metric):
         """How the numbers were measured."""
         return {
             "lip sync": "SyncNet as in syncnet_python; LSE-D and LSE-C at each clip's best offset, mean over clips",
+            "AV offset": "mean over clips of the size (absolute value) of each clip's best offset, in frames",
             "crop": self.crop,
             "network": self.fingerprint,
             "speech": f"{COEFFICIENTS} MFCC of python_speech_features' defaults at {SAMPLE_RATE} Hz, "

@@ -21,6 +21,8 @@ NO_FRAME = "no frame after the first, which is the source"
 
 COUNTED = ("frames", "pairs", "pairs without a visible pixel")
 """States of metrics that are worth telling beside their numbers."""
+OF_CLIPS = ("clips", "failed")
+"""What metrics count of clips, of which the measure itself tells."""
 
 State = Mapping[str, Tensor]
 
@@ -155,7 +157,7 @@ class MetricMeasure(VideoMeasure):
 def protocol_of(make: Callable[[], Metric]) -> dict[str, Any]:
     """How such a metric measures, without what it counts."""
     metric: Any = make()
-    return {name: value for name, value in metric.protocol.items() if name not in COUNTED}
+    return {name: value for name, value in metric.protocol.items() if name not in (*COUNTED, *OF_CLIPS)}
 
 
 def number(metric: Metric, state: str) -> int:

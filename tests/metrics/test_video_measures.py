@@ -9,11 +9,14 @@ import torch
 from s2tf.metrics.face_readings import FaceMotion
 from s2tf.metrics.frechet import FrechetDistance
 from s2tf.metrics.motion_difference import MotionDifference
+from s2tf.metrics.perceptual_distance import LPIPS
 from s2tf.metrics.video_frechet import FrechetMeasure
 from s2tf.metrics.video_measure import COPY, MADE, TRUE, MeasureError
 from s2tf.metrics.video_motion import FaceMeasure, SteadinessMeasure
 from s2tf.metrics.video_pairs import Alignment, ClipPair, PairError, aligned_runs
-from s2tf.metrics.video_pictures import IdentityMeasure, PixelMeasure, SharpnessMeasure
+from s2tf.metrics.video_pictures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
+from s2tf.metrics.video_sync import SyncMeasure
+from s2tf.models.syncnet import SyncNet
 
 SIZE = 64
 
@@ -117,6 +120,18 @@ def test_the_numbers_are_the_same_in_runs_of_any_length(name):
         assert parts.keys() == whole.keys()
         for key, value in whole.items():
             torch.testing.assert_close(parts[key], value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [*MEASURES, "sync", "lpips"])
+def test_a_protocol_counts_nothing(name):
+    more = {
+        "sync": lambda: SyncMeasure(SyncNet(80, 0.1, 16), None),
+        "lpips": lambda: PerceptualMeasure(LPIPS("random", allow_random=True)),
+    }
+    measure = (MEASURES | more)[name]()
+    numbers = {key for key, value in measure.protocol.items() if isinstance(value, int)}
+    # Of LSE: how many frames the sound is shifted.
+    assert numbers <= {"shift"}
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -91,6 +91,7 @@ def test_each_row_is_its_own_videos_score(network):
     assert not found["LSE-D"].higher_is_better
     assert found["LSE-C"].higher_is_better
     assert measure.protocol["crop"] == {"crop": "whole frame"}
+    assert "size (absolute value)" in measure.protocol["AV offset"]
 
 
 def test_a_silent_file_is_heard_with_the_true_sound(network):
