@@ -47,7 +47,7 @@ def table_text(name: str, runs: Path | None) -> str:
     """The paper's table in Markdown, with our finished runs where there are such."""
     from s2tf.commands.report_tables import NothingMeasuredError, Sources, report_table
     from s2tf.metrics.paper import TABLES
-    from s2tf.metrics.table import build_table
+    from s2tf.metrics.table_rows import build_table
 
     if runs is not None:
         try:

@@ -85,7 +85,8 @@ class Scores:
         table = Table("what", "value", "baseline", "ground truth", title=title, title_justify="left")
         for one in self.measurements:
             baseline = "" if one.baseline is None else f"{one.baseline:.3f} ({one.baseline_name})"
-            table.add_row(one.name, f"{one.value:.3f}", baseline, "" if one.truth is None else f"{one.truth:.3f}")
+            name = one.name if one.frames is None else f"{one.name} of {one.frames} frames"
+            table.add_row(name, f"{one.value:.3f}", baseline, "" if one.truth is None else f"{one.truth:.3f}")
         return table
 
 

@@ -71,6 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect, print, write."""
+    from s2tf.commands.json_file import check_json
+
+    check_json(args.json, args.out)
     if args.what == "parameters":
         numbers = _parameters(args.scfp)
     elif args.what == "memory":

@@ -33,7 +33,8 @@ def efficiency_table(folder: Path | None, device: str, seconds: float) -> "Repor
     """
     from s2tf.errors import UserError
     from s2tf.metrics.paper import TABLES
-    from s2tf.metrics.table import RunScores, build_table
+    from s2tf.metrics.run_scores import RunScores
+    from s2tf.metrics.table_rows import build_table
 
     if not seconds > 0:
         raise UserError(f"--seconds {seconds}: expected more than 0")

@@ -16,7 +16,7 @@ from s2tf.run_folders import read_config
 
 if TYPE_CHECKING:
     from s2tf.metrics.paper import Row
-    from s2tf.metrics.table import RunScores
+    from s2tf.metrics.run_scores import RunScores
 
 SEEDS = ("seed_everything", "seed")
 NOT_COMPARED = (*SEEDS, "tracking")

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
 from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from s2tf.commands.evaluation import METRICS_FILE
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
-    from s2tf.metrics.table import RunScores
+    from s2tf.metrics.run_scores import RunScores
 
 PORTRAITS, VIDEOS = "portraits", "videos"
 
@@ -44,12 +45,12 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
     Raises:
         UserError: it is no such record, or not of that kind.
     """
-    from s2tf.metrics.table import RunScores
+    from s2tf.metrics.run_scores import RunScores
 
     try:
         if record["kind"] != kind:
             raise UserError(f"{source}: numbers of {record['kind']}, expected those of {kind}")
-        measurements = record["measurements"]
+        measurements, shared = record["measurements"], _shared_protocol(record)
         values, baselines, truths = (
             {name: one[key] for name, one in measurements.items() if one[key] is not None}
             for key in ("value", "baseline", "truth")
@@ -61,10 +62,12 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
             values=values,
             baselines=baselines,
             truths=truths,
-            protocol=record["protocol"] | (_portrait_protocol(measurements) if kind == PORTRAITS else {}),
+            protocol=shared,
             random_weights=tuple(record["random_weights"]),
             remarks=tuple(_remarks(record)),
             software=_software(measurements),
+            protocols={name: _own_protocol(one, kind, shared) for name, one in measurements.items()},
+            counts={name: one.get("counts", {}) for name, one in measurements.items()},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{source}: not written by `s2tf evaluate`: {error!r}") from error
@@ -86,17 +89,30 @@ def _remarks(record: Mapping[str, Any]) -> Iterator[str]:
     yield from record.get("warnings", ())
 
 
-def _portrait_protocol(measurements: Mapping[str, Any]) -> dict[str, Any]:
-    gallery = measurements["R@1"]["protocol"]["gallery_size"]
-    reader = measurements.get("gender", measurements.get("age", {})).get("protocol", {}).get("reader", "nothing")
-    return {"gallery": gallery, "gender and age by": reader}
+def _shared_protocol(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds of all numbers; of videos, what is said as `measure: key` stands with each number again."""
+    apart = ": " if record["kind"] == VIDEOS else None
+    return {key: value for key, value in record["protocol"].items() if apart is None or apart not in key}
 
 
-def mark_protocols(scores: "Mapping[str, Sequence[RunScores]]", mixed: bool) -> "dict[str, list[RunScores]]":
-    """The runs of each row, with the letter of their protocol where there are several.
+def _own_protocol(measurement: Mapping[str, Any], kind: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells whether one number compares with another's, beyond what holds of all of them."""
+    protocol = measurement["protocol"]
+    if kind == VIDEOS:
+        return {key: value for key, value in protocol.items() if key not in shared or shared[key] != value}
+    # The protocols of a stage's test hold its counts, too.
+    told = ("gallery_size", "reader") if kind == PORTRAITS else ()
+    return {key: protocol[key] for key in told if key in protocol}
+
+
+def mark_protocols(
+    scores: "Mapping[str, Sequence[RunScores]]", measurements: Sequence[str], mixed: bool
+) -> "dict[str, list[RunScores]]":
+    """The runs of each row, with the letters of their protocols where there are several.
 
     Args:
         scores: By the row's label.
+        measurements: Those of the table: how others were made is of no account, nor is what a row has not measured.
         mixed: Whether rows of different protocols may stand in one table.
 
     Raises:
@@ -104,32 +120,57 @@ def mark_protocols(scores: "Mapping[str, Sequence[RunScores]]", mixed: bool) -> 
     """
     from dataclasses import replace
 
-    firsts: list[RunScores] = []
+    groups: list[list[RunScores]] = []
     number_of = {}
     for label, runs in scores.items():
-        for one in runs[1:]:
-            _refuse(runs[0], one, "a mean over seeds needs one")
-        for one in runs[:1]:
-            alike = [number for number, first in enumerate(firsts) if not protocol_differences(first, one)]
-            if firsts and not alike and not mixed:
-                _refuse(firsts[0], one, "evaluate them in the same way, or give --mixed-protocols")
-            number_of[label] = alike[0] if alike else len(firsts)
-            firsts += [] if alike else [one]
-    if len(firsts) < 2:
+        _refuse(combinations(runs, 2), measurements, "a mean over seeds needs one")
+        if not mixed:
+            others = [one for group in groups for one in group]
+            _refuse(product(others, runs), measurements, "evaluate them in the same way, or give --mixed-protocols")
+        fitting = [number for number, group in enumerate(groups) if _compare(group, runs, measurements)]
+        number_of[label] = fitting[0] if fitting else len(groups)
+        if runs:
+            groups += [] if fitting else [[]]
+            groups[number_of[label]] += runs
+    if len(groups) < 2:
         return {label: list(runs) for label, runs in scores.items()}
-    return {label: [replace(one, mark=_letter(number_of[label])) for one in runs] for label, runs in scores.items()}
+    marks = [_column_marks(groups, number, measurements) for number in range(len(groups))]
+    return {
+        label: [replace(one, mark=_letter(number_of[label]), marks=marks[number_of[label]]) for one in runs]
+        for label, runs in scores.items()
+    }
 
 
-def protocol_differences(one: "RunScores", other: "RunScores") -> list[str]:
-    """In what the protocols of two runs differ, as `key: this and that`."""
-    return differences(_comparable(one.protocol), _comparable(other.protocol))
+def _column_marks(groups: "Sequence[Sequence[RunScores]]", number: int, measurements: Sequence[str]) -> dict[str, str]:
+    """For each measurement the letter of the first group that has made it as this one has."""
+    found = {}
+    for name in measurements:
+        having = [[run for run in group if name in run.values] for group in groups[: number + 1]]
+        alike = [first for first, group in enumerate(having) if group and _compare(group, having[number], [name])]
+        found[name] = _letter(alike[0] if having[number] else number)
+    return found
 
 
-def _refuse(one: "RunScores", other: "RunScores", instead: str) -> None:
-    if found := protocol_differences(one, other):
-        raise UserError(
-            f"{one.folder} and {other.folder} were measured by different protocols: {'; '.join(found[:3])}: {instead}"
-        )
+def _compare(runs: "Sequence[RunScores]", others: "Sequence[RunScores]", measurements: Sequence[str]) -> bool:
+    return not any(protocol_differences(one, other, measurements) for one, other in product(runs, others))
+
+
+def protocol_differences(one: "RunScores", other: "RunScores", measurements: Sequence[str]) -> list[str]:
+    """In what two runs differ that is said of all numbers or of those that both have, as `key: this and that`."""
+    found = differences(_comparable(one.protocol), _comparable(other.protocol))
+    for name in measurements:
+        if name in one.values and name in other.values:
+            found += differences(one.protocols.get(name, {}), other.protocols.get(name, {}), name)
+    return found
+
+
+def _refuse(pairs: "Iterable[tuple[RunScores, RunScores]]", measurements: Sequence[str], instead: str) -> None:
+    for one, other in pairs:
+        if found := protocol_differences(one, other, measurements):
+            raise UserError(
+                f"{one.folder} and {other.folder} were measured by different protocols: {'; '.join(found[:3])}: "
+                f"{instead}"
+            )
 
 
 def _comparable(protocol: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from s2tf.errors import UserError
 
 if TYPE_CHECKING:
     from s2tf.metrics.paper import PaperTable, Row
-    from s2tf.metrics.table import ReportTable, RunScores
+    from s2tf.metrics.run_scores import RunScores
+    from s2tf.metrics.table import ReportTable
 
 
 class NothingMeasuredError(UserError):
@@ -71,7 +72,7 @@ def report_table(name: str, sources: Sources) -> "ReportTable":
             rows were measured by different protocols; the message names them.
     """
     from s2tf.metrics.paper import TABLES
-    from s2tf.metrics.table import build_table
+    from s2tf.metrics.table_rows import build_table
 
     table = TABLES[name]
     results = [one for one in sources.results if one.table in (None, name)]
@@ -84,7 +85,8 @@ def report_table(name: str, sources: Sources) -> "ReportTable":
         raise NothingMeasuredError(
             f"{sources.runs or 'W&B'}: no run with a metrics.json of `s2tf evaluate` of any of: {wanted}{unmeasured}"
         )
-    return build_table(table, mark_protocols(scores, sources.mixed), _notes(table, scores, sources, results))
+    marked = mark_protocols(scores, [column.measurement for column in table.columns], sources.mixed)
+    return build_table(table, marked, _notes(table, scores, sources, results))
 
 
 def _of_row(table: "PaperTable", row: "Row", sources: Sources, results: Sequence[Result]) -> "list[RunScores]":

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+POOLED = frozenset({"FID"})
+"""Measurements of all frames together, whose value depends on how many these are."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -45,6 +48,11 @@ class Measurement:
         if math.isnan(self.value):
             return False
         return self.value >= self.target if self.higher_is_better else self.value <= self.target
+
+    @property
+    def frames(self) -> int | None:
+        """Of how many frames it is, where its value depends on that."""
+        return self.counts.get("frames") if self.name in POOLED else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`; numbers that JSON does not know (NaN, infinity) become null."""

@@ -3,36 +3,37 @@
 import csv
 import io
 import math
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from s2tf.metrics.paper import Column, PaperTable, Row
-from s2tf.metrics.software import software_notes
+from s2tf.metrics.paper import PaperTable
 
 SOURCES = ("paper", "ours")
+MARKDOWN = re.compile(r"[\\|*<`]")
+"""What a cell of Markdown would read instead of show."""
 
 
 @dataclass(frozen=True)
-class RunScores:
-    """What a `metrics.json` says, by measurement."""
+class Count:
+    """Of how many clips or frames a number is."""
 
-    experiment: str
-    folder: str
-    """Where it is from, for messages: the folder of the file, or the name of a W&B run."""
-    seed: int
-    values: Mapping[str, float]
-    baselines: Mapping[str, float]
-    truths: Mapping[str, float]
-    protocol: Mapping[str, Any]
-    random_weights: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    """What its numbers leave out, and what they are to be taken with."""
-    software: Mapping[str, str] = field(default_factory=dict)
-    """Versions by package, see `s2tf.metrics.software`."""
-    mark: str = ""
-    """The letter of its protocol, where the table has several."""
+    least: int
+    """Of the run with the fewest."""
+    most: int
+    of: int | None = None
+    """How many there were, where some may have failed."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether some are left out."""
+        return self.of is not None and self.least < self.of
+
+    def __str__(self) -> str:
+        """Such as `3 of 4`, or `3 to 4 of 4`."""
+        span = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+        return span if self.of is None else f"{span} of {self.of}"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ class Cell:
     deviation: float | None = None
     """Of the sample of runs; None for a single one."""
     runs: int = 1
+    clips: Count | None = None
+    """That were measured; None where it is not known."""
+    frames: Count | None = None
+    """Where the number depends on how many there are; else None."""
+    mark: str = ""
+    """The letter of the protocol of this number, where there are several: those of equal letters compare."""
+    beside: tuple[float | None, float | None] = (None, None)
+    """Baseline and truth of the same runs: where clips are left out, others of these tell that other clips are."""
 
     def text(self, digits: int) -> str:
         """Such as `19.84 ± 1.20`; a dash where there is no number."""
@@ -51,12 +60,18 @@ class Cell:
         spread = "" if self.deviation is None else f" ± {self.deviation:.{digits}f}"
         return f"{self.mean:.{digits}f}{spread}"
 
+    def to_json(self) -> dict[str, Any]:
+        """Its number, and the counts that are known."""
+        counts = {name: asdict(one) for name in ("clips", "frames") if (one := getattr(self, name)) is not None}
+        return {"mean": self.mean, "deviation": self.deviation, "runs": self.runs, **counts}
+
 
 @dataclass(frozen=True)
 class Line:
     """A row as it is shown: whose numbers, of which method, over how many runs."""
 
     label: str
+    """Of a baseline or truth: the row whose clips alone it is of; empty where it is of all clips."""
     source: str
     cells: Sequence[Cell | None]
     runs: int = 0
@@ -69,10 +84,34 @@ class Line:
         return self.source not in SOURCES
 
     @property
+    def clips(self) -> Count | None:
+        """What clips all of its numbers are of, if all leave out equally many; else None."""
+        counts = {cell.clips for cell in self.cells if cell is not None}
+        alike = counts.pop() if len(counts) == 1 else None
+        return alike if alike is not None and alike.partial else None
+
+    @property
     def whose(self) -> str:
-        """Such as `ours (3 seeds), protocol a`."""
-        over = f" ({self.runs} {'run' if self.runs == 1 else 'seeds'})" if self.source == "ours" else ""
-        return f"{self.source}{over}{self.mark and f', protocol {self.mark}'}"
+        """Such as `ours (3 seeds, 3 of 4 clips), protocol a`."""
+        over = [f"{self.runs} {'run' if self.runs == 1 else 'seeds'}"] if self.source == "ours" else []
+        if self.is_reference and self.label:
+            over.append("its own clips" if self.clips is None else f"its own {self.clips} clips")
+        elif self.clips is not None:
+            over.append(f"{self.clips} clips")
+        return f"{self.source}{_in_brackets(over)}{self.mark and f', protocol {self.mark}'}"
+
+    def text(self, cell: Cell | None, digits: int, tells_frames: bool) -> str:
+        """A cell with what its number leaves out, as far as the line does not say it of all."""
+        if cell is None:
+            return ""
+        about = []
+        if self.source == "ours" and cell.runs < self.runs:
+            about.append(f"{cell.runs} of {self.runs} seeds")
+        if cell.clips is not None and cell.clips.partial and self.clips is None:
+            about.append(f"{cell.clips} clips")
+        if cell.frames is not None and tells_frames:
+            about.append(f"{cell.frames} frames")
+        return f"{cell.text(digits)}{_in_brackets(about)}"
 
 
 @dataclass(frozen=True)
@@ -84,30 +123,42 @@ class ReportTable:
     notes: Sequence[str] = field(default=())
 
     def best(self) -> set[tuple[int, int]]:
-        """Line and column of the best number of each source and protocol, where there is more than one number."""
+        """Line and column of the best of the numbers that compare, where there is more than one."""
         found = set()
-        groups = {(line.source, line.mark) for line in self.lines if not line.is_reference}
         for number, column in enumerate(self.table.columns):
-            for group in groups:
-                values = [
-                    (cell.mean, index)
-                    for index, line in enumerate(self.lines)
-                    if (line.source, line.mark) == group
-                    and (cell := line.cells[number]) is not None
-                    and cell.mean == cell.mean
-                ]
-                if column.ranked and len(values) > 1:
-                    best = (max if column.higher_is_better else min)(values)[0]
-                    found |= {(index, number) for value, index in values if value == best}
+            for group in self._comparable(number) if column.ranked else ():
+                if len(group) > 1:
+                    best = (max if column.higher_is_better else min)(group.values())
+                    found |= {(index, number) for index, value in group.items() if value == best}
         return found
+
+    def _comparable(self, number: int) -> Iterator[dict[int, float]]:
+        """The numbers of a column by line: of one source and protocol, of the most clips, of equally many frames."""
+        groups: dict[tuple[str, str], dict[int, Cell]] = {}
+        for index, line in enumerate(self.lines):
+            cell = line.cells[number]
+            if not line.is_reference and cell is not None and not math.isnan(cell.mean):
+                groups.setdefault((line.source, cell.mark), {})[index] = cell
+        for group in groups.values():
+            most = max(map(_measured, group.values()))
+            # A hard clip that a row leaves out does not make it the best.
+            kept = {index: cell for index, cell in group.items() if _measured(cell) == most}
+            same_clips = most == math.inf or len({cell.beside for cell in kept.values()}) == 1
+            if same_clips and len(_frames(kept.values())) < 2:
+                yield {index: cell.mean for index, cell in kept.items()}
+
+    def frames(self, number: int) -> list[int]:
+        """The numbers of frames that a column's numbers are of, where these depend on it."""
+        return sorted(_frames(cell for line in self.lines if (cell := line.cells[number]) is not None))
 
     def texts(self) -> list[list[str]]:
         """The lines as text, a cell for each column after label and source."""
+        tells_frames = [len(self.frames(number)) > 1 for number in range(len(self.table.columns))]
         rows = []
         for line in self.lines:
             cells = [
-                "" if cell is None else cell.text(column.digits)
-                for cell, column in zip(line.cells, self.table.columns, strict=True)
+                line.text(cell, column.digits, told)
+                for cell, column, told in zip(line.cells, self.table.columns, tells_frames, strict=True)
             ]
             rows.append([line.label, line.whose, *cells])
         return rows
@@ -117,9 +168,9 @@ class ReportTable:
         best = self.best()
         heads = ["", "", *(column.heading for column in self.table.columns)]
         out = [f"Table {self.table.number}: {self.table.title}", "", _row(heads), _row(["---"] * len(heads))]
-        for index, texts in enumerate(self.texts()):
-            cells = [f"**{text}**" if (index, number - 2) in best else text for number, text in enumerate(texts)]
-            out.append(_row(cells))
+        for index, (label, *texts) in enumerate(self.texts()):
+            cells = [f"**{text}**" if (index, number - 1) in best else text for number, text in enumerate(texts)]
+            out.append(_row([MARKDOWN.sub(r"\\\g<0>", " ".join(label.split())), *cells]))
         return "\n".join([*out, "", *(f"- {note}" for note in self.notes)]) + "\n"
 
     def latex(self) -> str:
@@ -135,16 +186,18 @@ class ReportTable:
         return write_page("See the Speaker", [write_table(self)])
 
     def csv(self) -> str:
-        """A line for each cell: method, source, column, mean, deviation, runs, and the protocol's letter."""
+        """A line for each cell: what it is of, its number, and of how many runs, clips and frames that is."""
         out = io.StringIO()
         writer = csv.writer(out)
-        writer.writerow(["table", "method", "source", "column", "mean", "deviation", "runs", "protocol"])
+        heads = ["mean", "deviation", "runs", "protocol", "clips", "frames"]
+        writer.writerow(["table", "method", "source", "column", *heads])
         for line in self.lines:
             for cell, column in zip(line.cells, self.table.columns, strict=True):
                 if cell is not None:
                     deviation = "" if cell.deviation is None else cell.deviation
-                    numbers = (cell.mean, deviation, cell.runs)
-                    writer.writerow([self.table.number, line.label, line.source, column.heading, *numbers, line.mark])
+                    counts = ("" if one is None else str(one) for one in (cell.clips, cell.frames))
+                    numbers = (cell.mean, deviation, cell.runs, line.mark, *counts)
+                    writer.writerow([self.table.number, line.label, line.source, column.heading, *numbers])
         return out.getvalue()
 
     def to_json(self) -> dict[str, Any]:
@@ -156,7 +209,7 @@ class ReportTable:
                 "runs": line.runs,
                 "protocol": line.mark,
                 "cells": {
-                    column.heading: None if cell is None or math.isnan(cell.mean) else asdict(cell)
+                    column.heading: None if cell is None or math.isnan(cell.mean) else cell.to_json()
                     for cell, column in zip(line.cells, self.table.columns, strict=True)
                 },
             }
@@ -165,101 +218,17 @@ class ReportTable:
         return {"table": self.table.number, "title": self.table.title, "lines": lines, "notes": list(self.notes)}
 
 
-def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]], notes: Sequence[str] = ()) -> ReportTable:
-    """Put runs into the paper's table.
-
-    Args:
-        table: The paper's.
-        scores: The runs of each row, by its label, all of one mark; rows without runs show the paper's numbers alone.
-            What is no row of the paper's becomes one, below them.
-        notes: What else is to be said below.
-    """
-    others = (Row(label, (), ()) for label in scores if label not in {row.label for row in table.rows})
-    lines: list[Line] = []
-    for row in (*table.rows, *others):
-        if row.paper:
-            cells: list[Cell | None] = [Cell(value) for value in row.paper]
-            cells += [None] * (len(table.columns) - len(row.paper))
-            lines.append(Line(row.label, "paper", cells))
-        if runs := scores.get(row.label):
-            ours = [_mean(runs, column, "values") for column in table.columns]
-            lines.append(Line(row.label, "ours", ours, len(runs), runs[0].mark))
-    every = [run for runs in scores.values() for run in runs]
-    lines += _references(table, every)
-    present = _present(table.rows, scores)
-    return ReportTable(table, lines, [*table.notes, *notes, *_notes(every, table, present)])
+def _measured(cell: Cell) -> float:
+    """How many clips all runs of a number have measured at least; more than any number where none is left out."""
+    return cell.clips.least if cell.clips is not None and cell.clips.partial else math.inf
 
 
-def _references(table: PaperTable, every: Sequence[RunScores]) -> list[Line]:
-    """The lines of baseline and truth, of each protocol its own."""
-    lines = []
-    for mark in sorted({run.mark for run in every}):
-        runs = [run for run in every if run.mark == mark]
-        for source, name in ((table.baseline, "baselines"), (table.truth, "truths")):
-            cells = [_alone(runs, column, name) for column in table.columns]
-            if any(cell is not None for cell in cells):
-                lines.append(Line("", source, cells, len(runs), mark))
-    return lines
+def _frames(cells: Iterable[Cell]) -> set[int]:
+    return {count for cell in cells if cell.frames is not None for count in (cell.frames.least, cell.frames.most)}
 
 
-def _present(rows: Sequence[Row], scores: Mapping[str, Sequence[RunScores]]) -> list[str]:
-    missing = [row.label for row in rows if row.runs and not row.beside and not scores.get(row.label)]
-    return [f"No finished run yet: {', '.join(missing)}."] if missing else []
-
-
-def _alone(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
-    """The mean over all runs of all rows, whose spread says nothing."""
-    cell = _mean(runs, column, name)
-    return None if cell is None else replace(cell, deviation=None)
-
-
-def _mean(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
-    values = [
-        column.factor * getattr(run, name)[column.measurement]
-        for run in runs
-        if column.measurement in getattr(run, name)
-    ]
-    if not values:
-        return None
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return Cell(statistics.fmean(values), deviation, len(values))
-
-
-def _notes(runs: Sequence[RunScores], table: PaperTable, first: list[str]) -> list[str]:
-    if not runs:
-        return first
-    several = "mean ± standard deviation over seeds. " if table.explained else ""
-    how, *apart = _protocols(runs)
-    notes = [*first, *([table.explained] if table.explained else []), f"Ours: {several}{how}", *apart]
-    notes += software_notes({run.folder: run.software for run in runs})
-    notes += [f"{run.folder}: {remark}" for run in runs for remark in run.remarks]
-    if random := sorted({name for run in runs for name in run.random_weights}):
-        notes.append(f"RANDOM WEIGHTS in {', '.join(random)}: these numbers are no result.")
-    return notes
-
-
-def _protocols(runs: Sequence[RunScores]) -> list[str]:
-    """What all protocols of a table say, then for each of several what it alone says."""
-    of_mark = {run.mark: run.protocol for run in sorted(runs, key=lambda run: run.mark, reverse=True)}
-    protocols = dict(sorted(of_mark.items()))
-    keys = list(dict.fromkeys(key for protocol in protocols.values() for key in protocol))
-    # JSON, where these are from, has no value that is not equal to itself.
-    shared = [key for key in keys if all(one.get(key) == runs[0].protocol.get(key) for one in protocols.values())]
-    lines = ["; ".join(f"{key}: {_plain(runs[0].protocol[key])}" for key in shared)]
-    if len(protocols) > 1:
-        lines.append(
-            "MIXED PROTOCOLS: lines of different letters do not compare; each letter has its own best numbers."
-        )
-        for mark, protocol in protocols.items():
-            own = (f"{key}: {_plain(protocol.get(key, 'not given'))}" for key in keys if key not in shared)
-            lines.append(f"Protocol {mark}: {'; '.join(own)}")
-    return lines
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_plain(entry)}" for name, entry in value.items())
-    return str(value)
+def _in_brackets(parts: Sequence[str]) -> str:
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _row(cells: Sequence[str]) -> str:

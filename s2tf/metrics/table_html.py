@@ -97,10 +97,11 @@ def write_page(title: str, sections: Sequence[Section]) -> str:
 
 def _row(line: "Line", texts: Sequence[str], best: set[int]) -> str:
     label, whose, *cells = (escape(text) for text in texts)
-    if line.is_reference:
+    if line.is_reference and not line.label:
         head = f'<tr class="reference"><th scope="row" colspan="2">{whose}</th>'
     else:
-        head = f'<tr class="{line.source}"><th scope="row">{label}</th><td class="whose">{whose}</td>'
+        kind = "reference" if line.is_reference else line.source
+        head = f'<tr class="{kind}"><th scope="row">{label}</th><td class="whose">{whose}</td>'
     numbers = (f"<strong>{cell}</strong>" if number in best else cell for number, cell in enumerate(cells))
     return f"{head}{''.join(f'<td>{number}</td>' for number in numbers)}</tr>"
 

@@ -282,6 +282,7 @@ def test_all_metrics_run_with_random_networks_and_say_so(folders, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "RANDOM WEIGHTS: lpips, fid" in shown
     assert "warning: FID of" in shown
+    assert f"│ FID of {2 * FRAMES + 1 - 2} frames │" in shown
 
 
 def test_no_metric_at_all_is_an_error(folders, capsys):
@@ -301,6 +302,24 @@ def test_results_say_of_which_references_they_are(folders):
     write(folders / "true" / "a.mp4", talking(5))
     assert evaluate(folders) == 3
     assert read(folders / "made-evaluation")["protocol"]["references"] != whole["references"]
+
+
+def test_a_report_does_not_prefer_the_system_that_left_out_its_hard_clip(folders, tmp_path):
+    hard = read_video(folders / "true" / "b.mp4").frames
+    write(folders / "made" / "b.mp4", noisy(hard, 60.0))
+    shutil.copytree(folders / "made", folders / "lacking")
+    (folders / "lacking" / "b.mp4").unlink()
+    assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
+    assert evaluate(folders, made="lacking") == 3
+    whole, lacking = (read(folders / f"{name}-evaluation")["measurements"]["PSNR"] for name in ("made", "lacking"))
+    assert lacking["value"] > whole["value"]
+    given = [f"--results={name}={folders / name}-evaluation" for name in ("made", "lacking")]
+    assert main(["report", "table8", "--runs", str(tmp_path / "no"), *given, "--out", str(tmp_path / "report")]) == 0
+    text = (tmp_path / "report" / "table8.md").read_text()
+    assert "| lacking | ours (1 run, 2 of 3 clips) |" in text
+    assert not [line for line in text.splitlines() if "ours (1 run" in line and "**" in line]
+    (copied,) = [line for line in text.splitlines() if "| source frame copied |" in line]
+    assert f"| {whole['baseline']:.2f} |" in copied
 
 
 def test_the_numbers_come_back_from_wandbs_files(folders):

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from s2tf.metrics.paper import TABLES, VIDEO_COLUMNS, Column, PaperTable, Row
-from s2tf.metrics.table import RunScores, build_table
+from s2tf.metrics.run_scores import RunScores
+from s2tf.metrics.table_rows import build_table
 
 COLUMNS = (Column("error ↓", "e"), Column("right ↑ (%)", "r", 100, 1, higher_is_better=True))
 TABLE = PaperTable("0", "made up", COLUMNS, (Row("old", ("old",), (3.0, 50.0)), Row("new", ("new",), (2.0, 60.0))))

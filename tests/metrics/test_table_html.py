@@ -2,8 +2,9 @@ import pytest
 from html_page import Page
 
 from s2tf.metrics.paper import TABLES, Column, PaperTable, Row
-from s2tf.metrics.table import RunScores, build_table
+from s2tf.metrics.run_scores import RunScores
 from s2tf.metrics.table_html import Section, write_page
+from s2tf.metrics.table_rows import build_table
 
 TABLE = PaperTable(
     "0",
@@ -57,6 +58,16 @@ def test_the_page_is_for_phones_keys_and_dark_rooms():
 def test_warnings_stand_out():
     warnings = [a for a in Page(report("ab").html()).all("li") if a.get("class") == "warning"]
     assert len(warnings) == 2
+
+
+def test_a_baseline_of_one_rows_clips_names_the_row():
+    runs = {
+        name: [RunScores("x", "", 0, {"e": 2.0}, {"e": value}, {}, {"a": 1}, counts={"e": {"clips": 3, "failed": 1}})]
+        for name, value in (("<i>", 8.0), ("two", 9.0))
+    }
+    rows = Page(build_table(TABLE, runs).html()).rows
+    whose = "without the speech (its own 3 of 4 clips)"
+    assert rows[-2:] == [["<i>", whose, "8.00", ""], ["two", whose, "9.00", ""]]
 
 
 def test_several_sections_are_linked():

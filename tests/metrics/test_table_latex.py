@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2tf.metrics.paper import TABLES, Column, PaperTable, Row
-from s2tf.metrics.table import RunScores, build_table
+from s2tf.metrics.run_scores import RunScores
 from s2tf.metrics.table_latex import escape
+from s2tf.metrics.table_rows import build_table
 
 NAME = '[1] 100 % of a_b & c#d $5 {x} ~^\\ <β⁰ ± 3°> Łukasz\'s --faces 中 | "é"'
 TABLE = PaperTable(
