@@ -36,6 +36,12 @@ class RunScores:
         """The letter of the protocol of one measurement: those of equal letters compare."""
         return self.marks.get(measurement, self.mark)
 
-    def failed(self, measurement: str) -> int:
-        """How many clips it leaves out because they could not be measured; 0 where that is not known."""
-        return self.counts.get(measurement, {}).get("failed", 0)
+    def clips(self, measurement: str) -> tuple[int, int] | None:
+        """How many clips one measurement is of, and how many there were; None where that is not known."""
+        failed, clips = self.counts.get(measurement, {}).get("failed"), self.protocol.get("clips")
+        return None if failed is None or clips is None else (clips - failed, clips)
+
+    def is_whole(self, measurement: str) -> bool:
+        """Whether one measurement leaves out no clip, as far as that is known."""
+        clips = self.clips(measurement)
+        return clips is None or clips[0] == clips[1]

@@ -63,7 +63,7 @@ def _alike(every: Sequence[RunScores], mark: str, column: Column, name: str) -> 
 
 def _of_all_clips(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
     """Of the runs that have measured all clips; if none has, of all if they say the same; else None."""
-    whole = [run for run in runs if not run.failed(column.measurement)]
+    whole = [run for run in runs if run.is_whole(column.measurement)]
     if whole or len({getattr(run, name)[column.measurement] for run in runs}) == 1:
         return _alone(whole or runs, column, name)
     return None
@@ -104,11 +104,11 @@ def _values(runs: Sequence[RunScores], column: Column, name: str) -> list[float]
 
 def _clips(runs: Sequence[RunScores], measurement: str) -> Count | None:
     """How many clips runs have measured; None where not all say it."""
-    counts = [run.counts.get(measurement, {}) for run in runs]
-    if not all({"clips", "failed"} <= one.keys() for one in counts):
+    counts = [clips for run in runs if (clips := run.clips(measurement)) is not None]
+    if len(counts) < len(runs):
         return None
-    measured = [one["clips"] for one in counts]
-    return Count(min(measured), max(measured), max(one["clips"] + one["failed"] for one in counts))
+    measured = [clips for clips, _ in counts]
+    return Count(min(measured), max(measured), max(of for _, of in counts))
 
 
 def _frames(runs: Sequence[RunScores], measurement: str) -> Count | None:

@@ -52,6 +52,14 @@ def test_random_weights_are_said():
     assert "RANDOM WEIGHTS in speech_encoder" in build_table(TABLE, {"new": [marked]}).markdown()
 
 
+def test_portraits_that_failed_are_missed_like_clips():
+    of_portraits = {name: {"portraits": 3, "failed": 1} for name in ("e", "r")}
+    lacking = RunScores(**{**vars(scores("new", 0, 0.5, 0.25)), "counts": of_portraits, "baselines": {"e": 5.0}})
+    text = build_table(TABLE, {"old": [scores("old", 0, 2.0, 0.5)], "new": [lacking]}).markdown()
+    assert "| new | ours (1 run, 3 of 4 clips) | 0.50 | 25.0 |" in text
+    assert "|  | without the speech | 9.00 |" in text
+
+
 def test_csv_and_json_hold_every_number(report):
     rows = list(csv.DictReader(io.StringIO(report.csv())))
     ours = [row for row in rows if row["method"] == "old" and row["source"] == "ours"]

@@ -62,7 +62,7 @@ def test_warnings_stand_out():
 
 def test_a_baseline_of_one_rows_clips_names_the_row():
     runs = {
-        name: [RunScores("x", "", 0, {"e": 2.0}, {"e": value}, {}, {"a": 1}, counts={"e": {"clips": 3, "failed": 1}})]
+        name: [RunScores("x", "", 0, {"e": 2.0}, {"e": value}, {}, {"clips": 4}, counts={"e": {"failed": 1}})]
         for name, value in (("<i>", 8.0), ("two", 9.0))
     }
     rows = Page(build_table(TABLE, runs).html()).rows
