@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,46 +48,81 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class StoredClip:
+    """Where a clip lies in the shards, and what tells its content; the clip itself is read when its turn comes."""
+
+    key: str
+    shard: str
+    """The tar file."""
+    index: int
+    """In it."""
+    checksums: str
+    """Of its members."""
+
+    def read(self) -> "Sample":
+        """The clip.
+
+        Raises:
+            ShardError: It cannot be read, or is not what it was.
+        """
+        from datamodules.errors import ShardError
+        from datamodules.reading import read_clips
+
+        clip = next(read_clips(self.shard, True, self.index + 1, self.index))
+        if isinstance(clip, ShardError):
+            raise clip
+        if (clip.key, checksums_of(clip)) != (self.key, self.checksums):
+            raise ShardError(f"{self.shard}: clip {self.key} is not what it was when the evaluation began")
+        return clip
+
+
+def checksums_of(sample: "Sample") -> str:
+    """Of all members of a clip, in one line."""
+    return " ".join(f"{name} {value}" for name, value in sorted(sample.record.crc32.items()))
+
+
+@dataclass(frozen=True)
 class TrueClip:
     """A clip of shards."""
 
-    sample: "Sample"
+    clip: StoredClip
 
     @property
     def name(self) -> str:
         """See `VideoSource.name`."""
-        return f"the test clip {self.sample.key}"
+        return f"the test clip {self.clip.key}"
 
     @property
     def version(self) -> str:
         """Its members' checksums."""
-        return self.digest()
+        return self.clip.checksums
 
     def digest(self) -> str:
         """See `VideoSource.digest`."""
-        return " ".join(f"{name} {value}" for name, value in sorted(self.sample.record.crc32.items()))
+        return self.clip.checksums
 
     def frames(self) -> "Iterator[np.ndarray]":
         """See `VideoSource.frames`."""
-        for start in range(0, self.sample.record.frames, FRAMES_AT_ONCE):
-            yield from self.sample.frames(start, start + FRAMES_AT_ONCE)
+        sample = self.clip.read()
+        for start in range(0, sample.record.frames, FRAMES_AT_ONCE):
+            yield from sample.frames(start, start + FRAMES_AT_ONCE)
 
     def waveform(self) -> "np.ndarray | None":
         """See `VideoSource.waveform`."""
-        return self.sample.waveform() if self.sample.record.samples else None
+        return self.clip.read().waveform()
 
 
 @dataclass(frozen=True)
 class GeneratedClip:
     """What the pipeline makes of a clip's speech."""
 
-    sample: "Sample"
+    clip: StoredClip
     drawing: Drawing
 
     @property
     def name(self) -> str:
         """See `VideoSource.name`."""
-        return f"{self.drawing.configuration} of {self.sample.key}"
+        return f"{self.drawing.configuration} of {self.clip.key}"
 
     @property
     def version(self) -> str:
@@ -102,31 +137,31 @@ class GeneratedClip:
         """See `VideoSource.frames`; drawn as they are asked for, and kept as a video where that is wanted."""
         from s2tf.media.video import VideoWriter
 
-        frames, drawing = self._draw(), self.drawing
+        sample, drawing = self.clip.read(), self.drawing
+        frames = _draw(sample, drawing)
         if drawing.videos is None:
             yield from frames
             return
         drawing.videos.mkdir(parents=True, exist_ok=True)
         size = _talking_face(drawing.pipeline).output_size
-        path = drawing.videos / f"{self.sample.key}.mp4"
-        with VideoWriter(path, (size, size), waveform=self.sample.waveform()) as video:
+        path = drawing.videos / f"{sample.key}.mp4"
+        with VideoWriter(path, (size, size), waveform=sample.waveform()) as video:
             for frame in frames:
                 video.write(frame)
                 yield frame
 
     def waveform(self) -> "np.ndarray | None":
         """See `VideoSource.waveform`."""
-        return self.sample.waveform() if self.sample.record.samples else None
+        return self.clip.read().waveform()
 
-    def _draw(self) -> "Iterator[np.ndarray]":
-        from s2tf.commands.evaluation import clip_seed
 
-        drawing, speech = self.drawing, self.sample.waveform()
-        seed = clip_seed(drawing.seed, self.sample.key)
-        if drawing.configuration == HRTF_SCFP:
-            return drawing.pipeline(speech, seed=seed, steps=drawing.steps).frames
-        talking_face = _talking_face(drawing.pipeline)
-        return talking_face(self.sample.frames(0, 1)[0], speech, seed=seed, steps=drawing.steps)
+def _draw(sample: "Sample", drawing: Drawing) -> "Iterator[np.ndarray]":
+    from s2tf.commands.evaluation import clip_seed
+
+    speech, seed = sample.waveform(), clip_seed(drawing.seed, sample.key)
+    if drawing.configuration == HRTF_SCFP:
+        return drawing.pipeline(speech, seed=seed, steps=drawing.steps).frames
+    return _talking_face(drawing.pipeline)(sample.frames(0, 1)[0], speech, seed=seed, steps=drawing.steps)
 
 
 def open_pipeline(folder: Path, device: str) -> Any:
@@ -162,29 +197,37 @@ def fingerprint_of(pipeline: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def drawn_pairs(samples: "list[Sample]", drawing: Drawing) -> "list[ClipPair]":
+def drawn_pairs(clips: Sequence[StoredClip], drawing: Drawing) -> "list[ClipPair]":
     """Each clip's speech drawn, beside the clip; in the order of the keys."""
     from s2tf.metrics.video_pairs import ClipPair
 
-    ordered = sorted(samples, key=lambda sample: sample.key)
-    return [ClipPair(sample.key, GeneratedClip(sample, drawing), TrueClip(sample)) for sample in ordered]
+    ordered = sorted(clips, key=lambda clip: clip.key)
+    return [ClipPair(clip.key, GeneratedClip(clip, drawing), TrueClip(clip)) for clip in ordered]
 
 
-def clips_with_sound(shards: str, split: str, clips: int | None) -> "list[Sample]":
-    """The first clips of a split that have sound; held in memory, compressed.
+def clips_with_sound(shards: str, split: str, clips: int | None) -> list[StoredClip]:
+    """The first clips of a split that have sound: where they are, without their bytes.
 
     Raises:
         UserError: There is none.
     """
     from itertools import islice
 
-    from datamodules.shards import read_split
-
-    heard = (sample for sample in read_split(shards, split) if sample.record.samples)
-    samples = list(islice(heard, clips))
-    if not samples:
+    found = list(islice(_heard(shards, split), clips))
+    if not found:
         raise UserError(f"{shards}: no clip with sound in its split {split}")
-    return samples
+    return found
+
+
+def _heard(shards: str, split: str) -> Iterator[StoredClip]:
+    from datamodules.shards import read_shard
+    from datamodules.sources import ShardSource, open_source
+
+    found = open_source(ShardSource(shards)).split(split)
+    for shard, count in zip(found.urls, found.counts.tolist(), strict=True):
+        for index, sample in enumerate(read_shard(shard, count)):
+            if sample.record.samples:
+                yield StoredClip(sample.key, shard, index, checksums_of(sample))
 
 
 def _talking_face(pipeline: Any) -> Any:

@@ -1,0 +1,77 @@
+"""The clips of shards on which `s2tf evaluate --pipeline` measures: read when their turn comes."""
+
+import gc
+
+import numpy as np
+import pytest
+from tiny_shards import tiny_shards
+
+from datamodules.errors import ShardError
+from datamodules.reading import ShardFile
+from datamodules.samples import Sample
+from datamodules.shards import read_split
+from s2tf.commands.clip_measuring import measure_clip
+from s2tf.commands.evaluate_pipeline import HRTF, Drawing, clips_with_sound, drawn_pairs
+from s2tf.errors import UserError
+from s2tf.metrics.video_pictures import PixelMeasure
+
+CLIPS = 5
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return tiny_shards(tmp_path_factory.mktemp("shards"), people=3 * CLIPS)
+
+
+class Still:
+    """A pipeline that holds the picture that it is given."""
+
+    output_size = 64
+
+    def __call__(self, picture, speech, seed, steps):
+        return iter([picture] * (len(speech) // 640))
+
+
+def alive(kind):
+    gc.collect()
+    return sum(type(one) is kind for one in gc.get_objects())
+
+
+def test_memory_does_not_grow_with_the_clips(shards):
+    pairs = drawn_pairs(clips_with_sound(str(shards), "test", None), Drawing(Still(), HRTF, "x", 0, None, None))
+    assert len(pairs) == CLIPS
+    assert (alive(Sample), alive(ShardFile)) == (0, 0)
+    for pair in pairs:
+        made, true = iter(pair.made.frames()), iter(pair.true.frames())
+        next(made), next(true)
+        assert pair.made.waveform() is not None
+        # What is drawn and what is true, of this clip alone.
+        assert alive(Sample) <= 2
+    made = true = None
+    assert alive(Sample) == 0
+
+
+def test_each_clip_is_the_one_of_its_key(shards):
+    samples = {sample.key: sample for sample in read_split(str(shards), "test")}
+    pairs = drawn_pairs(clips_with_sound(str(shards), "test", None), Drawing(Still(), HRTF, "x", 0, None, None))
+    assert [pair.key for pair in pairs] == sorted(samples)
+    for pair in pairs:
+        sample = samples[pair.key]
+        np.testing.assert_array_equal(np.stack(list(pair.true.frames())), sample.frames())
+        np.testing.assert_array_equal(pair.true.waveform(), sample.waveform())
+        np.testing.assert_array_equal(next(pair.made.frames()), sample.frame(0))
+    assert len(clips_with_sound(str(shards), "test", 2)) == 2
+    with pytest.raises(UserError, match="no clip with sound in its split"):
+        clips_with_sound(str(shards), "test", 0)
+
+
+def test_shards_that_were_made_anew_meanwhile_are_an_error_of_the_clip(tmp_path):
+    clips = clips_with_sound(str(tiny_shards(tmp_path / "shards", people=3)), "test", None)
+    other = tiny_shards(tmp_path / "other", people=3, seed=8)
+    for path in other.glob("*.tar"):
+        path.replace(tmp_path / "shards" / path.name)
+    (pair,) = drawn_pairs(clips, Drawing(Still(), HRTF, "x", 0, None, None))
+    with pytest.raises(ShardError, match="is not what it was when the evaluation began"):
+        pair.true.waveform()
+    record = measure_clip(pair, [PixelMeasure()], 64)
+    assert "is not what it was" in record.failures["pixels"]
