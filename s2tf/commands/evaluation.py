@@ -77,17 +77,9 @@ class Scores:
 
     def table(self) -> "Table":
         """To print."""
-        from rich.markup import escape
-        from rich.table import Table
+        from s2tf.commands.score_table import score_table
 
-        note = f" — RANDOM WEIGHTS: {', '.join(self.random_weights)}" if self.random_weights else ""
-        title = f"{escape(self.experiment)}: {self.protocol['clips']} test clips{note}"
-        table = Table("what", "value", "baseline", "ground truth", title=title, title_justify="left")
-        for one in self.measurements:
-            baseline = "" if one.baseline is None else f"{one.baseline:.3f} ({one.baseline_name})"
-            name = one.name if one.frames is None else f"{one.name} of {one.frames} frames"
-            table.add_row(name, f"{one.value:.3f}", baseline, "" if one.truth is None else f"{one.truth:.3f}")
-        return table
+        return score_table(self)
 
 
 def finished_config(run: Path, network: str) -> dict[str, Any]:

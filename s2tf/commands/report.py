@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ from s2tf.metrics.paper import TABLES
 if TYPE_CHECKING:
     from s2tf.commands.report_tables import Sources
 
-WIDTH = 200
 FIGURES = ("figure10", "figure11", "figure12", "portraits")
 FORMATS = {"md": "markdown", "csv": "csv", "tex": "latex", "html": "html"}
 """Endings of the files that a table is written to, and what writes them."""
@@ -94,12 +92,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace) -> dict[str, Any]:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from s2tf.commands.report_efficiency import efficiency_table
     from s2tf.commands.report_tables import report_table
+    from s2tf.commands.screen import table_console
 
     if args.what == "table12":
         report = efficiency_table(args.pipeline, args.device, args.seconds)
@@ -111,8 +109,7 @@ def _table(args: argparse.Namespace) -> dict[str, Any]:
     for index, texts in enumerate(report.texts()):
         cells = [escape(text) for text in texts]
         shown.add_row(*(f"[bold]{cell}[/]" if (index, n - 2) in best else cell for n, cell in enumerate(cells)))
-    # A table that is written to a file is not cut to a terminal's width.
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console = table_console()
     console.print(shown)
     for note in report.notes:
         console.print(f"- {note}", highlight=False, markup=False)
