@@ -139,12 +139,14 @@ def check_request(args: argparse.Namespace, names: Sequence[str]) -> None:
     """Refuse what can be refused before a video is read.
 
     Raises:
-        UserError: no frame is asked for, a time is none, the sound is of no video, a video would be overwritten, or the
-            file of `--json` could not be written.
+        UserError: no frame is asked for, a time is none, the sound is of no video, a video would be overwritten, or
+            what `--out` or `--json` names could not be written.
     """
     from s2tf.commands.json_file import check_json
+    from s2tf.commands.out_folder import check_out
     from s2tf.errors import UserError
 
+    check_out(args.out)
     check_json(args.json, args.out)
     if args.frames < 1:
         raise UserError(f"--frames {args.frames}: expected 1 or more")

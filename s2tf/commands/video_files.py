@@ -105,8 +105,11 @@ def _of_table(table: Path) -> FoundPairs:
     if not table.is_file():
         raise UserError(f"{table}: no such file")
     # Spreadsheets begin a file with a mark that is no part of the first column's name.
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{table}: expected a CSV in UTF-8: {error}") from error
     absent = [name for name in COLUMNS if rows and rows[0].get(name) is None]
     if not rows or absent:
         raise UserError(

@@ -226,6 +226,22 @@ def test_a_video_that_cannot_be_read_is_named(videos, tmp_path, capsys):
     assert "--names" in capsys.readouterr().err
 
 
+def test_where_nothing_can_be_written_is_said_before_anything_is_read(videos, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("")
+    for more, message in (
+        (["--out", file], f"--out {file}: {file} is a file, expected a folder"),
+        (["--out", file / "x"], f"--out {file / 'x'}: {file} is a file, expected a folder"),
+        (["--out", tmp_path / "out", "--json", tmp_path], f"--json {tmp_path}: is a folder, expected a file"),
+    ):
+        words = ["compare", videos / "truth.mp4", *more, "--landmarks", "none"]
+        assert main([str(word) for word in words]) == 2
+        shown = capsys.readouterr()
+        assert message in shown.err
+        assert shown.out == ""
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_a_video_is_not_overwritten_by_the_grid(videos, tmp_path, capsys):
     (tmp_path / "grid.mp4").write_bytes((videos / "other.mp4").read_bytes())
     assert main(["compare", str(tmp_path / "grid.mp4"), "--out", str(tmp_path), "--landmarks", "none"]) == 2
