@@ -74,12 +74,17 @@ def measure_evaluation(bench: EvaluationBench, console: "Console", report: "Call
 def _open(bench: EvaluationBench, console: "Console") -> "list[VideoMeasure]":
     from s2tf.commands.evaluate import add_arguments
     from s2tf.commands.evaluate_measures import open_measures
+    from s2tf.errors import UserError
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     words = ["--metrics", bench.metrics, "--allow-random", "--device", bench.device]
     words += ["--weights", str(bench.weights)] if bench.weights else []
-    return open_measures(parser.parse_args(words), console)[0]
+    measures, not_computed = open_measures(parser.parse_args(words), console)
+    if not measures:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in not_computed.items())
+        raise UserError(f"--metrics {bench.metrics}: nothing can be measured: {reasons}")
+    return measures
 
 
 def _pairs(folder: Path, bench: EvaluationBench) -> "list[ClipPair]":

@@ -44,8 +44,9 @@ class RecordFolder:
     def __init__(self, folder: Path, measured: Mapping[str, Mapping[str, Any]]) -> None:
         self.folder = folder / FOLDER
         self.measured = {name: json.dumps(one, sort_keys=True) for name, one in measured.items()}
+        self.folder.mkdir(parents=True, exist_ok=True)
         for name in measured:
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            (self.folder / name).mkdir(exist_ok=True)
 
     def missing(self, key: str, version: str, retry: bool = False) -> list[str]:
         """The measures that have no record of this clip and of these files.

@@ -101,16 +101,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write `metrics.json` and what belongs to it, and print the table."""
-    from rich.console import Console
-
     from s2tf.commands.devices import local_device
     from s2tf.commands.evaluate_generated import keep, measure_generated, measure_pipeline
+    from s2tf.commands.json_file import check_json
+    from s2tf.commands.out_folder import check_out
+    from s2tf.commands.screen import progress, table_console
     from s2tf.errors import UserError
 
     if sum(one is not None for one in (args.run_folder, args.generated, args.pipeline)) != 1:
         raise UserError("expected either GENERATED REFERENCE, folders of videos, or --run RUN, or --pipeline FOLDER")
-    if args.json and not args.json.parent.is_dir():
-        raise UserError(f"--json {args.json}: no such folder {args.json.parent}")
+    check_json(args.json, args.out)
+    check_out(args.out)
     args.device = local_device(args.device)
     try:
         if args.pipeline is not None:
@@ -119,11 +120,11 @@ def run(args: argparse.Namespace) -> int:
             return measure_generated(args)
     except ValueError as error:
         raise UserError(str(error)) from error
-    console, out = Console(), args.out or args.run_folder
+    console, out = table_console(), args.out or args.run_folder
     measure = _of_stage(args)
     try:
-        with console.status("") as status:
-            scores = measure(args, out, console, status.update)
+        with progress(console) as report:
+            scores = measure(args, out, console, report)
     except ValueError as error:
         raise UserError(str(error)) from error
     console.print(scores.table())

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,15 @@ COMPARED_SIZE = 256
 INCOMPLETE = 3
 """Exit status where numbers are written, but not all that was asked for: a metric without weights, a failed clip."""
 SHOWN_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """What is measured, and where the results go."""
+
+    test: "VideoTest"
+    out: Path
+    json_file: Path | None
 
 
 def add_video_arguments(group: "argparse._ArgumentGroup") -> None:
@@ -57,29 +68,30 @@ def measure_generated(args: argparse.Namespace) -> int:
         refuse_others(args, PORTRAITS)
         return _pictures(args, out)
     refuse_others(args, VIDEOS)
-    return _measure_videos(args, _video_test(args), out, args.json)
+    return _measure_videos(args, [VideoJob(_video_test(args), out, args.json)])
 
 
 def _pictures(args: argparse.Namespace, out: Path) -> int:
-    from rich.console import Console
-
     from s2tf.commands.evaluate_pictures import PictureTest, evaluate_pictures
     from s2tf.commands.evaluate_readers import open_attributes, open_faces
+    from s2tf.commands.evaluate_videos import discard_results
     from s2tf.commands.parts import parse_part
     from s2tf.commands.picture_pairs import find_pictures
     from s2tf.commands.picture_records import FaceReaders
+    from s2tf.commands.screen import progress, table_console
     from s2tf.errors import UserError
 
     if args.faces is None:
         raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
-    console, part = Console(), parse_part(args.process)
+    console, part = table_console(), parse_part(args.process)
     pairs = find_pictures(args.generated, args.reference)
     faces = open_faces(args.faces, args.device, console)
     readers = FaceReaders(faces, open_attributes(args.attributes, args.device, console))
     _announce(part, console)
-    with console.status("") as status:
+    discard_results(out, args.json)
+    with progress(console) as report:
         test = PictureTest(args.name or _system(args.generated), pairs, readers, part)
-        scores = evaluate_pictures(test, out, status.update)
+        scores = evaluate_pictures(test, out, report)
     return _finish(args, scores, part, console, out, args.json)
 
 
@@ -95,6 +107,7 @@ def measure_pipeline(args: argparse.Namespace) -> int:
         open_pipeline,
     )
     from s2tf.commands.evaluate_videos import VideoTest
+    from s2tf.commands.json_file import check_json
     from s2tf.commands.parts import parse_part
     from s2tf.errors import UserError
 
@@ -104,31 +117,38 @@ def measure_pipeline(args: argparse.Namespace) -> int:
     if (args.sampler, args.guidance, args.temperature) != ("ddim", 1.0, 1.0):
         raise UserError("--pipeline draws as its settings say: leave out --sampler, --guidance and --temperature")
     pipeline = open_pipeline(args.pipeline, args.device)
-    samples = clips_with_sound(args.shards, args.split, args.clips)
+    clips = clips_with_sound(args.shards, args.split, args.clips)
     size, part, fingerprint = _size(args), parse_part(args.process), fingerprint_of(pipeline)
-    worst = 0
+    jobs = []
     for name in configurations_of(pipeline):
         out = args.out / name
         drawing = Drawing(pipeline, name, fingerprint, args.seed, args.steps, out / "videos" if args.pictures else None)
-        pairs = drawn_pairs(samples, drawing)
+        pairs = drawn_pairs(clips, drawing)
         test = VideoTest(pairs, {}, size, name, part, pipeline.random_weights, drawing.name)
         json_file = args.json and args.json.with_stem(f"{args.json.stem}-{name}")
-        worst = max(worst, _measure_videos(args, test, out, json_file))
-    return worst
+        check_json(json_file, args.out)
+        jobs.append(VideoJob(test, out, json_file))
+    return _measure_videos(args, jobs)
 
 
-def _measure_videos(args: argparse.Namespace, test: "VideoTest", out: Path, json_file: Path | None) -> int:
-    from rich.console import Console
-
+def _measure_videos(args: argparse.Namespace, jobs: Sequence[VideoJob]) -> int:
+    """One job after the other; the worst exit status."""
     from s2tf.commands.evaluate_measures import open_measures
-    from s2tf.commands.evaluate_videos import evaluate_videos
+    from s2tf.commands.evaluate_videos import discard_results, evaluate_videos
+    from s2tf.commands.screen import progress, table_console
 
-    console = Console()
-    measures, not_computed = open_measures(args, console)
-    _announce(test.part, console)
-    with console.status("") as status:
-        scores = evaluate_videos(test, measures, not_computed, out, status.update)
-    return _finish(args, scores, test.part, console, out, json_file)
+    console, worst = table_console(), 0
+    for job in jobs:
+        measures, not_computed = open_measures(args, console)
+        if job is jobs[0]:
+            # Of the later ones too: the first may be killed. Not before it is clear that the command is a right one.
+            for one in jobs:
+                discard_results(one.out, one.json_file)
+        _announce(job.test.part, console)
+        with progress(console) as report:
+            scores = evaluate_videos(job.test, measures, not_computed, job.out, report)
+        worst = max(worst, _finish(args, scores, job.test.part, console, job.out, job.json_file))
+    return worst
 
 
 def _announce(part: "Part", console: "Console") -> None:
@@ -146,25 +166,23 @@ def _finish(
 ) -> int:
     """Report the scores, if this process was the one to merge all shares."""
     if scores is None:
-        share = f"share {part.index + 1} of {part.count}"
-        console.print(f"{share} is done; clips of other shares are still missing in {out}", highlight=False)
+        text = f"share {part.index + 1} of {part.count} is done; clips of other shares are still missing in {out}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
         return 0
     return _report(args, scores, console, out, json_file)
 
 
 def _report(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
     """Print the numbers and what is missing of them."""
-    from rich.markup import escape
-
     console.print(scores.table())
-    for warning in scores.warnings:
-        console.print(f"warning: {escape(warning)}", highlight=False)
-    for what, reason in scores.not_computed.items():
-        console.print(f"not computed: {what}: {escape(reason)}", highlight=False)
-    for one in scores.failures[:SHOWN_FAILURES]:
-        console.print(escape(f"failed: {one['clip']}: {one['what']}: {one['reason']}"), highlight=False)
+    lines = [f"warning: {text}" for text in scores.warnings]
+    lines += [f"not computed: {what}: {reason}" for what, reason in scores.not_computed.items()]
+    lines += [f"failed: {one['clip']}: {one['what']}: {one['reason']}" for one in scores.failures[:SHOWN_FAILURES]]
     if len(scores.failures) > SHOWN_FAILURES:
-        console.print(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
+        lines.append(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
+    for line in lines:
+        # A path that is broken cannot be copied.
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return keep(args, scores, console, out, json_file)
 
 
@@ -198,7 +216,7 @@ def _video_test(args: argparse.Namespace) -> "VideoTest":
 
 def keep(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
     """Say where the numbers are, and write them wherever else they are wanted."""
-    console.print(f"written to {out}", highlight=False)
+    console.print(f"written to {out}", highlight=False, markup=False, soft_wrap=True)
     if json_file:
         json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
     if args.wandb:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 WEIGHTS_VARIABLE = "S2TF_WEIGHTS"
+TORCHVISION = "https://github.com/pytorch/vision"
 
 
 @dataclass(frozen=True)
@@ -25,20 +26,42 @@ class PublicFile:
 
     file: str
     origin: str
-    """Where it is published, in words."""
+    """What it is, in words."""
+    published: str
+    """The page that it is to be had from; nothing is downloaded by itself."""
 
 
 FILES = {
-    "sync": PublicFile("syncnet_v2.model", "syncnet_python's SyncNet; or --syncnet with a network of your own"),
-    "lpips": PublicFile("alexnet-owt-7be5be79.pth", "torchvision's ImageNet weights of AlexNet"),
-    "fid": PublicFile("weights-inception-2015-12-05-6726825d.pth", "torch-fidelity's Inception"),
-    "mad": PublicFile("raft_large_C_T_SKHT_V2-ff5fadd5.pth", "torchvision's weights of RAFT large"),
-    "identity": PublicFile("vgg_face_dag.pth", "VGGFace as converted by Albanie's pytorch-mcn"),
+    "sync": PublicFile(
+        "syncnet_v2.model",
+        "syncnet_python's SyncNet (or --syncnet with a network of your own)",
+        "download_model.sh of https://github.com/joonson/syncnet_python",
+    ),
+    "lpips": PublicFile(
+        "alexnet-owt-7be5be79.pth",
+        "torchvision's ImageNet weights of AlexNet",
+        f"the address in torchvision/models/alexnet.py of {TORCHVISION}",
+    ),
+    "fid": PublicFile(
+        "weights-inception-2015-12-05-6726825d.pth",
+        "torch-fidelity's Inception",
+        "https://github.com/toshas/torch-fidelity/releases/tag/v0.2.0",
+    ),
+    "mad": PublicFile(
+        "raft_large_C_T_SKHT_V2-ff5fadd5.pth",
+        "torchvision's weights of RAFT large",
+        f"the address in torchvision/models/optical_flow/raft.py of {TORCHVISION}",
+    ),
+    "identity": PublicFile(
+        "vgg_face_dag.pth",
+        "VGGFace as converted by Albanie's pytorch-mcn",
+        "https://www.robots.ox.ac.uk/~albanie/pytorch-models.html",
+    ),
 }
 
 
 class MissingFileError(Exception):
-    """What a measure needs is not on this machine; the message says what, and where it is from."""
+    """What a measure needs is not on this machine; the message says what, and where it is to be had."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +86,17 @@ class Choices:
             return str(path)
         if self.allow_random:
             return RANDOM
-        raise MissingFileError(f"no {public.file} in {self.weights}: {public.origin}; --weights names another folder")
+        raise MissingFileError(
+            f"no {public.file} in {self.weights}: {public.origin}, from {public.published}; put it there, or name its "
+            "folder with --weights"
+        )
 
 
 def open_measures(args: argparse.Namespace, console: "Console") -> "tuple[list[VideoMeasure], dict[str, str]]":
     """What `--metrics` names, and what of it cannot be computed, with the reason.
 
     Raises:
-        UserError: A name is unknown, or nothing can be computed.
+        UserError: A name is unknown.
     """
     choices = Choices(_weights_folder(args.weights), args.allow_random, args.device, console, args)
     opened: list[VideoMeasure] = []
@@ -80,9 +106,6 @@ def open_measures(args: argparse.Namespace, console: "Console") -> "tuple[list[V
             opened.append(MEASURES[name](choices))
         except MissingFileError as error:
             not_computed[name] = str(error)
-    if not opened:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in not_computed.items())
-        raise UserError(f"--metrics {args.metrics}: nothing can be computed: {reasons}")
     return opened, not_computed
 
 

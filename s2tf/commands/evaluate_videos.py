@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from s2tf import __version__
 from s2tf.commands.clip_measuring import measure_clip
 from s2tf.commands.clip_records import ClipRecord, RecordFolder
-from s2tf.commands.evaluation import Scores
+from s2tf.commands.evaluation import METRICS_FILE, Scores
 from s2tf.commands.parts import Part
+from s2tf.commands.screen import time_left
 from s2tf.commands.video_files import Missing
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def evaluate_videos(
 
     Args:
         test: What is compared.
-        measures: By what.
+        measures: By what; none where nothing of what was asked for can be had.
         not_computed: Numbers that were asked for and cannot be had, with the reason.
         out: Folder of the records and of the results; what is there of the same measurement is not done again.
         report: Shows the progress.
@@ -75,25 +77,48 @@ def evaluate_videos(
     Returns:
         The scores, None while clips of other processes are still missing.
     """
-    from rich.markup import escape
-
     protocol = test.protocol | {f"{one.name}: {key}": value for one in measures for key, value in one.protocol.items()}
     records = RecordFolder(out, {one.name: _measured_by(one, test) for one in measures})
     # As they are at the beginning: one that changes meanwhile is measured anew by the next start.
     versions = {pair.key: _version(pair) for pair in test.pairs}
     mine = test.part.of(test.pairs)
-    for number, pair in enumerate(mine, start=1):
-        wanted = records.missing(pair.key, versions[pair.key], retry=True)
-        if wanted:
-            report(f"clip {number} of {len(mine)}: {escape(pair.key)}")
-            chosen = [one for one in measures if one.name in wanted]
-            records.write(measure_clip(pair, chosen, test.size), versions[pair.key])
+    every_wanted = ((pair, records.missing(pair.key, versions[pair.key], retry=True)) for pair in mine)
+    todo = [(pair, wanted) for pair, wanted in every_wanted if wanted]
+    begun = time.monotonic()
+    for number, (pair, wanted) in enumerate(todo):
+        report(_how_far(number, len(todo), len(mine), time.monotonic() - begun, pair.key))
+        chosen = [one for one in measures if one.name in wanted]
+        records.write(measure_clip(pair, chosen, test.size), versions[pair.key])
     if any(records.missing(key, version) for key, version in versions.items()):
         return None
-    every = (records.read(pair.key, versions[pair.key]) for pair in test.pairs)
+    every = (records.read(pair.key, versions[pair.key]) for pair in test.pairs if measures)
     scores = _merged(every, test, measures, not_computed, protocol, out)
     scores.write(out)
     return scores
+
+
+def discard_results(out: Path, json_file: Path | None) -> None:
+    """Take away what an evaluation before has found: until this one has ended, nobody is to take it for its result.
+
+    Every process does so when it begins, and merges at its end if no clip is missing then: one that takes away what
+    another has just merged merges again.
+
+    Args:
+        out: Folder of the results.
+        json_file: Where the numbers are written too; a device or a link is left as it is.
+    """
+    for name in (METRICS_FILE, CLIPS_FILE, FAILURES_FILE):
+        (out / name).unlink(missing_ok=True)
+    if json_file is not None and json_file.is_file() and not json_file.is_symlink():
+        json_file.unlink(missing_ok=True)
+
+
+def _how_far(number: int, todo: int, mine: int, seconds: float, key: str) -> str:
+    """Of this process's clips, of which some were there when it began; `seconds` for the `number` since."""
+    from rich.markup import escape
+
+    left = f", {time_left(seconds / number * (todo - number))}" if number else ""
+    return f"{mine - todo + number} of {mine} clips done{left}: {escape(key)}"
 
 
 def _version(pair: "ClipPair") -> str:
@@ -121,11 +146,14 @@ def _merged(
     out: Path,
 ) -> Scores:
     """The scores of all records, which come in the order of the keys, so that every process adds in the same order."""
-    rows: list[dict[str, Any]] = []
+    rows: dict[str, dict[str, Any]] = {
+        key: {"clip": key} for key in sorted([*(pair.key for pair in test.pairs), *test.missing])
+    }
     failures = [(key, "all", one.reason) for key, one in test.missing.items()]
     failed = dict.fromkeys((one.name for one in measures), len(test.missing))
     for record in records:
-        row: dict[str, Any] = {"clip": record.key, "frames": record.frames, "cut": record.cut}
+        row = rows[record.key]
+        row |= {"frames": record.frames, "cut": record.cut}
         for measure in measures:
             if (state := record.states.get(measure.name)) is not None:
                 measure.add(state)
@@ -133,8 +161,7 @@ def _merged(
             else:
                 failed[measure.name] += 1
                 failures.append((record.key, measure.name, record.failures[measure.name]))
-        rows.append(row)
-    write_rows(rows, out / CLIPS_FILE, ("clip", "frames", "cut"))
+    write_rows(list(rows.values()), out / CLIPS_FILE, ("clip", "frames", "cut"))
     listed = [dict(zip(("clip", "what", "reason"), one, strict=True)) for one in failures]
     write_rows(listed, out / FAILURES_FILE, ("clip", "what", "reason"))
     found = {measure.name: measure.measurements(failed[measure.name]) for measure in measures}
@@ -148,7 +175,7 @@ def _merged(
         [*test.random_weights, *(one.name for one in measures if one.random)],
         not_computed={**not_computed, **empty},
         warnings=[text for one in measures if found[one.name] for text in one.warnings],
-        frames=_frames(rows),
+        frames=_frames([row for row in rows.values() if "frames" in row]) if measures else {},
         drawn_by=test.drawn_by,
         failures=listed,
     )

@@ -283,3 +283,12 @@ def test_a_folder_of_portraits_without_a_true_picture_is_listed(folders):
     assert failure["clip"] == "person9/face/1"
     assert "no true picture for" in failure["reason"]
     assert "diversity" not in read(folders, "near")["measurements"]
+
+
+def test_a_share_takes_the_results_of_another_system_away(folders):
+    out = ("--out", str(folders / "near-evaluation"))
+    assert evaluate(folders, "far", *out) == 0
+    assert evaluate(folders, "near", *out, "--process", "1/2") == 0
+    assert [path.name for path in (folders / "near-evaluation").iterdir()] == ["clips"]
+    assert evaluate(folders, "near", *out, "--process", "2/2") == 0
+    assert read(folders, "near")["experiment"] == "near"

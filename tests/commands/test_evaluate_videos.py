@@ -191,6 +191,9 @@ def test_what_cannot_be_measured_is_counted_and_listed(folders, capsys):
     assert "64x32 pixels" in reasons["wide"]
     assert record["measurements"]["PSNR"]["counts"] == {"clips": 1, "failed": 6, "frames": FRAMES + 1}
     assert len(rows(folders / "made-evaluation" / "failures.csv")) == 6
+    clips = {row["clip"]: row for row in rows(folders / "made-evaluation" / "clips.csv")}
+    assert list(clips) == ["a", "b", "deep/c", "extra", "one", "short", "wide"]
+    assert clips["b"] == {"clip": "b", "frames": "", "cut": "", "PSNR": "", "SSIM": ""}
     assert "failed: short: pixels" in capsys.readouterr().out
 
 
@@ -236,6 +239,7 @@ def test_wrong_arguments_are_named(folders, capsys):
     shutil.rmtree(folders / "other" / "deep")
     (folders / "short.csv").write_text("generated,reference\nmade/a.mp4,true/a.mp4\nmade/b.mp4\n")
     (folders / "bad.csv").write_text("made,true\na,b\n")
+    (folders / "latin.csv").write_text("generated,reference\nmade/é.mp4,true/é.mp4\n", encoding="latin-1")
     for arguments, message in (
         ([], "expected either GENERATED REFERENCE"),
         ([folders / "made"], "expected a second argument"),
@@ -249,6 +253,10 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "made", folders / "true", "--size", "0"], "--size 0: expected 16 pixels at least"),
         ([folders / "made", folders / "true", "--clips", "0"], "--clips 0: expected 1 at least"),
         ([folders / "made", folders / "true", "--json", folders / "no" / "x.json"], "no such folder"),
+        ([folders / "made", folders / "true", "--json", folders], "is a folder, expected a file"),
+        ([folders / "made", folders / "true", "--out", folders / "bad.csv"], "bad.csv is a file, expected a folder"),
+        ([folders / "made", folders / "true", "--out", folders / "bad.csv" / "x"], "bad.csv is a file, expected a"),
+        ([folders / "latin.csv"], "latin.csv: expected a CSV in UTF-8: 'utf-8' codec can't decode byte 0xe9"),
         ([folders / "short.csv"], "line 3: expected a generated video and a reference"),
         ([folders / "made", folders / "true", "--weights", folders / "gone"], "gone: no such folder"),
         ([folders / "made", folders / "true", "--run", folders], "expected either"),
@@ -282,14 +290,33 @@ def test_all_metrics_run_with_random_networks_and_say_so(folders, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "RANDOM WEIGHTS: lpips, fid" in shown
     assert "warning: FID of" in shown
-    assert f"│ FID of {2 * FRAMES + 1 - 2} frames │" in shown
+    assert f"│ FID of {2 * FRAMES + 1 - 2} frames ↓ │" in shown
 
 
-def test_no_metric_at_all_is_an_error(folders, capsys):
+def test_where_nothing_can_be_computed_the_json_says_why(folders, capsys):
     (folders / "weights").mkdir()
-    arguments = ["--metrics", "lpips", "--weights", str(folders / "weights")]
-    assert main(["evaluate", str(folders / "made"), str(folders / "true"), *arguments]) == 2
-    assert "nothing can be computed: lpips: no alexnet" in capsys.readouterr().err
+    (folders / "made" / "b.mp4").unlink()
+    wanted = ["--metrics", "sync,lpips,fid,mad,identity", "--weights", str(folders / "weights")]
+    assert evaluate(folders, *wanted, "--json", str(folders / "copy.json")) == 3
+    record = read(folders / "made-evaluation")
+    assert record == json.loads((folders / "copy.json").read_text())
+    assert record["measurements"] == {}
+    assert [one["clip"] for one in record["failures"]] == ["b"]
+    # Which file, what it is, and where it is to be had.
+    ways = {
+        "sync": ("syncnet_v2.model", "https://github.com/joonson/syncnet_python"),
+        "lpips": ("alexnet-owt-7be5be79.pth", "https://github.com/pytorch/vision"),
+        "fid": ("weights-inception-2015-12-05-6726825d.pth", "https://github.com/toshas/torch-fidelity"),
+        "mad": ("raft_large_C_T_SKHT_V2-ff5fadd5.pth", "https://github.com/pytorch/vision"),
+        "identity": ("vgg_face_dag.pth", "https://www.robots.ox.ac.uk/~albanie/pytorch-models.html"),
+    }
+    assert set(record["not_computed"]) == set(ways)
+    for name, (file, page) in ways.items():
+        reason = record["not_computed"][name]
+        assert f"no {file} in {folders / 'weights'}" in reason
+        assert page in reason
+    assert [row["clip"] for row in rows(folders / "made-evaluation" / "clips.csv")] == ["a", "b", "deep/c"]
+    assert "not computed: lpips: no alexnet" in capsys.readouterr().out
 
 
 def test_results_say_of_which_references_they_are(folders):
@@ -341,7 +368,7 @@ def test_names_of_any_kind(folders, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "[made]: 5 test clips" in shown
     assert "failed: lost[x]: all" in shown
-    assert len(rows(folders / "[made]-evaluation" / "clips.csv")) == 4
+    assert len(rows(folders / "[made]-evaluation" / "clips.csv")) == 5
 
 
 class Failing:
