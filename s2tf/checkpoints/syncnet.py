@@ -20,7 +20,9 @@ def import_syncnet(path: str | Path) -> Imported:
     network = SyncNet()
     state = read_state(path)
     names = {f"syncnet.{name}": _theirs(name, network) for name in network.state_dict()}
-    return Imported({"": network.eval()}, load_mapped({"syncnet": network}, state, names, {}, str(path)))
+    absent = load_mapped({"syncnet": network}, state, names, {}, str(path))
+    network.mark_trained()
+    return Imported({"": network.eval()}, absent)
 
 
 def _theirs(name: str, network: SyncNet) -> str:

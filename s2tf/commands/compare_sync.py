@@ -46,10 +46,13 @@ def write_sync(
         network: SyncNet.
         tracked: Whether it sees the crop of the face that is seen longest, or the whole frames.
         out: Folder of the files.
-        notes: Gets why a video has no curve.
+        notes: Gets why a video has no curve, and that the network has random weights.
     """
     from s2tf.media.motion_figures import draw_sync
+    from s2tf.metrics.published import RANDOM_WEIGHTS
 
+    if network.is_random:
+        notes.append(f"{RANDOM_WEIGHTS} in the SyncNet: its curves are no result")
     scores: dict[str, LipSyncScore] = {}
     for video in videos:
         try:

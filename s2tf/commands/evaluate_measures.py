@@ -204,16 +204,16 @@ def _sync(choices: Choices) -> "VideoMeasure":
     from s2tf.metrics.video_sync import SyncMeasure
     from s2tf.models.syncnet import SyncNet
 
-    random = False
     if choices.args.syncnet is not None:
         network = SyncNet.from_pretrained(choices.args.syncnet)
+        if network.is_random and not choices.allow_random:
+            raise UserError(f"--syncnet {choices.args.syncnet}: its weights are random, expected a trained SyncNet")
     else:
         path = choices.file("sync")
-        random = path == RANDOM
         with _same_random():
-            network = SyncNet() if random else import_syncnet(path).network
+            network = SyncNet() if path == RANDOM else import_syncnet(path).network
     settings = TrackSettings(size=network.size) if choices.args.protocol == "tracked" else None
-    return SyncMeasure(network.eval().to(choices.device), settings, random)
+    return SyncMeasure(network.eval().to(choices.device), settings)
 
 
 MEASURES: "dict[str, Callable[[Choices], VideoMeasure]]" = {

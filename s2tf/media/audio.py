@@ -37,16 +37,16 @@ def read_audio(
 ) -> np.ndarray:
     """Read the first sound track of a file as 16 kHz mono.
 
-    The first sample is at the time of the first picture where the file has a video track, so that sound and frames
-    of `s2tf.media.video.read_video` line up: sound that begins earlier is cut, sound that begins later is preceded
-    by silence. Holes in the sound's timestamps become silence.
+    The first sample is at the origin: sound that begins earlier is cut, sound that begins later is preceded by
+    silence. Sound and frames of `s2tf.media.video.read_video` line up where it is that of the frames. Holes in the
+    sound's timestamps become silence.
 
     Args:
         path: Any container that FFmpeg reads.
         start: Seconds after the origin from which on to read.
         max_seconds: Read no more than this.
-        origin: The file's timestamp, in seconds, that counts as zero; None: the start of its video track, or of its
-            sound where it has no video.
+        origin: The file's timestamp, in seconds, that counts as zero; None: the start that its video track states,
+            which is before the first picture where that cannot be decoded, or of its sound where it has no video.
 
     Returns:
         (S,) float32 in [-1, 1].

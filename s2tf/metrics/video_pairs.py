@@ -41,7 +41,7 @@ class VideoSource(Protocol):
         """Frames (H, W, 3) uint8 RGB, one by one."""
 
     def waveform(self) -> np.ndarray | None:
-        """(S,) float32 at 16 kHz, None where it has no sound."""
+        """(S,) float32 at 16 kHz from the first frame on, None where it has no sound."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,11 @@ class VideoFile(SourceFile):
 
     def waveform(self) -> np.ndarray | None:
         """See `VideoSource.waveform`."""
+        # Of a file that was cut between keyframes the first picture comes after what its video track states.
+        with VideoStream(self.path) as stream:
+            origin = stream.origin
         try:
-            return read_audio(self.path)
+            return read_audio(self.path, origin=origin)
         except ValueError as error:
             if "no sound track" in str(error):
                 return None

@@ -43,13 +43,12 @@ class SyncMeasure(MetricMeasure):
     Args:
         network: SyncNet.
         settings: How faces are followed and cut out; None shows SyncNet the whole frames.
-        random: Whether the network's weights are random.
     """
 
     name = "sync"
 
-    def __init__(self, network: SyncNet, settings: TrackSettings | None, random: bool = False) -> None:
-        self.network, self.settings, self.random_network = network, settings, random
+    def __init__(self, network: SyncNet, settings: TrackSettings | None) -> None:
+        self.network, self.settings = network, settings
         crop = {"crop": "whole frame"} if settings is None else settings.to_json()
         super().__init__(dict.fromkeys((MADE, TRUE, COPY), partial(LipSync, network, crop)))
         self.videos: dict[str, FaceScores] = {}
@@ -65,23 +64,27 @@ class SyncMeasure(MetricMeasure):
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
         found = protocol_of(self.metrics[MADE])
-        if self.random_network:
+        if self.network.is_random:
             found["network"] = RANDOM_WEIGHTS
         return {**found, "of several faces": "the one seen longest, of equals the surest"}
 
     def begin(self, pair: ClipPair) -> None:
-        """See `VideoMeasure.begin`."""
+        """See `VideoMeasure.begin`; of zeros alone SyncNet would give a distance like any other."""
         super().begin(pair)
         true = pair.true.waveform()
         made = pair.made.waveform()
         self.borrowed = made is None
+        heard = true if made is None else made
+        if heard is None:
+            raise MeasureError("no sound in either video")
+        if not heard.any():
+            whose = "true" if self.borrowed else "generated"
+            raise MeasureError(f"silent: the {whose} video's sound is zeros from the first sample to the last")
         self.videos = {
             row: FaceScores(self.network, self.settings, sound, still=row == TRUE)
-            for row, sound in ((MADE, true if made is None else made), (TRUE, true))
-            if sound is not None
+            for row, sound in ((MADE, heard), (TRUE, true))
+            if sound is not None and sound.any()
         }
-        if MADE not in self.videos:
-            raise MeasureError("no sound in either video")
 
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`; SyncNet sees the frames at their own size, the source among them."""

@@ -1,6 +1,6 @@
 """SyncNet (Chung and Zisserman 2016): five frames of lips and 0.2 s of speech to embeddings, near where in sync."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch.nn as nn
 from torch import Tensor
@@ -24,12 +24,19 @@ class SyncNet(Network):
         size: side of the lip pictures in pixels; the last convolution covers what is left of it.
         width: factor on all widths but the embedding's; 1 is the public network.
         embedding: length of an embedding.
+        weights: `saved` in a network that has been trained or imported: its weights come with it.
 
     Raises:
         ValueError: `size` is too small for the convolutions.
     """
 
-    def __init__(self, size: int = FULL_SIZE, width: float = 1.0, embedding: int = EMBEDDING) -> None:
+    def __init__(
+        self,
+        size: int = FULL_SIZE,
+        width: float = 1.0,
+        embedding: int = EMBEDDING,
+        weights: Literal["random", "saved"] = "random",
+    ) -> None:
         super().__init__()
         self.size, self.embedding = size, embedding
         side = _last_side(size)
@@ -58,6 +65,15 @@ class SyncNet(Network):
             *_block2d(audio[4], audio[5], (5, 4), padding=0),
         )
         self.lip_head, self.audio_head = _head(lip[5], embedding), _head(audio[5], embedding)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the weights are neither imported nor trained."""
+        return self.init_args["weights"] == "random"
+
+    def mark_trained(self) -> None:
+        """Record that the weights are no longer those of the constructor; called by what trains or imports them."""
+        self.init_args["weights"] = "saved"
 
     def lips(self, frames: Tensor) -> Tensor:
         """Windows (N, 3, 5, size, size) in BGR from 0 to 255, as the public network takes them -> (N, embedding)."""

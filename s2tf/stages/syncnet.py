@@ -66,6 +66,10 @@ class SyncNetStage(Stage):
         """The distances of lips (rows, from the bottom) and speech (columns): dark on the diagonal where in sync."""
         return Samples(batch["key"], maps={"distances": self.distances(batch)})
 
+    def on_train_start(self) -> None:
+        """Record that the network's weights are being trained."""
+        self.syncnet.mark_trained()
+
     def configure_optimizers(self) -> Any:
         """AdamW, and the schedule."""
         groups = decay_groups([self.syncnet], self.learning_rate, self.weight_decay)

@@ -11,6 +11,7 @@ def test_the_imported_network_reproduces_syncnets_embeddings(tmp_path):
     out = tmp_path / "network"
     assert main(["import", "syncnet", str(tmp_path / "syncnet_v2.model"), "--out", str(out)]) == 0
     network = SyncNet.from_pretrained(out).eval()
+    assert not network.is_random
     theirs = reference("syncnet")
     frames = (torch.rand(3, 3, 5, 224, 224, generator=torch.Generator().manual_seed(2)) * 255).round()
     made = network(frames, theirs["mfcc"])

@@ -276,6 +276,8 @@ def test_real_recordings_are_compared(clips_folder, tmp_path):
 def test_sync_curves_are_the_scores_of_each_video(videos, tmp_path, capsys):
     torch.manual_seed(1)
     network = SyncNet(80, 0.1, 16).eval()
+    network.save_pretrained(tmp_path / "random")
+    network.mark_trained()
     network.save_pretrained(tmp_path / "syncnet")
     arguments = ["--landmarks", "none", "--syncnet", tmp_path / "syncnet", "--protocol", "frame"]
     assert compare(videos, tmp_path / "out", *arguments) == 0
@@ -293,5 +295,9 @@ def test_sync_curves_are_the_scores_of_each_video(videos, tmp_path, capsys):
     least = min(of_truth, key=lambda row: float(row["distance"]))
     assert int(least["offset"]) == score.offset
     assert picture(tmp_path / "out" / "sync.png").shape[0] > 100
+    for folder, note in (("random", True), ("syncnet", False)):
+        capsys.readouterr()
+        assert compare(videos, tmp_path / folder, *arguments[:2], "--syncnet", tmp_path / folder, *arguments[4:]) == 0
+        assert ("RANDOM WEIGHTS" in capsys.readouterr().out) == note
     assert compare(videos, tmp_path / "bad", "--landmarks", "none", "--syncnet", tmp_path) == 2
     assert "config.json" in capsys.readouterr().err

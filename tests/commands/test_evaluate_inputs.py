@@ -83,24 +83,68 @@ def test_without_a_face_or_a_sound_it_is_in_the_ledger_and_the_others_count(tmp_
         ("faceless", nobody, faces[0], voice, voice),
         ("mute", faces[0], faces[0], None, voice),
         ("both mute", faces[0], faces[0], None, None),
-        ("silent", faces[0], faces[0], silence, silence),
+        ("silent", faces[0], faces[0], silence, voice),
+        ("silent truth", faces[0], faces[0], voice, silence),
     ):
         write(tmp_path / "made" / f"{key}.mp4", made, sound=made_sound)
         write(tmp_path / "true" / f"{key}.mp4", true, sound=true_sound)
     assert evaluate(tmp_path, "--metrics", "sync,landmarks", "--syncnet", str(syncnet)) == 3
     record = read(tmp_path / "made-evaluation")
     reasons = {(one["clip"], one["what"]): one["reason"] for one in record["failures"]}
-    assert set(reasons) == {("faceless", "sync"), ("faceless", "landmarks"), ("both mute", "sync")}
+    failed = {("faceless", "sync"), ("faceless", "landmarks"), ("both mute", "sync"), ("silent", "sync")}
+    assert set(reasons) == failed
     assert reasons["faceless", "sync"] == "no face found"
-    assert reasons["faceless", "landmarks"].startswith("no face in the generated video")
+    assert "of 69 after the source 0 of the generated video, 69 of the true one" in reasons["faceless", "landmarks"]
     assert reasons["both mute", "sync"] == "no sound in either video"
+    assert reasons["silent", "sync"].startswith("silent: the generated video's sound is zeros")
     counts = record["measurements"]["LSE-D"]["counts"]
-    assert (counts["clips"], counts["failed"], counts["heard with the true sound"]) == (2, 2, 1)
-    assert record["measurements"]["mouth correlation"]["counts"]["clips"] == 3
+    assert (counts["clips"], counts["failed"], counts["heard with the true sound"]) == (2, 3, 1)
+    assert counts["true videos failed"] == 1
+    assert record["measurements"]["mouth correlation"]["counts"]["clips"] == 4
     clips = {row["clip"]: row for row in rows(tmp_path / "made-evaluation" / "clips.csv")}
-    # A track of zeros is a sound like any other.
-    assert np.isfinite(float(clips["silent"]["LSE-D"]))
-    assert float(clips["silent"]["LSE-D"]) != float(clips["mute"]["LSE-D"])
+    assert clips["silent"]["LSE-D"] == ""
+    assert np.isfinite(float(clips["silent truth"]["LSE-D"]))
+
+
+@pytest.mark.slow
+def test_faces_that_come_and_go_are_counted_and_a_clip_where_they_never_meet_has_failed(tmp_path, speakers):
+    pytest.importorskip("mediapipe", reason="landmarks need the extra `mediapipe`")
+    (face, _, _), _ = speakers
+    early, late, gone = face.copy(), face.copy(), face.copy()
+    early[30:], late[1:32], gone[20:] = 127, 127, 127
+    for key, made, true in (("apart", late, early), ("gone", gone, face)):
+        write(tmp_path / "made" / f"{key}.mp4", made)
+        write(tmp_path / "true" / f"{key}.mp4", true)
+    assert evaluate(tmp_path, "--metrics", "landmarks") == 3
+    record = read(tmp_path / "made-evaluation")
+    (failure,) = record["failures"]
+    assert (failure["clip"], failure["what"]) == ("apart", "landmarks")
+    assert "and 0 of both at once, expected 10 at least" in failure["reason"]
+    for name in ("mouth correlation", "landmark distance", "blinks per minute"):
+        counts = record["measurements"][name]["counts"]
+        assert (counts["clips"], counts["failed"]) == (1, 1)
+        # A face is held for a moment after it is seen last.
+        assert 19 <= counts["frames"] <= 25
+        assert counts["frames"] + counts["frames without a face"] == SEEN - 1
+    assert "landmarks: in 1 of 1 clips more than 10% of the frames have no face" in record["warnings"][0]
+    (row,) = (row for row in rows(tmp_path / "made-evaluation" / "clips.csv") if row["clip"] == "gone")
+    assert (
+        int(row["frames without a face"])
+        == record["measurements"]["mouth correlation"]["counts"]["frames without a face"]
+    )
+
+
+def test_a_syncnet_that_was_never_trained_gives_no_numbers_unless_they_are_marked(tmp_path, capsys):
+    SyncNet(80, 0.1, 16).save_pretrained(tmp_path / "syncnet")
+    for name in ("made", "true"):
+        write(tmp_path / name / "a.mp4", talking(1))
+    options = ["--metrics", "sync", "--protocol", "frame", "--syncnet", str(tmp_path / "syncnet")]
+    assert evaluate(tmp_path, *options) == 2
+    assert f"--syncnet {tmp_path / 'syncnet'}: its weights are random" in capsys.readouterr().err.replace("\n", "")
+    assert evaluate(tmp_path, *options, "--allow-random") == 0
+    record = read(tmp_path / "made-evaluation")
+    assert record["random_weights"] == ["sync"]
+    assert record["measurements"]["LSE-D"]["protocol"]["network"] == "RANDOM WEIGHTS"
 
 
 def test_files_that_are_empty_cut_off_or_of_one_frame(tmp_path):

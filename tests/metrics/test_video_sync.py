@@ -1,15 +1,17 @@
 """Lip sync of a pair, with a small SyncNet of random weights: which sound, which face, what beside it."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from video_files import cut_between_keyframes, number_of, numbered_frame, write_video
 
 from s2tf.media.face_tracks import TrackSettings, whole_frames
 from s2tf.metrics.lip_sync import LipSyncReader
 from s2tf.metrics.video_measure import COPY, MADE, TRUE, MeasureError
-from s2tf.metrics.video_pairs import Alignment, ClipPair, aligned_runs
+from s2tf.metrics.video_pairs import Alignment, ClipPair, VideoFile, aligned_runs
 from s2tf.metrics.video_sync import SyncMeasure
 from s2tf.models.syncnet import SyncNet
 
@@ -120,6 +122,28 @@ def test_without_a_face_the_clip_fails_and_a_true_video_without_one_is_counted(n
     counts = measure.measurements(1)[0].counts
     assert (counts["clips"], counts["failed"], counts["true videos failed"]) == (1, 1, 1)
     assert measure.protocol["crop"]["detector"] == "dlib"
+
+
+def test_the_sound_of_a_file_cut_between_keyframes_is_heard_from_its_first_picture_on(tmp_path):
+    """Its pictures begin at the next keyframe, its sound where it was cut."""
+    times = [Fraction(index, 25) for index in range(50)]
+    click = np.zeros(50 * 640, np.float32)
+    click[30 * 640 : 30 * 640 + 80] = 0.9
+    pictures = [numbered_frame(index) for index in range(50)]
+    whole = write_video(tmp_path / "whole.mkv", pictures, times=times, waveform=click, keyframes=20)
+    cut = VideoFile(cut_between_keyframes(whole, 11 / 25, tmp_path / "cut.mkv"))
+    assert number_of(next(cut.frames())) == 20
+    assert np.abs(cut.waveform()).argmax() / 640 == pytest.approx(30 - 20, abs=0.3)
+
+
+def test_a_track_of_zeros_is_no_sound_that_lips_could_be_compared_with(network):
+    measure, zeros = SyncMeasure(network, None), np.zeros(FRAMES * 640, np.float32)
+    with pytest.raises(MeasureError, match="silent: the generated video's sound is zeros"):
+        measured(measure, Clip(frames(0), zeros), Clip(frames(1), sound(1)))
+    with pytest.raises(MeasureError, match="silent: the true video's sound is zeros"):
+        measured(measure, Clip(frames(0), None), Clip(frames(1), zeros))
+    measure.add(measured(measure, Clip(frames(0), sound(0)), Clip(frames(1), zeros)))
+    assert measure.measurements(0)[0].counts["true videos failed"] == 1
 
 
 def test_a_still_face_is_looked_at_once(network, monkeypatch):

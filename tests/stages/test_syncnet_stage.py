@@ -59,6 +59,7 @@ def test_the_network_is_handed_on(tmp_path):
     trained = stage()
     trainer(tmp_path, 1).fit(trained, loader(make_rows(8)), loader(make_rows(2)))
     again = SyncNet.from_pretrained(trained.export(tmp_path / "run") / "syncnet")
+    assert not again.is_random
     rows = make_rows(1)[0]
     torch.testing.assert_close(
         tuple(trained.eval().syncnet(rows["lips"], rows["mfcc"])), tuple(again(rows["lips"], rows["mfcc"]))

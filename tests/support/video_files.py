@@ -30,13 +30,15 @@ def write_video(
     waveform: np.ndarray | None = None,
     sound_start: float = 0.0,
     rotation: int = 0,
+    keyframes: int = 250,
 ) -> Path:
     """Write frames at the given times, with mono 16 kHz sound where given, into any container by the path's suffix."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
         # Also the length that the last picture is shown for.
         rate = 1 / (times[1] - times[0]) if len(times) > 1 else Fraction(25)
-        video = container.add_stream("libx264", rate=rate, options={"crf": "4", "preset": "ultrafast"})
+        options = {"crf": "4", "preset": "ultrafast", "g": str(keyframes), "sc_threshold": "0"}
+        video = container.add_stream("libx264", rate=rate, options=options)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.time_base = Fraction(1, 90000)
         sound = None
@@ -56,6 +58,17 @@ def write_video(
             container.mux(sound.encode(piece))
             container.mux(sound.encode(None))
     return path
+
+
+def cut_between_keyframes(path: Path, seconds: float, out: Path) -> Path:
+    """Copy a file's packets from a time on, as a quick cut does: no picture before the next keyframe can be decoded."""
+    with av.open(str(path)) as source, av.open(str(out), "w") as container:
+        streams = {one.index: container.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None and packet.pts * packet.time_base >= seconds:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    return out
 
 
 def tone(seconds: float, frequency: float = 220.0) -> np.ndarray:
