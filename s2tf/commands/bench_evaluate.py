@@ -50,11 +50,19 @@ def measure_evaluation(bench: EvaluationBench, console: "Console", report: "Call
         bench: What is measured.
         console: For the networks that are opened.
         report: Shows the progress.
+
+    Raises:
+        UserError: None of the metrics has a network or a detector.
     """
     from datamodules.bench.measure import Entry
     from s2tf.commands.clip_measuring import measure_clip
+    from s2tf.errors import UserError
 
     measures = _open(bench, console)
+    if not any(True for measure in measures for _ in _calls(measure)):
+        raise UserError(
+            f"--metrics {bench.metrics}: none of them has a network or a detector, whose time is what it stands beside"
+        )
     with tempfile.TemporaryDirectory() as folder:
         report("drawing the clips")
         pairs = _pairs(Path(folder), bench)

@@ -129,7 +129,7 @@ def _chosen(text: str) -> Sequence[str]:
 def _pixels(choices: Choices) -> "VideoMeasure":
     from s2tf.metrics.video_pictures import PixelMeasure
 
-    return PixelMeasure()
+    return PixelMeasure(choices.device)
 
 
 def _lpips(choices: Choices) -> "VideoMeasure":
@@ -172,7 +172,7 @@ def _identity(choices: Choices) -> "VideoMeasure":
 def _sharpness(choices: Choices) -> "VideoMeasure":
     from s2tf.metrics.video_pictures import SharpnessMeasure
 
-    return SharpnessMeasure()
+    return SharpnessMeasure(choices.device)
 
 
 def _landmarks(choices: Choices) -> "VideoMeasure":

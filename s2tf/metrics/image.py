@@ -62,8 +62,10 @@ def ssim(frames: Tensor, true: Tensor) -> Tensor:
     The mean is over the whole picture, whose border is reflected; scikit-image leaves out the five outermost pixels.
     """
     check_shapes(frames, true)
+    # The same bits in this layout, in a third of the time on a CPU.
+    one, other = (unit_range(each).contiguous(memory_format=torch.channels_last) for each in (frames, true))
     values = structural_similarity_index_measure(
-        unit_range(frames), unit_range(true), data_range=1.0, sigma=1.5, kernel_size=11, reduction="none"
+        one, other, data_range=1.0, sigma=1.5, kernel_size=11, reduction="none"
     )
     # One tensor, since neither the full image nor the contrast was asked for.
     assert isinstance(values, Tensor)

@@ -89,7 +89,13 @@ class VideoMeasure(ABC):
         """Add a clip to the totals."""
 
     def measured(
-        self, name: str, made: Any, copy: Any, true: Any, counts: Mapping[str, int], higher_is_better: bool = True
+        self,
+        name: str,
+        made: Any,
+        copy: Any,
+        true: Any,
+        counts: Mapping[str, int],
+        higher_is_better: bool | None = True,
     ) -> Measurement:
         """A number with the copied source and the reference beside it."""
         values = float(made), self.protocol, float(copy), COPY_NAME, float(true)
@@ -112,11 +118,14 @@ class MetricMeasure(VideoMeasure):
 
     Args:
         metrics: Makes the metric of a row; all that it makes share their network.
+        device: Of the clip's rows, which `update` gives frames; the totals only add up.
     """
 
-    def __init__(self, metrics: Mapping[str, Callable[[], Metric]]) -> None:
-        self.metrics = dict(metrics)
+    def __init__(self, metrics: Mapping[str, Callable[[], Metric]], device: str = "cpu") -> None:
+        self.metrics, self.device = dict(metrics), device
         self.rows, self.totals = ({name: make() for name, make in metrics.items()} for _ in range(2))
+        for metric in self.rows.values():
+            metric.to(device)
         self.clips = 0
 
     def begin(self, pair: ClipPair) -> None:

@@ -37,10 +37,13 @@ class FramesBesideTrue(MetricMeasure):
         metric: Makes one.
         truths: What it computes for the true frames beside themselves, by the name of the measurement.
         higher_is_better: Of all its numbers.
+        device: Where the metric itself computes; that of a network in it is the network's own.
     """
 
-    def __init__(self, metric: Callable[[], Metric], truths: Mapping[str, float], higher_is_better: bool) -> None:
-        super().__init__({MADE: metric, COPY: metric})
+    def __init__(
+        self, metric: Callable[[], Metric], truths: Mapping[str, float], higher_is_better: bool, device: str = "cpu"
+    ) -> None:
+        super().__init__({MADE: metric, COPY: metric}, device)
         self.truths, self.higher_is_better = truths, higher_is_better
         self.source: Tensor | None = None
 
@@ -57,9 +60,9 @@ class FramesBesideTrue(MetricMeasure):
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`."""
         if self.source is None:
-            self.source = run.true_tensor[:1]
+            self.source = run.true_tensor[:1].to(self.device)
         if chosen := self.chosen(run):
-            made, true = run.made_tensor[chosen], run.true_tensor[chosen]
+            made, true = (frames[chosen].to(self.device) for frames in (run.made_tensor, run.true_tensor))
             self.rows[MADE].update(made, true)
             self.rows[COPY].update(self.source.expand_as(true), true)
 
@@ -100,8 +103,8 @@ class PixelMeasure(FramesBesideTrue):
     name = "pixels"
     packages = ("torchmetrics",)
 
-    def __init__(self) -> None:
-        super().__init__(FrameQuality, {"PSNR": BEST_PSNR, "SSIM": 1.0}, higher_is_better=True)
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(FrameQuality, {"PSNR": BEST_PSNR, "SSIM": 1.0}, higher_is_better=True, device=device)
 
 
 class PerceptualMeasure(FramesBesideTrue):
@@ -144,8 +147,8 @@ class SharpnessMeasure(MetricMeasure):
     name = "sharpness"
     titles: Mapping[str, str] = {"CPBD": "cpbd", "gradient energy": "gradient_energy"}
 
-    def __init__(self) -> None:
-        super().__init__(dict.fromkeys((MADE, COPY, TRUE), Sharpness))
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(dict.fromkeys((MADE, COPY, TRUE), Sharpness), device)
 
     @property
     def protocol(self) -> Mapping[str, Any]:
@@ -155,10 +158,10 @@ class SharpnessMeasure(MetricMeasure):
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`."""
         if run.start == 0:
-            self.rows[COPY].update(run.true_tensor[:1])
+            self.rows[COPY].update(run.true_tensor[:1].to(self.device))
         if len(made := run.made_tensor[run.compared]):
-            self.rows[MADE].update(made)
-            self.rows[TRUE].update(run.true_tensor[run.compared])
+            self.rows[MADE].update(made.to(self.device))
+            self.rows[TRUE].update(run.true_tensor[run.compared].to(self.device))
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""

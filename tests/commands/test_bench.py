@@ -46,6 +46,12 @@ def test_more_clips_than_are_drawn_are_all_measured(tmp_path, monkeypatch, capsy
     assert "--clips 0: expected 1 at least" in capsys.readouterr().err
 
 
+def test_metrics_without_a_network_have_nothing_to_stand_beside(capsys):
+    arguments = ["--metrics", "pixels,sharpness", "--clips", "1", "--frames", "4", "--size", "64"]
+    assert main(["bench", "evaluate", *arguments]) == 2
+    assert "--metrics pixels,sharpness: none of them has a network or a detector" in capsys.readouterr().err
+
+
 def test_evaluation_is_measured_beside_its_networks(tmp_path):
     pytest.importorskip("mediapipe", reason="landmarks need the extra `mediapipe`")
     path = tmp_path / "bench.json"
