@@ -117,6 +117,7 @@ class MotionCorrelation(Metric):
     defined: Tensor
     still: Tensor
     undefined: Tensor
+    frames: Tensor
     clips: Tensor
     short: Tensor
     unread: Tensor
@@ -125,7 +126,7 @@ class MotionCorrelation(Metric):
         super().__init__(**kwargs)
         self.landmarks = dict(landmarks)
         self.add_state("sums", torch.zeros(len(CORRELATED), dtype=torch.float64), dist_reduce_fx="sum")
-        for name in ("defined", "still", "undefined"):
+        for name in ("defined", "still", "undefined", "frames"):
             self.add_state(name, torch.zeros(len(CORRELATED), dtype=torch.int64), dist_reduce_fx="sum")
         for name in ("clips", "short", "unread"):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
@@ -150,11 +151,28 @@ class MotionCorrelation(Metric):
             self.defined[index] += one.clips
             self.still[index] += one.still
             self.undefined[index] += one.undefined
+            self.frames[index] += int(known.sum()) * one.clips
 
     def compute(self) -> dict[str, Tensor]:
         """The means by name; NaN where no clip is defined."""
         means = dict(zip(CORRELATED, self.sums / self.defined, strict=True))
         return {**means, "pose": torch.stack([means[name] for name in POSE]).nanmean()}
+
+    def counts(self, name: str) -> dict[str, int]:
+        """What went into a mean of `compute` and what did not; those of `pose` are over its six values together.
+
+        `clips` and `frames` in which the true signal moves (of `pose`: of the value with the most), `frames without a
+        face` in either video, clips whose made signal is `still` and counts as 0, and `undefined` ones, left out since
+        the true signal is still.
+        """
+        rows = [CORRELATED.index(one) for one in (POSE if name == "pose" else (name,))]
+        return {
+            "clips": int(self.defined[rows].max()),
+            "frames": int(self.frames[rows].max()),
+            "frames without a face": int(self.unread),
+            "still": int(self.still[rows].sum()),
+            "undefined": int(self.undefined[rows].sum()),
+        }
 
     @property
     def protocol(self) -> dict[str, Any]:

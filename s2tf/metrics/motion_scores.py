@@ -136,7 +136,8 @@ class MotionScores:
             for choose in (lambda clip: clip.drawn, lambda clip: [clip.true], lambda clip: [clip.landmarks])
         )
         rule = {"blink": f"eyes below {CLOSED} of their median", "blinks per minute of the landmarks": round(seen, 2)}
-        return Measurement("blinks per minute", drawn, {**protocol, **rule}, truth=true)
+        about = {**protocol, **rule}
+        return Measurement("blinks per minute", drawn, about, truth=true, higher_is_better=None)
 
     def _head(self, protocol: dict[str, Any]) -> list[Measurement]:
         long = [clip for clip in self.clips if len(clip.true.mouth) >= LEAST_SECONDS * FPS]
@@ -164,7 +165,8 @@ class MotionScores:
                 for choose in (lambda clip: clip.drawn, lambda clip: [clip.true])
             )
             name = f"head power, {low:g} to {high:g} Hz, of the true"
-            rows.append(Measurement(name, drawn / true, {**protocol, **rule}, 0.0, "no motion", 1.0, counts=counts))
+            values = drawn / true, {**protocol, **rule}, 0.0, "no motion", 1.0
+            rows.append(Measurement(name, *values, higher_is_better=None, counts=counts))
             difference, whole = difference + abs(drawn - true), whole + true
         spectrum = Measurement(
             "head spectrum's difference, of the true power",

@@ -14,7 +14,8 @@ class Measurement:
     """One number of a report, with its protocol, its baseline and the ground-truth row.
 
     `value`, `baseline` and `truth` are in the same unit. `target` is the least value that counts as reached (the most,
-    where `higher_is_better` is false), and `target_rule` says in words where it comes from.
+    where `higher_is_better` is false), and `target_rule` says in words where it comes from. Where `higher_is_better` is
+    None, the truth's own value is the best, and there is no target.
     """
 
     name: str
@@ -25,20 +26,22 @@ class Measurement:
     truth: float | None = None
     target: float | None = None
     target_rule: str = ""
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     software: Mapping[str, str] = field(default_factory=dict)
     """Versions of what has read and computed, see `s2tf.metrics.software`; empty where they were not noted."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """How many items went in and how many were left out, by reason."""
 
     def __post_init__(self) -> None:
-        """Refuse a number without protocol.
+        """Refuse a number without protocol, and a target without a direction.
 
         Raises:
-            ValueError: the protocol is empty.
+            ValueError: the protocol is empty, or there is a target though neither more nor less is better.
         """
         if not self.protocol:
             raise ValueError(f"measurement {self.name!r} has an empty protocol: say how it was measured")
+        if self.target is not None and self.higher_is_better is None:
+            raise ValueError(f"measurement {self.name!r} has a target, but neither more nor less of it is better")
 
     @property
     def reached(self) -> bool | None:

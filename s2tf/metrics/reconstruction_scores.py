@@ -171,7 +171,7 @@ class ReconstructionScores:
         rows = [
             Measurement("PSNR", made["psnr"], protocol, copy["psnr"], COPY, 100.0, counts=frames),
             Measurement("SSIM", made["ssim"], protocol, copy["ssim"], COPY, 1.0, counts=frames),
-            Measurement("sharpness", self.sharpness["made"].value, protocol, self.sharpness["copy"].value, COPY, 1.0),
+            _sharpness(self.sharpness["made"].value, self.sharpness["copy"].value, protocol),
         ]
         if self.perceptual is not None:
             record = {**protocol, **self.perceptual.protocol}
@@ -286,6 +286,10 @@ def _pose(
 def _only(motion: FaceMotion, known: np.ndarray) -> FaceMotion:
     """The known frames, without their lips: what is kept of every clip should be little."""
     return FaceMotion(motion.lips[known, :0], motion.mouth[known], motion.eyes[known], motion.pose[known])
+
+
+def _sharpness(made: float, copy: float, protocol: dict[str, object]) -> Measurement:
+    return Measurement("sharpness", made, protocol, copy, COPY, 1.0, higher_is_better=None)
 
 
 def _lower(

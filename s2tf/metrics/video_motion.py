@@ -1,6 +1,6 @@
 """How generated videos move: steadiness along the flow (MAD), landmarks, blinks, head and mouth."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2tf.media.tracking import FaceFollower, FaceSettings
 from s2tf.metrics.face_readings import DetectedMotion, FaceMotion, MotionFinder
-from s2tf.metrics.face_statistics import FaceStatistics, MotionCorrelation
+from s2tf.metrics.face_statistics import LEAST_FRAMES, FaceStatistics, MotionCorrelation
 from s2tf.metrics.landmark_distance import LandmarkDistance
 from s2tf.metrics.motion_difference import FlowReader, MotionDifference
 from s2tf.metrics.protocol import Measurement
@@ -81,6 +81,10 @@ class SteadinessMeasure(MetricMeasure):
 
 DISTANCES = {"landmark distance": "face", "lip landmark distance": "lips", "lip shape distance": "canonical_lips"}
 CORRELATIONS = {"mouth correlation": "mouth", "eyes correlation": "eyes", "pose correlation": "pose"}
+WITHOUT_FACE = "frames without a face"
+"""In either video; in a clip's state and in the table of clips."""
+MANY = 0.1
+"""Of a clip's frames: where more have no face, what the others say is doubtful."""
 
 
 class FaceMeasure(MetricMeasure):
@@ -88,6 +92,8 @@ class FaceMeasure(MetricMeasure):
 
     A detector of real faces follows the face through the frames at their own size; distances are in the true video's
     pixels. The judges of synthetic faces read the compared pictures and find no landmarks, so that there are none.
+    Frames in which the face of either video cannot be read are in no distance and no correlation, those of one video
+    not in its own statistics; a clip with fewer than ten frames that show both faces cannot be measured.
 
     Args:
         finder: Reads the faces.
@@ -108,6 +114,8 @@ class FaceMeasure(MetricMeasure):
         self.to_true = np.ones(2)
         """From the generated video's pixels to the true one's."""
         self.size = 0
+        self.doubtful: list[float] = []
+        """Of the clips added, the shares of frames without a face above `MANY`."""
 
     @property
     def packages(self) -> Iterable[str]:
@@ -132,7 +140,13 @@ class FaceMeasure(MetricMeasure):
                 "detector": f"{settings.detector}, where it finds none {settings.second_chance}",
                 "of several faces": "the largest where it is first seen",
             }
-        return {**self.finder.protocol, **own, **{name: every[name] for name in told if name in every}}
+        least = f"with {LEAST_FRAMES} frames or more that show both faces"
+        return {
+            **self.finder.protocol,
+            **own,
+            "clips counted": least,
+            **{name: every[name] for name in told if name in every},
+        }
 
     def begin(self, pair: ClipPair) -> None:
         """See `VideoMeasure.begin`."""
@@ -169,14 +183,29 @@ class FaceMeasure(MetricMeasure):
             }
         else:
             motions = {row: _joined(self.read[row]) for row in (MADE, TRUE)}
+        _check_faces(motions[MADE].known, motions[TRUE].known)
         for row, motion in motions.items():
             self.rows[row].update(motion)
         self.rows["correlation"].update(motions[MADE], motions[TRUE])
-        if not number(self.rows[TRUE], "clips"):
-            raise MeasureError("no face in the true video, or in too few frames to tell how it moves")
-        if not number(self.rows[MADE], "clips"):
-            raise MeasureError("no face in the generated video, or in too few frames to tell how it moves")
-        return super().end()
+        known = motions[MADE].known & motions[TRUE].known
+        return {**super().end(), WITHOUT_FACE: torch.tensor([int((~known).sum()), len(known)])}
+
+    def add(self, state: State) -> None:
+        """See `VideoMeasure.add`."""
+        super().add(state)
+        missing, frames = state[WITHOUT_FACE].tolist()
+        if missing > MANY * frames:
+            self.doubtful.append(missing / frames)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """See `VideoMeasure.warnings`."""
+        if not self.doubtful:
+            return []
+        return [
+            f"landmarks: in {len(self.doubtful)} of {self.clips} clips more than {MANY:.0%} of the frames have no face "
+            f"in one of the videos ({max(self.doubtful):.0%} in the worst): these frames are left out"
+        ]
 
     def values(self, state: State) -> dict[str, float]:
         """See `VideoMeasure.values`."""
@@ -185,21 +214,58 @@ class FaceMeasure(MetricMeasure):
         if "distance" in self.metrics:
             distances = self.of_clip(state, "distance")
             values |= {title: float(distances[name]) for title, name in DISTANCES.items()}
-        return values
+        return {**values, WITHOUT_FACE: int(state[WITHOUT_FACE][0])}
 
     def measurements(self, failed: int) -> list[Measurement]:
         """See `VideoMeasure.measurements`."""
         if not self.clips:
             return []
-        counts = {**self.counts(failed), "frames without a face": number(self.totals[MADE], "unread")}
+        return [*self._correlations(failed), *self._distances(failed), *self._statistics(failed)]
+
+    def _correlations(self, failed: int) -> list[Measurement]:
+        metric: Any = self.totals["correlation"]
         found = self.total("correlation")
-        rows = [(title, float(found[name]), 0.0, 1.0, True) for title, name in CORRELATIONS.items()]
-        if "distance" in self.totals:
-            made, copy = self.total("distance"), self.total("distance of the copy")
-            rows += [(title, float(made[name]), float(copy[name]), 0.0, False) for title, name in DISTANCES.items()]
+        return [
+            self.measured(title, found[name], 0, 1, {"failed": failed, **metric.counts(name)})
+            for title, name in CORRELATIONS.items()
+        ]
+
+    def _distances(self, failed: int) -> list[Measurement]:
+        if "distance" not in self.totals:
+            return []
+        made, copy = self.total("distance"), self.total("distance of the copy")
+        counts = self._counts("distance", failed)
+        return [
+            self.measured(title, made[name], copy[name], 0, counts, higher_is_better=False)
+            for title, name in DISTANCES.items()
+        ]
+
+    def _statistics(self, failed: int) -> list[Measurement]:
+        """Of each video by itself; the truth's value is the best, neither more nor less."""
         made, true = self.total(MADE), self.total(TRUE)
-        rows += [(name, float(value), 0.0, float(true[name]), True) for name, value in made.items()]
-        return [self.measured(title, value, copy, truth, counts, higher) for title, value, copy, truth, higher in rows]
+        unseen = {f"{WITHOUT_FACE} in the true video": number(self.totals[TRUE], "unread")}
+        counts = {**self._counts(MADE, failed), **unseen}
+        steps = {**counts, "steps between frames": number(self.totals[MADE], "step_count")}
+        return [
+            self.measured(name, value, 0, true[name], steps if "step" in name else counts, higher_is_better=None)
+            for name, value in made.items()
+        ]
+
+    def _counts(self, row: str, failed: int) -> dict[str, int]:
+        """Of the clips, all of which have frames in the row's metric, and of the metric's frames."""
+        frames, unread = (number(self.totals[row], name) for name in ("frames", "unread"))
+        return {"clips": self.clips, "failed": failed, "frames": frames, WITHOUT_FACE: unread}
+
+
+def _check_faces(made: np.ndarray, true: np.ndarray) -> None:
+    """Refuse a clip in which too few frames show both faces, (T,) bool each: whether the frame could be read."""
+    both = int((made & true).sum())
+    if both >= LEAST_FRAMES:
+        return
+    raise MeasureError(
+        f"too few frames with a face: of {len(true)} after the source {int(made.sum())} of the generated video, "
+        f"{int(true.sum())} of the true one and {both} of both at once, expected {LEAST_FRAMES} at least"
+    )
 
 
 def _joined(parts: list[FaceMotion]) -> FaceMotion:

@@ -11,6 +11,12 @@ def test_a_number_without_protocol_is_refused():
         Measurement("psnr", 30.0, protocol={})
 
 
+def test_where_neither_more_nor_less_is_better_there_is_no_target():
+    assert Measurement("x", 1.0, {"crop": "none"}, truth=2.0, higher_is_better=None).reached is None
+    with pytest.raises(ValueError, match="'x' has a target, but neither more nor less"):
+        Measurement("x", 1.0, {"crop": "none"}, target=0.5, higher_is_better=None)
+
+
 @pytest.mark.parametrize(
     ("value", "higher_is_better", "reached"),
     [(0.9, True, True), (0.8, True, False), (0.8, False, True), (0.9, False, False), (math.nan, False, False)],

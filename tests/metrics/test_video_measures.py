@@ -198,10 +198,72 @@ def test_the_state_of_a_long_clip_is_the_same_bits_whatever_the_runs():
 
 def test_a_face_that_cannot_be_read_is_a_reason_not_a_number():
     dark = np.zeros_like(video(0))
-    with pytest.raises(MeasureError, match="no face in the generated video"):
-        measured(FaceMeasure(BrightMouth()), dark, video(1))
-    with pytest.raises(MeasureError, match="no face in the true video"):
-        measured(FaceMeasure(BrightMouth()), video(1), dark)
+    for made, true, counts in (
+        (dark, video(1), "0 of the generated video, 22 of the true one and 0 of both"),
+        (video(1), dark, "22 of the generated video, 0 of the true one and 0 of both"),
+        # Each has enough by itself.
+        (without_face(0, 13, 23), without_face(1, 1, 6), "12 of the generated video, 17 of the true one and 7 of both"),
+    ):
+        with pytest.raises(MeasureError, match=f"of 22 after the source {counts} at once, expected 10 at least"):
+            measured(FaceMeasure(BrightMouth()), made, true)
+
+
+def without_face(seed: int, first: int, behind: int) -> np.ndarray:
+    """A video in some of whose frames `BrightMouth` sees no face."""
+    frames = video(seed)
+    frames[first:behind] = 0
+    return frames
+
+
+def test_each_number_of_faces_says_what_went_into_it_and_what_did_not():
+    measure = FaceMeasure(BrightMouth())
+    # 2 frames without a generated face, 1 without a true one, at different times; in the second clip nothing moves.
+    grey, frozen = np.full_like(video(0), 90), np.full_like(video(0), 99)
+    for made, true in ((without_face(0, 5, 7), without_face(1, 9, 10)), (frozen, video(1)), (video(0), grey)):
+        measure.add(measured(measure, made, true))
+    found = {one.name: one.counts for one in measure.measurements(failed=1)}
+    seen = {"clips": 2, "failed": 1, "frames": 22 - 3 + 22, "frames without a face": 3}
+    assert found["mouth correlation"] == {**seen, "still": 1, "undefined": 1}
+    # Of all six values of the pose.
+    assert found["pose correlation"] == {**seen, "still": 6, "undefined": 6}
+    own = {"clips": 3, "failed": 1, "frames": 3 * 22 - 2, "frames without a face": 2}
+    assert found["blinks per minute"] == {**own, "frames without a face in the true video": 1}
+    # A step is between two frames that were read.
+    assert found["pose step: roll"]["steps between frames"] == 3 * 21 - 3
+
+
+def test_a_tenth_of_the_frames_without_a_face_is_a_warning():
+    measure = FaceMeasure(BrightMouth())
+    measure.add(measured(measure, without_face(0, 5, 7), video(1)))
+    assert measure.warnings == []
+    state = measured(measure, video(1), without_face(0, 5, 8))
+    assert measure.values(state)["frames without a face"] == 3
+    measure.add(state)
+    (warning,) = measure.warnings
+    assert "in 1 of 2 clips more than 10% of the frames have no face in one of the videos (14% in the worst)" in warning
+
+
+def test_what_is_best_as_the_truth_has_it_has_no_direction():
+    measure = FaceMeasure(BrightMouth())
+    measure.add(measured(measure, video(0), video(1)))
+    ways = {one.name: one.higher_is_better for one in measure.measurements(0)}
+    directed = {name for name, higher in ways.items() if higher}
+    assert directed == {f"{what} correlation" for what in ("mouth", "eyes", "pose")}
+    assert all(higher is None for name, higher in ways.items() if name not in directed)
+    assert measure.measurements(0)[-1].to_json()["higher_is_better"] is None
+
+
+@pytest.mark.parametrize("kind", [PixelMeasure, SharpnessMeasure])
+def test_pixels_are_compared_on_the_device(kind, monkeypatch):
+    measure, seen = kind("meta"), []
+    for metric in measure.rows.values():
+        monkeypatch.setattr(metric, "update", lambda *frames: seen.extend(one.device.type for one in frames))
+        assert metric.frames.device.type == "meta"
+    pair = ClipPair("clip", Frames(video(0)), Frames(video(1)))
+    measure.begin(pair)
+    for run in aligned_runs(pair, SIZE, 8, Alignment()):
+        measure.update(run)
+    assert set(seen) == {"meta"}
 
 
 def test_lengths_may_differ_by_one_frame():
