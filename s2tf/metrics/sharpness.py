@@ -24,7 +24,7 @@ EDGE_FACTOR = 4.0
 
 
 def gradient_energy(frames: Tensor) -> Tensor:
-    """(N,) mean squared difference of neighbouring pixels' luma, across and down.
+    """(N,) mean squared difference of neighbouring pixels' luma, across and down; noise raises it as detail does.
 
     Args:
         frames: (N, 3, H, W), uint8 or float in [-1, 1].
@@ -41,8 +41,8 @@ def cpbd(frames: Tensor) -> Tensor:
     width is the length of the run along its row in which the luma only rises or only falls. What the authors leave to
     their library, the finding of edges, is ours: pixels whose horizontal Sobel gradient is the largest of its
     neighbours in the row and whose gradient's square is four times the picture's mean. Published values of other
-    programs are therefore near but not equal. Noise makes edges short: among noisy pictures this measures nothing. 0
-    where there is no edge.
+    programs are therefore near but not equal. Noise makes edges short, so that a noisy picture counts as sharper than
+    the same without noise: what this says of blur holds among pictures without noise. 0 where there is no edge.
 
     Args:
         frames: (N, 3, H, W), uint8 or float in [-1, 1].
@@ -58,7 +58,10 @@ def cpbd(frames: Tensor) -> Tensor:
 
 
 class Sharpness(Metric):
-    """Means over frames of `cpbd` and `gradient_energy`, by name; one of these is for made, another for true frames."""
+    """Means over frames of `cpbd` and `gradient_energy`, by name; one of these is for made, another for true frames.
+
+    Both fall with blur and rise with noise: a value above the true frames' is no sharper picture but a noisier one.
+    """
 
     full_state_update = False
     cpbd_sum: Tensor
