@@ -1,11 +1,12 @@
 """How the measures of videos answer to known distortions of synthetic speakers: the tables of docs/evaluation.md.
 
-Such as: python tests/support/distorted_videos.py --clips 6 --syncnet RUN/networks/syncnet
+Such as: python tests/support/distorted_videos.py --syncnet RUN/networks/syncnet --landmarks mediapipe
 
 The true video, distorted, stands in a generated one's place; sizes and strengths are those that the docs give.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,7 +153,11 @@ COLUMNS = {
     "PSNR": ("PSNR", 1),
     "SSIM": ("SSIM", 3),
     "feature distance": ("feature distance (face judge)", 2),
+    "face": ("landmark distance", 1),
+    "lips": ("lip landmark distance", 1),
+    "lip shape": ("lip shape distance", 1),
     "mouth": ("mouth correlation", 2),
+    "eyes": ("eyes correlation", 2),
     "pose": ("pose correlation", 2),
     "identity": ("identity", 2),
     "CPBD": ("CPBD", 3),
@@ -180,12 +185,12 @@ def measured(
     return {one.name: one.value for measure in measures for one in measure.measurements(0)}
 
 
-def _opener(syncnet: Path | None) -> Callable[[], list[VideoMeasure]]:
+def _opener(syncnet: Path | None, landmarks: str) -> Callable[[], list[VideoMeasure]]:
     """Makes the measures anew, on the same networks."""
     from rich.console import Console
 
     from s2tf.commands.judges import JudgeData, load_judges
-    from s2tf.metrics.face_readings import JudgedMotion
+    from s2tf.metrics.face_readings import DetectedMotion, JudgedMotion
     from s2tf.metrics.judges import JudgeReader
     from s2tf.metrics.perceptual_distance import JudgeDistance
     from s2tf.metrics.video_motion import FaceMeasure
@@ -193,15 +198,20 @@ def _opener(syncnet: Path | None) -> Callable[[], list[VideoMeasure]]:
     from s2tf.metrics.video_sync import SyncMeasure
     from s2tf.models.syncnet import SyncNet
 
-    judges = load_judges(JudgeData(), Console())
     network = None if syncnet is None else SyncNet.from_pretrained(syncnet)
+
+    def of_all() -> list[VideoMeasure]:
+        return [*([] if network is None else [SyncMeasure(network, None)]), PixelMeasure(), SharpnessMeasure()]
+
+    if landmarks != "judges":
+        finder = DetectedMotion(landmarks)
+        return lambda: [*of_all(), FaceMeasure(finder)]
+    judges = load_judges(JudgeData(), Console())
     return lambda: [
-        *([] if network is None else [SyncMeasure(network, None)]),
-        PixelMeasure(),
+        *of_all(),
         PerceptualMeasure(JudgeDistance(judges.networks["face"])),
         FaceMeasure(JudgedMotion(judges)),
         IdentityMeasure(JudgeReader(judges)),
-        SharpnessMeasure(),
     ]
 
 
@@ -211,20 +221,34 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each (%(default)s)")
     parser.add_argument("--size", type=int, default=128, help="pixels (%(default)s)")
     parser.add_argument("--syncnet", type=Path, metavar="FOLDER", help="for the columns of lip sync")
+    parser.add_argument("--landmarks", default="judges", help="judges or mediapipe (%(default)s)")
     args = parser.parse_args()
-    speakers, measures = draw_speakers(args.clips, args.seconds, args.size), _opener(args.syncnet)
-    headed = False
+    speakers = draw_speakers(args.clips, args.seconds, args.size)
+    measures = _opener(args.syncnet, args.landmarks)
+    columns: dict[str, tuple[str, int]] = {}
     for name, (distort, strengths) in DISTORTIONS.items():
-        rows = [measured(speakers, distort, strength, measures()) for strength in strengths]
-        columns = {head: one for head, one in COLUMNS.items() if one[0] in rows[0]}
-        if not headed:
+        found = [_tried(speakers, distort, strength, measures()) for strength in strengths]
+        if not columns:
+            columns = {head: one for head, one in COLUMNS.items() if one[0] in found[0]}
             print(f"| | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}", flush=True)
-            headed = True
-        factor = {"gradient energy": 1000}
-        cells = [
-            ", ".join(f"{factor.get(one, 1) * row[one]:.{digits}f}" for row in rows) for one, digits in columns.values()
-        ]
+        cells = [", ".join(_text(one.get(what), digits) for one in found) for what, digits in columns.values()]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def _tried(
+    speakers: Sequence[Speaker], distort: Callable[..., Video], strength: float, measures: Sequence[VideoMeasure]
+) -> dict[str, float]:
+    """As `measured`; nothing where a clip cannot be measured, which is said."""
+    try:
+        values = measured(speakers, distort, strength, measures)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return {}
+    return values | {"gradient energy": 1000 * values["gradient energy"]}
+
+
+def _text(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 if __name__ == "__main__":
