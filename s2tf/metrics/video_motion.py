@@ -73,8 +73,9 @@ class SteadinessMeasure(MetricMeasure):
         if not self.clips:
             return []
         made, true = self.total(), self.total(TRUE)
+        better = {"MAD": False, "MAD_visible": False, "hidden": None}
         return [
-            self.measured(title, made[name], 0, true[name], self.counts(failed), higher_is_better=False)
+            self.measured(title, made[name], 0, true[name], self.counts(failed), higher_is_better=better[name])
             for title, name in self.titles.items()
         ]
 

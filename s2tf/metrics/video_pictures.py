@@ -180,7 +180,8 @@ class SharpnessMeasure(MetricMeasure):
         if not self.clips:
             return []
         made, copy, true = (self.total(row) for row in (MADE, COPY, TRUE))
+        # More than the truth's is noise.
         return [
-            self.measured(title, made[name], copy[name], true[name], self.counts(failed))
+            self.measured(title, made[name], copy[name], true[name], self.counts(failed), higher_is_better=None)
             for title, name in self.titles.items()
         ]

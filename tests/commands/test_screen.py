@@ -50,7 +50,7 @@ def test_which_way_is_better_and_the_unit_are_told():
     assert heading(measured("LSE-D", 1)) == "LSE-D ↓"
     assert heading(measured("AV offset", 1)) == "AV offset ↓ (frames)"
     # Best near the truth.
-    assert heading(measured("pose step: roll", 1, higher=True)) == "pose step: roll"
+    assert heading(measured("pose step: roll", 1, higher=None)) == "pose step: roll"
 
 
 def test_a_baseline_of_one_name_is_named_once_and_failed_clips_are_counted():
