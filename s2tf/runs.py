@@ -31,6 +31,8 @@ class FitResult:
 
     run: Run
     metrics: dict[str, float]
+    step: int
+    """Optimizer steps done in all."""
 
 
 def fit(
@@ -61,6 +63,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
 
     name_attempt()
     signals = StopSignals()
+    ended: dict[str, Any] = {}
     with ExitStack() as stack:
         stack.enter_context(signals.caught())
         # A restarted job may come while the process whose place it takes is still ending on another node.
@@ -71,11 +74,13 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
         found = find_checkpoint(run.checkpoints)
         if first:
             forget_failures(run.folder)
-            stack.enter_context(Attempts(run.folder).attempt(found.broken, record_git(run.folder).commit))
+            ended = stack.enter_context(Attempts(run.folder).attempt(found.broken, record_git(run.folder).commit))
             set_aside_broken(run.checkpoints)
             if found.broken:
                 print(f"going on from {found.path}, since {found.broken}", file=sys.stderr, flush=True)
-        return _train(run, found.path, callbacks, signals, saving)
+        result = _train(run, found.path, callbacks, signals, saving)
+        ended["step"] = result.step
+        return result
 
 
 def _train(
@@ -105,7 +110,7 @@ def _train(
             tracking.made(cli.trainer, run.networks)
             forget_failures(run.folder)
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
-    return FitResult(run=run, metrics=metrics)
+    return FitResult(run=run, metrics=metrics, step=cli.trainer.global_step)
 
 
 def _keep_best(cli: Any, run: Run) -> None:

@@ -4,6 +4,8 @@
 set -eo pipefail
 if [ ! -f "$S2TF_TRIAL" ]; then
     {
+        # By which a job of another cluster on the same disk, where numbers of jobs mean others, leaves it alone.
+        echo "# cluster: $SLURM_CLUSTER_NAME"
         # What the agent said to the trial; not the key, which the job has anyway.
         for name in $(compgen -e | grep '^WANDB_' | grep -v KEY); do
             printf 'export %s=%q\n' "$name" "${!name}"

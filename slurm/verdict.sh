@@ -16,6 +16,8 @@ fi
 rm -f "$S2TF_ENDS"
 died=false
 if [ "$status" -eq 74 ] || [ "$status" -gt 128 ]; then died=true; fi
+again=$died
+if [ "$status" -eq 75 ]; then again=true; fi
 
 # Deaths since there was a new checkpoint: a run that dies at the same place each time is not queued for ever.
 deaths=$run/deaths
@@ -24,8 +26,8 @@ if $died; then
     echo "job $job: status $status" >>"$deaths"
     if [ "$(wc -l <"$deaths")" -gt @{restart_limit} ]; then
         echo "died $(wc -l <"$deaths") times without a new checkpoint (restart_limit: @{restart_limit})" >&2
-        exit "$status"
+        again=false
     fi
 fi
-if $died || [ "$status" -eq 75 ]; then scontrol requeue "$job"; fi
+if $again; then scontrol requeue "$job"; fi
 if [ "$status" -ne 0 ]; then exit "$status"; fi

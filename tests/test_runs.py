@@ -105,6 +105,7 @@ def test_a_run_that_was_asked_to_stop_goes_on_behind_the_validation_of_its_last_
     assert signal.getsignal(number) == before
     broken = fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken").run
     assert [one["status"] for one in read_attempts(broken.folder)] == ["running", "interrupted", "running", "finished"]
+    assert [one.get("step") for one in read_attempts(broken.folder)] == [None, 2, None, STEPS]
     assert rows_of(broken) == rows_of(whole)
     assert [sorted(row)[-1].split("/")[0] for _, _, row in rows_of(whole)] == ["train", "train", "val"] * 2
     states = [torch.load(run.last_checkpoint, weights_only=False) for run in (whole, broken)]

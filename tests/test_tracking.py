@@ -126,6 +126,10 @@ def is_whole(path):
         return frames >= 40 and len(file.streams.audio) == 1 and file.duration >= 0.8 * av.time_base
 
 
+def test_where_a_run_is_to_be_seen_is_noted_when_it_begins(conre):
+    assert (conre.folder / "wandb_page").read_text() == "offline\n"
+
+
 def test_wandb_has_names_steps_media_and_config(conre, shards):
     logged = read_run(conre.folder)
     assert (logged.group, logged.job_type, logged.name) == ("conre", "conre", f"conre-{conre.folder.name}")

@@ -121,7 +121,7 @@ class LastCheckpoint(Checkpoint):
         if stop and failure:
             raise RuntimeError(f"asked to stop, but {failure}")
         if stop:
-            raise Interruption(f"asked to stop, saved at step {trainer.global_step}")
+            raise Interruption(f"asked to stop, saved at step {trainer.global_step}", trainer.global_step)
 
     def _agreed(self, trainer: L.Trainer) -> tuple[bool, bool]:
         """Whether any rank wants to stop, and whether any wants to save."""

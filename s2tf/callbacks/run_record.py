@@ -11,6 +11,7 @@ from s2tf import lineage
 from s2tf.callbacks import wandb_artifacts
 from s2tf.loggers.journal import JournalFollower
 from s2tf.run_facts import facts
+from s2tf.survival.wandb_page import note_page
 
 
 class RunRecord(L.Callback):
@@ -46,6 +47,7 @@ class RunRecord(L.Callback):
             logger.log_hyperparams(told)
         for logger in _wandb_runs(trainer):
             with logger.guarded():
+                note_page(self.folder, logger.page)
                 for item in self.inputs:
                     wandb_artifacts.use(logger.experiment, item, self.upload)
 

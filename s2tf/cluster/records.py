@@ -1,15 +1,17 @@
 """What run folders keep about their jobs: what was submitted, each attempt, and the numbers on the way.
 
-`submissions.jsonl` has a line for each job that was queued for a folder, by `s2tf submit`; `attempts.jsonl` one for
-each start and end of a training and `history.jsonl` one for each row of numbers, by `s2tf fit`.
+`submissions.jsonl` has a line for each job that was queued for a folder, by `s2tf submit`, or that trains it for an
+agent of a sweep, by that job's script; `attempts.jsonl` one for each start and end of a training and `history.jsonl`
+one for each row of numbers, by `s2tf fit`.
 """
 
 import fcntl
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from s2tf.survival.attempts import ATTEMPTS_FILE
 from s2tf.survival.messages import say
 
 SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
-TAIL = 65536
-"""Bytes that the last line of a file is looked for in."""
+BLOCK = 65536
+"""Bytes that are read at once of a file that is read from its end."""
+LATEST = 100
+"""Lines at a file's end that are looked at for whether they can be read."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Submission:
     experiment: str
     needs: Mapping[str, str] = field(default_factory=dict)
     """Jobs by the name of their step, without whose success this one does not begin."""
+    wandb: str = ""
+    """Where the run will be seen in W&B, or why it will not, by the cluster's environment; empty: not known."""
     time: float = field(default_factory=time.time)
 
 
@@ -45,25 +51,47 @@ def note(folder: Path, submission: Submission) -> None:
 
 def last_submission(folder: Path) -> Submission | None:
     """The job that was queued last for a folder."""
-    tree = last_line(folder / SUBMISSIONS_FILE)
-    return None if tree is None else Submission(**tree)
+    for row in rows_back(folder / SUBMISSIONS_FILE):
+        with suppress(TypeError):
+            return Submission(**row)
+    return None
 
 
 def last_line(path: Path) -> dict[str, Any] | None:
     """The last whole line of a file of JSON; None where there is none."""
+    return next(rows_back(path), None)
+
+
+def rows_back(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a file of JSON, the last first; without those that are being written or were cut by a full disk."""
+    return (row for line in _lines_back(path) if (row := _parse(line)) is not None)
+
+
+def has_broken_line(path: Path) -> bool:
+    """Whether one of a file's latest lines is no JSON; what stands behind the last line's end is being written."""
+    return any(line and _parse(line) is None for line in islice(_lines_back(path), 1, LATEST))
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            lines = file.read().splitlines()
-    except FileNotFoundError:
+        row = json.loads(line)
+    except ValueError:
         return None
-    for line in reversed(lines):
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            # Being written, or cut by a full disk.
-            continue
-    return None
+    return row if isinstance(row, dict) else None
+
+
+def _lines_back(path: Path) -> Iterator[bytes]:
+    """A file's lines, the last first; it may be large, and only what is asked for is read."""
+    if not path.is_file():
+        return
+    with open(path, "rb") as file:
+        start, first = file.seek(0, 2), b""
+        while start > 0:
+            size = min(BLOCK, start)
+            start = file.seek(start - size)
+            first, *lines = (file.read(size) + first).split(b"\n")
+            yield from reversed(lines)
+        yield first
 
 
 def is_finished(folder: Path) -> bool:

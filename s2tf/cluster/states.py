@@ -5,22 +5,27 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2tf.cluster.links import wandb_link
+import yaml
+
+from s2tf.cluster.links import begun_link, wandb_link
 from s2tf.cluster.records import (
     SUBMISSIONS_FILE,
     Submission,
+    has_broken_line,
     is_finished,
     last_line,
     last_submission,
+    rows_back,
 )
 from s2tf.cluster.slurm import Job, find_jobs
 from s2tf.errors import UserError
 from s2tf.run_folders import CONFIG_FILE, read_config
-from s2tf.survival.attempts import ATTEMPTS_FILE, read_attempts
+from s2tf.survival.attempts import ATTEMPTS_FILE
 from s2tf.survival.checkpoints import LAST_CHECKPOINT
 from s2tf.survival.failures import FAILURE_FILE
 from s2tf.survival.journal import JOURNAL_FILE
@@ -29,6 +34,7 @@ from s2tf.survival.lock import LOCK_FILE
 DEPTH = 4
 """Folders below that of the runs in which a run's is looked for."""
 MARKS = (CONFIG_FILE, SUBMISSIONS_FILE)
+LOSS = "train/loss"
 DEPENDENCY = ("Dependency", "DependencyNeverSatisfied")
 
 
@@ -43,14 +49,16 @@ class RunState:
     state: str
     """`finished`, `failed`, `killed`, `interrupted`, `new`, `running`, or SLURM's word for a job that is not over."""
     step: int | None
+    """Optimizer steps done, as far as they were logged or saved."""
     steps: int | None
     """Of `trainer.max_steps`."""
     loss: float | None
+    """That was trained on last, of those that were logged."""
     checkpoint_age: float | None
     """Seconds since the last checkpoint."""
     restarts: int
     reason: str
-    """Why it waits or failed."""
+    """Why it waits or failed, and which of its files cannot be read."""
     wandb: str
 
 
@@ -72,7 +80,7 @@ def states_below(runs: Path) -> list[RunState]:
 def _find(folder: Path, depth: int) -> Iterator[Path]:
     if any((folder / mark).is_file() for mark in MARKS):
         # An array's folder has an empty record: its tasks are noted with their runs.
-        if (folder / CONFIG_FILE).is_file() or last_line(folder / SUBMISSIONS_FILE):
+        if (folder / CONFIG_FILE).is_file() or (folder / SUBMISSIONS_FILE).stat().st_size:
             yield folder
         return
     for below in folder.iterdir() if depth else ():
@@ -81,25 +89,49 @@ def _find(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _state(runs: Path, folder: Path, submission: Submission | None, jobs: Mapping[str, Job]) -> RunState:
-    config = read_config(folder) if (folder / CONFIG_FILE).is_file() else {}
-    attempt, row = last_line(folder / ATTEMPTS_FILE) or {}, last_line(folder / JOURNAL_FILE) or {}
+    config, problem = _config(folder)
+    attempt = last_line(folder / ATTEMPTS_FILE) or {}
     job = jobs.get(submission.job) if submission else None
     state = _word(folder, attempt, job)
     checkpoint = folder / "checkpoints" / LAST_CHECKPOINT
     steps = config.get("trainer", {}).get("max_steps")
+    over = state in ("finished", "RUNNING", "running")
+    reasons = ["" if over else _reason(folder, attempt, submission, jobs), problem, *_broken(folder)]
     return RunState(
         name=str(folder.relative_to(runs)),
         folder=str(folder),
         job=submission.job if submission else None,
         state=state,
-        step=max((one["step"] for one in (attempt, row) if isinstance(one.get("step"), int)), default=None),
+        step=_step(folder),
         steps=steps if isinstance(steps, int) and steps > 0 else None,
-        loss=_loss(row.get("metrics", {})),
+        loss=_loss(folder),
         checkpoint_age=time.time() - checkpoint.stat().st_mtime if checkpoint.is_file() else None,
         restarts=max(0, _starts(folder) - 1),
-        reason="" if state in ("finished", "RUNNING", "running") else _reason(folder, attempt, submission, jobs),
-        wandb=wandb_link(config, folder, os.environ) if config else "",
+        reason="; ".join(filter(None, reasons)),
+        wandb=_wandb(config, folder, submission),
     )
+
+
+def _config(folder: Path) -> tuple[dict[str, Any], str]:
+    """A run's config, and why there is none; neither for the step of a chain that is no training."""
+    if not (folder / CONFIG_FILE).is_file():
+        return {}, ""
+    with suppress(yaml.YAMLError, ValueError):
+        config = read_config(folder)
+        if isinstance(config, dict) and isinstance(config.get("trainer", {}), dict):
+            return config, ""
+    return {}, f"{CONFIG_FILE} cannot be read"
+
+
+def _broken(folder: Path) -> list[str]:
+    names = (SUBMISSIONS_FILE, ATTEMPTS_FILE, JOURNAL_FILE)
+    return [f"{name}: a line cannot be read" for name in names if has_broken_line(folder / name)]
+
+
+def _wandb(config: Mapping[str, Any], folder: Path, submission: Submission | None) -> str:
+    if link := begun_link(folder) or (submission.wandb if submission else ""):
+        return link
+    return wandb_link(config, folder, os.environ) if config else ""
 
 
 def _word(folder: Path, attempt: Mapping[str, Any], job: Job | None) -> str:
@@ -114,7 +146,7 @@ def _word(folder: Path, attempt: Mapping[str, Any], job: Job | None) -> str:
         return "finished" if job.state == "COMPLETED" else job.state.lower()
     if not attempt:
         return "new"
-    return str(attempt["status"]) if attempt.get("event") == "end" else "killed"
+    return str(attempt.get("status")) if attempt.get("event") == "end" else "killed"
 
 
 def _alive(folder: Path, attempt: Mapping[str, Any]) -> bool:
@@ -152,14 +184,22 @@ def _failure(folder: Path) -> str:
     return f"{first}: {lines[-1]}" if len(lines) > 1 else first
 
 
-def _loss(metrics: Mapping[str, Any]) -> float | None:
-    """`train/loss` where it is, else the first loss."""
-    names = ["train/loss", *(name for name in metrics if "loss" in name)]
-    return next((float(metrics[name]) for name in names if isinstance(metrics.get(name), int | float)), None)
+def _step(folder: Path) -> int | None:
+    """Steps done by the last row of the journal, whose count begins at 0, or by the last end that noted them."""
+    logged = (row["step"] + 1 for row in rows_back(folder / JOURNAL_FILE) if isinstance(row.get("step"), int))
+    saved = (one["step"] for one in rows_back(folder / ATTEMPTS_FILE) if isinstance(one.get("step"), int))
+    return max((step for steps in (logged, saved) if (step := next(steps, None)) is not None), default=None)
+
+
+def _loss(folder: Path) -> float | None:
+    """Of the last row that has one: those of validations, samples and speed have none."""
+    metrics = (row.get("metrics") for row in rows_back(folder / JOURNAL_FILE))
+    losses = (one.get(LOSS) for one in metrics if isinstance(one, dict))
+    return next((float(loss) for loss in losses if isinstance(loss, int | float)), None)
 
 
 def _starts(folder: Path) -> int:
-    return sum(attempt["event"] == "start" for attempt in read_attempts(folder))
+    return sum(attempt.get("event") == "start" for attempt in rows_back(folder / ATTEMPTS_FILE))
 
 
 def summary(states: Sequence[RunState]) -> str:

@@ -192,7 +192,8 @@ def accepted(script: str, order: Order) -> bool:
 
 
 def _submission(job: str, run: "Run", order: Order) -> Submission:
-    return Submission(job, order.cluster.name, shlex.join(order.said), run.experiment, order.needs)
+    link = _link(run, run.folder.resolve(), order)
+    return Submission(job, order.cluster.name, shlex.join(order.said), run.experiment, order.needs, link)
 
 
 def _say_active(job: Job, folder: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,8 @@ def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> N
     folder = runs / SWEEPS / (sweep.name if args.id is None else f"{args.sweep.stem}-{args.id.rpartition('/')[2]}")
     values = values_of(order.cluster, request, folder.name, folder, [], order.said)
     values |= {"array": f"1-{jobs}", "sweep": shlex.quote(args.id or "SWEEP")}
+    submission = Submission("JOB", order.cluster.name, shlex.join(order.said), sweep.name)
+    values["submission"] = shlex.quote(json.dumps(asdict(submission)))
     values["stage"] = staging(values, shards) if order.cluster.scratch else ""
     command = sweep.command(folder / TRIAL, runs)
     if not accepted(render(AGENT, values), order):
@@ -93,7 +96,7 @@ def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> N
         values["sweep"] = shlex.quote(sweep_id)
         (folder / AGENT).write_text(render(AGENT, values))
         job = submit(folder / AGENT)
-        note(folder, Submission(job, order.cluster.name, shlex.join(order.said), sweep.name))
+        note(folder, replace(submission, job=job))
     print(f"job:        {job}, {jobs} agents\nsweep:      {_address(sweep_id)}\nfolder:     {folder}")
 
 

@@ -19,6 +19,11 @@ class JournalFollower(Logger):
     def experiment(self) -> Any:
         """The tracker's run."""
 
+    @property
+    @abstractmethod
+    def page(self) -> str:
+        """The address of the tracker's run, `offline` or `disabled`."""
+
     @abstractmethod
     def follow(self, journal: Journal) -> None:
         """Take the rows from this journal from now on."""

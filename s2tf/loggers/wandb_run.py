@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 from s2tf.loggers.journal import JournalFollower
 from s2tf.loggers.wandb_files import find_files, last_step
 from s2tf.survival.journal import Journal, Row
+from s2tf.survival.wandb_page import OFFLINE
 
 STEP = "trainer/global_step"
 REACH_TIMEOUT = 15.0
@@ -83,6 +84,14 @@ class WandbRun(WandbLogger, JournalFollower):
             self._wandb_init["mode"] = "offline"
             return super().experiment
         return self._experiment
+
+    @property
+    def page(self) -> str:
+        """The address of W&B's run, `offline` where it is written to disk, or `disabled`."""
+        run = self.experiment
+        if run.disabled:
+            return "disabled"
+        return OFFLINE if run.offline else str(run.url)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

@@ -21,19 +21,23 @@ class Attempts:
         self.path = folder / ATTEMPTS_FILE
 
     @contextmanager
-    def attempt(self, reason: str = "", commit: str | None = None) -> Iterator[None]:
-        """Note the beginning, with its `reason` if it has one and the code's commit, and the end of a `with` block."""
+    def attempt(self, reason: str = "", commit: str | None = None) -> Iterator[dict[str, Any]]:
+        """Note the beginning, with its `reason` if it has one and the code's commit, and the end of a `with` block.
+
+        What the block puts into the dictionary that it gets is noted with its success.
+        """
+        facts: dict[str, Any] = {}
         self.note("start", status="running", reason=reason, commit=commit)
         try:
-            yield
+            yield facts
         except Interruption as error:
-            self.note("end", status="interrupted", reason=str(error))
+            self.note("end", status="interrupted", reason=str(error), step=error.step)
             raise
         except BaseException as error:
             self.note("end", status="failed", reason=f"{type(error).__name__}: {error}".splitlines()[0])
             raise
         else:
-            self.note("end", status="finished")
+            self.note("end", status="finished", **facts)
 
     def note(self, event: str, **facts: Any) -> None:
         """Append a line; it says who and when as well."""

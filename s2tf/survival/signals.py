@@ -13,7 +13,16 @@ INTERRUPTED_STATUS = 75
 
 
 class Interruption(Exception):  # noqa: N818 (nothing went wrong)
-    """The run was asked to stop and has saved its state."""
+    """The run was asked to stop and has saved its state.
+
+    Args:
+        reason: what is said of it.
+        step: optimizer steps that are saved; None: nothing was done since the checkpoint before.
+    """
+
+    def __init__(self, reason: str, step: int | None = None) -> None:
+        super().__init__(reason)
+        self.step = step
 
 
 class StopSignals:

@@ -21,6 +21,7 @@ def script(template, cluster=None, request=EIGHT, after=(), folder=Path("/runs/a
     command = ["s2tf", "fit", f"{folder}/config.yaml"]
     shared = values_of(cluster, request, "conre-1a2b", folder, command, ["s2tf", "submit", "x.yaml", "a=it's"], after)
     array = {"array": "0-1", "cases": "0)\n    run=/a\n    ;;", "sweep": "us/faces/here", "job_pattern": "%j"}
+    array["submission"] = """'{"job": "JOB"}'"""
     return render(template, {**shared, **(array if template != "train.sbatch" else {}), **values})
 
 

@@ -16,6 +16,7 @@ from s2tf.cluster.slurm import Job
 from s2tf.cluster.states import states_below
 from s2tf.errors import UserError
 from s2tf.survival.lock import locked
+from s2tf.survival.wandb_page import note_page
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +39,8 @@ def start(pid=0, host="elsewhere"):
     return {"event": "start", "status": "running", "host": host, "pid": pid, "reason": ""}
 
 
-def end(status, reason=""):
-    return {"event": "end", "status": status, "reason": reason}
+def end(status, reason="", **facts):
+    return {"event": "end", "status": status, "reason": reason, **facts}
 
 
 def found(runs):
@@ -94,21 +95,102 @@ def test_a_run_on_another_machine_is_alive_as_long_as_its_lock_is_held(tmp_path)
 
 
 def test_step_loss_and_the_last_checkpoint_s_age_are_shown(tmp_path, capsys):
-    history = [{"row": 0, "step": 7, "metrics": {"val/x": 1}}, {"row": 1, "step": 9, "metrics": {"train/loss": 0.25}}]
-    folder = make(tmp_path, "a/one", start(), history=history)
-    with open(folder / "history.jsonl", "a") as file:
-        file.write('{"row": 2, "st')
+    folder = make(tmp_path, "a/one", start(), history=[{"row": 0, "step": 8, "metrics": {"train/loss": 0.25}}])
     checkpoint = folder / "checkpoints" / "last.ckpt"
     checkpoint.touch()
     os.utime(checkpoint, (os.stat(checkpoint).st_mtime - 7200,) * 2)
     row = found(tmp_path)["a/one"]
     assert (row.step, row.steps, row.loss) == (9, 100, 0.25)
+    # The ninth step is that of number 8.
     assert 7190 < row.checkpoint_age < 7300
     assert main(["runs", "--runs", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "9/100" in printed
     assert "0.25" in printed
     assert "2 h" in printed
+
+
+VALIDATED = {"step": 11, "metrics": {"val/loss": 1.191, "val/lossy": 2.0}}
+SHOWN = {"step": 11, "metrics": {}, "media": {"samples/sheet": "samples/step-00000012/sheet.png"}}
+
+
+@pytest.mark.parametrize("last", [[VALIDATED], [SHOWN], [VALIDATED, SHOWN, {"step": 11, "metrics": {"epoch": 1}}]])
+def test_the_loss_is_the_last_that_was_trained_on(tmp_path, last):
+    trained = [{"step": step, "metrics": {"train/l1": 9.0, "train/loss": 1 / (step + 1)}} for step in (1, 9)]
+    folder = make(tmp_path, "a/one", start(), history=[*trained, *last])
+    row = found(tmp_path)["a/one"]
+    assert (row.step, row.loss) == (12, 0.1)
+    with open(folder / "history.jsonl", "a") as file:
+        # Being written.
+        file.write('{"step": 12, "metr')
+    row = found(tmp_path)["a/one"]
+    assert (row.step, row.loss, row.reason) == (12, 0.1, "")
+
+
+def test_a_loss_is_found_far_from_the_journal_s_end(tmp_path):
+    folder = make(tmp_path, "a/one", start())
+    with open(folder / "history.jsonl", "w") as file:
+        for step in range(1000):
+            file.write(json.dumps({"step": step, "metrics": {"train/loss" if step < 5 else "val/é": step}}) + "\n")
+        file.write(json.dumps({"step": 1000, "metrics": {}, "media": {"long": "x" * 100_000}}) + "\n")
+    row = found(tmp_path)["a/one"]
+    assert (row.step, row.loss) == (1001, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "logged", "step"),
+    [
+        ([start(), end("interrupted", "asked to stop, saved at step 37", step=37)], [], 37),
+        ([start(), end("interrupted", "USR1", step=37), start()], [], 37),
+        ([start(), end("interrupted", "USR1", step=37), start(), end("interrupted", step=None)], [], 37),
+        ([start(), end("interrupted", "USR1", step=37), start()], [49], 50),
+        ([start(), end("finished", step=60)], [49], 60),
+        ([start()], [], None),
+    ],
+)
+def test_steps_are_those_that_were_logged_or_saved(tmp_path, attempts, logged, step):
+    make(tmp_path, "a/one", *attempts, history=[{"step": number, "metrics": {}} for number in logged])
+    assert found(tmp_path)["a/one"].step == step
+
+
+@pytest.mark.parametrize("text", ["trainer: {max_steps: 1", "- 1", "", "trainer: fast", b"\xff\xfe"])
+def test_a_config_that_cannot_be_read_is_said_in_its_row(tmp_path, capsys, text):
+    folder = make(tmp_path, "a/bad", start(), end("failed", "E: x"), history=[{"step": 1, "metrics": {}}])
+    make(tmp_path, "a/good", start(), end("finished"))
+    (folder / "config.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    rows = found(tmp_path)
+    assert (rows["a/bad"].state, rows["a/bad"].step, rows["a/bad"].steps) == ("failed", 2, None)
+    assert rows["a/bad"].reason == "E: x; config.yaml cannot be read"
+    assert (rows["a/good"].state, rows["a/good"].reason) == ("finished", "")
+    assert main(["runs", "--runs", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("line", ['{"step": 7, "me{"step": 8}', "[1]", "7", "\xff"])
+@pytest.mark.parametrize("name", ["submissions.jsonl", "attempts.jsonl", "history.jsonl"])
+def test_a_line_that_cannot_be_read_is_said_and_those_before_it_count(tmp_path, name, line):
+    history = [{"step": 4, "metrics": {"train/loss": 0.5}}]
+    folder = make(tmp_path, "a/one", start(), end("finished"), history=history)
+    note(folder, Submission("13", "local", "s2tf submit", "a"))
+    with open(folder / name, "a", encoding="latin-1") as file:
+        file.write(f"{line}\n")
+    row = found(tmp_path)["a/one"]
+    assert (row.job, row.state, row.step, row.loss) == ("13", "finished", 5, 0.5)
+    assert row.reason == f"{name}: a line cannot be read"
+
+
+def test_the_page_in_w_b_is_that_of_the_run_or_else_of_its_submission(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_ENTITY", "someone")
+    monkeypatch.delenv("WANDB_MODE")
+    folder = make(tmp_path, "a/one")
+    logger = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"project": "p"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"trainer": {"logger": logger}}))
+    assert found(tmp_path)["a/one"].wandb == "https://wandb.ai/someone/p"
+    note(folder, Submission("13", "local", "s2tf submit", "a", wandb="https://wandb.ai/lab/p/runs/9af163ab"))
+    assert found(tmp_path)["a/one"].wandb == "https://wandb.ai/lab/p/runs/9af163ab"
+    note_page(folder, "https://wandb.ai/me/p/runs/9af163ab")
+    assert found(tmp_path)["a/one"].wandb == "https://wandb.ai/me/p/runs/9af163ab"
+    note_page(folder, "offline")
+    assert found(tmp_path)["a/one"].wandb.startswith(f"offline; `for part in {folder}/wandb/")
 
 
 def test_a_job_that_waits_names_what_it_needs(tmp_path, monkeypatch):

@@ -1,10 +1,18 @@
 """What `s2tf submit` refuses before anything is queued, and what it says of W&B; tests/slurm has the rest."""
 
+import json
+import shlex
+from pathlib import Path
+
 import pytest
+import yaml
+from slurm_jobs import stand_in
 from tiny_shards import tiny_shards
 
 from s2tf.cli import main
 from s2tf.cluster.links import wandb_link
+from s2tf.cluster.records import Submission
+from s2tf.cluster.states import states_below
 from s2tf.commands import submit_runs
 from s2tf.commands.submit_runs import ranges
 from s2tf.config import EXPERIMENTS
@@ -87,13 +95,56 @@ def test_shards_go_to_scratch_where_the_cluster_has_one(submit, shards, tmp_path
         ({"project": "faces"}, {}, "set WANDB_ENTITY"),
         ({"project": "faces"}, {"WANDB_MODE": "offline"}, "offline; `for part in"),
         (None, {}, "none"),
+        ([{"project": "faces"}], {"WANDB_ENTITY": "a"}, "https://wandb.ai/a/faces/runs/abc"),
     ],
 )
 def test_a_run_s_page_in_w_b_is_named_or_why_it_has_none(tmp_path, settings, environment, link):
     (tmp_path / "wandb_id").write_text("abc\n")
+    several = isinstance(settings, list)
+    settings = settings[0] if several else settings
     logger = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": settings} if settings else False
+    logger = [{"class_path": "lightning.pytorch.loggers.CSVLogger"}, logger] if several else logger
     assert link in wandb_link({"trainer": {"logger": logger}}, tmp_path, environment)
+
+
+def test_a_trial_s_run_will_be_told_its_job_in_the_form_of_submissions(shards, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(submit_runs, "installed", lambda: False)
+    (tmp_path / "o'ne.yaml").write_text(
+        f"command: [srun, s2tf, fit, {EXPERIMENTS / 'conre.yaml'}, '${{args_no_hyphens}}']\n"
+        "method: grid\nparameters: {seed_everything: {values: [0, 1]}}\n"
+    )
+    words = [f"+{EXPERIMENTS / 'debug' / 'conre.yaml'}", f"vars.shards={shards}", "--cluster", "local"]
+    assert main(["sweep", "o'ne.yaml", *words, "--id", "us/faces/here", "--dry-run"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("submission=")]
+    (text,) = shlex.split(line.removeprefix("submission="))
+    submission = Submission(**json.loads(text))
+    assert (submission.job, submission.cluster) == ("JOB", "local")
+    assert shlex.split(submission.command)[:3] == ["s2tf", "sweep", "o'ne.yaml"]
 
 
 def test_numbers_of_an_array_are_written_as_slurm_takes_them():
     assert ranges([0, 2, 3, 4, 7]) == "0,2-4,7"
+
+
+@pytest.mark.parametrize(
+    ("environment", "link"),
+    [
+        ({"WANDB_MODE": "offline"}, "offline; `for part in {folder}/wandb/*run-*; "),
+        ({"WANDB_ENTITY": "lab"}, "https://wandb.ai/lab/p/runs/{id}"),
+    ],
+)
+def test_the_page_is_the_same_in_the_table_of_runs(submit, tmp_path, monkeypatch, environment, link):
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    stand_in(tmp_path / "bin", "sbatch", "echo 12\n", monkeypatch)
+    stand_in(tmp_path / "bin", "squeue", "echo '12|PENDING|Priority'\n", monkeypatch)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"environment": environment}))
+    wandb = ["trainer.logger.class_path=lightning.pytorch.loggers.WandbLogger", "trainer.logger.init_args.project=p"]
+    status, printed, errors = submit(*wandb, "--cluster", "mine.yaml")
+    assert status == 0, errors
+    (row,) = states_below(tmp_path / "runs")
+    link = link.format(folder=row.folder, id=(Path(row.folder) / "wandb_id").read_text().strip())
+    assert f"W&B:        {link}" in printed
+    assert row.wandb.startswith(link)
+    assert (row.job, row.state) == ("12", "PENDING")

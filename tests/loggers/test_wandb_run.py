@@ -5,10 +5,12 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
 from s2tf.loggers.wandb_files import find_files, history, records, wait_until_quiet
+from s2tf.loggers.wandb_run import WandbRun
 
 LOG = """
 import os, signal, sys, time
@@ -35,6 +37,7 @@ if end == "alone":
 if end == "kill":
     # The whole job: W&B's own process too.
     os.killpg(0, signal.SIGKILL)
+print(logger.page)
 logger.end("interrupted" if end == "interrupted" else "finished")
 """
 
@@ -92,6 +95,7 @@ def test_a_run_is_written_to_disk_where_w_and_b_cannot_be_reached(tmp_path):
     nobody = {"WANDB_MODE": "online", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40}
     result = log(tmp_path, 0, 5, "online", **nobody)
     assert result.returncode == 0, result.stderr
+    assert result.stdout == "offline\n"
     assert "http://127.0.0.1:9 cannot be reached (ConnectionError): this run is written to disk" in result.stderr
     assert rows(tmp_path) == [(step, step, step / 2) for step in range(5)]
 
@@ -114,5 +118,20 @@ def test_a_run_is_written_to_disk_where_nobody_is_logged_in(tmp_path):
     server.shutdown()
     server.server_close()
     assert result.returncode == 0, result.stderr
+    assert result.stdout == "offline\n"
     assert "this run is written to disk" in result.stderr
     assert rows(tmp_path) == [(step, step, step / 2) for step in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("run", "page"),
+    [
+        ({"offline": False, "disabled": False, "url": "https://wandb.ai/me/p/runs/1"}, "https://wandb.ai/me/p/runs/1"),
+        ({"offline": True, "disabled": False, "url": None}, "offline"),
+        ({"offline": False, "disabled": True, "url": None}, "disabled"),
+    ],
+)
+def test_the_page_is_where_the_run_has_begun(run, page):
+    logger = WandbRun()
+    logger._experiment = SimpleNamespace(**run)
+    assert logger.page == page

@@ -4,7 +4,10 @@ There is no W&B server here: `wandb agent` is a script that draws a new number e
 sweep's command as W&B's agent does, with the run's id in `WANDB_RUN_ID`. `s2tf fit` is one that wants to go on once.
 """
 
+import json
 import re
+import subprocess
+import time
 
 import pytest
 from slurm_jobs import stand_in, wait_for
@@ -31,6 +34,13 @@ CLUSTER = """
 container: env WHERE=$SLURM_JOB_ID
 srun: [--label]
 scratch: {}
+"""
+WAITING = """
+run=$PWD/mine/conre/$WANDB_RUN_ID
+mkdir -p "$run"
+echo "$run" >"$S2TF_RUN_FILE"
+echo "$SLURM_ARRAY_JOB_ID" >>"$run/jobs"
+until [ -e go ]; do sleep 0.2; done
 """
 FIT = """
 mkdir -p run
@@ -68,6 +78,48 @@ def test_a_grid_begins_again_with_what_is_not_finished(sweep, tmp_path, monkeypa
     assert "#SBATCH --array=2-3\n" in said.out
     assert said.err.count("finished: ") == 2
     assert "to run: model.init_args.speech_learning_rate=0.2 seed_everything=1: " in said.err
+
+
+def rows(tmp_path):
+    """Of `s2tf runs`, by name: job and state."""
+    assert main(["runs", "--runs", "mine", "--json", "rows.json"]) == 0
+    return {row["name"]: (row["job"], row["state"]) for row in json.loads((tmp_path / "rows.json").read_text())}
+
+
+def test_a_trial_whose_job_has_ended_is_taken_up_before_another_is_drawn(sweep, tmp_path, monkeypatch, capsys):
+    there = ["--id", "us/faces/here", "--runs", "mine"]
+    assert sweep("--dry-run", *there) == 0
+    command, _, overrides = capsys.readouterr().out.splitlines()[-1].partition(" '${args_no_hyphens}' ")
+    agent = AGENT.format(command=command.removeprefix("# of the sweep: "), overrides=overrides)
+    stand_in(tmp_path / "bin", "wandb", agent, monkeypatch)
+    stand_in(tmp_path / "bin", "s2tf", WAITING, monkeypatch)
+    assert sweep(*there) == 0
+    first = re.search(r"^job: +(\d+)", capsys.readouterr().out, re.M)[1]
+    run = tmp_path / "mine" / "conre" / "trial0"
+    log = run / f"slurm-{first}_1.out"
+    deadline = time.monotonic() + 60
+    while not log.is_symlink():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert f"job {first}_1, start 1" in log.read_text()
+    assert rows(tmp_path)["conre/trial0"] == (f"{first}_1", "RUNNING")
+    subprocess.run(["scancel", first], check=True)
+    assert wait_for(first) == "CANCELLED"
+    assert rows(tmp_path)["conre/trial0"] == (f"{first}_1", "cancelled")
+    (tmp_path / "go").touch()
+    capsys.readouterr()
+    assert sweep("--jobs", "2", *there) == 0
+    second = re.search(r"^job: +(\d+)", capsys.readouterr().out, re.M)[1]
+    assert wait_for(second) == "COMPLETED"
+    assert len((tmp_path / "drawn").read_text().splitlines()) == 2
+    assert set((run / "jobs").read_text().split()) == {first, second}
+    assert set((run.parent / "trial1" / "jobs").read_text().split()) == {second}
+    found = rows(tmp_path)
+    assert {found[f"conre/trial{number}"] for number in (0, 1)} == {(f"{second}_{n}", "finished") for n in (1, 2)}
+    # All are over: the next draws.
+    assert sweep(*there) == 0
+    assert wait_for(re.search(r"^job: +(\d+)", capsys.readouterr().out, re.M)[1]) == "COMPLETED"
+    assert len((tmp_path / "drawn").read_text().splitlines()) == 3
 
 
 def test_a_job_that_is_queued_again_goes_on_with_its_trial_and_draws_no_other(sweep, tmp_path, monkeypatch, capsys):
