@@ -27,5 +27,9 @@ if $died; then
         exit "$status"
     fi
 fi
-if $died || [ "$status" -eq 75 ]; then scontrol requeue "$job"; fi
+if $died || [ "$status" -eq 75 ]; then
+    # Some clusters let nobody do it.
+    scontrol requeue "$job" ||
+        echo "SLURM does not queue job $job again: \`s2tf submit $run/config.yaml\` goes on from the last checkpoint" >&2
+fi
 if [ "$status" -ne 0 ]; then exit "$status"; fi
