@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.errors import UserError
-from s2tf.survival.attempts import ATTEMPTS_FILE
+from s2tf.survival.attempts import read_attempts
 from s2tf.survival.messages import say
 
 SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
@@ -67,10 +67,10 @@ def last_line(path: Path) -> dict[str, Any] | None:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run was trained to its end, or a chain's step done."""
-    attempt = last_line(folder / ATTEMPTS_FILE)
-    if attempt is not None:
-        return attempt.get("status") == "finished"
+    """Whether a run was trained to its end once, whatever became of an attempt afterwards; or a chain's step done."""
+    attempts = read_attempts(folder)
+    if attempts:
+        return any(one.get("status") == "finished" for one in attempts)
     return (folder / "networks").is_dir() or (folder / DONE_FILE).is_file()
 
 

@@ -8,8 +8,9 @@ from s2tf.cluster.script import Request
 from s2tf.cluster.settings import Cluster
 from s2tf.errors import UserError
 
-FILE_KEYS = ("weights", "folder", "face_encoder")
-"""Below `model` and `prior`: what is there on disk."""
+NETWORK_KEYS = ("weights", "folder", "face_encoder")
+FILE_KEYS = {"model": NETWORK_KEYS, "prior": NETWORK_KEYS, "tracking": ("autoencoder",)}
+"""Below each section, what names a file or folder; an empty one names none."""
 RANDOM = "random"
 
 
@@ -51,19 +52,19 @@ def check_files(config: Mapping[str, Any], promised: Sequence[Path] = ()) -> Non
         UserError: one is missing; the message names the key.
     """
     folders = [path.resolve() for path in promised]
-    for section in ("model", "prior"):
-        for key, text in _files(section, config.get(section)):
+    for section, keys in FILE_KEYS.items():
+        for key, text in _files(section, config.get(section), keys):
             path = Path(text).resolve()
             if text == RANDOM or path.exists() or any(path.is_relative_to(folder) for folder in folders):
                 continue
             raise UserError(f"{key} is {text!r}: no such file or folder")
 
 
-def _files(where: str, tree: Any) -> Iterator[tuple[str, str]]:
+def _files(where: str, tree: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Keys and values of all that names a file."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, value in items:
-        if key in FILE_KEYS and isinstance(value, str):
+        if key not in keys or not isinstance(value, str):
+            yield from _files(f"{where}.{key}", value, keys)
+        elif value:
             yield f"{where}.{key}", value
-        else:
-            yield from _files(f"{where}.{key}", value)

@@ -38,6 +38,8 @@ def submit(shards, tmp_path, monkeypatch, capsys):
     [
         (["model.init_args.lerning_rate=1"], "lerning_rate"),
         (["trainer.max_steps=many"], "trainer.max_steps"),
+        (["tracking.sampels_every=5"], "tracking.sampels_every: unknown key, expected one of throughput"),
+        (["tracking.autoencoder=nowhere"], "tracking.autoencoder is 'nowhere': no such file or folder"),
         (["vars.shards=nowhere"], "no folder 'nowhere'"),
         (["vars.weights=vgg_face_dag.pth"], "face_encoder.init_args.weights is 'vgg_face_dag.pth': no such"),
         (["trainer.devices=auto"], "trainer.devices is 'auto': expected the number that the job is to ask for"),
