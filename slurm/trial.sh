@@ -2,6 +2,8 @@
 # The command of a sweep's trial, which `launch` of agent.sbatch runs on all ranks. It is remembered in the file $S2TF_TRIAL
 # before: that is a script which runs it again. Its status goes to $S2TF_TRIAL.status, since W&B's agent does not pass it on.
 set -eo pipefail
+# The agent writes Python's None where the sweep's YAML has null.
+set -- "${@/%=None/=null}"
 if [ ! -f "$S2TF_TRIAL" ]; then
     {
         # What the agent said to the trial; not the key, which the job has anyway.

@@ -114,9 +114,7 @@ def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
     Without the size of the job that this process runs in, which srun would take for the new one's, and without the
     address of a process of W&B's that will not be there.
     """
-    return {
-        name: value for name, value in environment.items() if name != "WANDB_SERVICE" and not OF_A_JOB.match(name)
-    }
+    return {name: value for name, value in environment.items() if name != "WANDB_SERVICE" and not OF_A_JOB.match(name)}
 
 
 def _run(command: list[str], text: str | None = None) -> "subprocess.CompletedProcess[str]":

@@ -56,6 +56,26 @@ def test_what_cannot_train_is_refused_and_leaves_nothing(submit, tmp_path, words
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds", "0-2"], "--seeds belongs to `s2tf submit chain`"),
+        (["--out", "there"], "--out belongs to `s2tf submit chain`"),
+        (["--jobs", "3"], "--jobs belongs to an array: expected --array"),
+    ],
+)
+def test_an_option_that_would_say_nothing_is_refused(submit, words, message):
+    status, _, errors = submit(*words, "--dry-run")
+    assert status == 2
+    assert message in errors
+
+
+def test_fewer_tasks_at_once_than_one_are_refused(submit, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        submit("--array", "seeds=1-2", "--jobs", "-1", "--dry-run")
+    assert "'-1', expected a number from 1" in capsys.readouterr().err
+
+
 def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):
     status, printed, notes = submit("trainer.devices=2", "--after", "7", "--dry-run")
     assert status == 0

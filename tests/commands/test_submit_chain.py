@@ -19,9 +19,9 @@ def chain(tmp_path, monkeypatch):
     monkeypatch.setattr(submit_runs, "installed", lambda: False)
     (tmp_path / "e.yaml").write_text("trainer: {max_steps: 1}\n")
 
-    def call(job):
+    def call(job, *more):
         (tmp_path / "c.yaml").write_text(CHAIN.format(job=job))
-        words = ["submit", "chain", "c.yaml", "--out", "out", "--cluster", "local", "--dry-run"]
+        words = ["submit", "chain", "c.yaml", "--out", "out", "--cluster", "local", "--dry-run", *more]
         return main(words)
 
     return call
@@ -31,6 +31,12 @@ def chain(tmp_path, monkeypatch):
 def test_a_training_is_sized_by_its_trainer(chain, capsys, job):
     assert chain(job) == 2
     assert f"step train: job: {job[1:-4]} is for commands that are no training" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--array", "seeds=0-2"], ["--jobs", "3"], ["--runs", "there"]])
+def test_an_option_of_trainings_is_refused(chain, capsys, words):
+    assert chain("{}", *words) == 2
+    assert f"{words[0]} belongs to trainings: a chain has --seeds" in capsys.readouterr().err
 
 
 def test_a_dry_run_marks_no_finished_training_as_done(chain, tmp_path, capsys):

@@ -19,7 +19,7 @@ for script in *.sbatch; do [ ! -f "$script" ] || echo "${{script%.sbatch}}|PENDI
 
 
 def stub_slurm(folder: Path, monkeypatch) -> Path:
-    """Put them before all others; returns the folder of the jobs' scripts, `100.sbatch`, and environments, `100.env`."""
+    """Put them before all others; returns the folder of scripts, `100.sbatch`, and their environments, `100.env`."""
     jobs = folder / "jobs"
     jobs.mkdir()
     stand_in(folder / "bin", "sbatch", SBATCH.format(folder=jobs), monkeypatch)
