@@ -51,13 +51,20 @@ def check_files(config: Mapping[str, Any], promised: Sequence[Path] = ()) -> Non
     Raises:
         UserError: one is missing; the message names the key.
     """
-    folders = [path.resolve() for path in promised]
     for section, keys in FILE_KEYS.items():
         for key, text in _files(section, config.get(section), keys):
-            path = Path(text).resolve()
-            if text == RANDOM or path.exists() or any(path.is_relative_to(folder) for folder in folders):
-                continue
-            raise UserError(f"{key} is {text!r}: no such file or folder")
+            if text != RANDOM and not is_there(Path(text), promised):
+                raise UserError(f"{key} is {text!r}: no such file or folder")
+
+
+def is_there(path: Path, promised: Sequence[Path] = ()) -> bool:
+    """Whether a file or folder is there, or lies in a folder that other jobs make before."""
+    return path.exists() or is_promised(path, promised)
+
+
+def is_promised(path: Path, promised: Sequence[Path]) -> bool:
+    """Whether a path is, or lies in, a folder that other jobs make before."""
+    return any(path.resolve().is_relative_to(folder.resolve()) for folder in promised)
 
 
 def _files(where: str, tree: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """What `s2tf submit` refuses before anything is queued, and what it says of W&B; tests/slurm has the rest."""
 
 import pytest
+from slurm_stubs import stub_slurm
 from tiny_shards import tiny_shards
 
 from s2tf.cli import main
@@ -89,6 +90,23 @@ def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):
 def test_where_slurm_is_not_installed_it_is_said(submit, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert submit()[::2] == (2, "s2tf submit: sbatch is not installed: run this on a machine that submits to SLURM\n")
+
+
+def test_a_run_that_another_command_queues_meanwhile_is_not_queued_twice(submit, tmp_path, monkeypatch):
+    jobs = stub_slurm(tmp_path, monkeypatch)
+    ask = submit_runs.accepted
+
+    def meanwhile(script, order):
+        monkeypatch.setattr(submit_runs, "accepted", ask)
+        assert submit("seed_everything=1")[0] == 0
+        return ask(script, order)
+
+    monkeypatch.setattr(submit_runs, "accepted", meanwhile)
+    status, _, errors = submit("--array", "seeds=0-1")
+    assert status == 2
+    assert "seed_everything=1 is job 100 PENDING, by another command meanwhile: nothing is queued" in errors
+    assert "tasks 0\n" in submit("--array", "seeds=0-1")[1]
+    assert sorted(path.name for path in jobs.glob("*.sbatch")) == ["100.sbatch", "101.sbatch"]
 
 
 def test_shards_go_to_scratch_where_the_cluster_has_one(submit, shards, tmp_path):
