@@ -10,6 +10,7 @@ from typing import Any
 from s2tf.errors import UserError
 from s2tf.run_facts import job_type
 from s2tf.run_folders import Run, wandb_id
+from s2tf.tracking import Tracking
 
 LIGHTNING_WANDB, WANDB_LOGGER = "lightning.pytorch.loggers.WandbLogger", "s2tf.loggers.wandb_run.WandbRun"
 
@@ -42,6 +43,8 @@ def build(
         def _set_seed(self) -> None:
             """Nothing is drawn, either."""
 
+    # Its callbacks are the caller's.
+    Tracking.parse(config.get("tracking", {}))
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
     # The parser puts objects of its own into lists.
     config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}

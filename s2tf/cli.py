@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 COMMANDS = {
     "demo": "demo",
@@ -45,8 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # busy cores a training step of the demo took 5.5 s with spinning threads and 0.8 s with sleeping ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = parse(arguments)
+    parsed.said = ["s2tf", *arguments]
+    try:
+        return parsed.run(parsed) or 0
+    except (UserError, FileNotFoundError) as error:
+        print(f"s2tf {parsed.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> Any:
+    """A command line as its command takes it, without running it.
+
+    Args:
+        arguments: the command and its words.
+        parser_class: another one may do else than leave the program where something is wrong.
+
+    Returns:
+        The command's arguments, with its function `run` among them.
+    """
     name = next((argument for argument in arguments if not argument.startswith("-")), None)
-    parser = argparse.ArgumentParser(prog="s2tf", description="From speech alone to a talking face.")
+    parser = parser_class(prog="s2tf", description="From speech alone to a talking face.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, module_name in COMMANDS.items():
         summary = _summary(module_name)
@@ -62,12 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         parsed.overrides = [*parsed.overrides, *rest]
-    parsed.said = ["s2tf", *arguments]
-    try:
-        return parsed.run(parsed) or 0
-    except (UserError, FileNotFoundError) as error:
-        print(f"s2tf {parsed.command}: {error}", file=sys.stderr)
-        return 2
+    return parsed
 
 
 def _summary(module_name: str) -> str:

@@ -42,8 +42,6 @@ class Tracking:
             if type(value) is not known[name] or (known[name] is int and value < least):
                 wanted = {bool: "true or false", str: "a folder"}.get(known[name], f"a whole number, at least {least}")
                 raise UserError(f"tracking.{name} is {value!r}, expected {wanted}")
-        if section.get("autoencoder") and not Path(section["autoencoder"]).is_dir():
-            raise UserError(f"tracking.autoencoder: no folder {section['autoencoder']!r}")
         return cls(**section)
 
 
@@ -54,12 +52,17 @@ def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[
         config: the composed experiment.
         experiment: its name.
         folder: of the run.
+
+    Raises:
+        UserError: the section is wrong, or its autoencoder is not there.
     """
     from s2tf.callbacks.media import MediaSamples
     from s2tf.callbacks.run_record import RunRecord
     from s2tf.callbacks.throughput import Throughput
 
     tracking = Tracking.parse(config.get("tracking", {}))
+    if tracking.autoencoder and not Path(tracking.autoencoder).is_dir():
+        raise UserError(f"tracking.autoencoder: no folder {tracking.autoencoder!r}")
     chosen: list[Any] = [RunRecord(config, experiment, folder, tracking.artifacts, tracking.upload)]
     if tracking.throughput:
         chosen.append(Throughput())

@@ -2,6 +2,8 @@
 # The command of a sweep's trial, which `launch` of agent.sbatch runs on all ranks. It is remembered in the file $S2TF_TRIAL
 # before: that is a script which runs it again. Its status goes to $S2TF_TRIAL.status, since W&B's agent does not pass it on.
 set -eo pipefail
+# The agent writes Python's None where the sweep's YAML has null.
+set -- "${@/%=None/=null}"
 if [ ! -f "$S2TF_TRIAL" ]; then
     {
         # By which a job of another cluster on the same disk, where numbers of jobs mean others, leaves it alone.

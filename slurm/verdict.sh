@@ -29,5 +29,9 @@ if $died; then
         again=false
     fi
 fi
-if $again; then scontrol requeue "$job"; fi
+if $again; then
+    # Some clusters let nobody do it.
+    scontrol requeue "$job" ||
+        echo "SLURM does not queue job $job again: \`s2tf submit $run/config.yaml\` goes on from the last checkpoint" >&2
+fi
 if [ "$status" -ne 0 ]; then exit "$status"; fi

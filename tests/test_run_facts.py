@@ -12,7 +12,7 @@ from s2tf.config import EXPERIMENTS, compose, identity_hash
 from s2tf.errors import UserError
 from s2tf.lineage import find_inputs, networks_item, write
 from s2tf.run_facts import facts, manifest_hash, tags
-from s2tf.tracking import Tracking
+from s2tf.tracking import Tracking, callbacks
 
 CONFIG = {"seed_everything": 1, "model": {"class_path": "s2tf.stages.scfp.SCFPStage"}}
 
@@ -49,7 +49,6 @@ def test_a_stage_that_sets_the_list_of_callbacks_keeps_what_every_run_keeps():
         ({"samples": 0}, "tracking.samples is 0, expected a whole number, at least 1"),
         ({"upload": 1}, "tracking.upload is 1, expected true or false"),
         ({"autoencoder": 3}, "tracking.autoencoder is 3, expected a folder"),
-        ({"autoencoder": "nowhere"}, "tracking.autoencoder: no folder 'nowhere'"),
         ([], "tracking is [], expected a mapping"),
     ],
 )
@@ -57,6 +56,11 @@ def test_a_wrong_section_names_its_key(section, message):
     with pytest.raises(UserError) as error:
         Tracking.parse(section)
     assert message in str(error.value)
+
+
+def test_an_autoencoder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"tracking\.autoencoder: no folder 'nowhere'"):
+        callbacks({"tracking": {"autoencoder": "nowhere"}}, "motion_diffusion", tmp_path)
 
 
 def source(folder, manifest, local=True):

@@ -95,10 +95,10 @@ def _lines_back(path: Path) -> Iterator[bytes]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run was trained to its end, or a chain's step done."""
-    attempt = last_line(folder / ATTEMPTS_FILE)
-    if attempt is not None:
-        return attempt.get("status") == "finished"
+    """Whether a run was trained to its end once, whatever became of an attempt afterwards; or a chain's step done."""
+    attempts = list(rows_back(folder / ATTEMPTS_FILE))
+    if attempts:
+        return any(one.get("status") == "finished" for one in attempts)
     return (folder / "networks").is_dir() or (folder / DONE_FILE).is_file()
 
 

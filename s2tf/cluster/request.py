@@ -8,8 +8,9 @@ from s2tf.cluster.script import Request
 from s2tf.cluster.settings import Cluster
 from s2tf.errors import UserError
 
-FILE_KEYS = ("weights", "folder", "face_encoder")
-"""Below `model` and `prior`: what is there on disk."""
+NETWORK_KEYS = ("weights", "folder", "face_encoder")
+FILE_KEYS = {"model": NETWORK_KEYS, "prior": NETWORK_KEYS, "tracking": ("autoencoder",)}
+"""Below each section, what names a file or folder; an empty one names none."""
 RANDOM = "random"
 
 
@@ -50,20 +51,27 @@ def check_files(config: Mapping[str, Any], promised: Sequence[Path] = ()) -> Non
     Raises:
         UserError: one is missing; the message names the key.
     """
-    folders = [path.resolve() for path in promised]
-    for section in ("model", "prior"):
-        for key, text in _files(section, config.get(section)):
-            path = Path(text).resolve()
-            if text == RANDOM or path.exists() or any(path.is_relative_to(folder) for folder in folders):
-                continue
-            raise UserError(f"{key} is {text!r}: no such file or folder")
+    for section, keys in FILE_KEYS.items():
+        for key, text in _files(section, config.get(section), keys):
+            if text != RANDOM and not is_there(Path(text), promised):
+                raise UserError(f"{key} is {text!r}: no such file or folder")
 
 
-def _files(where: str, tree: Any) -> Iterator[tuple[str, str]]:
+def is_there(path: Path, promised: Sequence[Path] = ()) -> bool:
+    """Whether a file or folder is there, or lies in a folder that other jobs make before."""
+    return path.exists() or is_promised(path, promised)
+
+
+def is_promised(path: Path, promised: Sequence[Path]) -> bool:
+    """Whether a path is, or lies in, a folder that other jobs make before."""
+    return any(path.resolve().is_relative_to(folder.resolve()) for folder in promised)
+
+
+def _files(where: str, tree: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Keys and values of all that names a file."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, value in items:
-        if key in FILE_KEYS and isinstance(value, str):
+        if key not in keys or not isinstance(value, str):
+            yield from _files(f"{where}.{key}", value, keys)
+        elif value:
             yield f"{where}.{key}", value
-        else:
-            yield from _files(f"{where}.{key}", value)

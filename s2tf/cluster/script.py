@@ -93,8 +93,7 @@ def values_of(
         "time": cluster.time,
         "signal_seconds": cluster.signal_seconds,
         "restart_limit": cluster.restart_limit,
-        "dependency": f"afterok:{':'.join(after)}" if after else None,
-        "kill_on_invalid_dep": "yes" if after else None,
+        **waiting(after),
         "array": None,
         "sbatch": "\n".join(f"#SBATCH {option}" for option in cluster.sbatch),
         "setup": _setup(cluster),
@@ -105,6 +104,14 @@ def values_of(
         "stage": "",
         "done": "",
         "part": "",
+    }
+
+
+def waiting(after: Sequence[str]) -> dict[str, object]:
+    """The values of a job that waits for the success of others."""
+    return {
+        "dependency": f"afterok:{':'.join(after)}" if after else None,
+        "kill_on_invalid_dep": "yes" if after else None,
     }
 
 

@@ -1,9 +1,10 @@
 """What is asked of SLURM: to queue a script, and how jobs stand."""
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ ENDED = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
     *("REVOKED", "TIMEOUT"),
 }
+OF_A_JOB = re.compile(r"SLURM_(?!CONF$|CONF_SERVER$|CLUSTERS$|JWT$)|SRUN_|SLURMD_|SBATCH_(CPU|MEM)_BIND")
+"""Variables by which a job is told about itself: all but those that say how SLURM is reached, and whom to ask. SLURM
+itself sets no others of `SBATCH_*`: a user does, for all jobs."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,19 @@ def _past(ids: list[str]) -> dict[str, Job]:
     return _by_id(done.stdout, set(ids)) if done.returncode == 0 else {}
 
 
+def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment a new job may see: sbatch hands its own on.
+
+    Without the size of the job that this process runs in, which srun would take for the new one's, and without the
+    address of a process of W&B's that will not be there.
+    """
+    return {name: value for name, value in environment.items() if name != "WANDB_SERVICE" and not OF_A_JOB.match(name)}
+
+
 def _run(command: list[str], text: str | None = None) -> "subprocess.CompletedProcess[str]":
-    # sbatch hands its environment on to the job, where no process of W&B's runs that this one has begun.
-    environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": TIMEOUT, "check": True}
     try:
-        return subprocess.run(command, input=text, env=environment, **options)
+        return subprocess.run(command, input=text, env=handed_on(os.environ), **options)
     except FileNotFoundError as error:
         raise UserError(f"{command[0]} is not installed: run this on a machine that submits to SLURM") from error
     except subprocess.TimeoutExpired as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from s2tf.config import named_experiment
+from s2tf.config import NOT_IDENTITY, named_experiment
 from s2tf.errors import UserError
 from s2tf.run_folders import Run, find_run
 
@@ -113,10 +113,21 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
                 f"{path}: parameters.{name}: {wrong[0] if wrong else 'parameters'!r}: expected W&B's form, such as "
                 "{values: [1, 2]}; a name with dots is a key of the experiment"
             )
+        _refuse_circumstances(f"{path}: parameters.{name}", name, spec)
     words = [str(word) for word in tree.get("command") or ["srun", *FIT, MACRO]]
     if words[:3] != ["srun", *FIT] or words[-1] != MACRO:
         raise UserError(f"{path}: command is {words}, expected [srun, s2tf, fit, ..., '{MACRO}']")
     return Sweep(path, tree, words[3:-1], list(overrides))
+
+
+def _refuse_circumstances(where: str, name: str, spec: Mapping[str, Any]) -> None:
+    """Refuse several values of what says only where and how fast a run is computed."""
+    same = any(name == key or name.startswith(f"{key}.") for key in NOT_IDENTITY)
+    if same and "value" not in spec and len(spec.get("values") or ()) != 1:
+        raise UserError(
+            f"{where}: it does not make another run, since results do not depend on it: all its values would train in "
+            f"one folder. Expected one `value`, or a `s2tf submit ... {name}=VALUE --runs FOLDER` for each"
+        )
 
 
 def _first(spec: Mapping[str, Any]) -> Any:
@@ -128,5 +139,5 @@ def _first(spec: Mapping[str, Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    """As W&B writes it: `str`, and so None where YAML has null."""
-    return str(value)
+    """As it arrives at `s2tf fit` from W&B's agent: its `str`, but for None, of which trial.sh makes YAML's null."""
+    return "null" if value is None else str(value)

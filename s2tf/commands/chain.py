@@ -8,13 +8,15 @@ import signal
 import sys
 from pathlib import Path
 
+from s2tf.commands.argument_types import positive
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("chain", type=Path, help="such as experiments/chains/portraits.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="values of the chain's `vars`")
     parser.add_argument("--out", type=Path, required=True, help="folder of all that it makes; done steps are kept")
-    parser.add_argument("--jobs", type=_positive, default=1, help="steps at the same time (%(default)s)")
+    parser.add_argument("--jobs", type=positive, default=1, help="steps at the same time (%(default)s)")
     parser.add_argument("--seeds", type=_seeds, help="instead of the chain's own, such as 0,1,2")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write each step's state and result to FILE")
@@ -37,12 +39,6 @@ def run(args: argparse.Namespace) -> int:
         record = {step.name: {"state": states[step.name], "result": step.result} for step in steps}
         args.json.write_text(json.dumps(record, indent=2) + "\n")
     return int(any(state != "done" for state in states.values()))
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1")
-    return int(text)
 
 
 def _seeds(text: str) -> list[int]:

@@ -31,6 +31,6 @@ def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
         parser.add_class_arguments(kind, section)
     parts = {name: config[name] for name in ("data", *settings) if name in config}
     try:
-        return parser.instantiate_classes(parser.parse_object(parts))
+        return parser.instantiate(parser.parse_object(parts))
     except (ArgumentError, ValueError, TypeError) as error:
         raise UserError(first_cause(str(error))) from error

@@ -5,10 +5,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.argument_types import positive
+
 if TYPE_CHECKING:
     from s2tf.commands.submit_runs import Order
 
 CHAIN = "chain"
+RUNS = Path("runs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cluster", required=True, metavar="NAME", help="one of slurm/clusters, or a YAML file of your own"
     )
     parser.add_argument("--dry-run", action="store_true", help="check, print the script and queue nothing")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
+    parser.add_argument("--runs", type=Path, help=f"where run folders are made ({RUNS})")
     parser.add_argument("--array", type=_seeds, metavar="seeds=0-2", help="a run for each seed, as one array")
-    parser.add_argument("--jobs", type=int, metavar="N", help="of an array, so many at the same time (all)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="of an array, so many at the same time (all)")
     parser.add_argument("--after", action="append", default=[], metavar="JOB", help="wait for the success of this job")
     chain = parser.add_argument_group("chain")
     chain.add_argument("--out", type=Path, help="folder of all that it makes; done steps are kept")
@@ -37,17 +40,33 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.cluster.settings import load_cluster
     from s2tf.commands.submit_runs import Order
 
+    _refuse_others(args)
     order = Order(load_cluster(args.cluster), args.said, args.dry_run, args.after)
     if str(args.experiment) == CHAIN:
         return _chain(args, order)
     return _trainings(args, order)
 
 
+def _refuse_others(args: argparse.Namespace) -> None:
+    """Refuse options that say nothing of what is queued."""
+    from s2tf.errors import UserError
+
+    if str(args.experiment) == CHAIN:
+        others, why = ["array", "jobs", "runs"], "belongs to trainings: a chain has --seeds, and its runs below --out"
+    else:
+        others, why = ["seeds", "out"], "belongs to `s2tf submit chain`: of a training, --array seeds=0-2 and --runs"
+    for name in others:
+        if getattr(args, name) is not None:
+            raise UserError(f"--{name} {why}")
+    if args.jobs is not None and args.array is None:
+        raise UserError("--jobs belongs to an array: expected --array seeds=0-2 as well")
+
+
 def _trainings(args: argparse.Namespace, order: "Order") -> int:
     from s2tf.commands.submit_runs import submit_array, submit_run
     from s2tf.run_folders import find_run
 
-    runs = args.runs.resolve()
+    runs = (args.runs or RUNS).resolve()
     if args.array is None:
         submit_run(find_run(args.experiment, args.overrides, runs), order)
         return 0

@@ -1,26 +1,41 @@
 """Queues the steps of a chain, each as a job that waits for those it needs."""
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2tf.cluster.records import Submission, is_finished, note, submitting
-from s2tf.cluster.script import Request, render, values_of
+from s2tf.cluster.script import Request, render, values_of, waiting
 from s2tf.cluster.slurm import submit
-from s2tf.commands.submit_runs import Order, accepted, active_job, submit_run
+from s2tf.commands.submit_runs import TRAIN, Order, accepted, active_job, queue_run, say_active, training_values
+from s2tf.commands.submit_step_checks import check_command, check_options
 from s2tf.errors import UserError
 from s2tf.survival.aside import write_aside
 
 if TYPE_CHECKING:
     from s2tf.chains import Step
+    from s2tf.run_folders import Run
 
 PREPARE = "prepare.sbatch"
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A step that was checked and is to be queued."""
+
+    step: "Step"
+    order: Order
+    values: dict[str, object]
+    """Of its script."""
+
+
 def submit_chain(steps: Sequence["Step"], order: Order) -> None:
     """Queue every step that is neither done nor queued, after the jobs of those that it needs.
+
+    All are checked, and shown to SLURM, before the first is queued.
 
     Args:
         steps: parents before children.
@@ -30,79 +45,109 @@ def submit_chain(steps: Sequence["Step"], order: Order) -> None:
         UserError: a step's command is wrong or something that it needs is missing; the message names the step.
     """
     jobs: dict[str, str] = {}
-    promised = [Path(step.result) for step in steps if not step.done]
+    planned = []
+    order = replace(order, promised=[Path(step.result) for step in steps if not step.done])
     for step in steps:
         print(f"--- {step.name}")
-        if step.done:
-            print(f"done:       {step.result}")
-            continue
-        needs = {before.name: jobs[before.name] for before in step.needs if before.name in jobs}
-        here = f"step {step.name}"
-        ours = replace(order, after=[*order.after, *needs.values()], needs=needs, promised=promised)
-        try:
-            number = _submit_step(step, ours, here)
-        except UserError as error:
-            raise UserError(f"{here}: {error}") from error
-        if order.dry_run and not (step.run is not None and is_finished(step.run.folder)):
-            # Children then show what they would wait for.
-            number = number or f"JOB_OF_{step.name}"
-        if number is not None:
-            jobs[step.name] = number
+        with _named(step):
+            found = _plan(step, _after(step, jobs, order))
+        if isinstance(found, str):
+            jobs[step.name] = found
+        elif found is not None:
+            planned.append(found)
+            jobs[step.name] = f"JOB_OF_{step.name}"
+    for one in [] if order.dry_run else planned:
+        print(f"--- {one.step.name}")
+        with _named(one.step):
+            jobs[one.step.name] = _queue(replace(one, order=_after(one.step, jobs, one.order)))
 
 
-def _submit_step(step: "Step", order: Order, here: str) -> str | None:
-    settings = dict(step.job)
-    parts, gpus = _count(here, settings, "parts", 1), _count(here, settings, "gpus", 0)
+@contextmanager
+def _named(step: "Step") -> Iterator[None]:
+    """Say in an error which step it is about."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"step {step.name}: {error}") from error
+
+
+def _after(step: "Step", jobs: Mapping[str, str], order: Order) -> Order:
+    """The order of a step, which waits for the jobs of those that it needs."""
+    return replace(order, needs={before.name: jobs[before.name] for before in step.needs if before.name in jobs})
+
+
+def _plan(step: "Step", order: Order) -> Planned | str | None:
+    """What is to be queued for a step; the id of the job that is queued already; None where it is done."""
+    if step.done:
+        print(f"done:       {step.result}")
+        return None
     run = step.run
-    if run is None:
-        # Only trainings are told before their time is over.
-        settings.setdefault("signal_seconds", 0)
-    elif strange := sorted({"parts", "gpus"} & set(step.job)):
+    folder = step.folder if run is None else run.folder.resolve()
+    if run is not None and is_finished(folder):
+        print(f"finished:   {folder}")
+        if not order.dry_run:
+            _mark_done(step, str(run.folder))
+        return None
+    if (job := active_job(folder)) is not None:
+        say_active(job, folder)
+        return job.id
+    order, values = _command_values(step, order) if run is None else _training_values(step, run, order)
+    accepted(render(PREPARE if run is None else TRAIN, values), order)
+    return Planned(step, order, values)
+
+
+def _training_values(step: "Step", run: "Run", order: Order) -> tuple[Order, dict[str, object]]:
+    if strange := sorted({"parts", "gpus"} & set(step.job)):
         raise UserError(
             f"job: {strange[0]} is for commands that are no training: expected trainer.devices and trainer.num_nodes "
             "of its experiment"
         )
-    order = replace(order, cluster=order.cluster.changed(f"{here}: job", settings), done=_done(step, parts))
-    if run is None:
-        return _submit_command(step, order, parts, gpus)
-    if is_finished(run.folder):
-        if not order.dry_run:
-            _mark_done(step, str(run.folder))
-        print(f"finished:   {run.folder}")
-        return None
-    if not order.dry_run:
-        step.folder.mkdir(parents=True, exist_ok=True)
-    return submit_run(run, order)
+    check_options(step)
+    order = replace(order, cluster=order.cluster.changed("job", dict(step.job)), done=_done(step, 1))
+    return order, training_values(run, order)
 
 
-def _submit_command(step: "Step", order: Order, parts: int, gpus: int) -> str | None:
-    """Queue a step that is no training."""
-    folder = step.folder
-    if (job := active_job(folder)) is not None:
-        print(f"job {job.id} is {job.state} for {folder}: nothing is queued")
-        return job.id
+def _command_values(step: "Step", order: Order) -> tuple[Order, dict[str, object]]:
+    settings = dict(step.job)
+    parts, gpus = _count(settings, "parts", 1), _count(settings, "gpus", 0)
+    # Only trainings are told before their time is over.
+    settings.setdefault("signal_seconds", 0)
+    order = replace(order, cluster=order.cluster.changed("job", settings), done=_done(step, parts))
+    check_command([*step.arguments, *(["--part", f"1/{parts}"] if parts > 1 else [])], order.promised)
     command = ["s2tf", *step.arguments]
-    values = values_of(order.cluster, Request(gpus=gpus), step.name, folder, command, order.said, order.after)
+    values = values_of(order.cluster, Request(gpus=gpus), step.name, step.folder, command, order.said, order.waits)
     values |= {"done": order.done, "job_pattern": "%j" if parts == 1 else "%A_%a"}
     if parts > 1:
         values |= {"array": f"1-{parts}", "part": f'command+=(--part "$SLURM_ARRAY_TASK_ID/{parts}")'}
-    script = render(PREPARE, values)
-    if not accepted(script, order):
-        return None
+    return order, values
+
+
+def _queue(planned: Planned) -> str:
+    """Queue a step; returns the id of its job."""
+    step, order, values = planned.step, planned.order, planned.values | waiting(planned.order.waits)
+    if step.run is not None:
+        # Where the job notes that it is done.
+        step.folder.mkdir(parents=True, exist_ok=True)
+        return queue_run(step.run, values, order)
+    folder = step.folder
     with submitting(folder):
+        if (job := active_job(folder)) is not None:
+            say_active(job, folder)
+            return job.id
         step.undo_others()
-        (folder / PREPARE).write_text(script)
+        (folder / PREPARE).write_text(render(PREPARE, values))
         number = submit(folder / PREPARE)
         note(folder, Submission(number, order.cluster.name, shlex.join(order.said), step.name, order.needs))
-    print(f"job:        {number}{f', parts 1-{parts}' if parts > 1 else ''}\nfolder:     {folder}")
+    parts = f", parts {values['array']}" if values["array"] else ""
+    print(f"job:        {number}{parts}\nfolder:     {folder}")
     return number
 
 
-def _count(here: str, settings: dict[str, object], key: str, default: int) -> int:
+def _count(settings: dict[str, object], key: str, default: int) -> int:
     """A number among a step's settings, taken out of them."""
     value = settings.pop(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < default:
-        raise UserError(f"{here}: job: {key} is {value!r}, expected a number from {default}")
+        raise UserError(f"job: {key} is {value!r}, expected a number from {default}")
     return value
 
 

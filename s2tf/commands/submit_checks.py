@@ -1,5 +1,6 @@
-"""What is looked at before a training is queued: its config, its files, its data."""
+"""What is looked at before a training is queued: its config, its files, its data; and as much before a prior is."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,23 +38,53 @@ def check_training(config: dict[str, Any], request: "Request", promised: Sequenc
 
     build(config, instantiate=False)
     check_files(config, promised)
-    named = _folders(config["data"]["init_args"].get("shards"))
-    made = [name for name in named if any(Path(name).resolve().is_relative_to(one.resolve()) for one in promised)]
-    if made:
+    named = _shards_of(config)
+    if _made_before(named, promised):
         return Checked(folders=named)
     try:
-        return _check_data(config, request)
+        return Checked(named, _check_data(config, request))
     except (ValueError, OSError) as error:
         raise error if isinstance(error, UserError) else UserError(str(error)) from error
 
 
-def _folders(shards: Any) -> list[str]:
-    """Of a datamodule's `shards`, the plain folders."""
+def check_prior(config: dict[str, Any], promised: Sequence[Path] = ()) -> None:
+    """Check a composed experiment of `s2tf prior` as far.
+
+    Raises:
+        UserError: a key or type is wrong, the face encoder is missing, or the data are not there.
+    """
+    from s2tf.cluster.request import check_files
+    from s2tf.commands.data_module import build_parts
+    from s2tf.commands.prior import PriorSettings
+
+    # The parser puts objects into the dictionary that it is given.
+    data = build_parts(copy.deepcopy(config), prior=PriorSettings).data
+    check_files(config, promised)
+    if _made_before(_shards_of(config), promised):
+        return
+    try:
+        data.setup("fit")
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from error
+
+
+def _shards_of(config: dict[str, Any]) -> list[str]:
+    return plain_folders(config["data"]["init_args"].get("shards"))
+
+
+def _made_before(folders: Sequence[str], promised: Sequence[Path]) -> bool:
+    from s2tf.cluster.request import is_promised
+
+    return any(is_promised(Path(name), promised) for name in folders)
+
+
+def plain_folders(shards: Any) -> list[str]:
+    """Of a datamodule's `shards`, those on a disk; not lists of files, nor addresses."""
     named = [shards] if isinstance(shards, str) else [one.get("shards", "") for one in shards or []]
     return [name for name in named if not name.endswith(".tar") and ":" not in name]
 
 
-def _check_data(config: dict[str, Any], request: "Request") -> Checked:
+def _check_data(config: dict[str, Any], request: "Request") -> list[str]:
     from s2tf.commands.data_module import build_parts
 
     data, ranks = build_parts(config).data, request.nodes * request.tasks
@@ -69,4 +100,4 @@ def _check_data(config: dict[str, Any], request: "Request") -> Checked:
                 f"{source.source.shards}: {shards} shards of training data for {readers} readers (ranks × workers), of "
                 "which several read the same one at a time: `s2tf prepare` with a smaller --samples-per-shard"
             )
-    return Checked(_folders(config["data"]["init_args"].get("shards")), notes)
+    return notes

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,11 +33,16 @@ class Order:
     after: Sequence[str] = ()
     """Jobs that must have succeeded before."""
     needs: dict[str, str] = field(default_factory=dict)
-    """The same by the names of a chain's steps."""
+    """Jobs of a chain's steps that must have, by the steps' names."""
     promised: Sequence[Path] = ()
     """Folders that these make."""
     done: str = ""
     """Lines of shell after a success."""
+
+    @property
+    def waits(self) -> list[str]:
+        """All jobs that must have succeeded before."""
+        return [*self.after, *self.needs.values()]
 
 
 def submit_run(run: "Run", order: Order) -> str | None:
@@ -54,23 +59,36 @@ def submit_run(run: "Run", order: Order) -> str | None:
         print(f"finished:   {folder}: nothing is queued")
         return None
     if (job := active_job(folder)) is not None:
-        _say_active(job, folder)
+        say_active(job, folder)
         return job.id
+    values = training_values(run, order)
+    return queue_run(run, values, order) if accepted(render(TRAIN, values), order) else None
+
+
+def training_values(run: "Run", order: Order) -> dict[str, object]:
+    """Check a training; what its script is rendered with.
+
+    Raises:
+        UserError: something that it needs is wrong or missing.
+    """
+    folder = run.folder.resolve()
     shards, request = checked(run, order)
     command = ["s2tf", "fit", str(folder / "config.yaml")]
     values = values_of(
-        order.cluster, request, f"{run.experiment}-{folder.name}", folder, command, order.said, order.after
+        order.cluster, request, f"{run.experiment}-{folder.name}", folder, command, order.said, order.waits
     )
-    values |= {"stage": staging(values, shards) if order.cluster.scratch else "", "done": order.done}
-    script = render(TRAIN, values)
-    if not accepted(script, order):
-        return None
+    return values | {"stage": staging(values, shards) if order.cluster.scratch else "", "done": order.done}
+
+
+def queue_run(run: "Run", values: Mapping[str, object], order: Order) -> str:
+    """Make a run's folder and queue its job, unless another command has done it meanwhile; returns the job's id."""
+    folder = run.folder.resolve()
     with submitting(folder):
         if (job := active_job(folder)) is not None:
-            _say_active(job, folder)
+            say_active(job, folder)
             return job.id
         make_run(run, folder)
-        (folder / TRAIN).write_text(script)
+        (folder / TRAIN).write_text(render(TRAIN, values))
         number = submit(folder / TRAIN)
         note(folder, _submission(number, run, order))
     print(f"job:        {number}\nrun folder: {folder}\nW&B:        {_link(run, folder, order)}")
@@ -91,6 +109,9 @@ def submit_array(
 
     Returns:
         The id of the array; None: nothing was to be queued.
+
+    Raises:
+        UserError: something that they need is wrong or missing, or another command has queued one of them meanwhile.
     """
     folders = [run.folder.resolve() for run in runs]
     states = _states(folders)
@@ -108,7 +129,7 @@ def submit_array(
                 f"{labels[number]} asks for {other}, {labels[left[0]]} for {request}: an array has one size"
             )
     base = folders[0].parents[1] / ARRAYS / name
-    values = values_of(order.cluster, request, name, base, [], order.said, order.after)
+    values = values_of(order.cluster, request, name, base, [], order.said, order.waits)
     cases = "\n".join(
         f"{n})\n    # {one_line(labels[n])}\n    run={shlex.quote(str(folders[n]))}\n    ;;" for n in left
     )
@@ -118,6 +139,12 @@ def submit_array(
     if not accepted(script, order):
         return None
     with submitting(base):
+        for number, state in enumerate(_states(folders)):
+            if number in left and state is not None:
+                raise UserError(
+                    f"{labels[number]} is {state}, by another command meanwhile: nothing is queued, the same command "
+                    "queues what is left"
+                )
         for number in left:
             make_run(runs[number], folders[number])
         (base / ARRAY).write_text(script)
@@ -196,7 +223,8 @@ def _submission(job: str, run: "Run", order: Order) -> Submission:
     return Submission(job, order.cluster.name, shlex.join(order.said), run.experiment, order.needs, link)
 
 
-def _say_active(job: Job, folder: Path) -> None:
+def say_active(job: Job, folder: Path) -> None:
+    """Say why nothing is queued for a folder."""
     print(f"job {job.id} is {job.state} for {folder}: nothing is queued")
 
 

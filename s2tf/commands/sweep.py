@@ -10,6 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.argument_types import positive
+
 if TYPE_CHECKING:
     from s2tf.cluster.sweeps import Sweep
     from s2tf.commands.submit_runs import Order
@@ -29,12 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cluster", required=True, metavar="NAME", help="one of slurm/clusters, or a YAML file of your own"
     )
     parser.add_argument(
-        "--jobs", type=_positive, metavar="N", help="agents, each for one trial (1); of a local grid, so many at once"
+        "--jobs", type=positive, metavar="N", help="agents, each for one trial (1); of a local grid, so many at once"
     )
-    parser.add_argument(
+    points = parser.add_mutually_exclusive_group()
+    points.add_argument(
         "--local-grid", action="store_true", help="without W&B: an array of all points; again: of what is not finished"
     )
-    parser.add_argument("--id", metavar="ENTITY/PROJECT/ID", help="queue agents for a sweep that is there already")
+    points.add_argument("--id", metavar="ENTITY/PROJECT/ID", help="queue agents for a sweep that is there already")
     parser.add_argument("--dry-run", action="store_true", help="check, print points and script, and queue nothing")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
 
@@ -149,9 +152,3 @@ def _address(sweep: str) -> str:
         return sweep
     entity, project, number = sweep.split("/")
     return f"{server(os.environ)}/{entity}/{project}/sweeps/{number}"
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1")
-    return int(text)

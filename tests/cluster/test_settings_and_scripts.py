@@ -66,13 +66,24 @@ def test_what_a_cluster_says_is_done_before_the_training(tmp_path):
         "module load cuda/12.4",
         "source venv/bin/activate",
     ]
-    assert lines[1:5] == wanted
+    assert lines[2:6] == wanted
     staged = next(line for line in lines if "datamodules.staging" in line)
     assert staged.endswith("--mpi=none apptainer exec s2tf.sif python -m datamodules.staging /data/shards")
     assert "command=(apptainer exec s2tf.sif s2tf fit '/runs/a b/1a2b/config.yaml')" in lines
 
 
-@pytest.mark.parametrize("template", ["train.sbatch", "array.sbatch", "prepare.sbatch", "agent.sbatch"])
+TEMPLATES = ["train.sbatch", "array.sbatch", "prepare.sbatch", "agent.sbatch"]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_ranks_get_the_environment_where_sbatch_hands_none_on(template):
+    lines = script(template, Cluster(sbatch=["--export=NONE"]), Request()).splitlines()
+    assert "#SBATCH --export=NONE" in lines
+    first = next(number for number, line in enumerate(lines) if line.startswith("srun ") or "    srun " in line)
+    assert lines.index("export SLURM_EXPORT_ENV=ALL") < first
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=lambda path: path.stem)
 def test_every_script_is_one_that_bash_reads(template, cluster):
     settings = load_cluster(cluster.stem)

@@ -51,6 +51,7 @@ def test_a_run_is_known_by_what_it_has_written_last(tmp_path):
     here = socket.gethostname()
     make(tmp_path, "a/new")
     make(tmp_path, "a/done", start(), end("interrupted"), start(), end("finished"))
+    make(tmp_path, "a/refused", start(), end("finished"), start(), end("failed", "UserError: tracking.x: unknown key"))
     make(tmp_path, "a/stopped", start(), end("interrupted", "USR1"))
     make(tmp_path, "a/works", start(os.getpid(), here))
     make(tmp_path, "a/gone", start(2**22 + 1, here))
@@ -62,6 +63,7 @@ def test_a_run_is_known_by_what_it_has_written_last(tmp_path):
     assert {name.partition("/")[2]: row.state for name, row in rows.items()} == {
         "new": "new",
         "done": "finished",
+        "refused": "finished",
         "stopped": "interrupted",
         "works": "running",
         "gone": "killed",

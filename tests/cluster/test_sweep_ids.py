@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import wandb
 
+from s2tf.cli import main
 from s2tf.cluster.sweeps import load_sweep
 from s2tf.commands.sweep import _refuse_strange
 from s2tf.errors import UserError
@@ -39,3 +40,9 @@ def test_where_w_b_cannot_be_asked_it_is_said(at_w_b, capsys):
     at_w_b(ValueError("nobody is logged in"))
     _refuse_strange("us/faces/here")
     assert "W&B does not say what its command is: nobody is logged in" in capsys.readouterr().err
+
+
+def test_a_local_grid_joins_no_sweep(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["sweep", "s.yaml", "--cluster", "local", "--local-grid", "--id", "us/faces/here"])
+    assert "--id: not allowed with argument --local-grid" in capsys.readouterr().err

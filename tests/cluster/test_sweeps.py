@@ -2,10 +2,12 @@
 
 import importlib
 import re
+import subprocess
 
 import pytest
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
+from s2tf.cluster.settings import SLURM
 from s2tf.cluster.sweeps import MACRO, load_sweep
 from s2tf.config import EXPERIMENTS, compose, named_experiment
 from s2tf.errors import UserError
@@ -92,6 +94,8 @@ SWEEP = "method: grid\nparameters: {{{}}}\n"
         ("parameters: {a: {values: [1]}}", "expected `method`, `command` and `parameters`"),
         (SWEEP.format("a: {valuse: [1]}"), "parameters.a: 'valuse': expected W&B's form"),
         (SWEEP.format("a: 1"), "parameters.a: '1': expected W&B's form"),
+        (SWEEP.format("trainer.num_nodes: {values: [1, 2]}"), "parameters.trainer.num_nodes: it does not make another"),
+        (SWEEP.format("tracking.samples: {min: 1, max: 4}"), "all its values would train in one folder"),
         (SWEEP.format("a: {value: 1}") + "command: [python, x.py]", "expected [srun, s2tf, fit, ..., "),
     ],
 )
@@ -107,6 +111,29 @@ def test_only_values_make_a_grid(tmp_path):
     assert sweep.example() == ["lr=0.1"]
     with pytest.raises(UserError, match=r"parameters\.lr has neither `value` nor `values`"):
         sweep.grid()
+
+
+def test_what_is_the_same_for_all_points_may_be_where_they_are_computed(tmp_path):
+    (tmp_path / "s.yaml").write_text(SWEEP.format("trainer.devices: {value: 2}, a: {values: [1, 2]}"))
+    assert load_sweep(tmp_path / "s.yaml").grid()[1] == ["trainer.devices=2", "a=2"]
+
+
+def test_null_in_a_sweep_is_null_in_a_run(tmp_path):
+    """W&B's agent writes it as None, of which trial.sh makes null again."""
+    (tmp_path / "a.yaml").write_text("trainer: {gradient_clip_val: 3.0}\n")
+    (tmp_path / "s.yaml").write_text(SWEEP.format("trainer.gradient_clip_val: {values: [null, 1.0]}"))
+    (point, _) = load_sweep(tmp_path / "s.yaml").grid()
+    assert compose(tmp_path / "a.yaml", point) == {"trainer": {"gradient_clip_val": None}}
+    drawn = {"trainer.gradient_clip_val": {"value": None}, "a": {"value": "None of it"}}
+    words = create_sweep_command_args({"args": drawn})["args_no_hyphens"]
+    script = f"launch() {{ printf '%s\\n' \"$@\"; }}\nexport -f launch\nexport S2TF_TRIAL={tmp_path}/trial\n"
+    done = subprocess.run(
+        ["bash", "-c", f'{script}bash {SLURM}/trial.sh "$@"', "bash", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [*point, "a=None of it"]
 
 
 def test_an_overlay_with_a_name_goes_on_top_or_not_at_all(tmp_path):

@@ -11,12 +11,18 @@ from s2tf.survival.signals import INTERRUPTED_STATUS
 LOST, SAVED = LOST_STATUS, INTERRUPTED_STATUS
 
 
-def verdict(run, ends, srun=137):
-    """Status of the script, and whether it queues the job again."""
+def finish(run, ends, srun=137, requeue=0):
+    """Run the script where `scontrol requeue` ends with such a status."""
     (run / "ends").write_text("".join(f"{end}\n" for end in ends))
     part = (SLURM / "verdict.sh").read_text().replace("@{restart_limit}", "3")
-    text = f'set -eo pipefail\nscontrol() {{ echo "$*"; }}\nrun={run} S2TF_ENDS={run}/ends job=7 status={srun}\n{part}'
-    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
+    scontrol = f'scontrol() {{ echo "$*"; return {requeue}; }}'
+    text = f"set -eo pipefail\n{scontrol}\nrun={run} S2TF_ENDS={run}/ends job=7 status={srun}\n{part}"
+    return subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
+
+
+def verdict(run, ends, srun=137):
+    """Status of the script, and whether it queues the job again."""
+    done = finish(run, ends, srun)
     return done.returncode, done.stdout == "requeue 7\n"
 
 
@@ -42,6 +48,13 @@ def test_deaths_without_a_new_checkpoint_in_between_come_to_an_end(tmp_path):
     assert [verdict(tmp_path, [LOST])[1] for _ in range(4)] == [True, True, True, False]
     assert verdict(tmp_path, [SAVED]) == (SAVED, True)
     assert verdict(tmp_path, [LOST])[1]
+
+
+@pytest.mark.parametrize("status", [SAVED, LOST])
+def test_where_slurm_does_not_queue_it_again_it_is_said_what_goes_on(tmp_path, status):
+    done = finish(tmp_path, [status], requeue=1)
+    assert done.returncode == status
+    assert f"`s2tf submit {tmp_path}/config.yaml` goes on from the last checkpoint" in done.stderr
 
 
 @pytest.mark.parametrize(

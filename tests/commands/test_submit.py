@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from slurm_jobs import stand_in
+from slurm_stubs import stub_slurm
 from tiny_shards import tiny_shards
 
 from s2tf.cli import main
@@ -46,6 +47,8 @@ def submit(shards, tmp_path, monkeypatch, capsys):
     [
         (["model.init_args.lerning_rate=1"], "lerning_rate"),
         (["trainer.max_steps=many"], "trainer.max_steps"),
+        (["tracking.sampels_every=5"], "tracking.sampels_every: unknown key, expected one of throughput"),
+        (["tracking.autoencoder=nowhere"], "tracking.autoencoder is 'nowhere': no such file or folder"),
         (["vars.shards=nowhere"], "no folder 'nowhere'"),
         (["vars.weights=vgg_face_dag.pth"], "face_encoder.init_args.weights is 'vgg_face_dag.pth': no such"),
         (["trainer.devices=auto"], "trainer.devices is 'auto': expected the number that the job is to ask for"),
@@ -62,6 +65,26 @@ def test_what_cannot_train_is_refused_and_leaves_nothing(submit, tmp_path, words
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds", "0-2"], "--seeds belongs to `s2tf submit chain`"),
+        (["--out", "there"], "--out belongs to `s2tf submit chain`"),
+        (["--jobs", "3"], "--jobs belongs to an array: expected --array"),
+    ],
+)
+def test_an_option_that_would_say_nothing_is_refused(submit, words, message):
+    status, _, errors = submit(*words, "--dry-run")
+    assert status == 2
+    assert message in errors
+
+
+def test_fewer_tasks_at_once_than_one_are_refused(submit, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        submit("--array", "seeds=1-2", "--jobs", "-1", "--dry-run")
+    assert "'-1', expected a number from 1" in capsys.readouterr().err
+
+
 def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):
     status, printed, notes = submit("trainer.devices=2", "--after", "7", "--dry-run")
     assert status == 0
@@ -75,6 +98,23 @@ def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):
 def test_where_slurm_is_not_installed_it_is_said(submit, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert submit()[::2] == (2, "s2tf submit: sbatch is not installed: run this on a machine that submits to SLURM\n")
+
+
+def test_a_run_that_another_command_queues_meanwhile_is_not_queued_twice(submit, tmp_path, monkeypatch):
+    jobs = stub_slurm(tmp_path, monkeypatch)
+    ask = submit_runs.accepted
+
+    def meanwhile(script, order):
+        monkeypatch.setattr(submit_runs, "accepted", ask)
+        assert submit("seed_everything=1")[0] == 0
+        return ask(script, order)
+
+    monkeypatch.setattr(submit_runs, "accepted", meanwhile)
+    status, _, errors = submit("--array", "seeds=0-1")
+    assert status == 2
+    assert "seed_everything=1 is job 100 PENDING, by another command meanwhile: nothing is queued" in errors
+    assert "tasks 0\n" in submit("--array", "seeds=0-1")[1]
+    assert sorted(path.name for path in jobs.glob("*.sbatch")) == ["100.sbatch", "101.sbatch"]
 
 
 def test_shards_go_to_scratch_where_the_cluster_has_one(submit, shards, tmp_path):

@@ -24,7 +24,8 @@ configure() {
     if [ ! -f "$dir/munge/key" ]; then
         (umask 077 && head -c 1024 /dev/urandom >"$dir/munge/key")
     fi
-    # cred_expire is also how long a requeued job waits; SlurmdTimeout how long a silent node counts as up.
+    # cred_expire is also how long a requeued job waits; SlurmdTimeout how long a silent node counts as up. GraceTime is
+    # what a preempted job has to save: without it SLURM ends srun with the batch script, at once.
     cat >"$SLURM_CONF" <<CONF
 ClusterName=s2tf
 FirstJobId=$((1000 + RANDOM))
@@ -65,7 +66,7 @@ MessageTimeout=10
 MinJobAge=3600
 NodeName=n1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$(free_port) CPUs=64 RealMemory=500000 Gres=gpu:a6000:8
 NodeName=n2 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$(free_port) CPUs=64 RealMemory=500000 Gres=gpu:a6000:8
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=1000 PriorityTier=1 State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=1000 PriorityTier=1 GraceTime=60 State=UP
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE DefMemPerCPU=1000 PriorityTier=2 State=UP
 CONF
     # Empty files for devices: the GPUs exist for the scheduler alone.

@@ -1,9 +1,11 @@
 """`s2tf submit` on a real SLURM: a training on two nodes runs to its end, is queued once, and is found again."""
 
 import json
+import os
 import re
 
 import pytest
+import yaml
 from slurm_jobs import stand_in, wait_for
 from tiny_shards import tiny_shards
 
@@ -128,3 +130,18 @@ def test_a_run_that_dies_again_and_again_is_given_up(submit, training, tmp_path)
     log = next(tmp_path.glob(f"runs/*/*/slurm-{job}.out")).read_text()
     assert log.count(", start ") == 2
     assert "died 2 times without a new checkpoint (restart_limit: 1)" in log
+
+
+def test_a_job_may_queue_another_and_is_not_taken_for_it(submit, training, monkeypatch):
+    """As within a job of `--mem-per-cpu=500`: srun refuses two measures of memory."""
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "500")
+    training("exit 0\n")
+    assert wait_for(job_of(submit())) == "COMPLETED"
+
+
+def test_ranks_get_what_setup_has_exported_where_sbatch_hands_nothing_on(submit, training, tmp_path):
+    training('[ -n "$MINE" ]\n')
+    setup = [f'export PATH="{os.environ["PATH"]}"', "export MINE=1"]
+    settings = tmp_path / "mine.yaml"
+    settings.write_text(yaml.safe_dump({"sbatch": ["--export=NONE"], "setup": setup}))
+    assert wait_for(job_of(submit("--cluster", str(settings)))) == "COMPLETED"

@@ -3,6 +3,8 @@
 import os
 import random
 import re
+import subprocess
+import time
 
 import pytest
 import torch
@@ -51,8 +53,8 @@ def submit(slurm, shards, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cluster.yaml").write_text(CLUSTER)
 
-    def call(runs):
-        words = ["submit", str(EXPERIMENTS / "demo" / "conre.yaml"), f"vars.shards={shards}", *SETTINGS]
+    def call(runs, *more):
+        words = ["submit", str(EXPERIMENTS / "demo" / "conre.yaml"), f"vars.shards={shards}", *SETTINGS, *more]
         assert main([*words, "--cluster", "cluster.yaml", "--runs", runs]) == 0
         return re.search(r"job:? +(\d+)", capsys.readouterr().out)[1]
 
@@ -98,6 +100,22 @@ def test_weights_and_history_are_those_of_a_run_that_was_never_stopped(submit, s
     assert rows == whole_rows
     (folder,) = (tmp_path / "killed").glob("*/*")
     print("\n".join(killer.done), read_attempts(folder), sep="\n")
+
+
+def test_a_preempted_training_saves_makes_room_and_goes_on(submit, tmp_path):
+    job = submit("preempted", "trainer.max_steps=100")
+    deadline = time.monotonic() + 120
+    while not any(path.stat().st_size for path in tmp_path.glob("preempted/*/*/history.jsonl")):
+        assert time.monotonic() < deadline, "the training has not begun"
+        time.sleep(0.2)
+    urgent = ["sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--exclusive", "--output=urgent.out"]
+    done = subprocess.run([*urgent, "--wrap=true"], check=True, capture_output=True, text=True)
+    assert wait_for(done.stdout.strip()) == "COMPLETED"
+    assert wait_for(job, 200) == "COMPLETED"
+    (folder,) = (tmp_path / "preempted").glob("*/*")
+    ends = [(one["restart"], one["status"]) for one in read_attempts(folder) if one["event"] == "end"]
+    assert ends == [(0, "interrupted"), (1, "finished")]
+    assert not (folder / "deaths").exists()
 
 
 def test_one_rank_s_failure_ends_the_job_with_its_traceback_first(submit, shards, tmp_path):
