@@ -1,5 +1,6 @@
 """Shared fixtures: slow tests are opt-in, every test starts from the same seed, and threads are few."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -57,6 +58,14 @@ class SmallDisk:
     def resize(self, size: int) -> None:
         """Give it so many bytes."""
         self.mount(f"remount,size={size}")
+
+    def fill(self) -> Path:
+        """Leave no room; returns the file that takes it."""
+        path = self.folder / "filler"
+        with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"0" * 4096)
+        return path
 
 
 @pytest.fixture

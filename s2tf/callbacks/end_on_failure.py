@@ -7,7 +7,8 @@ from pathlib import Path
 import lightning as L
 
 from s2tf.survival.attempts import Attempts
-from s2tf.survival.failures import FAILURE_FILE, LOST_STATUS, lost_the_others, report_failure
+from s2tf.survival.failures import LOST_STATUS, first_failure, lost_the_others, one_line, report_failure
+from s2tf.survival.messages import say
 from s2tf.survival.signals import Interruption
 
 
@@ -25,20 +26,25 @@ class EndOnFailure(L.Callback):
         """Report and end this process, unless it is alone: with status 1, or where it only lost the others, with 74."""
         if trainer.world_size == 1 or isinstance(exception, (Interruption, KeyboardInterrupt, SystemExit)):
             return
-        report_failure(exception, self.folder, trainer.global_rank)
-        if trainer.is_global_zero:
-            # That of the rank which was the first.
-            reason = (self.folder / FAILURE_FILE).read_text().splitlines()[-1]
-            self.attempts.note("end", status="failed", reason=reason)
-            _end(trainer)
-        sys.stdout.flush()
-        os._exit(LOST_STATUS if lost_the_others(exception) else 1)
+        try:
+            report_failure(exception, self.folder, trainer.global_rank)
+            if trainer.is_global_zero:
+                # That of the rank which was the first.
+                reason = first_failure(self.folder) or one_line(exception)
+                self.attempts.note("end", status="failed", reason=reason)
+                _end(trainer)
+            sys.stdout.flush()
+        except Exception as error:
+            say(f"and then, while this process ended: {one_line(error)}")
+        finally:
+            os._exit(LOST_STATUS if lost_the_others(exception) else 1)
 
 
 def _end(trainer: L.Trainer) -> None:
     """Let W&B know, and end the ranks that Lightning has started."""
-    for logger in trainer.loggers:
-        getattr(logger, "end", logger.finalize)("failed")
-    launcher = trainer.strategy.launcher
-    for process in getattr(launcher, "procs", ()):
-        process.kill()
+    try:
+        for logger in trainer.loggers:
+            getattr(logger, "end", logger.finalize)("failed")
+    finally:
+        for process in getattr(trainer.strategy.launcher, "procs", ()):
+            process.kill()

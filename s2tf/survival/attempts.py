@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from s2tf.survival.json_lines import append_line, read_lines
+from s2tf.survival.messages import say
 from s2tf.survival.signals import Interruption
 
 ATTEMPTS_FILE = "attempts.jsonl"
@@ -21,13 +23,20 @@ class Attempts:
         self.path = folder / ATTEMPTS_FILE
 
     @contextmanager
-    def attempt(self, reason: str = "", commit: str | None = None) -> Iterator[dict[str, Any]]:
-        """Note the beginning, with its `reason` if it has one and the code's commit, and the end of a `with` block.
+    def attempt(
+        self, reason: str = "", commit: str | None = None, code: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Note the beginning and the end of a `with` block.
 
         What the block puts into the dictionary that it gets is noted with its success.
+
+        Args:
+            reason: of the beginning, if it has one.
+            commit: of the code.
+            code: the file of the run folder in which the code's state stands.
         """
         facts: dict[str, Any] = {}
-        self.note("start", status="running", reason=reason, commit=commit)
+        self.note("start", status="running", reason=reason, commit=commit, code=code)
         try:
             yield facts
         except Interruption as error:
@@ -40,7 +49,7 @@ class Attempts:
             self.note("end", status="finished", **facts)
 
     def note(self, event: str, **facts: Any) -> None:
-        """Append a line; it says who and when as well."""
+        """Append a line; it says who and when as well. A full disk is said, and is no reason to end a training."""
         who = {
             "event": event,
             "time": time.time(),
@@ -49,14 +58,12 @@ class Attempts:
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
-        with open(self.path, "a") as file:
-            file.write(json.dumps({**who, **facts}) + "\n")
+        try:
+            append_line(self.path, json.dumps({**who, **facts}))
+        except OSError as error:
+            say(f"{self.path}: {error.strerror}: this {event} is not noted")
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run folder's `attempts.jsonl`, none where it was never trained; without one that was cut off."""
-    path = folder / ATTEMPTS_FILE
-    if not path.is_file():
-        return []
-    lines = path.read_text(errors="replace").splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+    """The lines of a run folder's `attempts.jsonl`, none where it was never trained, and only whole ones."""
+    return read_lines(folder / ATTEMPTS_FILE)

@@ -1,5 +1,6 @@
 """The first failure of many ranks: its traceback is printed and kept, the others name it."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -9,6 +10,8 @@ import traceback
 from pathlib import Path
 
 import torch.distributed as dist
+
+from s2tf.survival.messages import say
 
 FAILURE_FILE = "failure.txt"
 LOST_STATUS = 74
@@ -38,18 +41,36 @@ def name_attempt() -> None:
 def report_failure(error: BaseException, folder: Path, rank: int) -> None:
     """Print the traceback if this rank is the first to fail, and leave it in `failure.txt`; else a line.
 
+    It is printed first, and no full disk is an error here: another would take its place.
+
     When one rank ends, the others lose their connections: what they have to say of it would only bury the reason.
     """
     where = f"rank {rank} on {socket.gethostname()}"
-    if _is_first(folder):
-        text = f"{where} failed:\n{''.join(traceback.format_exception(error))}"
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    if not _is_first(folder):
+        say(f"{where} ended after another rank's failure ({folder / FAILURE_FILE}), by {one_line(error)}")
+        return
+    text = f"{where} failed:\n{''.join(traceback.format_exception(error))}"
+    say(text.rstrip("\n"))
+    try:
         (folder / FAILURE_FILE).write_text(text)
-    else:
-        first = f"{type(error).__name__}: {error}".splitlines()[0]
-        text = f"{where} ended after another rank's failure ({folder / FAILURE_FILE}), by {first}\n"
-    sys.stdout.flush()
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    except OSError as full:
+        say(f"{folder / FAILURE_FILE}: {full.strerror}: it is not kept")
+
+
+def first_failure(folder: Path) -> str | None:
+    """The last line of the traceback that the first rank to fail has left; None where it has not, or not yet."""
+    try:
+        lines = (folder / FAILURE_FILE).read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    return lines[-1] if lines else None
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's name and the first line of its message."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def lost_the_others(error: BaseException) -> bool:
@@ -65,6 +86,9 @@ def _is_first(folder: Path) -> bool:
         os.close(os.open(folder / f".failure-{attempt_name()}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         return False
+    except OSError:
+        # Who cannot know: a traceback too many is better than none.
+        return True
     return True
 
 

@@ -1,6 +1,6 @@
 """The journal of a run: every logged row once, in a file that a killed process leaves whole."""
 
-import errno
+import contextlib
 import json
 import os
 import time
@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from s2tf.survival.aside import write_aside
+from s2tf.survival.json_lines import append_line, read_lines
 from s2tf.survival.messages import say
 
 JOURNAL_FILE = "history.jsonl"
@@ -58,7 +59,7 @@ class Journal:
         waited = len(self._waiting) > 1
         try:
             while self._waiting:
-                _append(self.path, json.dumps(asdict(self._waiting[0])) + "\n")
+                append_line(self.path, json.dumps(asdict(self._waiting[0])))
                 self._waiting.pop(0)
             if sync and self.path.is_file():
                 _sync(self.path)
@@ -68,7 +69,8 @@ class Journal:
 
     def go_on(self, rows: int) -> None:
         """Keep the first `rows` rows, and tell them to the followers."""
-        kept = [row for row in read_journal(self.path.parent) if row.row < rows]
+        by_number = {row.row: row for row in read_journal(self.path.parent)}
+        kept = [by_number[number] for number in range(rows) if number in by_number]
         if len(kept) < rows:
             say(f"{self.path}: {rows - len(kept)} of {rows} rows were lost")
         write_aside(self.path, "".join(json.dumps(asdict(row)) + "\n" for row in kept))
@@ -81,28 +83,15 @@ class Journal:
             follow(row)
 
 
-def _append(path: Path, line: str) -> None:
-    """Write a line, or nothing of it. Unbuffered: it outlives this process."""
-    with open(path, "ab", buffering=0) as file:
-        end = file.tell()
-        try:
-            if file.write(line.encode()) != len(line.encode()):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        except OSError:
-            file.truncate(end)
-            raise
-
-
 def _sync(path: Path) -> None:
     with open(path, "a") as file:
         os.fsync(file.fileno())
 
 
 def read_journal(folder: Path) -> list[Row]:
-    """The rows of a run folder; a last line that was cut off is left out."""
-    path = folder / JOURNAL_FILE
-    if not path.is_file():
-        return []
-    lines = path.read_text().split("\n")
-    # What stands behind the last line's end is a row that its process could not finish.
-    return [Row(**json.loads(line)) for line in lines[:-1]]
+    """The rows of a run folder; without lines that are no rows, as a killed process or machine leaves them."""
+    rows = []
+    for tree in read_lines(folder / JOURNAL_FILE):
+        with contextlib.suppress(TypeError):
+            rows.append(Row(**tree))
+    return rows
