@@ -39,7 +39,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, what the command returns, or 2 for a user's error."""
+    """Run the command line; returns the exit status: 0, what the command returns, or a user's error's, mostly 2."""
     from s2tf.errors import UserError
 
     # Read when torch is loaded. Threads that spin while they wait take the cores from the loader's processes: on two
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return parsed.run(parsed) or 0
     except (UserError, FileNotFoundError) as error:
         print(f"s2tf {parsed.command}: {error}", file=sys.stderr)
-        return 2
+        return error.status if isinstance(error, UserError) else UserError.status
 
 
 def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> Any:

@@ -1,12 +1,14 @@
 # What follows from the end of the ranks in $run: part of every script that trains.
 
 # srun gives the highest status of all ranks, those among them that it ended because one had gone. What each rank has
-# noted tells more: a status of its own is a failure, which would only come again; 75 comes when all have saved; the
-# rest were killed, or (74) lost one that was.
+# noted tells more: a status of its own is a failure, which would only come again; 73 comes when another process holds
+# the run folder's lock; 75 when all have saved; the rest were killed, or (74) lost one that was.
 if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
-    own=$(grep -vxE '74|75|(129|1[3-9][0-9]|2[0-9][0-9])' "$S2TF_ENDS" | head -n 1 || true)
+    own=$(grep -vxE '73|74|75|(129|1[3-9][0-9]|2[0-9][0-9])' "$S2TF_ENDS" | head -n 1 || true)
     if [ -n "$own" ]; then
         status=$own
+    elif grep -qx 73 "$S2TF_ENDS"; then
+        status=73
     elif grep -qx 75 "$S2TF_ENDS"; then
         status=75
     else
@@ -15,17 +17,18 @@ if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
 fi
 rm -f "$S2TF_ENDS"
 died=false
-if [ "$status" -eq 74 ] || [ "$status" -gt 128 ]; then died=true; fi
+if [ "$status" -eq 73 ] || [ "$status" -eq 74 ] || [ "$status" -gt 128 ]; then died=true; fi
 again=$died
 if [ "$status" -eq 75 ]; then again=true; fi
 
-# Deaths since there was a new checkpoint: a run that dies at the same place each time is not queued for ever.
+# Deaths since there was a new checkpoint: a run that dies at the same place each time is not queued for ever. Who has
+# found the folder in use (73) has made none: a newer one is the other process's.
 deaths=$run/deaths
-if ! $died || [ "$run/checkpoints/last.ckpt" -nt "$deaths" ]; then rm -f "$deaths"; fi
+if ! $died || { [ "$status" -ne 73 ] && [ "$run/checkpoints/last.ckpt" -nt "$deaths" ]; }; then rm -f "$deaths"; fi
 if $died; then
     echo "job $job: status $status" >>"$deaths"
     if [ "$(wc -l <"$deaths")" -gt @{restart_limit} ]; then
-        echo "died $(wc -l <"$deaths") times without a new checkpoint (restart_limit: @{restart_limit})" >&2
+        echo "died, or found its folder in use, $(wc -l <"$deaths") times without a new checkpoint (restart_limit: @{restart_limit})" >&2
         again=false
     fi
 fi

@@ -47,7 +47,7 @@ class Cluster:
     signal_seconds: int = 300
     """A training is told to save and stop so long before its time is over."""
     restart_limit: int = 3
-    """Deaths by signal, one after the other without a new checkpoint, after which a job is not queued again."""
+    """Deaths, and starts in a folder in use, without a new checkpoint, after which a job is not queued again."""
 
     @property
     def gpu_kind(self) -> str | None:

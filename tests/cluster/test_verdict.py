@@ -1,14 +1,17 @@
 """What a job's script concludes from the ends of its ranks, without a SLURM."""
 
+import os
 import subprocess
+import time
 
 import pytest
 
 from s2tf.cluster.settings import SLURM
 from s2tf.survival.failures import LOST_STATUS, lost_the_others
+from s2tf.survival.lock import IN_USE_STATUS
 from s2tf.survival.signals import INTERRUPTED_STATUS
 
-LOST, SAVED = LOST_STATUS, INTERRUPTED_STATUS
+LOST, SAVED, IN_USE = LOST_STATUS, INTERRUPTED_STATUS, IN_USE_STATUS
 
 
 def finish(run, ends, srun=137, requeue=0):
@@ -37,6 +40,9 @@ def verdict(run, ends, srun=137):
         ([1, LOST, 137], 1, False),
         ([LOST, 1], 1, False),  # who lost the other was quicker than who failed
         ([137, 137, 2], 2, False),
+        ([IN_USE], IN_USE, True),
+        ([LOST, IN_USE, 143], IN_USE, True),
+        ([IN_USE, 1], 1, False),
         ([], 137, True),
     ],
 )
@@ -55,6 +61,18 @@ def test_where_slurm_does_not_queue_it_again_it_is_said_what_goes_on(tmp_path, s
     done = finish(tmp_path, [status], requeue=1)
     assert done.returncode == status
     assert f"`s2tf submit {tmp_path}/config.yaml` goes on from the last checkpoint" in done.stderr
+
+
+def test_a_folder_that_stays_in_use_is_not_waited_for_for_ever_though_its_holder_saves(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    again = []
+    for moment in range(4):
+        checkpoint.touch()
+        later = time.time() + 60 + moment
+        os.utime(checkpoint, (later, later))
+        again.append(verdict(tmp_path, [IN_USE])[1])
+    assert again == [True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def test_two_nodes_train_a_run_which_is_queued_once_and_found_again(submit, tmp_
     log = (folder / f"slurm-{job}.out").read_text()
     assert "Starting with 4 processes" in log
     assert (folder / "networks" / "speech_encoder").is_dir()
-    assert {"git.json", "wandb_id", "train.sbatch"} <= {path.name for path in folder.iterdir()}
+    kept = {"git.json", "wandb_id", "train.sbatch", "train.yaml", "config.yaml"}
+    assert kept <= {path.name for path in folder.iterdir()}
     (row,) = rows(tmp_path)
     assert (row["state"], row["steps"], row["reason"]) == ("finished", 2, "")
     assert row["checkpoint_age"] < 300
@@ -129,7 +130,7 @@ def test_a_run_that_dies_again_and_again_is_given_up(submit, training, tmp_path)
     assert wait_for(job) == "FAILED"
     log = next(tmp_path.glob(f"runs/*/*/slurm-{job}.out")).read_text()
     assert log.count(", start ") == 2
-    assert "died 2 times without a new checkpoint (restart_limit: 1)" in log
+    assert "died, or found its folder in use, 2 times without a new checkpoint (restart_limit: 1)" in log
 
 
 def test_a_job_may_queue_another_and_is_not_taken_for_it(submit, training, monkeypatch):
