@@ -18,6 +18,9 @@ from s2tf.survival.aside import name_aside, write_aside
 from s2tf.survival.checkpoints import find_checkpoint
 
 CONFIG_FILE = "config.yaml"
+"""What the last fit has trained."""
+QUEUED_FILE = "train.yaml"
+"""What a queued job trains: only `s2tf submit` writes it, since a fit with other devices has the same folder."""
 TAGS_FILE = "tags.json"
 WANDB_ID_FILE = "wandb_id"
 
@@ -62,27 +65,21 @@ def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | 
 def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:
     """Which run folder belongs to an experiment that was composed.
 
-    The `config.yaml` of a run folder belongs to that folder, wherever it is, unless an override makes it another run.
+    The `config.yaml` and `train.yaml` of a run folder belong to that folder, wherever it is, unless an override makes
+    them another run.
     """
     path, identity = Path(experiment).resolve(), identity_hash(config)
-    if (path.name, path.parent.name) == (CONFIG_FILE, identity):
+    if path.name in (CONFIG_FILE, QUEUED_FILE) and path.parent.name == identity:
         return Run(experiment=path.parents[1].name, config=config, folder=path.parent, tags=_read_tags(path.parent))
     # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
     name = path.stem if path.parent.name == "experiments" else f"{path.parent.name}-{path.stem}"
     return Run(experiment=name, config=config, folder=Path(runs) / name / identity)
 
 
-def open_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
-    """Compose `experiment` and make its run folder with the resolved `config.yaml`, which runs again by itself."""
-    run = find_run(experiment, overrides, runs)
-    write_config(run)
-    return run
-
-
-def write_config(run: Run) -> None:
-    """Make a run's folder and put its config there."""
+def write_config(run: Run, name: str = CONFIG_FILE) -> None:
+    """Make a run's folder and put its resolved config there, which runs again by itself."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    write_aside(run.folder / CONFIG_FILE, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
+    write_aside(run.folder / name, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
     write_aside(run.folder / TAGS_FILE, json.dumps(run.tags) + "\n")
 
 
@@ -93,15 +90,20 @@ def _read_tags(folder: Path) -> tuple[str, ...]:
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The resolved config of a run folder.
+    """The resolved config of a run folder: of the last fit, before the first that of the queued job.
 
     Raises:
         UserError: the folder has none.
     """
-    path = Path(folder) / CONFIG_FILE
-    if not path.is_file():
-        raise UserError(f"{path} is missing: expected the folder of a run")
+    path = find_config(Path(folder))
+    if path is None:
+        raise UserError(f"{Path(folder) / CONFIG_FILE} is missing: expected the folder of a run")
     return yaml.safe_load(path.read_text())
+
+
+def find_config(folder: Path) -> Path | None:
+    """The file that `read_config` reads, where there is one."""
+    return next((folder / name for name in (CONFIG_FILE, QUEUED_FILE) if (folder / name).is_file()), None)
 
 
 def wandb_id(folder: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from s2tf.building import build
 from s2tf.errors import UserError
 from s2tf.provenance import record_git
-from s2tf.run_folders import Run, open_run
+from s2tf.run_folders import Run, find_run, write_config
 from s2tf.survival.checkpoints import LAST_CHECKPOINT, find_checkpoint, set_aside_broken
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def fit(
     saving: "Saving | None" = None,
 ) -> FitResult:
     """Train an experiment in its run folder (`fit_run`)."""
-    return fit_run(open_run(experiment, overrides, runs), callbacks, saving)
+    return fit_run(find_run(experiment, overrides, runs), callbacks, saving)
 
 
 def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = None) -> FitResult:
@@ -54,7 +54,8 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
 
     Raises:
         Interruption: it was asked to stop, and has saved its state.
-        UserError: another process trains this run, none of its checkpoints is whole, or the last could not be written.
+        InUseError: another process trains this run.
+        UserError: none of its checkpoints is whole, or the last could not be written.
     """
     from s2tf.survival.attempts import Attempts
     from s2tf.survival.failures import forget_failures, name_attempt
@@ -62,6 +63,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
     from s2tf.survival.signals import StopSignals
 
     name_attempt()
+    run.folder.mkdir(parents=True, exist_ok=True)
     signals = StopSignals()
     ended: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -74,6 +76,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
         found = find_checkpoint(run.checkpoints)
         if first:
             forget_failures(run.folder)
+            write_config(run)
             ended = stack.enter_context(Attempts(run.folder).attempt(found.broken, record_git(run.folder).commit))
             set_aside_broken(run.checkpoints)
             if found.broken:
@@ -152,7 +155,7 @@ def evaluate(
     experiment: str | Path, split: str, overrides: Sequence[str] = (), runs: str | Path = "runs"
 ) -> dict[str, float]:
     """The metrics of an experiment's last checkpoint on its validation (`split="validate"`) or test data."""
-    run = open_run(experiment, overrides, runs)
+    run = find_run(experiment, overrides, runs)
     if run.last_checkpoint is None:
         raise UserError(f"{run.checkpoints}: no last.ckpt: train it first with `s2tf fit {experiment} ...`")
     cli = build(run.config, run)

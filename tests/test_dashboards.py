@@ -12,7 +12,7 @@ from s2tf.dashboards import ABLATIONS, ablation
 from s2tf.errors import UserError
 from s2tf.metrics.paper import TABLES
 from s2tf.metrics.protocol import Measurement
-from s2tf.run_folders import open_run
+from s2tf.run_folders import find_run
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_the_arms_are_the_groups_that_runs_have(name, tmp_path):
     for group in (group for arm in ablation(name).arms for group in arm.groups):
         table, _, row = group.partition("-")
         path = EXPERIMENTS / "ablations" / table / f"{row}.yaml" if row else EXPERIMENTS / f"{group}.yaml"
-        assert open_run(path, given(path), tmp_path).experiment == group
+        assert find_run(path, given(path), tmp_path).experiment == group
 
 
 def given(path):

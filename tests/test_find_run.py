@@ -8,7 +8,7 @@ import pytest
 from s2tf.building import build
 from s2tf.config import EXPERIMENTS, compose
 from s2tf.errors import UserError
-from s2tf.run_folders import CONFIG_FILE, find_run, open_run, wandb_id
+from s2tf.run_folders import CONFIG_FILE, QUEUED_FILE, find_run, read_config, wandb_id, write_config
 
 CONRE = EXPERIMENTS / "conre.yaml"
 GIVEN = ["vars.shards=here", "vars.weights=random", "vars.lpips=random"]
@@ -17,16 +17,18 @@ GIVEN = ["vars.shards=here", "vars.weights=random", "vars.lpips=random"]
 def test_a_run_s_folder_is_known_before_it_is_made(tmp_path):
     found = find_run(CONRE, GIVEN, tmp_path)
     assert not found.folder.exists()
-    assert open_run(CONRE, GIVEN, tmp_path).folder == found.folder
     assert find_run(CONRE, [*GIVEN, "trainer.devices=2"], tmp_path).folder == found.folder
     assert find_run(CONRE, [*GIVEN, "seed_everything=1"], tmp_path).folder != found.folder
 
 
-def test_the_config_of_a_run_folder_belongs_to_that_folder_whatever_has_become_of_its_experiment(tmp_path):
-    run = open_run(CONRE, GIVEN, tmp_path)
-    again = find_run(run.folder / CONFIG_FILE, ["trainer.devices=2"], "elsewhere")
-    assert (again.folder, again.experiment) == (run.folder.resolve(), "conre")
-    other = find_run(run.folder / CONFIG_FILE, ["seed_everything=1"], "elsewhere")
+@pytest.mark.parametrize("name", [CONFIG_FILE, QUEUED_FILE])
+def test_the_config_of_a_run_folder_belongs_to_that_folder_whatever_has_become_of_its_experiment(tmp_path, name):
+    run = find_run(CONRE, GIVEN, tmp_path)
+    write_config(run, name)
+    assert read_config(run.folder) == run.config
+    again = find_run(run.folder / name, ["trainer.devices=2"], "elsewhere")
+    assert (again.folder, again.experiment, again.tags) == (run.folder.resolve(), "conre", run.tags)
+    other = find_run(run.folder / name, ["seed_everything=1"], "elsewhere")
     assert Path("elsewhere") in other.folder.parents
 
 

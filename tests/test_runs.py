@@ -23,9 +23,11 @@ from s2tf.callbacks.progress import LiveProgress
 from s2tf.commands.demo_chain import EXPERIMENTS
 from s2tf.config import compose
 from s2tf.errors import UserError
-from s2tf.runs import fit
+from s2tf.run_folders import read_config
+from s2tf.runs import evaluate, fit
 from s2tf.survival.attempts import read_attempts
 from s2tf.survival.journal import read_journal
+from s2tf.survival.lock import IN_USE_STATUS
 from s2tf.survival.signals import Interruption
 
 STEPS = 4
@@ -114,19 +116,24 @@ def test_a_run_that_was_asked_to_stop_goes_on_behind_the_validation_of_its_last_
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
 def test_a_second_process_does_not_train_the_same_run(overrides, tmp_path):
     class Second(L.Callback):
         def on_train_start(self, trainer, pl_module):
             command = [sys.executable, "-m", "s2tf.cli", "fit", str(EXPERIMENTS / "conre.yaml"), *overrides]
+            command.append("trainer.log_every_n_steps=3")
             result = subprocess.run(
                 [*command, "--runs", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
             )
             self.said = result.returncode, result.stderr.splitlines()[-1]
 
     second = Second()
-    fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path, [second])
-    assert second.said[0] == 2
+    run = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path, [second]).run
+    assert second.said[0] == IN_USE_STATUS
     assert 'another process writes into this run folder: {"host"' in second.said[1]
+    # What was refused has not changed what the folder says was trained, nor has a measurement.
+    evaluate(EXPERIMENTS / "conre.yaml", "validate", [*overrides, "trainer.log_every_n_steps=4"], tmp_path)
+    assert read_config(run.folder) == run.config
 
 
 @pytest.mark.slow

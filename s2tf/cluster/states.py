@@ -24,7 +24,7 @@ from s2tf.cluster.records import (
 )
 from s2tf.cluster.slurm import Job, find_jobs
 from s2tf.errors import UserError
-from s2tf.run_folders import CONFIG_FILE, read_config
+from s2tf.run_folders import CONFIG_FILE, find_config, read_config
 from s2tf.survival.attempts import ATTEMPTS_FILE
 from s2tf.survival.checkpoints import LAST_CHECKPOINT
 from s2tf.survival.failures import FAILURE_FILE
@@ -114,13 +114,14 @@ def _state(runs: Path, folder: Path, submission: Submission | None, jobs: Mappin
 
 def _config(folder: Path) -> tuple[dict[str, Any], str]:
     """A run's config, and why there is none; neither for the step of a chain that is no training."""
-    if not (folder / CONFIG_FILE).is_file():
+    path = find_config(folder)
+    if path is None:
         return {}, ""
     with suppress(yaml.YAMLError, ValueError):
         config = read_config(folder)
         if isinstance(config, dict) and isinstance(config.get("trainer", {}), dict):
             return config, ""
-    return {}, f"{CONFIG_FILE} cannot be read"
+    return {}, f"{path.name} cannot be read"
 
 
 def _broken(folder: Path) -> list[str]:

@@ -39,13 +39,13 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
     from s2tf.errors import UserError
-    from s2tf.run_folders import open_run
+    from s2tf.run_folders import find_run
     from s2tf.runs import fit_run, this_rank
     from s2tf.survival.failures import report_failure
     from s2tf.survival.signals import INTERRUPTED_STATUS, Interruption
 
     experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
-    run = open_run(experiment, overrides, args.runs)
+    run = find_run(experiment, overrides, args.runs)
     if file := os.environ.get(RUN_FILE):
         Path(file).write_text(f"{run.folder.resolve()}\n")
     try:

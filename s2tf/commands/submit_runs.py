@@ -54,6 +54,8 @@ def submit_run(run: "Run", order: Order) -> str | None:
     Raises:
         UserError: something that it needs is wrong or missing.
     """
+    from s2tf.run_folders import QUEUED_FILE
+
     folder = run.folder.resolve()
     if is_finished(folder):
         print(f"finished:   {folder}: nothing is queued")
@@ -73,7 +75,7 @@ def training_values(run: "Run", order: Order) -> dict[str, object]:
     """
     folder = run.folder.resolve()
     shards, request = checked(run, order)
-    command = ["s2tf", "fit", str(folder / "config.yaml")]
+    command = ["s2tf", "fit", str(folder / QUEUED_FILE)]
     values = values_of(
         order.cluster, request, f"{run.experiment}-{folder.name}", folder, command, order.said, order.waits
     )
@@ -163,11 +165,11 @@ def active_job(folder: Path) -> Job | None:
 
 
 def make_run(run: "Run", folder: Path) -> None:
-    """Make a run folder with its config, its id in W&B, and the state of the code."""
+    """Make a run folder with what its job trains, its id in W&B, and the state of the code."""
     from s2tf.provenance import record_git
-    from s2tf.run_folders import wandb_id, write_config
+    from s2tf.run_folders import QUEUED_FILE, wandb_id, write_config
 
-    write_config(run)
+    write_config(run, QUEUED_FILE)
     wandb_id(folder)
     state = record_git(folder)
     if state.problem:

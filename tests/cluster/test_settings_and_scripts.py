@@ -18,7 +18,7 @@ EIGHT = Request(nodes=2, tasks=8, gpus=8)
 
 def script(template, cluster=None, request=EIGHT, after=(), folder=Path("/runs/a b/1a2b"), **values):
     cluster = cluster or load_cluster("a6000x8")
-    command = ["s2tf", "fit", f"{folder}/config.yaml"]
+    command = ["s2tf", "fit", f"{folder}/train.yaml"]
     shared = values_of(cluster, request, "conre-1a2b", folder, command, ["s2tf", "submit", "x.yaml", "a=it's"], after)
     array = {"array": "0-1", "cases": "0)\n    run=/a\n    ;;", "sweep": "us/faces/here", "job_pattern": "%j"}
     array["submission"] = """'{"job": "JOB"}'"""
@@ -69,7 +69,7 @@ def test_what_a_cluster_says_is_done_before_the_training(tmp_path):
     assert lines[2:6] == wanted
     staged = next(line for line in lines if "datamodules.staging" in line)
     assert staged.endswith("--mpi=none apptainer exec s2tf.sif python -m datamodules.staging /data/shards")
-    assert "command=(apptainer exec s2tf.sif s2tf fit '/runs/a b/1a2b/config.yaml')" in lines
+    assert "command=(apptainer exec s2tf.sif s2tf fit '/runs/a b/1a2b/train.yaml')" in lines
 
 
 TEMPLATES = ["train.sbatch", "array.sbatch", "prepare.sbatch", "agent.sbatch"]
