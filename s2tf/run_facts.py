@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.config import LABEL, NOTHING
-from s2tf.provenance import GIT_FILE
+from s2tf.provenance import last_record
 
-"""In a run folder: what `s2tf submit` or `s2tf fit` has found of the code's state."""
 LONGEST_TAG = 64
 """W&B refuses longer ones."""
 
@@ -47,16 +46,16 @@ def facts(config: Mapping[str, Any], folder: Path, stage: Any, data: Any) -> dic
 
     Args:
         config: the composed experiment.
-        folder: of the run, whose `git.json` is read where there is one.
+        folder: of the run, whose last record of the code (`git.json`, `git-2.json`, ...) is read where there is one.
         stage: a `Stage`.
         data: its datamodule.
     """
-    git = folder / GIT_FILE
+    git = last_record(folder)
     return {
         # Not `experiment`: W&B locks what is named as a parameter of the sweep.
         "config": dict(config),
         "run_folder": str(folder),
-        "git": json.loads(git.read_text()) if git.is_file() else None,
+        "git": json.loads(git.read_text()) if git is not None else None,
         "data": manifest_hashes(data),
         "parameters": parameter_counts(stage),
     }

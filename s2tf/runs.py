@@ -77,7 +77,9 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
         if first:
             forget_failures(run.folder)
             write_config(run)
-            ended = stack.enter_context(Attempts(run.folder).attempt(found.broken, record_git(run.folder).commit))
+            record = record_git(run.folder)
+            code = record.path.name if record.path else None
+            ended = stack.enter_context(Attempts(run.folder).attempt(found.broken, record.state.commit, code))
             set_aside_broken(run.checkpoints)
             if found.broken:
                 print(f"going on from {found.path}, since {found.broken}", file=sys.stderr, flush=True)

@@ -33,8 +33,10 @@ if $died; then
     fi
 fi
 if $again; then
+    config=$run/train.yaml
+    if [ ! -f "$config" ]; then config=$run/config.yaml; fi
     # Some clusters let nobody do it.
     scontrol requeue "$job" ||
-        echo "SLURM does not queue job $job again: \`s2tf submit $run/config.yaml\` goes on from the last checkpoint" >&2
+        echo "SLURM does not queue job $job again: \`s2tf submit $config\` goes on from the last checkpoint" >&2
 fi
 if [ "$status" -ne 0 ]; then exit "$status"; fi

@@ -171,7 +171,7 @@ def make_run(run: "Run", folder: Path) -> None:
 
     write_config(run, QUEUED_FILE)
     wandb_id(folder)
-    state = record_git(folder)
+    state = record_git(folder).state
     if state.problem:
         print(f"note: the code's state is not known: {state.problem}", file=sys.stderr)
 

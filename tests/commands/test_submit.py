@@ -1,7 +1,11 @@
 """What `s2tf submit` refuses before anything is queued, and what it says of W&B; tests/slurm has the rest."""
 
 import json
+import os
 import shlex
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,8 @@ from s2tf.cluster.states import states_below
 from s2tf.commands import submit_runs
 from s2tf.commands.submit_runs import ranges
 from s2tf.config import EXPERIMENTS
+from s2tf.survival.attempts import read_attempts
+from s2tf.survival.lock import locked
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +121,64 @@ def test_a_run_that_another_command_queues_meanwhile_is_not_queued_twice(submit,
     assert "seed_everything=1 is job 100 PENDING, by another command meanwhile: nothing is queued" in errors
     assert "tasks 0\n" in submit("--array", "seeds=0-1")[1]
     assert sorted(path.name for path in jobs.glob("*.sbatch")) == ["100.sbatch", "101.sbatch"]
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Stand-ins that queue anything as job 12 and run a step here, in one process."""
+    stand_in(tmp_path / "bin", "sbatch", '[ "$1" = --test-only ] || echo 12\n', monkeypatch)
+    stand_in(tmp_path / "bin", "squeue", "", monkeypatch)
+    stand_in(tmp_path / "bin", "srun", 'while [[ $1 == --* ]]; do shift; done\nexec "$@"\n', monkeypatch)
+    # Where the interpreter's programs are, and this checkout.
+    root, programs = EXPERIMENTS.parent, Path(sys.executable).parent
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), str(programs), os.environ["PATH"]]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")]))
+
+
+def run_script(script, **variables):
+    environment = {**os.environ, "SLURM_JOB_ID": "12", "SLURM_JOB_NODELIST": "here", **variables}
+    return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, check=False)
+
+
+def every(path):
+    return yaml.safe_load(path.read_text())["trainer"]["log_every_n_steps"]
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_a_job_trains_what_was_submitted_whatever_is_asked_of_its_folder_meanwhile(
+    submit, slurm, shards, tmp_path, array
+):
+    status, printed, errors = submit("trainer.log_every_n_steps=2", *(["--array", "seeds=0"] if array else []))
+    assert status == 0, errors
+    (folder,) = (tmp_path / "runs" / "conre").iterdir()
+    script = Path(printed.split("script:")[1].strip()) if array else folder / "train.sbatch"
+    assert not (folder / "config.yaml").exists()
+    (row,) = states_below(tmp_path / "runs")
+    assert row.steps == 2
+    others = [str(EXPERIMENTS / "conre.yaml"), f"+{EXPERIMENTS / 'debug' / 'conre.yaml'}", f"vars.shards={shards}"]
+    assert main(["validate", *others, "seed_everything=0", "trainer.log_every_n_steps=3"]) == 2
+    assert main(["fit", *others, "seed_everything=0", "trainer.log_every_n_steps=4"]) == 0
+    assert (every(folder / "train.yaml"), every(folder / "config.yaml")) == (2, 4)
+    (folder / "git.json").write_text('{"commit": "another"}')
+    done = run_script(script, SLURM_ARRAY_JOB_ID="12", SLURM_ARRAY_TASK_ID="0")
+    assert done.returncode == 0, done.stderr
+    assert (every(folder / "train.yaml"), every(folder / "config.yaml")) == (2, 2)
+    # Nor is what was found of the code at the submission lost.
+    assert f"{folder / 'git.json'} (and .diff)" in done.stderr
+    assert (folder / "git.json").read_text() == '{"commit": "another"}'
+    starts = [one["code"] for one in read_attempts(folder) if one["event"] == "start"]
+    assert starts == ["git.json", "git-2.json"]
+
+
+def test_a_job_whose_folder_is_in_use_is_queued_again(submit, slurm, tmp_path, monkeypatch):
+    submit()
+    (folder,) = (tmp_path / "runs" / "conre").iterdir()
+    stand_in(tmp_path / "bin", "scontrol", 'echo "$*"\n', monkeypatch)
+    with locked(folder):
+        done = run_script(folder / "train.sbatch")
+    assert done.returncode == 73
+    assert done.stdout.endswith("requeue 12\n")
+    assert f'another process writes into this run folder: {{"host": "{socket.gethostname()}"' in done.stderr
 
 
 def test_shards_go_to_scratch_where_the_cluster_has_one(submit, shards, tmp_path):
