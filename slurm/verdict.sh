@@ -28,7 +28,9 @@ if ! $died || { [ "$status" -ne 73 ] && [ "$run/checkpoints/last.ckpt" -nt "$dea
 if $died; then
     echo "job $job: status $status" >>"$deaths"
     if [ "$(wc -l <"$deaths")" -gt @{restart_limit} ]; then
-        echo "died, or found its folder in use, $(wc -l <"$deaths") times without a new checkpoint (restart_limit: @{restart_limit})" >&2
+        what=died
+        if [ "$status" -eq 73 ]; then what="died or found the run folder in use"; fi
+        echo "$what $(wc -l <"$deaths") times without a new checkpoint (restart_limit: @{restart_limit})" >&2
         again=false
     fi
 fi

@@ -54,8 +54,6 @@ def submit_run(run: "Run", order: Order) -> str | None:
     Raises:
         UserError: something that it needs is wrong or missing.
     """
-    from s2tf.run_folders import QUEUED_FILE
-
     folder = run.folder.resolve()
     if is_finished(folder):
         print(f"finished:   {folder}: nothing is queued")
@@ -73,6 +71,8 @@ def training_values(run: "Run", order: Order) -> dict[str, object]:
     Raises:
         UserError: something that it needs is wrong or missing.
     """
+    from s2tf.run_folders import QUEUED_FILE
+
     folder = run.folder.resolve()
     shards, request = checked(run, order)
     command = ["s2tf", "fit", str(folder / QUEUED_FILE)]

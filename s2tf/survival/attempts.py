@@ -23,9 +23,7 @@ class Attempts:
         self.path = folder / ATTEMPTS_FILE
 
     @contextmanager
-    def attempt(
-        self, reason: str = "", commit: str | None = None, code: str | None = None
-    ) -> Iterator[dict[str, Any]]:
+    def attempt(self, reason: str = "", commit: str | None = None, code: str | None = None) -> Iterator[dict[str, Any]]:
         """Note the beginning and the end of a `with` block.
 
         What the block puts into the dictionary that it gets is noted with its success.

@@ -130,7 +130,7 @@ def test_a_run_that_dies_again_and_again_is_given_up(submit, training, tmp_path)
     assert wait_for(job) == "FAILED"
     log = next(tmp_path.glob(f"runs/*/*/slurm-{job}.out")).read_text()
     assert log.count(", start ") == 2
-    assert "died, or found its folder in use, 2 times without a new checkpoint (restart_limit: 1)" in log
+    assert "died 2 times without a new checkpoint (restart_limit: 1)" in log
 
 
 def test_a_job_may_queue_another_and_is_not_taken_for_it(submit, training, monkeypatch):
