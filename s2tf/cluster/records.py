@@ -17,6 +17,7 @@ from typing import Any
 
 from s2tf.errors import UserError
 from s2tf.survival.attempts import ATTEMPTS_FILE
+from s2tf.survival.json_lines import append_line
 from s2tf.survival.messages import say
 
 SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
@@ -45,8 +46,7 @@ class Submission:
 
 def note(folder: Path, submission: Submission) -> None:
     """Add a submission to a folder's record."""
-    with open(folder / SUBMISSIONS_FILE, "a") as file:
-        file.write(json.dumps(asdict(submission)) + "\n")
+    append_line(folder / SUBMISSIONS_FILE, json.dumps(asdict(submission)))
 
 
 def last_submission(folder: Path) -> Submission | None:

@@ -61,9 +61,13 @@ def add_video_arguments(group: "argparse._ArgumentGroup") -> None:
 def measure_generated(args: argparse.Namespace) -> int:
     """Measure videos, or portraits: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
     from s2tf.commands.evaluate_options import PORTRAITS, VIDEOS, refuse_others
+    from s2tf.commands.evaluate_videos import results_of
+    from s2tf.commands.out_folder import check_out, refuse_overwriting
     from s2tf.commands.picture_pairs import holds_pictures
 
     out = args.out or args.generated.resolve().with_name(f"{_system(args.generated)}-evaluation")
+    check_out(out)
+    refuse_overwriting(args.generated, results_of(out, args.json))
     if args.reference is not None and holds_pictures(args.generated) and holds_pictures(args.reference):
         refuse_others(args, PORTRAITS)
         return _pictures(args, out)

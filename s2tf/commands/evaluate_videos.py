@@ -107,10 +107,14 @@ def discard_results(out: Path, json_file: Path | None) -> None:
         out: Folder of the results.
         json_file: Where the numbers are written too; a device or a link is left as it is.
     """
-    for name in (METRICS_FILE, CLIPS_FILE, FAILURES_FILE):
-        (out / name).unlink(missing_ok=True)
-    if json_file is not None and json_file.is_file() and not json_file.is_symlink():
-        json_file.unlink(missing_ok=True)
+    for path in results_of(out, json_file):
+        if path != json_file or (path.is_file() and not path.is_symlink()):
+            path.unlink(missing_ok=True)
+
+
+def results_of(out: Path, json_file: Path | None) -> list[Path]:
+    """The files that an evaluation writes at its end; see `discard_results`."""
+    return [out / METRICS_FILE, out / CLIPS_FILE, out / FAILURES_FILE, *([json_file] if json_file else ())]
 
 
 def _how_far(number: int, todo: int, mine: int, seconds: float, key: str) -> str:

@@ -17,7 +17,11 @@ def check_json(path: Path | None, out: Path | None) -> None:
 
     if path is None:
         return
-    if path.is_dir():
+    try:
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+    except PermissionError as error:
+        raise UserError(f"--json {path}: {error.strerror}") from error
+    if is_folder:
         raise UserError(f"--json {path}: is a folder, expected a file")
-    if not path.parent.is_dir() and path.parent != out:
+    if not has_folder and path.parent != out:
         raise UserError(f"--json {path}: no such folder {path.parent}")

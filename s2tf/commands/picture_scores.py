@@ -84,7 +84,7 @@ def merged(name: str, pairs: PicturePairs, readers: FaceReaders, readings: Readi
     scores = Scores(
         KIND,
         name,
-        [replace(one, counts={**one.counts, "failed": clips - len(found.keys)}) for one in measurements],
+        [_with_failed(one, clips - len(found.keys), _unread(pairs, found, readings)) for one in measurements],
         protocol,
         [],
         not_computed=absent,
@@ -92,6 +92,15 @@ def merged(name: str, pairs: PicturePairs, readers: FaceReaders, readings: Readi
         failures=[dict(zip(("clip", "what", "reason"), one, strict=True)) for one in _failures(pairs, readings)],
     )
     return scores, _rows(pairs, found, readings)
+
+
+def _with_failed(one: "Measurement", failed: int, unread: int) -> "Measurement":
+    """With the clips that it leaves out in its counts; `unread`: beside them, those without gender and age."""
+    return replace(one, counts={**one.counts, "failed": failed + (unread if one.name in ("gender", "age") else 0)})
+
+
+def _unread(pairs: PicturePairs, found: "PortraitReadings", readings: Readings) -> int:
+    return sum(not _has_attributes(readings, speech, pairs.drawn[speech][0]) for speech in found.keys)
 
 
 def _measured(pairs: PicturePairs, readings: Readings) -> "PortraitReadings":
@@ -124,10 +133,14 @@ def _attributes(readings: Readings, speech: str, portrait: str) -> "tuple[Attrib
     """Of portrait and true picture; where one of them could not be read, nothing is known, and nothing counts."""
     from s2tf.metrics.attributes import Attributes
 
-    keys = (PORTRAIT, portrait), (TRUE, speech)
-    if not all(key in readings.attributes for key in keys):
+    if not _has_attributes(readings, speech, portrait):
         return Attributes(), None
-    return readings.attributes[keys[0]], readings.attributes[keys[1]]
+    return readings.attributes[PORTRAIT, portrait], readings.attributes[TRUE, speech]
+
+
+def _has_attributes(readings: Readings, speech: str, portrait: str) -> bool:
+    """Whether both could be read, be it that there is no face."""
+    return all(key in readings.attributes for key in ((PORTRAIT, portrait), (TRUE, speech)))
 
 
 def _varied(pairs: PicturePairs, readings: Readings) -> "list[Tensor]":

@@ -185,7 +185,7 @@ def _attributes(
             value=found[name].item(),
             baseline=baselines[name],
             baseline_name=names[name],
-            truth=best[name].item(),
+            truth=best[name].item() if two else None,
             protocol={**protocol, **portraits.protocol},
             counts={
                 "known": portraits.last[f"{name}_known"],

@@ -114,8 +114,8 @@ class ConReStage(Stage):
         }
         return Samples(batch["key"], images, {"spectrogram": spectrogram_map(batch)}, waveforms=batch["waveform"])
 
-    def on_train_start(self) -> None:
-        """Record that the encoders' weights are being trained."""
+    def on_fit_start(self) -> None:
+        """Record that the encoders' weights are trained; also where a finished run is only exported."""
         self.face_encoder.mark_trained()
         self.speech_encoder.mark_trained()
 

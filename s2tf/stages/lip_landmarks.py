@@ -104,8 +104,8 @@ class LipLandmarksStage(Stage):
         bands = {name: opening[:, None].expand(-1, BAND, -1) for name, opening in openings.items()}
         return Samples(batch["key"], maps=bands, videos=videos)
 
-    def on_train_start(self) -> None:
-        """Record that trained features are random no more."""
+    def on_fit_start(self) -> None:
+        """Record that trained features are random no more; also where a finished run is only exported."""
         self.speech_features.mark_trained()
 
     def configure_optimizers(self) -> Any:

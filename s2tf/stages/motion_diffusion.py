@@ -92,9 +92,12 @@ class MotionDiffusionStage(Stage):
         loss = self.diffusion.loss(codes, features, draws, speech_dropout, self.start_dropout, generator)
         return {"loss": loss}
 
-    def on_train_start(self) -> None:
-        """Compute the statistics of the codes, and record that trained features are random no more."""
+    def on_fit_start(self) -> None:
+        """Record that trained features are random no more; also where a finished run is only exported."""
         self.speech_features.mark_trained()
+
+    def on_train_start(self) -> None:
+        """Compute the statistics of the codes."""
         statistics = cast(MotionStatistics, self.diffusion.statistics)
         if not statistics.fitted:
             batches = itertools.islice(self._other_batches(), self.statistics_batches)

@@ -94,8 +94,8 @@ class SCFPStage(Stage):
             z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
         return {"loss": self.diffusion.loss(z_f, z_s, draws, speech_dropout, generator)}
 
-    def on_train_start(self) -> None:
-        """Record that a speech encoder which is trained is random no more."""
+    def on_fit_start(self) -> None:
+        """Record that a trained speech encoder is random no more; also where a finished run is only exported."""
         if self.train_speech_encoder:
             self.speech_encoder.mark_trained()
 

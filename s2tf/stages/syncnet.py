@@ -66,8 +66,8 @@ class SyncNetStage(Stage):
         """The distances of lips (rows, from the bottom) and speech (columns): dark on the diagonal where in sync."""
         return Samples(batch["key"], maps={"distances": self.distances(batch)})
 
-    def on_train_start(self) -> None:
-        """Record that the network's weights are being trained."""
+    def on_fit_start(self) -> None:
+        """Record that the network's weights are trained; also where a finished run is only exported."""
         self.syncnet.mark_trained()
 
     def configure_optimizers(self) -> Any:

@@ -8,14 +8,15 @@ from typing import Any
 
 
 def append_line(path: Path, line: str) -> None:
-    """Write a line, or nothing of it. Unbuffered: it outlives this process.
+    """Write a line, or nothing of it, behind one that was cut off, if need be. Unbuffered: it outlives this process.
 
     Raises:
         OSError: there is no room.
     """
-    data = f"{line}\n".encode()
-    with open(path, "ab", buffering=0) as file:
-        end = file.tell()
+    with open(path, "a+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - 1, 0))
+        data = f"{line}\n".encode() if file.read(1) in (b"", b"\n") else f"\n{line}\n".encode()
         try:
             if file.write(data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

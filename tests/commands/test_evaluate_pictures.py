@@ -200,7 +200,9 @@ def test_attributes_are_read_alone_and_one_that_fails_counts_in_neither_number(f
     assert failure["reason"] == f"{path}: too small"
     gender = record["measurements"]["gender"]
     assert (gender["value"], gender["counts"]["known"], gender["counts"]["no face found"]) == (1, PEOPLE - 1, 0)
+    assert (gender["counts"]["failed"], gender["truth"]) == (1, None)
     assert record["measurements"]["L1"]["counts"]["portraits"] == PEOPLE
+    assert record["measurements"]["L1"]["counts"]["failed"] == 0
     listed = rows(folders, "near")
     assert [row["gender"] == row["true gender"] != "" for row in listed] == [n != 2 for n in range(PEOPLE)]
     assert listed[0]["age"] == "30.0"

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -83,6 +84,29 @@ def test_a_wrong_command_takes_nothing_away(folders):
     assert evaluate(folders, *out(folders), "--size", "1", made="second") == 2
     assert results(folders) == RESULTS
     assert read(folders / "out") == before
+
+
+def test_a_table_of_pairs_is_not_taken_for_a_result_of_before(folders, capsys):
+    table = folders / "clips.csv"
+    table.write_text("generated,reference\nsecond/a.mp4,true/a.mp4\n")
+    for words in (["--out", folders], ["--out", folders / "new", "--json", table]):
+        assert main(["evaluate", str(table), "--metrics", "pixels", "--size", "64", *map(str, words)]) == 2
+        assert f"{table}: the results would be written over it" in " ".join(capsys.readouterr().err.split())
+    assert table.read_text().startswith("generated,reference")
+
+
+def test_a_folder_that_may_not_be_entered_is_named(folders, capsys, monkeypatch):
+    """Which root always may: what the system says is put in its place."""
+    exists = Path.exists
+
+    def refuse(path):
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert evaluate(folders, "--out", str(folders / "closed"), made="second") == 2
+    assert f"--out {folders / 'closed'}: Permission denied" in " ".join(capsys.readouterr().err.split())
 
 
 def test_of_a_pipeline_both_configurations_are_taken_away_when_the_first_begins(folders, monkeypatch):

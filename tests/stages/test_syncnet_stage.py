@@ -55,6 +55,16 @@ def test_wrong_answers_are_other_times_of_the_same_clip():
     torch.testing.assert_close(distances[1], by_hand, rtol=1e-4, atol=1e-5)
 
 
+def test_a_finished_network_that_is_fitted_again_is_still_a_trained_one(tmp_path):
+    """Of a training that was killed while it exported, the next start does nothing else."""
+    first, before = stage(), trainer(tmp_path, 1)
+    before.fit(first, loader(make_rows(8)), loader(make_rows(2)))
+    before.save_checkpoint(tmp_path / "last.ckpt")
+    again = stage()
+    trainer(tmp_path, 1).fit(again, loader(make_rows(8)), loader(make_rows(2)), ckpt_path=tmp_path / "last.ckpt")
+    assert not SyncNet.from_pretrained(again.export(tmp_path / "run") / "syncnet").is_random
+
+
 def test_the_network_is_handed_on(tmp_path):
     trained = stage()
     trainer(tmp_path, 1).fit(trained, loader(make_rows(8)), loader(make_rows(2)))
