@@ -179,10 +179,10 @@ def _figure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parameters(scfp: Path | None) -> dict[str, Any]:
-    from rich.console import Console
     from rich.table import Table
 
     from s2tf.commands.report_parameters import PAPER, count_parameters
+    from s2tf.commands.screen import table_console
 
     counts = count_parameters(scfp)
     table = Table("network", "parameters", "paper (Table XII)", title="what a talking face needs", title_justify="left")
@@ -190,17 +190,17 @@ def _parameters(scfp: Path | None) -> dict[str, Any]:
         for name, count in networks.items():
             shown = f"{PAPER[stage] / 1e6:.0f} M" if name == "total" else ""
             table.add_row(f"{stage} {name}", f"{count / 1e6:.1f} M", shown, end_section=name == "total")
-    console = Console()
+    console = table_console()
     console.print(table)
     console.print("The face encoder, the discriminator and the networks of the losses are for training only.")
     return counts
 
 
 def _memory(scfp: Path | None) -> dict[str, Any]:
-    from rich.console import Console
     from rich.table import Table
 
     from s2tf.commands.report_memory import BATCH, estimate_memory
+    from s2tf.commands.screen import table_console
 
     estimates = estimate_memory(scfp=scfp)
     columns = ("stage", "weights", "gradients, Adam, averages", "a sample (bf16)", f"batch {BATCH}", "most in 48 GB")
@@ -208,7 +208,7 @@ def _memory(scfp: Path | None) -> dict[str, Any]:
     for stage, estimate in estimates.items():
         sizes = (estimate.weights, estimate.training, estimate.sample, estimate.total(BATCH))
         table.add_row(stage, *(f"{size / 1e9:.2f} GB" for size in sizes), str(estimate.largest_batch() or "not known"))
-    console = Console()
+    console = table_console()
     console.print(table)
     console.print(
         "Counted without running: activations of float32, halved for bf16; attention with its matrix, which fused "

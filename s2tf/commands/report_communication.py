@@ -5,7 +5,6 @@ messages, each of N ranks sends 2 (N − 1) / N of the bytes of an all-reduce, N
 and a broadcast's bytes once. What limits a ring is the slowest link on its way.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-WIDTH = 140
 FLOAT, INTEGER = 4, 8
 """Bytes: gradients, embeddings and statistics are float32 under bf16-mixed, identities int64."""
 LINKS = {
@@ -69,9 +67,9 @@ def show_communication(nodes: int, gpus: int) -> dict[str, Any]:
     Raises:
         UserError: a number is below 1.
     """
-    from rich.console import Console
     from rich.table import Table
 
+    from s2tf.commands.screen import table_console
     from s2tf.errors import UserError
 
     if min(nodes, gpus) < 1:
@@ -84,7 +82,7 @@ def show_communication(nodes: int, gpus: int) -> dict[str, Any]:
     for name, stage in stages.items():
         sent = [f"{value / 1e6:.2f}" for value in stage.sent(ranks).values()]
         table.add_row(name, *sent, *(f"{1e3 * value:.1f}" for value in stage.seconds(ranks).values()))
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console = table_console()
     console.print(table)
     console.print(
         "Reckoned, not measured: links at their nominal speed in one direction, of which NCCL reaches a part.\n"
