@@ -14,15 +14,15 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch.utils.data import DataLoader
 
-from datamodules.errors import ShardError
-from datamodules.pictures import is_pictures, to_pictures
-from datamodules.reading import read_clips
-from datamodules.samples import WAV, Sample
-from datamodules.sources import OpenSource, ShardSet, ShardSource, open_sources
-from datamodules.streams import Draw, EvaluationStream, TrainLoader, TrainStream, as_it_is
+from datamodules.shards.errors import ShardError
+from datamodules.shards.reading import read_clips
+from datamodules.shards.samples import WAV, Sample
+from datamodules.shards.sources import OpenSource, ShardSet, ShardSource, open_sources
+from datamodules.streaming.pictures import is_pictures, to_pictures
+from datamodules.streaming.streams import Draw, EvaluationStream, TrainLoader, TrainStream, as_it_is
 from s2tf.batches import Clip
+from s2tf.fault_tolerance.signals import ignore_stop_signals
 from s2tf.media.audio import SAMPLES_PER_FRAME
-from s2tf.survival.signals import ignore_stop_signals
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Of glibc's `mallopt`."""

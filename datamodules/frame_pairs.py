@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Batch, Batcher
-from datamodules.errors import ShardError
-from datamodules.pictures import put_picture, put_sizes
-from datamodules.samples import Sample
-from datamodules.sources import ShardSource
-from s2tf.media.lips import canonical_face, has_frame, to_picture_units
+from datamodules.shards.errors import ShardError
+from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
+from datamodules.streaming.batching import Batch, Batcher
+from datamodules.streaming.pictures import put_picture, put_sizes
+from s2tf.faces.lips import canonical_face, has_frame, to_picture_units
 
 
 @dataclass(slots=True)

@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Batch, Batcher
-from datamodules.pictures import put_picture
-from datamodules.samples import Sample
-from datamodules.sources import ShardSource
+from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
+from datamodules.streaming.batching import Batch, Batcher
+from datamodules.streaming.pictures import put_picture
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Batch, Batcher
-from datamodules.encoding import decode_jpeg
-from datamodules.errors import ShardError
-from datamodules.samples import Sample
-from datamodules.sources import ShardSource
+from datamodules.shards.codecs import decode_jpeg
+from datamodules.shards.errors import ShardError
+from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
+from datamodules.streaming.batching import Batch, Batcher
+from s2tf.faces.crop import resize
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
-from s2tf.media.faces import resize
 from s2tf.media.mfcc import COEFFICIENTS, COLUMN_SAMPLES, WINDOW_SAMPLES, mfcc
 
 WINDOW_FRAMES = 5

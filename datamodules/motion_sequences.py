@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Batch, Batcher
-from datamodules.errors import ShardError
-from datamodules.samples import FEATURES, Sample
-from datamodules.sources import ShardSource
+from datamodules.shards.errors import ShardError
+from datamodules.shards.samples import FEATURES, Sample
+from datamodules.shards.sources import ShardSource
+from datamodules.streaming.batching import Batch, Batcher
+from s2tf.faces.lips import canonical_face, to_picture_units
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
-from s2tf.media.lips import canonical_face, to_picture_units
 
 
 @dataclass(slots=True)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from datamodules.base import ShardDataModule
-from datamodules.batching import Batch, Batcher, new_tensor
-from datamodules.pictures import put_picture
-from datamodules.records import GENDERS
-from datamodules.samples import Sample
-from datamodules.sources import ShardSource
+from datamodules.shards.records import GENDERS
+from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
+from datamodules.streaming.batching import Batch, Batcher, new_tensor
+from datamodules.streaming.pictures import put_picture
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
 
 

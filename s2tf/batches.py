@@ -37,15 +37,15 @@ class FramePairBatch(TypedDict):
     source_output: Tensor
     """(B, 3, R, R) in [-1, 1], the source at the output size: the copy-source baseline."""
     source_lips: Tensor
-    """(B, 20, 2) canonical lip landmarks (`s2tf.media.lips`)."""
+    """(B, 20, 2) canonical lip landmarks (`s2tf.faces.lips`)."""
     target_lips: Tensor
     """(B, 20, 2)."""
     source_eyes: Tensor
-    """(B, 12, 2) canonical eye landmarks (`s2tf.media.lips`)."""
+    """(B, 12, 2) canonical eye landmarks (`s2tf.faces.lips`)."""
     target_eyes: Tensor
     """(B, 12, 2)."""
     source_placement: Tensor
-    """(B, 4) centre x, centre y, log scale, roll of the canonical frame in the picture (`s2tf.media.lips`)."""
+    """(B, 4) centre x, centre y, log scale, roll of the canonical frame in the picture (`s2tf.faces.lips`)."""
     target_placement: Tensor
     """(B, 4)."""
 

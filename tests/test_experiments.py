@@ -11,8 +11,7 @@ from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 from undrawn import Undrawn
 
-from datamodules.sources import ShardSource
-from s2tf.building import build
+from datamodules.shards.sources import ShardSource
 from s2tf.callbacks.ema import ExponentialMovingAverage, averaged_parameters
 from s2tf.config import compose
 from s2tf.errors import UserError
@@ -21,11 +20,12 @@ from s2tf.models.face_encoder import FaceEncoder
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.nn.network import load_network
-from s2tf.runs import fit
+from s2tf.runs.build import build
+from s2tf.runs.fit import fit
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 DEBUG = EXPERIMENTS / "debug"
-SHARED = {"trainer.yaml", "cpu.yaml", "paper.yaml"}
+SHARED = {"trainer.yaml", "cpu.yaml"}
 OVERLAYS = ("debug", "small", "chains", "sweeps", "parts")
 YAMLS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if path.parent.name not in OVERLAYS]
 PRIORS = [path for path in YAMLS if path.stem == "prior" or path.parent.name in ("figure10", "figure11")]

@@ -28,12 +28,12 @@ from datamodules.prepare.files import FileRecording
 from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.prepare import prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.samples import LANDMARKS
-from datamodules.shards import read_split
+from datamodules.shards.samples import LANDMARKS
+from datamodules.shards.writing import read_split
 from datamodules.speech_portrait import SpeechPortraitData
+from s2tf.faces.crop import CropRule
+from s2tf.faces.tracking import FaceSettings, track_face
 from s2tf.media.audio import from_pcm, power_law_spectra
-from s2tf.media.faces import CropRule
-from s2tf.media.tracking import FaceSettings, track_face
 from s2tf.media.video import VideoWriter
 
 SIZE = 256

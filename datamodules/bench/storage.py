@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from datamodules.encoding import encode_jpegs
+from datamodules.shards.codecs import encode_jpegs
 
 QUALITY = 92
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.encoding import encode_array, encode_jpegs
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
-from datamodules.records import ClipRecord
-from datamodules.samples import FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
+from datamodules.shards.codecs import encode_array, encode_jpegs
+from datamodules.shards.records import ClipRecord
+from datamodules.shards.samples import FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
+from s2tf.faces.crop import CropRule, SquareBox, crop, square_box, to_crop
+from s2tf.faces.tracking import FaceError, FaceSettings, track_face
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
-from s2tf.media.faces import CropRule, SquareBox, crop, square_box, to_crop
-from s2tf.media.tracking import FaceError, FaceSettings, track_face
 
 SILENCE = 1e-4
 """A sound track that never gets louder than this is no sound (-80 dB)."""

@@ -20,12 +20,12 @@ from datamodules.prepare.files import MAX_KEY
 from datamodules.prepare.recording import Recording
 from datamodules.prepare.summary import Failure, PrepareSummary
 from datamodules.prepare.workers import Job, results
-from datamodules.records import SPLITS
-from datamodules.samples import KEY
-from datamodules.shards import AUDIO_SETTINGS, new_shard, write_manifest
-from datamodules.sources import MANIFEST
-from s2tf.media.faces import CropRule
-from s2tf.media.tracking import FaceSettings
+from datamodules.shards.records import SPLITS
+from datamodules.shards.samples import KEY
+from datamodules.shards.sources import MANIFEST
+from datamodules.shards.writing import AUDIO_SETTINGS, new_shard, write_manifest
+from s2tf.faces.crop import CropRule
+from s2tf.faces.tracking import FaceSettings
 
 FAILURES = "failures.csv"
 GROUPS = "groups"

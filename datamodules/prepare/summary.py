@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from datamodules.prepare.clip import PreparedClip
-from datamodules.records import GENDERS, SPLITS
+from datamodules.shards.records import GENDERS, SPLITS
 from s2tf.media.audio import FPS
 
 

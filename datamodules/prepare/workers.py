@@ -13,7 +13,7 @@ import cv2
 from datamodules.prepare.clip import ClipSettings, PreparedClip, prepare_clip
 from datamodules.prepare.recording import PrepareError, Recording
 from datamodules.prepare.summary import Failure
-from datamodules.reading import one_line
+from datamodules.shards.reading import one_line
 
 PATIENCE = 3600.0
 """Seconds that a recording may take."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import lightning as L
 
-from s2tf.survival.attempts import Attempts
-from s2tf.survival.failures import LOST_STATUS, first_failure, lost_the_others, one_line, report_failure
-from s2tf.survival.messages import say
-from s2tf.survival.signals import Interruption
+from s2tf.fault_tolerance.attempts import Attempts
+from s2tf.fault_tolerance.failures import LOST_STATUS, first_failure, lost_the_others, one_line, report_failure
+from s2tf.fault_tolerance.messages import say
+from s2tf.fault_tolerance.signals import Interruption
 
 
 class EndOnFailure(L.Callback):

@@ -11,11 +11,11 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.callbacks import Checkpoint
 
-from s2tf.survival.checkpoint_files import CheckpointFiles
-from s2tf.survival.checkpoints import LAST_CHECKPOINT
-from s2tf.survival.gradient_buckets import settle_gradient_buckets
-from s2tf.survival.journal import Journal
-from s2tf.survival.signals import Interruption, StopSignals
+from s2tf.fault_tolerance.checkpoint_files import CheckpointFiles
+from s2tf.fault_tolerance.checkpoints import LAST_CHECKPOINT
+from s2tf.fault_tolerance.gradient_buckets import settle_gradient_buckets
+from s2tf.fault_tolerance.journal import Journal
+from s2tf.fault_tolerance.signals import Interruption, StopSignals
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from typing import Any
 
 import lightning as L
 
-from s2tf import lineage
-from s2tf.callbacks import wandb_artifacts
+from s2tf.fault_tolerance.wandb_page import note_page
 from s2tf.loggers.journal import JournalFollower
-from s2tf.run_facts import facts
-from s2tf.survival.wandb_page import note_page
+from s2tf.provenance import lineage, wandb_artifacts
+from s2tf.provenance.facts import facts
 
 
 class RunRecord(L.Callback):

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from s2tf.figures.sheet import draw_grid
 from s2tf.media.audio import write_wav
-from s2tf.media.sheet import draw_grid
 from s2tf.media.video import VideoWriter
-from s2tf.samples import Samples, SampleVideo
+from s2tf.previews import Samples, SampleVideo
 
 MAP_COLOURS = "magma"
 SHEET_SIDES = (128, 256)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from s2tf.survival.wandb_page import OFFLINE, read_page
+from s2tf.fault_tolerance.wandb_page import OFFLINE, read_page
 
 ADDRESS = "https://wandb.ai"
 """Of W&B's own server."""

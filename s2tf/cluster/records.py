@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.errors import UserError
-from s2tf.survival.attempts import ATTEMPTS_FILE
-from s2tf.survival.json_lines import append_line
-from s2tf.survival.messages import say
+from s2tf.fault_tolerance.attempts import ATTEMPTS_FILE
+from s2tf.fault_tolerance.json_lines import append_line
+from s2tf.fault_tolerance.messages import say
 
 SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
 BLOCK = 65536

@@ -147,5 +147,5 @@ def staging(values: Mapping[str, object], folders: Sequence[str]) -> str:
     """The line that copies folders of shards to each node's own disk before a training; none where there are none."""
     if not folders:
         return ""
-    copy = shlex.join(["python", "-m", "datamodules.staging", *folders])
+    copy = shlex.join(["python", "-m", "datamodules.shards.staging", *folders])
     return f'srun --ntasks="$SLURM_NNODES" --ntasks-per-node=1 {values["launch"]}{values["container"]}{copy}'

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from s2tf.errors import UserError
 
 SLURM = Path(__file__).parents[2] / "slurm"
@@ -130,8 +133,6 @@ def load_cluster(name: str) -> Cluster:
     if not path.is_file():
         known = ", ".join(sorted(one.stem for one in (SLURM / "clusters").glob("*.yaml")))
         raise UserError(f"--cluster {name}: no such settings: expected a YAML file, or one of {known}")
-    from omegaconf import OmegaConf
-
     try:
         tree = OmegaConf.to_container(OmegaConf.load(path))
     except Exception as error:
@@ -142,9 +143,6 @@ def load_cluster(name: str) -> Cluster:
 
 
 def _parse(where: str, tree: dict[str, Any]) -> Cluster:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
     unknown = sorted(set(tree) - set(KEYS))
     if unknown:
         raise UserError(f"{where}: unknown key {unknown[0]!r}, expected one of {', '.join(KEYS)}")

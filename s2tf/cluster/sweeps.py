@@ -12,7 +12,7 @@ import yaml
 
 from s2tf.config import NOT_IDENTITY, named_experiment
 from s2tf.errors import UserError
-from s2tf.run_folders import Run, find_run
+from s2tf.runs.folder import Run, find_run
 
 FIT = ["s2tf", "fit"]
 TRIAL = "trial.sh"

@@ -56,8 +56,8 @@ def _measure(args: argparse.Namespace, console: "Console", report: "Callable[[st
 
         yield from measure_all(args.seconds, args.only, report)
         return
-    from s2tf.commands.bench_evaluate import EvaluationBench, measure_evaluation
     from s2tf.errors import UserError
+    from s2tf.evaluation.videos.bench import EvaluationBench, measure_evaluation
 
     for name in ("clips", "frames"):
         if getattr(args, name) < 1:

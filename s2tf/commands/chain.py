@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from s2tf.commands.argument_types import positive
+from s2tf.commands.options import positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is not done yet; 1 when a step failed."""
-    from s2tf.chains import load_chain, run_steps
+    from s2tf.runs.chain import load_chain, run_steps
 
     steps = load_chain(args.chain, args.overrides, args.out, args.seeds)
     if args.dry_run:

@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from s2tf.dashboards import ABLATIONS, Dashboard, ablation
 from s2tf.errors import UserError
+from s2tf.reporting.dashboards import ABLATIONS, Dashboard, ablation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             print(_summary(shown))
         else:
-            from s2tf.commands.wandb_dashboards import save
+            from s2tf.reporting.wandb_dashboards import save
 
             record["workspace"], record["report"] = save(shown, entity, project)
             print(f"{shown.title}\n  workspace: {record['workspace']}\n  report:    {record['report']}")
@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
 
 def table_text(name: str, runs: Path | None) -> str:
     """The paper's table in Markdown, with our finished runs where there are such."""
-    from s2tf.commands.report_tables import NothingMeasuredError, Sources, report_table
-    from s2tf.metrics.paper import TABLES
-    from s2tf.metrics.table_rows import build_table
+    from s2tf.reporting.build_table import build_table
+    from s2tf.reporting.paper import TABLES
+    from s2tf.reporting.paper_tables import NothingMeasuredError, Sources, report_table
 
     if runs is not None:
         try:

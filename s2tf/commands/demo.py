@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from s2tf.metrics.protocol import Measurement
+    from s2tf.evaluation.measurement import Measurement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the chain and print what was reached beside its baselines."""
     from rich.console import Console
 
-    from s2tf.commands.demo_chain import DemoPlan, make_shards, train_chain
-    from s2tf.commands.demo_results import measure, write_speakers
+    from s2tf.demo.results import measure, write_speakers
+    from s2tf.demo.train import DemoPlan, make_shards, train_chain
 
     _quiet()
     console = Console()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from s2tf.commands.evaluation import Scores
+    from s2tf.evaluation.scores import Scores
 
     Report = Callable[[str], None]
 
@@ -101,11 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write `metrics.json` and what belongs to it, and print the table."""
-    from s2tf.commands.devices import local_device
+    from s2tf.commands.console import progress, table_console
     from s2tf.commands.evaluate_generated import keep, measure_generated, measure_pipeline
-    from s2tf.commands.json_file import check_json
-    from s2tf.commands.out_folder import check_out
-    from s2tf.commands.screen import progress, table_console
+    from s2tf.commands.options import check_json, check_out, local_device
     from s2tf.errors import UserError
 
     if sum(one is not None for one in (args.run_folder, args.generated, args.pipeline)) != 1:
@@ -127,7 +125,9 @@ def run(args: argparse.Namespace) -> int:
             scores = measure(args, out, console, report)
     except ValueError as error:
         raise UserError(str(error)) from error
-    console.print(scores.table())
+    from s2tf.evaluation.score_table import score_table
+
+    console.print(score_table(scores))
     return keep(args, scores, console, out, args.json)
 
 
@@ -138,8 +138,8 @@ def _of_stage(args: argparse.Namespace) -> "Callable[[argparse.Namespace, Path, 
         UserError: it is of none of those that can be measured, or not finished; or an option is none of its.
     """
     from s2tf.commands.evaluate_options import refuse_others
-    from s2tf.commands.evaluation import finished_stage
     from s2tf.errors import UserError
+    from s2tf.runs.finished import finished_stage
 
     known = {
         "ConReStage": _alignment,
@@ -156,15 +156,15 @@ def _of_stage(args: argparse.Namespace) -> "Callable[[argparse.Namespace, Path, 
 
 
 def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.commands.evaluate_alignment import evaluate_alignment
+    from s2tf.evaluation.stages.conre import evaluate_alignment
 
     return evaluate_alignment(args.run_folder, args.shards, args.clips, out, report, args.device, args.batch)
 
 
 def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.commands.evaluate_portraits import PortraitTest, evaluate_portraits
-    from s2tf.commands.evaluate_readers import open_attributes, open_faces
     from s2tf.errors import UserError
+    from s2tf.evaluation.open_readers import open_attributes, open_faces
+    from s2tf.evaluation.stages.scfp import PortraitTest, evaluate_portraits
     from s2tf.pipelines.portrait import PortraitSettings
 
     if args.faces is None:
@@ -180,8 +180,8 @@ def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: 
 
 
 def _reconstruction(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.commands.evaluate_readers import open_faces, open_motion, open_perceptual
-    from s2tf.commands.evaluate_reconstruction import Readers, ReconstructionTest, evaluate_reconstruction
+    from s2tf.evaluation.open_readers import open_faces, open_motion, open_perceptual
+    from s2tf.evaluation.stages.motion_autoencoder import Readers, ReconstructionTest, evaluate_reconstruction
 
     names = ("shards", "split", "clips", "stride", "size", "pairs", "batch", "pictures", "device")
     test = ReconstructionTest(part=tuple(args.part), **{name: getattr(args, name) for name in names})
@@ -194,13 +194,13 @@ def _reconstruction(args: argparse.Namespace, out: Path, console: "Console", rep
 
 
 def _lips(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.commands.evaluate_lips import LipTest, evaluate_lips
+    from s2tf.evaluation.stages.lip_landmarks import LipTest, evaluate_lips
 
     return evaluate_lips(args.run_folder, LipTest(args.shards, args.clips, args.device), out, report)
 
 
 def _motion(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.commands.evaluate_motion import MotionTest, evaluate_motion
+    from s2tf.evaluation.stages.motion_diffusion import MotionTest, evaluate_motion
 
     names = ("shards", "clips", "seed", "seeds", "steps", "sampler", "guidance", "temperature", "device", "autoencoder")
     test = MotionTest(**{name: getattr(args, name) for name in names} | {"steps": args.steps or STEPS})

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from s2tf.commands.evaluate_videos import VideoTest
-    from s2tf.commands.evaluation import Scores
-    from s2tf.commands.parts import Part
+    from s2tf.evaluation.process_share import Part
+    from s2tf.evaluation.scores import Scores
+    from s2tf.evaluation.videos.evaluate import VideoTest
 
 SMALLEST = 16
 COMPARED_SIZE = 256
@@ -33,7 +33,7 @@ class VideoJob:
 
 def add_video_arguments(group: "argparse._ArgumentGroup") -> None:
     """Declare what only videos need."""
-    from s2tf.commands.evaluate_measures import MEASURES
+    from s2tf.evaluation.videos.open_measures import MEASURES
 
     group.add_argument(
         "--metrics", default="all", metavar="NAME[,NAME]", help=f"of {', '.join(MEASURES)} (%(default)s)"
@@ -61,9 +61,9 @@ def add_video_arguments(group: "argparse._ArgumentGroup") -> None:
 def measure_generated(args: argparse.Namespace) -> int:
     """Measure videos, or portraits: exit status 0, or `INCOMPLETE` where a metric or a clip is missing."""
     from s2tf.commands.evaluate_options import PORTRAITS, VIDEOS, refuse_others
-    from s2tf.commands.evaluate_videos import results_of
-    from s2tf.commands.out_folder import check_out, refuse_overwriting
-    from s2tf.commands.picture_pairs import holds_pictures
+    from s2tf.commands.options import check_out, refuse_overwriting
+    from s2tf.evaluation.portraits.find_pairs import holds_pictures
+    from s2tf.evaluation.result_files import results_of
 
     out = args.out or args.generated.resolve().with_name(f"{_system(args.generated)}-evaluation")
     check_out(out)
@@ -76,14 +76,14 @@ def measure_generated(args: argparse.Namespace) -> int:
 
 
 def _pictures(args: argparse.Namespace, out: Path) -> int:
-    from s2tf.commands.evaluate_pictures import PictureTest, evaluate_pictures
-    from s2tf.commands.evaluate_readers import open_attributes, open_faces
-    from s2tf.commands.evaluate_videos import discard_results
-    from s2tf.commands.parts import parse_part
-    from s2tf.commands.picture_pairs import find_pictures
-    from s2tf.commands.picture_records import FaceReaders
-    from s2tf.commands.screen import progress, table_console
+    from s2tf.commands.console import progress, table_console
     from s2tf.errors import UserError
+    from s2tf.evaluation.open_readers import open_attributes, open_faces
+    from s2tf.evaluation.portraits.evaluate import PictureTest, evaluate_pictures
+    from s2tf.evaluation.portraits.find_pairs import find_pictures
+    from s2tf.evaluation.portraits.read_picture import FaceReaders
+    from s2tf.evaluation.process_share import parse_part
+    from s2tf.evaluation.result_files import discard_results
 
     if args.faces is None:
         raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
@@ -102,7 +102,11 @@ def _pictures(args: argparse.Namespace, out: Path) -> int:
 def measure_pipeline(args: argparse.Namespace) -> int:
     """Measure the configurations of a pipeline, one after the other."""
     from s2tf.commands.evaluate_options import PIPELINE, refuse_others
-    from s2tf.commands.evaluate_pipeline import (
+    from s2tf.commands.options import check_json
+    from s2tf.errors import UserError
+    from s2tf.evaluation.process_share import parse_part
+    from s2tf.evaluation.videos.evaluate import VideoTest
+    from s2tf.evaluation.videos.pipeline_clips import (
         Drawing,
         clips_with_sound,
         configurations_of,
@@ -110,10 +114,6 @@ def measure_pipeline(args: argparse.Namespace) -> int:
         fingerprint_of,
         open_pipeline,
     )
-    from s2tf.commands.evaluate_videos import VideoTest
-    from s2tf.commands.json_file import check_json
-    from s2tf.commands.parts import parse_part
-    from s2tf.errors import UserError
 
     refuse_others(args, PIPELINE)
     if args.shards is None or args.out is None:
@@ -137,9 +137,10 @@ def measure_pipeline(args: argparse.Namespace) -> int:
 
 def _measure_videos(args: argparse.Namespace, jobs: Sequence[VideoJob]) -> int:
     """One job after the other; the worst exit status."""
-    from s2tf.commands.evaluate_measures import open_measures
-    from s2tf.commands.evaluate_videos import discard_results, evaluate_videos
-    from s2tf.commands.screen import progress, table_console
+    from s2tf.commands.console import progress, table_console
+    from s2tf.evaluation.result_files import discard_results
+    from s2tf.evaluation.videos.evaluate import evaluate_videos
+    from s2tf.evaluation.videos.open_measures import open_measures
 
     console, worst = table_console(), 0
     for job in jobs:
@@ -178,7 +179,9 @@ def _finish(
 
 def _report(args: argparse.Namespace, scores: "Scores", console: "Console", out: Path, json_file: Path | None) -> int:
     """Print the numbers and what is missing of them."""
-    console.print(scores.table())
+    from s2tf.evaluation.score_table import score_table
+
+    console.print(score_table(scores))
     lines = [f"warning: {text}" for text in scores.warnings]
     lines += [f"not computed: {what}: {reason}" for what, reason in scores.not_computed.items()]
     lines += [f"failed: {one['clip']}: {one['what']}: {one['reason']}" for one in scores.failures[:SHOWN_FAILURES]]
@@ -206,9 +209,9 @@ def _size(args: argparse.Namespace) -> int:
 
 
 def _video_test(args: argparse.Namespace) -> "VideoTest":
-    from s2tf.commands.evaluate_videos import VideoTest
-    from s2tf.commands.parts import parse_part
-    from s2tf.commands.video_files import find_pairs
+    from s2tf.evaluation.process_share import parse_part
+    from s2tf.evaluation.videos.evaluate import VideoTest
+    from s2tf.evaluation.videos.find_pairs import find_pairs
 
     found, size = find_pairs(args.generated, args.reference), _size(args)
     # The first clips, whether there is something to measure of them or not.
@@ -224,8 +227,8 @@ def keep(args: argparse.Namespace, scores: "Scores", console: "Console", out: Pa
     if json_file:
         json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
     if args.wandb:
-        from s2tf.commands.wandb_records import log_record
-        from s2tf.run_folders import WANDB_ID_FILE, read_config
+        from s2tf.reporting.wandb_records import log_record
+        from s2tf.runs.folder import WANDB_ID_FILE, read_config
 
         seed, run_id, folder = args.seed, None, out
         if args.run_folder is not None:

@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
     from s2tf.errors import UserError
-    from s2tf.run_folders import find_run
-    from s2tf.runs import fit_run, this_rank
-    from s2tf.survival.failures import report_failure
-    from s2tf.survival.signals import INTERRUPTED_STATUS, Interruption
+    from s2tf.fault_tolerance.failures import report_failure
+    from s2tf.fault_tolerance.signals import INTERRUPTED_STATUS, Interruption
+    from s2tf.runs.fit import fit_run, this_rank
+    from s2tf.runs.folder import find_run
 
     experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
     run = find_run(experiment, overrides, args.runs)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from s2tf.checkpoints.mapping import Imported
+    from s2tf.importers.mapping import Imported
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,46 +43,46 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _vggface(file: str) -> "Imported":
-    from s2tf.checkpoints.mapping import Imported
+    from s2tf.importers.mapping import Imported
     from s2tf.models.face_encoder import FaceEncoder
 
     return Imported({"": FaceEncoder(weights=file)})
 
 
 def _wav2vec2(folder: str) -> "Imported":
-    from s2tf.checkpoints.mapping import Imported
+    from s2tf.importers.mapping import Imported
     from s2tf.models.pretrained_speech import Wav2Vec2Features
 
     return Imported({"": Wav2Vec2Features(folder)})
 
 
 def _hubert(folder: str) -> "Imported":
-    from s2tf.checkpoints.mapping import Imported
+    from s2tf.importers.mapping import Imported
     from s2tf.models.pretrained_speech import HubertFeatures
 
     return Imported({"": HubertFeatures(folder)})
 
 
 def _lia(file: str) -> "Imported":
-    from s2tf.checkpoints.lia import import_lia
+    from s2tf.importers.lia import import_lia
 
     return import_lia(file)
 
 
 def _codeformer(file: str) -> "Imported":
-    from s2tf.checkpoints.codeformer import import_codeformer
+    from s2tf.importers.codeformer import import_codeformer
 
     return import_codeformer(file)
 
 
 def _audio2mesh(file: str) -> "Imported":
-    from s2tf.checkpoints.audio2mesh import import_audio2mesh
+    from s2tf.importers.audio2mesh import import_audio2mesh
 
     return import_audio2mesh(file)
 
 
 def _syncnet(file: str) -> "Imported":
-    from s2tf.checkpoints.syncnet import import_syncnet
+    from s2tf.importers.syncnet import import_syncnet
 
     return import_syncnet(file)
 

@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import numpy as np
+from s2tf.media.pictures import write_picture
+from s2tf.pipelines.files import open_pipeline, read_speech
 
-RANDOM_NOTE = "random weights"
+if TYPE_CHECKING:
+    pass
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,56 +41,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_speech(path: Path) -> "np.ndarray":
-    """The sound of a file at 16 kHz.
-
-    Raises:
-        UserError: there is no such file, or no sound in it.
-    """
-    from s2tf.errors import UserError
-    from s2tf.media.audio import read_audio
-
-    if not path.is_file():
-        raise UserError(f"{path}: no such file, expected a sound file")
-    try:
-        return read_audio(path)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
-def open_pipeline(kind: Any, args: argparse.Namespace) -> Any:
-    """The pipeline of `args.pipeline` on `args.device`.
-
-    Raises:
-        UserError: the folder is no pipeline of that kind.
-    """
-    from s2tf.errors import UserError
-
-    try:
-        return kind.from_pretrained(args.pipeline).to(args.device)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
-
-
-def write_picture(path: Path, image: "np.ndarray", random_weights: tuple[str, ...]) -> None:
-    """Save a picture; a PNG says in its metadata which networks were never trained."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    notes = PngInfo()
-    if random_weights:
-        notes.add_text(RANDOM_NOTE, ", ".join(random_weights))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == ".png":
-        Image.fromarray(image).save(path, pnginfo=notes)
-    else:
-        Image.fromarray(image).save(path)
-
-
 def report(args: argparse.Namespace, random_weights: tuple[str, ...], made: dict[str, Any]) -> None:
     """Print what was made, warn of random weights, and write both as JSON where asked for."""
     print(", ".join(f"{name} {value}" for name, value in made.items()))
     if random_weights:
+        from s2tf.media.pictures import RANDOM_NOTE
+
         print(f"{RANDOM_NOTE}: {', '.join(random_weights)} were never trained; this is no result")
     if args.json:
         record = {**made, "seed": args.seed, "random_weights": list(random_weights)}

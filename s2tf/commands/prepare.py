@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from s2tf.commands.copying import part
+    from s2tf.commands.options import part
 
     parser.add_argument("dataset", choices=sorted(READERS), help="what SOURCE is")
     parser.add_argument(
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from datamodules.prepare.prepare import FAILURES, prepare
-    from datamodules.sources import MANIFEST
+    from datamodules.shards.sources import MANIFEST
     from s2tf.errors import UserError
-    from s2tf.media.faces import CropRule
+    from s2tf.faces.crop import CropRule
 
     console = Console()
     try:
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _faces(args: argparse.Namespace) -> Any:
     """How faces are found; for real recordings every backend is opened, so that a missing one stops the command."""
-    from s2tf.media.tracking import FaceSettings
+    from s2tf.faces.tracking import FaceSettings
 
     second = "mediapipe" if args.landmarks == "mediapipe" else ""
     faces = FaceSettings(detector=args.detector, second_chance=second, landmarks=args.landmarks)

@@ -5,13 +5,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2tf.metrics.paper import TABLES
+from s2tf.reporting.paper import TABLES
 
 if TYPE_CHECKING:
-    from s2tf.commands.report_tables import Sources
+    from s2tf.reporting.paper_tables import Sources
 
 FIGURES = ("figure10", "figure11", "figure12", "portraits")
-FORMATS = {"md": "markdown", "csv": "csv", "tex": "latex", "html": "html"}
 """Endings of the files that a table is written to, and what writes them."""
 RUNS = Path("runs")
 
@@ -69,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect, print, write."""
-    from s2tf.commands.json_file import check_json
+    from s2tf.commands.options import check_json
 
     check_json(args.json, args.out)
     if args.what == "parameters":
@@ -77,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.what == "memory":
         numbers = _memory(args.scfp)
     elif args.what == "communication":
-        from s2tf.commands.report_communication import show_communication
+        from s2tf.reporting.costs.communication import show_communication
 
         numbers = show_communication(args.nodes, args.gpus)
     elif args.what == "html":
@@ -95,9 +94,11 @@ def _table(args: argparse.Namespace) -> dict[str, Any]:
     from rich.markup import escape
     from rich.table import Table
 
-    from s2tf.commands.report_efficiency import efficiency_table
-    from s2tf.commands.report_tables import report_table
-    from s2tf.commands.screen import table_console
+    from s2tf.commands.console import table_console
+    from s2tf.reporting.costs.efficiency import efficiency_table
+    from s2tf.reporting.paper_tables import report_table
+    from s2tf.reporting.write_html import table_page
+    from s2tf.reporting.write_latex import write_latex
 
     if args.what == "table12":
         report = efficiency_table(args.pipeline, args.device, args.seconds)
@@ -115,17 +116,18 @@ def _table(args: argparse.Namespace) -> dict[str, Any]:
         console.print(f"- {note}", highlight=False, markup=False)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        for ending, form in FORMATS.items():
-            (args.out / f"{args.what}.{ending}").write_text(getattr(report, form)())
+        forms = {"md": report.markdown, "csv": report.csv, "tex": lambda: write_latex(report)}
+        for ending, write in {**forms, "html": lambda: table_page(report)}.items():
+            (args.out / f"{args.what}.{ending}").write_text(write())
         console.print(f"written: {args.out / args.what}.md, .csv, .tex and .html", highlight=False)
     return report.to_json()
 
 
 def _sources(args: argparse.Namespace) -> "Sources":
     """Where the numbers are from."""
-    from s2tf.commands.report_tables import Result, Sources
-    from s2tf.commands.wandb_records import LoggedRuns, read_offline, read_project
     from s2tf.errors import UserError
+    from s2tf.reporting.paper_tables import Result, Sources
+    from s2tf.reporting.wandb_records import LoggedRuns, read_offline, read_project
 
     logged = LoggedRuns()
     if args.wandb:
@@ -141,8 +143,8 @@ def _sources(args: argparse.Namespace) -> "Sources":
 
 
 def _html(args: argparse.Namespace) -> dict[str, Any]:
-    from s2tf.commands.report_html import PAGE, write_report
     from s2tf.errors import UserError
+    from s2tf.reporting.page import PAGE, write_report
 
     if args.out is None:
         raise UserError("html needs --out")
@@ -157,9 +159,9 @@ def _html(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _figure(args: argparse.Namespace) -> dict[str, Any]:
-    from s2tf.commands.report_figures import prior_figure, weight_figure
-    from s2tf.commands.report_portraits import portraits_sheet
     from s2tf.errors import UserError
+    from s2tf.reporting.figures import prior_figure, weight_figure
+    from s2tf.reporting.portrait_sheet import portraits_sheet
 
     needed = {"figure12": ["run_folder"], "portraits": []}.get(args.what, ["priors"])
     for name in (*needed, "out"):
@@ -181,8 +183,8 @@ def _figure(args: argparse.Namespace) -> dict[str, Any]:
 def _parameters(scfp: Path | None) -> dict[str, Any]:
     from rich.table import Table
 
-    from s2tf.commands.report_parameters import PAPER, count_parameters
-    from s2tf.commands.screen import table_console
+    from s2tf.commands.console import table_console
+    from s2tf.reporting.costs.parameters import PAPER, count_parameters
 
     counts = count_parameters(scfp)
     table = Table("network", "parameters", "paper (Table XII)", title="what a talking face needs", title_justify="left")
@@ -199,8 +201,8 @@ def _parameters(scfp: Path | None) -> dict[str, Any]:
 def _memory(scfp: Path | None) -> dict[str, Any]:
     from rich.table import Table
 
-    from s2tf.commands.report_memory import BATCH, estimate_memory
-    from s2tf.commands.screen import table_console
+    from s2tf.commands.console import table_console
+    from s2tf.reporting.costs.memory import BATCH, estimate_memory
 
     estimates = estimate_memory(scfp=scfp)
     columns = ("stage", "weights", "gradients, Adam, averages", "a sample (bf16)", f"batch {BATCH}", "most in 48 GB")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
-    from s2tf.cluster.states import RunState
+    from s2tf.cluster.run_status import RunState
 
 EVERY = 5.0
 """Seconds between two looks of `--watch`."""
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
-    from s2tf.cluster.states import states_below
+    from s2tf.cluster.run_status import states_below
 
     console = Console()
     if args.json or not args.watch:
@@ -54,7 +54,7 @@ def _look(runs: Path) -> "Group | Text":
     """The table, or why there is none this time: a controller that is busy answers the next look."""
     from rich.text import Text
 
-    from s2tf.cluster.states import states_below
+    from s2tf.cluster.run_status import states_below
     from s2tf.errors import UserError
 
     try:
@@ -68,7 +68,7 @@ def _table(states: "Sequence[RunState]") -> "Group":
     from rich.table import Table
     from rich.text import Text
 
-    from s2tf.cluster.states import summary
+    from s2tf.cluster.run_status import summary
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "job", "state"):

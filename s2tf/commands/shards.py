@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from datamodules.inspection import ShardReport
+    from datamodules.shards.verify import ShardReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +25,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the report, draw the sheet; 1 when something is broken or an identity is in two splits."""
     from rich.console import Console
 
-    from datamodules.inspection import inspect, random_rows
+    from datamodules.shards.verify import inspect, random_rows
     from s2tf.errors import UserError
-    from s2tf.media.sheet import draw_contact_sheet
+    from s2tf.figures.sheet import draw_contact_sheet
 
     console = Console()
     try:

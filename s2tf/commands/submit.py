@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.commands.argument_types import positive
+from s2tf.commands.options import positive
 
 if TYPE_CHECKING:
-    from s2tf.commands.submit_runs import Order
+    from s2tf.cluster.queue_runs import Order
 
 CHAIN = "chain"
 RUNS = Path("runs")
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check and queue; 0 where there is nothing to be queued, too."""
+    from s2tf.cluster.queue_runs import Order
     from s2tf.cluster.settings import load_cluster
-    from s2tf.commands.submit_runs import Order
 
     _refuse_others(args)
     order = Order(load_cluster(args.cluster), args.said, args.dry_run, args.after)
@@ -63,8 +63,8 @@ def _refuse_others(args: argparse.Namespace) -> None:
 
 
 def _trainings(args: argparse.Namespace, order: "Order") -> int:
-    from s2tf.commands.submit_runs import submit_array, submit_run
-    from s2tf.run_folders import find_run
+    from s2tf.cluster.queue_runs import submit_array, submit_run
+    from s2tf.runs.folder import find_run
 
     runs = (args.runs or RUNS).resolve()
     if args.array is None:
@@ -78,9 +78,9 @@ def _trainings(args: argparse.Namespace, order: "Order") -> int:
 
 
 def _chain(args: argparse.Namespace, order: "Order") -> int:
-    from s2tf.chains import load_chain
-    from s2tf.commands.submit_chain import submit_chain
+    from s2tf.cluster.queue_chain import submit_chain
     from s2tf.errors import UserError
+    from s2tf.runs.chain import load_chain
 
     if not args.overrides or args.out is None:
         raise UserError("expected: s2tf submit chain CHAIN.yaml [key=value ...] --out DIR --cluster NAME")

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, split: str = "validate") -> int:
     """Print the stage's metrics on `split`."""
-    from s2tf.runs import evaluate
+    from s2tf.runs.fit import evaluate
 
     metrics = evaluate(args.experiment, split, args.overrides, args.runs)
     for name, value in sorted(metrics.items()):

@@ -5,9 +5,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.draws import Generators, repeated
 from s2tf.diffusion.objective import denoising_loss, draw_kept, draw_levels
 from s2tf.diffusion.prior_injection import Predict
+from s2tf.diffusion.row_noise import Generators, repeated
 from s2tf.diffusion.sampling import sample
 from s2tf.diffusion.schedule import BetaSchedule, make_scheduler, noise_levels
 from s2tf.diffusion.windows import Windows, windowed

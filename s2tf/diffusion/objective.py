@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2tf.diffusion.draws import Generators, draw_rows
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
+from s2tf.diffusion.row_noise import Generators, draw_rows
 from s2tf.diffusion.schedule import Scheduler, noise_levels
 
 

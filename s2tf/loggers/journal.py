@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from s2tf.survival.journal import Journal
+from s2tf.fault_tolerance.journal import Journal
 
 
 class JournalFollower(Logger):

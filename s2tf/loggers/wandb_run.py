@@ -11,10 +11,10 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
+from s2tf.fault_tolerance.journal import Journal, Row
+from s2tf.fault_tolerance.wandb_page import OFFLINE
 from s2tf.loggers.journal import JournalFollower
 from s2tf.loggers.wandb_files import find_files, last_step
-from s2tf.survival.journal import Journal, Row
-from s2tf.survival.wandb_page import OFFLINE
 
 STEP = "trainer/global_step"
 REACH_TIMEOUT = 15.0

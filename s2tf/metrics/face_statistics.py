@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from s2tf.evaluation.stages.lip_scores import RANGE
+from s2tf.evaluation.stages.reconstruction_scores import LEAST_FRAMES
+from s2tf.faces.lips import POSE
+from s2tf.faces.motion import FaceMotion
 from s2tf.media.audio import FPS
-from s2tf.media.lips import POSE
+from s2tf.metrics.blinks import CLOSED, count_blinks
 from s2tf.metrics.correlation import mean_correlation
-from s2tf.metrics.face_readings import FaceMotion
-from s2tf.metrics.lip_scores import RANGE
-from s2tf.metrics.motion_scores import CLOSED, count_blinks
-from s2tf.metrics.reconstruction_scores import LEAST_FRAMES
 
 POSE_UNITS = "centre in picture units (2 is the side), log scale, roll in radians, nose in outer-eye distances"
 CORRELATED = ("mouth", "eyes", *POSE)
@@ -28,8 +28,8 @@ def pose_steps(pose: np.ndarray) -> np.ndarray:
 class FaceStatistics(Metric):
     """What the faces of clips do; one of these is for made clips, another for the true ones.
 
-    `blinks per minute` as `s2tf.metrics.motion_scores.count_blinks` counts them; `mouth range`, between the percentiles
-    5 and 95 of a clip's opening, in outer-eye distances; and for each value of `s2tf.media.lips.head_pose`
+    `blinks per minute` as `s2tf.metrics.blinks.count_blinks` counts them; `mouth range`, between the percentiles
+    5 and 95 of a clip's opening, in outer-eye distances; and for each value of `s2tf.faces.lips.head_pose`
     `pose step: NAME`, the mean absolute change from a frame to the next, and `pose deviation: NAME`, the standard
     deviation within a clip, in the value's unit. Range and deviation are means over clips, of which each counts alike.
     Frames that could not be read are left out, and so are clips with fewer than ten others.

@@ -11,7 +11,7 @@ from torchvision.models import inception_v3
 
 from s2tf.metrics.feature_moments import Moments
 from s2tf.metrics.image import FRAMES_AT_ONCE, check_bytes
-from s2tf.metrics.published import RANDOM, PublishedWeights, weights_record
+from s2tf.nn.published_weights import RANDOM, PublishedWeights, weights_record
 
 INCEPTION = PublishedWeights(
     "FID's Inception",

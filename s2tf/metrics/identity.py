@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
-from s2tf.metrics.face_features import FaceFeatures
+from s2tf.faces.features import FaceFeatures
 from s2tf.metrics.image import FRAMES_AT_ONCE, check_bytes
 
 EVERY = 5

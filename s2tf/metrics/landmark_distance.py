@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from s2tf.media.lips import LEFT_EYE_OUTER, LIPS, RIGHT_EYE_OUTER
-from s2tf.metrics.face_readings import FaceMotion
+from s2tf.faces.lips import LEFT_EYE_OUTER, LIPS, RIGHT_EYE_OUTER
+from s2tf.faces.motion import FaceMotion
 
 PER_CENT = 100.0
 
@@ -24,7 +24,7 @@ def landmark_distances(made: np.ndarray, true: np.ndarray, size: int) -> dict[st
 
     `face` and `lips` are of the 68 landmarks and of the last 20 in the picture, where a head that is elsewhere counts,
     too; the unit is the true face's. `canonical_lips` is of the lips in the frame of their own face each, see
-    `s2tf.media.lips`, where their shape alone counts.
+    `s2tf.faces.lips`, where their shape alone counts.
 
     Args:
         made: landmarks (T, 68, 2) of made frames in pixels, iBUG order; NaN for a face that was not found.

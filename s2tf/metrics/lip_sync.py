@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+from s2tf.faces.tracks import TrackCrops
 from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
-from s2tf.media.face_tracks import TrackCrops
 from s2tf.media.mfcc import COEFFICIENTS, COLUMN_SAMPLES, WINDOW_SAMPLES, mfcc
 from s2tf.models.syncnet import FRAMES, MFCC_COLUMNS, SyncNet
 

@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from torchvision.models.optical_flow import raft_large
 
 from s2tf.metrics.image import check_bytes, unit_range
-from s2tf.metrics.published import RANDOM, PublishedWeights, weights_record
+from s2tf.nn.published_weights import RANDOM, PublishedWeights, weights_record
 
 RAFT = PublishedWeights("RAFT large", "torchvision", "raft_large_C_T_SKHT_V2-ff5fadd5.pth")
 RAFT_MULTIPLE, RAFT_LEAST = 8, 128

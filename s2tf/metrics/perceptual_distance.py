@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from s2tf.faces.judge_network import JUDGE_SIZE, FaceReader
 from s2tf.metrics.image import FRAMES_AT_ONCE, check_shapes, unit_range
-from s2tf.metrics.judge_networks import JUDGE_SIZE, FaceReader
-from s2tf.metrics.published import PublishedWeights, weights_record
 from s2tf.nn.lpips_network import FILES, Backbone, load_lpips
+from s2tf.nn.published_weights import PublishedWeights, weights_record
 
 LPIPS_SIZE = 64
 """The least side that LPIPS's networks take, pixels; smaller pictures are brought to it."""
@@ -24,7 +24,7 @@ class PerceptualDistance(Protocol):
 
     @property
     def packages(self) -> Sequence[str]:
-        """What it reads with besides OpenCV and torch, see `s2tf.metrics.software`."""
+        """What it reads with besides OpenCV and torch, see `s2tf.evaluation.software`."""
 
     @property
     def protocol(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Retrieval: does a query find its own identity in a gallery?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -128,3 +129,26 @@ class RecallAtK(Metric):
 def _joined(state: "list[Tensor] | Tensor") -> Tensor:
     # After a distributed sync torchmetrics hands the list over as one tensor.
     return state if isinstance(state, Tensor) else torch.cat(list(state))
+
+
+GALLERY_FRAMES = 8
+
+
+def gallery_embeddings(embed: Callable[[np.ndarray], Tensor], videos: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """What a retrieval searches, and what the truth asks of it.
+
+    Args:
+        embed: (N, H, W, 3) uint8 to (N, D), such as `Judges.embed`.
+        videos: true frames (T, H, W, 3) uint8, one video per identity.
+
+    Returns:
+        The gallery, (V, D): per video the mean embedding of up to eight frames spread over all but the first; and the
+        true queries, (V, D): the first frames, which the gallery does not hold. A video of one frame is both.
+    """
+    gallery, queries = [], []
+    for video in videos:
+        rest = video[1:] if len(video) > 1 else video
+        chosen = np.linspace(0, len(rest) - 1, min(GALLERY_FRAMES, len(rest))).round().astype(int)
+        gallery.append(embed(rest[chosen]).mean(dim=0))
+        queries.append(embed(video[:1])[0])
+    return torch.stack(gallery), torch.stack(queries)

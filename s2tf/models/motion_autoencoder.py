@@ -250,3 +250,8 @@ def from_lia(
 def _check_equal(name: str, *values: int) -> None:
     if len(set(values)) > 1:
         raise ValueError(f"the motion autoencoder's networks have different {name}: {values}, expected equal ones")
+
+
+def encoders_of(autoencoder: "MotionAutoencoder") -> str:
+    """Fingerprints of what a motion code depends on."""
+    return f"{autoencoder.image_encoder.fingerprint()} {autoencoder.motion_encoder.fingerprint()}"

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
+from s2tf.faces.crop import resize
 from s2tf.media import audio
-from s2tf.media.faces import resize
 from s2tf.models.lip_landmarks import LipLandmarks
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 from s2tf.models.motion_reader import FaceState

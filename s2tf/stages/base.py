@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from s2tf.batches import Clip
 from s2tf.metrics.row_mean import RowMean
 from s2tf.nn.network import Network
-from s2tf.samples import Samples
+from s2tf.previews import Samples
 
 NETWORKS_FOLDER = "networks"
 SEED_VARIABLE = "PL_GLOBAL_SEED"

@@ -13,7 +13,7 @@ from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
 from s2tf.nn.network import Network
-from s2tf.samples import Samples
+from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.pairs import ROWS_AT_ONCE, Pairs, recall

@@ -11,7 +11,7 @@ from s2tf.batches import Clip, MotionSequenceBatch
 from s2tf.models.lip_landmarks import LipLandmarks
 from s2tf.nn.lips import draw_lips, mouth_opening
 from s2tf.nn.network import Network
-from s2tf.samples import Samples, SampleVideo
+from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.silence import Silence

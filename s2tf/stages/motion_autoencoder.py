@@ -22,7 +22,7 @@ from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
 from s2tf.models.motion_reader import FaceState
 from s2tf.nn.lips import eye_opening
 from s2tf.nn.network import Network
-from s2tf.samples import Samples
+from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of

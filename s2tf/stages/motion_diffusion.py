@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, MotionSequenceBatch
-from s2tf.diffusion.draws import Generators, generators_of
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
+from s2tf.diffusion.row_noise import Generators, generators_of
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_statistics import MotionStatistics
 from s2tf.models.motion_unet import MotionUNet
 from s2tf.nn.network import Network
-from s2tf.samples import Samples, SampleVideo
+from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, source_of

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from s2tf.batches import Clip
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
-from s2tf.samples import SampleVideo
+from s2tf.previews import SampleVideo
 
 RENDERED_TOGETHER = 8
 """Frames: the memory that a sample takes, however long it is."""

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, SpeechPortraitBatch
-from s2tf.diffusion.draws import Generators, generators_of
 from s2tf.diffusion.objective import draw_noise
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
+from s2tf.diffusion.row_noise import Generators, generators_of
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
-from s2tf.samples import Samples
+from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.speech import spectrogram_map, speech_of

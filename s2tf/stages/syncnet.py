@@ -10,7 +10,7 @@ from s2tf.batches import Clip, LipSyncBatch
 from s2tf.losses.sync import matching_accuracy, matching_loss, window_distances
 from s2tf.models.syncnet import SyncNet
 from s2tf.nn.network import Network
-from s2tf.samples import Samples
+from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 

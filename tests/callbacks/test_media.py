@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from s2tf.callbacks.ema import ExponentialMovingAverage
 from s2tf.callbacks.media import MediaSamples
 from s2tf.callbacks.sample_files import write_samples
-from s2tf.samples import Samples, SampleVideo
+from s2tf.previews import Samples, SampleVideo
 
 pytestmark = pytest.mark.filterwarnings("ignore:The '.*_dataloader' does not have many workers")
 

@@ -14,9 +14,9 @@ import pytest
 from slurm_jobs import stand_in
 
 from s2tf.cluster.records import Submission, last_submission
+from s2tf.cluster.run_status import states_below
 from s2tf.cluster.script import Request, render, values_of
 from s2tf.cluster.settings import SLURM, Cluster
-from s2tf.cluster.states import states_below
 
 TRAIN = 'run=$PWD/runs/scfp/$WANDB_RUN_ID\nmkdir -p "$run"\necho "$run" >"$S2TF_RUN_FILE"\n'
 

@@ -67,8 +67,8 @@ def test_what_a_cluster_says_is_done_before_the_training(tmp_path):
         "source venv/bin/activate",
     ]
     assert lines[2:6] == wanted
-    staged = next(line for line in lines if "datamodules.staging" in line)
-    assert staged.endswith("--mpi=none apptainer exec s2tf.sif python -m datamodules.staging /data/shards")
+    staged = next(line for line in lines if "datamodules.shards.staging" in line)
+    assert staged.endswith("--mpi=none apptainer exec s2tf.sif python -m datamodules.shards.staging /data/shards")
     assert "command=(apptainer exec s2tf.sif s2tf fit '/runs/a b/1a2b/train.yaml')" in lines
 
 

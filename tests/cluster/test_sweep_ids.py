@@ -6,8 +6,8 @@ import pytest
 import wandb
 
 from s2tf.cli import main
+from s2tf.cluster.queue_sweep import _refuse_strange
 from s2tf.cluster.sweeps import load_sweep
-from s2tf.commands.sweep import _refuse_strange
 from s2tf.errors import UserError
 
 

@@ -11,7 +11,7 @@ from s2tf.cluster.settings import SLURM
 from s2tf.cluster.sweeps import MACRO, load_sweep
 from s2tf.config import EXPERIMENTS, compose, named_experiment
 from s2tf.errors import UserError
-from s2tf.metrics.paper import TABLES
+from s2tf.reporting.paper import TABLES
 
 GIVEN = {
     "prior_weighting": ["vars.shards=s", "vars.conre=c", "vars.prior=p"],

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from s2tf.cluster.settings import SLURM
-from s2tf.survival.failures import LOST_STATUS, lost_the_others
-from s2tf.survival.lock import IN_USE_STATUS
-from s2tf.survival.signals import INTERRUPTED_STATUS
+from s2tf.fault_tolerance.failures import LOST_STATUS, lost_the_others
+from s2tf.fault_tolerance.lock import IN_USE_STATUS
+from s2tf.fault_tolerance.signals import INTERRUPTED_STATUS
 
 LOST, SAVED, IN_USE = LOST_STATUS, INTERRUPTED_STATUS, IN_USE_STATUS
 

@@ -30,7 +30,8 @@ def test_each_number_comes_with_its_floor_and_ratio(tmp_path, monkeypatch, group
 
 
 def test_more_clips_than_are_drawn_are_all_measured(tmp_path, monkeypatch, capsys):
-    from s2tf.commands import bench_evaluate, clip_measuring
+    from s2tf.evaluation.videos import bench as bench_evaluate
+    from s2tf.evaluation.videos import measure_clip as clip_measuring
 
     measured = []
     measure = clip_measuring.measure_clip

@@ -9,18 +9,18 @@ from PIL import Image
 from datamodules.prepare.synthetic.clip import draw_clip
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
-from s2tf.commands.compare import FRAME_HEIGHT
-from s2tf.commands.judges import JudgeData, cache_folder
+from s2tf.evaluation.compare.draw import FRAME_HEIGHT
+from s2tf.evaluation.judge_training import JudgeData, cache_folder
+from s2tf.faces.judge_network import FaceReader
+from s2tf.faces.judges import Judges
+from s2tf.faces.lips import POSE, canonical_face, mouth_opening, to_picture_units
+from s2tf.faces.motion import FaceMotion
+from s2tf.faces.tracking import FaceSettings, follow_face
+from s2tf.faces.tracks import whole_frames
+from s2tf.figures.video_grid import VideoGrid
+from s2tf.figures.zoom import ORANGE, RED, zoom_size
 from s2tf.media.audio import read_audio
-from s2tf.media.face_tracks import whole_frames
-from s2tf.media.lips import POSE, canonical_face, mouth_opening, to_picture_units
-from s2tf.media.tracking import FaceSettings, follow_face
 from s2tf.media.video import VideoWriter, read_video
-from s2tf.media.video_grid import VideoGrid
-from s2tf.media.zoom import ORANGE, RED, zoom_size
-from s2tf.metrics.face_readings import FaceMotion
-from s2tf.metrics.judge_networks import FaceReader
-from s2tf.metrics.judges import Judges
 from s2tf.metrics.lip_sync import LipSyncReader
 from s2tf.models.syncnet import SyncNet
 

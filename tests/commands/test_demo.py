@@ -10,11 +10,11 @@ from PIL import Image
 from rich.console import Console
 
 from s2tf.cli import main
-from s2tf.commands.demo_chain import DemoPlan, make_shards, train_chain
-from s2tf.commands.demo_results import write_speakers
-from s2tf.commands.report_efficiency import count_once
+from s2tf.demo.results import write_speakers
+from s2tf.demo.train import DemoPlan, make_shards, train_chain
 from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+from s2tf.reporting.costs.efficiency import count_once
 
 pytestmark = pytest.mark.slow
 PLAN = DemoPlan(seed=5, speakers=8, val=0.25, test=0.25, seconds=3.0, workers=1, steps=2, compared=1)

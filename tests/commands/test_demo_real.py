@@ -6,8 +6,8 @@ import shutil
 import pytest
 from rich.console import Console
 
-from s2tf.commands.demo_chain import DemoPlan, make_shards, train_chain
-from s2tf.commands.demo_results import measure, write_speakers
+from s2tf.demo.results import measure, write_speakers
+from s2tf.demo.train import DemoPlan, make_shards, train_chain
 from s2tf.errors import UserError
 
 CLIPS = (

@@ -15,9 +15,9 @@ from tiny_shards import tiny_shards
 
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
-from s2tf.commands.evaluate_alignment import _other_hair, _other_shape
+from s2tf.evaluation.stages.conre import _other_hair, _other_shape
 from s2tf.nn.network import load_network
-from s2tf.runs import fit
+from s2tf.runs.fit import fit
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 PEOPLE = 12

@@ -10,9 +10,9 @@ from rich.console import Console
 from tiny_shards import tiny_shards
 
 from s2tf.cli import main
-from s2tf.commands.judges import JudgeData, cache_folder, make_judges
-from s2tf.metrics.judges import JudgeTraining
-from s2tf.runs import fit
+from s2tf.evaluation.judge_training import JudgeData, cache_folder, make_judges
+from s2tf.faces.judges import JudgeTraining
+from s2tf.runs.fit import fit
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 DEBUG = EXPERIMENTS / "debug"
@@ -180,7 +180,7 @@ def test_runs_that_do_not_belong_together_are_not_assembled(study, tmp_path, cap
 
 
 def test_a_runs_numbers_go_into_wandb(study, tmp_path):
-    from s2tf.commands.wandb_records import read_offline
+    from s2tf.reporting.wandb_records import read_offline
 
     run = run_of(study, "lip_landmarks")
     record = evaluate(run, tmp_path, "--wandb", "talking")

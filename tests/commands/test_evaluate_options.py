@@ -8,9 +8,9 @@ from PIL import Image
 from video_folders import evaluate, talking, write
 
 from s2tf.cli import main
-from s2tf.commands.devices import local_device
 from s2tf.commands.evaluate import add_arguments
 from s2tf.commands.evaluate_options import ANY, OF_METRIC, TAKEN, refuse_others
+from s2tf.commands.options import local_device
 from s2tf.errors import UserError
 
 

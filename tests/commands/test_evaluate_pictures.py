@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from s2tf.cli import main
-from s2tf.commands import evaluate_readers
 from s2tf.errors import UserError
-from s2tf.metrics.attributes import Attributes
+from s2tf.evaluation import open_readers as evaluate_readers
+from s2tf.faces.attributes import Attributes
 from s2tf.models.face_encoder import FaceEncoder
 
 PEOPLE = 6

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from tiny_shards import tiny_shards
 
-from datamodules.errors import ShardError
-from datamodules.reading import ShardFile
-from datamodules.samples import Sample
-from datamodules.shards import read_split
-from s2tf.commands.clip_measuring import measure_clip
-from s2tf.commands.evaluate_pipeline import HRTF, Drawing, clips_with_sound, drawn_pairs
+from datamodules.shards.errors import ShardError
+from datamodules.shards.reading import ShardFile
+from datamodules.shards.samples import Sample
+from datamodules.shards.writing import read_split
 from s2tf.errors import UserError
-from s2tf.metrics.video_pictures import PixelMeasure
+from s2tf.evaluation.videos.measure_clip import measure_clip
+from s2tf.evaluation.videos.pipeline_clips import HRTF, Drawing, clips_with_sound, drawn_pairs
+from s2tf.evaluation.videos.pixel_measures import PixelMeasure
 
 CLIPS = 5
 

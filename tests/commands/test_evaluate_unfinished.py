@@ -10,12 +10,13 @@ import pytest
 from video_folders import evaluate, read, rows, talking, write
 
 from s2tf.cli import main
-from s2tf.commands import evaluate_videos
+from s2tf.evaluation import result_files
+from s2tf.evaluation.videos import evaluate as evaluate_videos
 
 RESULTS = {"metrics.json", "clips.csv", "failures.csv"}
 KILLED = """
 import os, signal, sys
-from s2tf.commands import evaluate_videos
+from s2tf.evaluation.videos import evaluate as evaluate_videos
 
 measure = evaluate_videos.measure_clip
 
@@ -110,8 +111,8 @@ def test_a_folder_that_may_not_be_entered_is_named(folders, capsys, monkeypatch)
 
 
 def test_of_a_pipeline_both_configurations_are_taken_away_when_the_first_begins(folders, monkeypatch):
-    from s2tf.commands import evaluate_pipeline
-    from s2tf.commands.video_files import find_pairs
+    from s2tf.evaluation.videos import pipeline_clips as evaluate_pipeline
+    from s2tf.evaluation.videos.find_pairs import find_pairs
 
     pairs = find_pairs(folders / "second", folders / "true").pairs
     monkeypatch.setattr(evaluate_pipeline, "open_pipeline", lambda *_: SimpleNamespace(random_weights=(), portrait=1))
@@ -137,8 +138,8 @@ def test_of_processes_at_once_one_that_comes_late_takes_nothing_away(folders, mo
     kept = folders / "out" / "clips" / "pixels" / "a.safetensors"
     if when == "measures":
         kept.unlink()
-    other = {"begins": "discard_results", "measures": "measure_clip"}[when]
-    unchanged, inside = getattr(evaluate_videos, other), []
+    module, other = {"begins": (result_files, "discard_results"), "measures": (evaluate_videos, "measure_clip")}[when]
+    unchanged, inside = getattr(module, other), []
 
     def meanwhile(*arguments):
         if not inside:
@@ -147,7 +148,7 @@ def test_of_processes_at_once_one_that_comes_late_takes_nothing_away(folders, mo
             assert results(folders) == (RESULTS if when == "begins" else set())
         return unchanged(*arguments)
 
-    monkeypatch.setattr(evaluate_videos, other, meanwhile)
+    monkeypatch.setattr(module, other, meanwhile)
     assert evaluate(folders, *out(folders), "--process", "1/2", made="second") == 0
     assert inside
     assert results(folders) == RESULTS

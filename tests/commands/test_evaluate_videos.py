@@ -76,7 +76,8 @@ def test_parts_merge_to_the_same_numbers_bit_by_bit(folders, capsys):
 
 
 def test_fid_merges_bit_by_bit_though_long_clips_are_folded(folders, monkeypatch):
-    from s2tf.metrics import frechet, video_frechet
+    from s2tf.evaluation.videos import fid_measure as video_frechet
+    from s2tf.metrics import frechet
 
     monkeypatch.setattr(frechet, "InceptionFeatures", lambda *_, **__: Columns())
     # 11 to 13 frames a clip.
@@ -148,7 +149,7 @@ def test_each_number_names_the_versions_that_computed_it_and_others_measure_anew
     import av
     import cv2
 
-    from s2tf.metrics import software
+    from s2tf.evaluation import software
 
     assert evaluate(folders, "--metrics", "pixels,sharpness") == 0
     out = folders / "made-evaluation"
@@ -350,7 +351,7 @@ def test_a_report_does_not_prefer_the_system_that_left_out_its_hard_clip(folders
 
 
 def test_the_numbers_come_back_from_wandbs_files(folders):
-    from s2tf.commands.wandb_records import read_offline
+    from s2tf.reporting.wandb_records import read_offline
 
     assert evaluate(folders, "--wandb", "talking", "--seed", "7") == 0
     (run,) = read_offline(folders / "made-evaluation").runs
@@ -393,9 +394,9 @@ class Failing:
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), OSError(5, "Input/output error")])
 def test_what_was_the_machines_fault_is_measured_again(folders, error):
-    from s2tf.commands.evaluate_videos import VideoTest, evaluate_videos
-    from s2tf.commands.video_files import find_pairs
-    from s2tf.metrics.video_pictures import PixelMeasure
+    from s2tf.evaluation.videos.evaluate import VideoTest, evaluate_videos
+    from s2tf.evaluation.videos.find_pairs import find_pairs
+    from s2tf.evaluation.videos.pixel_measures import PixelMeasure
 
     test = VideoTest(find_pairs(folders / "made", folders / "true").pairs, {}, 64, "made")
     out = folders / "out"

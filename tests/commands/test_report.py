@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from s2tf.cli import main
-from s2tf.commands.report_memory import estimate_memory, saved_bytes
-from s2tf.commands.report_parameters import EXPERIMENTS, PAPER
 from s2tf.models.face_encoder import FaceEncoder
+from s2tf.reporting.costs.memory import estimate_memory, saved_bytes
+from s2tf.reporting.costs.parameters import EXPERIMENTS, PAPER
 
 
 @pytest.mark.slow

@@ -224,7 +224,7 @@ def test_a_rows_name_breaks_no_table(ours):
 @pytest.mark.parametrize("path", ["nowhere/x.json", "runs"])
 def test_a_file_of_numbers_that_cannot_be_written_is_refused_before_the_work(ours, capsys, monkeypatch, path):
     monkeypatch.chdir(ours)
-    monkeypatch.setattr("s2tf.commands.report_tables.report_table", None)
+    monkeypatch.setattr("s2tf.reporting.paper_tables.report_table", None)
     assert main(["report", "table8", "--json", path, "--out", "out"]) == 2
     assert f"--json {path}: " in capsys.readouterr().err
     assert not (ours / "out").exists()

@@ -1,7 +1,7 @@
 """`s2tf runs --watch` goes on where SLURM does not answer once."""
 
 from s2tf.cli import main
-from s2tf.cluster import states
+from s2tf.cluster import run_status as states
 from s2tf.commands import runs
 from s2tf.errors import UserError
 

@@ -9,11 +9,11 @@ from rich.console import Console
 from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 
-from datamodules.shards import read_split
+from datamodules.shards.writing import read_split
 from s2tf.cli import main
-from s2tf.commands.demo_chain import EXPERIMENTS
-from s2tf.commands.judges import JudgeData, make_judges
-from s2tf.metrics.judges import Judges, JudgeTraining
+from s2tf.demo.train import EXPERIMENTS
+from s2tf.evaluation.judge_training import JudgeData, make_judges
+from s2tf.faces.judges import Judges, JudgeTraining
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.pretrained_speech import HubertFeatures
 from s2tf.nn.network import load_network

@@ -1,4 +1,4 @@
-"""What `s2tf submit` refuses before anything is queued, and what it says of W&B; tests/slurm has the rest."""
+"""What `s2tf submit` refuses before anything is queued, and what it says of W&B; tests/cluster_live has the rest."""
 
 import json
 import os
@@ -15,14 +15,14 @@ from slurm_stubs import stub_slurm
 from tiny_shards import tiny_shards
 
 from s2tf.cli import main
+from s2tf.cluster import queue_runs as submit_runs
 from s2tf.cluster.links import wandb_link
+from s2tf.cluster.queue_runs import ranges
 from s2tf.cluster.records import Submission
-from s2tf.cluster.states import states_below
-from s2tf.commands import submit_runs
-from s2tf.commands.submit_runs import ranges
+from s2tf.cluster.run_status import states_below
 from s2tf.config import EXPERIMENTS
-from s2tf.survival.attempts import read_attempts
-from s2tf.survival.lock import locked
+from s2tf.fault_tolerance.attempts import read_attempts
+from s2tf.fault_tolerance.lock import locked
 
 pytestmark = pytest.mark.slow
 
@@ -184,7 +184,7 @@ def test_a_job_whose_folder_is_in_use_is_queued_again(submit, slurm, tmp_path, m
 def test_shards_go_to_scratch_where_the_cluster_has_one(submit, shards, tmp_path):
     (tmp_path / "mine.yaml").write_text("scratch: /scratch\n")
     _, printed, _ = submit("--cluster", "mine.yaml", "--dry-run")
-    assert f"python -m datamodules.staging {shards}\n" in printed
+    assert f"python -m datamodules.shards.staging {shards}\n" in printed
 
 
 @pytest.mark.parametrize(

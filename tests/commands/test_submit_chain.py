@@ -1,13 +1,14 @@
-"""What `s2tf submit chain` refuses, and what a dry run leaves alone; tests/slurm has the rest."""
+"""What `s2tf submit chain` refuses, and what a dry run leaves alone; tests/cluster_live has the rest."""
 
 import pytest
 import yaml
 from slurm_stubs import stub_slurm
 
-from s2tf.chains import load_chain
 from s2tf.cli import main
-from s2tf.commands import submit_chain, submit_runs
+from s2tf.cluster import queue_chain as submit_chain
+from s2tf.cluster import queue_runs as submit_runs
 from s2tf.config import EXPERIMENTS
+from s2tf.runs.chain import load_chain
 
 CHAIN = """
 steps:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from tiny_shards import tiny_shards
 
-from datamodules.errors import ShardError
 from datamodules.lip_sync import LipSyncData, View
-from datamodules.shards import read_split
+from datamodules.shards.errors import ShardError
+from datamodules.shards.writing import read_split
 from s2tf.media.mfcc import mfcc
 
 FRAMES = 40
@@ -87,7 +87,7 @@ def test_a_clip_too_short_for_its_windows_is_named_and_counted(shards, caplog):
     with pytest.raises(ShardError, match=r"has 40 frames with sound, but 2 windows 34 frames apart need 41") as caught:
         next(iter(short.val_dataloader()))
     assert "max_broken" in str(caught.value)
-    with caplog.at_level(logging.WARNING, logger="datamodules.streams"):
+    with caplog.at_level(logging.WARNING, logger="datamodules.streaming.streams"):
         assert not list(lip_sync(shards, windows=2, gap=34, max_broken=2).val_dataloader())
     assert caplog.text.count("need 41") == 2
 

@@ -11,8 +11,6 @@ import pytest
 import torch
 from tiny_shards import tiny_shards
 
-from datamodules.additions import Addition, add_member
-from datamodules.errors import ShardError
 from datamodules.frame_pairs import FramePairData
 from datamodules.frames import FrameData
 from datamodules.lip_sync import LipSyncData
@@ -20,10 +18,12 @@ from datamodules.motion_sequences import MotionSequenceData
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.samples import MOTION, Sample
-from datamodules.shards import load_manifest, read_shard, read_split
+from datamodules.shards.add_member import Addition, add_member
+from datamodules.shards.errors import ShardError
+from datamodules.shards.samples import MOTION, Sample
+from datamodules.shards.writing import load_manifest, read_shard, read_split
 from datamodules.speech_portrait import SpeechPortraitData
-from s2tf.media.faces import CropRule
+from s2tf.faces.crop import CropRule
 
 RULE = CropRule(size=64)
 PEOPLE = 6

@@ -16,7 +16,7 @@ LOG = """
 import os, signal, sys, time
 from pathlib import Path
 from s2tf.loggers.wandb_run import WandbRun
-from s2tf.survival.journal import Journal
+from s2tf.fault_tolerance.journal import Journal
 
 folder, first, last, end = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 (folder / "samples").mkdir(exist_ok=True)

@@ -9,10 +9,11 @@ import torch
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from s2tf.errors import UserError
-from s2tf.metrics import facepp
-from s2tf.metrics.attribute_classifier import AttributeClassifier, label_values
-from s2tf.metrics.attributes import FEMALE, MALE, UNKNOWN, Attributes, IdentityPreservation
-from s2tf.metrics.facepp import FacePlusPlus, keys_from_environment
+from s2tf.faces import facepp
+from s2tf.faces.attributes import FEMALE, MALE, UNKNOWN, Attributes
+from s2tf.faces.classifier import AttributeClassifier, label_values
+from s2tf.faces.facepp import FacePlusPlus, keys_from_environment
+from s2tf.metrics.attributes import IdentityPreservation
 
 READER = {"network": "by hand"}
 

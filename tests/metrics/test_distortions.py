@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from textures import blurred, jpeg, noisy, textured
 
-from s2tf.metrics.face_features import NetworkFeatures
+from s2tf.faces.features import NetworkFeatures
 from s2tf.metrics.frechet import FrechetDistance
 from s2tf.metrics.identity import IdentitySimilarity
 from s2tf.metrics.image import FrameQuality

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from s2tf.media.lips import POSE
-from s2tf.metrics.face_readings import FaceMotion
+from s2tf.faces.lips import POSE
+from s2tf.faces.motion import FaceMotion
 from s2tf.metrics.face_statistics import FaceStatistics, MotionCorrelation
 
 FRAMES = 100

@@ -2,7 +2,7 @@ import pytest
 import torch
 from textures import textured
 
-from s2tf.metrics.face_features import NetworkFeatures
+from s2tf.faces.features import NetworkFeatures
 from s2tf.metrics.identity import IdentitySimilarity
 from s2tf.models.face_encoder import FaceEncoder
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2tf.media.face_tracks import TrackCrops, TrackSettings, whole_frames
+from s2tf.faces.tracks import TrackCrops, TrackSettings, whole_frames
 from s2tf.media.mfcc import mfcc
 from s2tf.metrics.lip_sync import SHIFT, LipSync, LipSyncReader, LipSyncScore, sync_distances, track_scores
 from s2tf.models.syncnet import SyncNet

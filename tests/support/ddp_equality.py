@@ -16,9 +16,9 @@ import lightning as L
 import torch
 from torch.overrides import TorchFunctionMode
 
-from s2tf.building import build
 from s2tf.callbacks.ema import ExponentialMovingAverage
 from s2tf.config import compose
+from s2tf.runs.build import build
 
 STEPS = 20
 GLOBAL_BATCH = 16

@@ -22,11 +22,11 @@ from datamodules.prepare.synthetic.layers import make_scene
 from datamodules.prepare.synthetic.motion import draw_motion
 from datamodules.prepare.synthetic.speaker import make_speaker
 from datamodules.prepare.synthetic.speech import draw_timeline
-from s2tf.commands.clip_measuring import measure_clip
+from s2tf.evaluation.videos.measure import VideoMeasure
+from s2tf.evaluation.videos.measure_clip import measure_clip
+from s2tf.evaluation.videos.pairs import ClipPair
+from s2tf.faces.crop import CropRule, crop, square_box
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME
-from s2tf.media.faces import CropRule, crop, square_box
-from s2tf.metrics.video_measure import VideoMeasure
-from s2tf.metrics.video_pairs import ClipPair
 
 POPULATION = 77
 """Of the speakers; judges and networks have been trained on others."""
@@ -36,7 +36,7 @@ DRAWN = 1.5
 
 @dataclass(frozen=True)
 class Video:
-    """A video in memory, see `s2tf.metrics.video_pairs.VideoSource`."""
+    """A video in memory, see `s2tf.evaluation.videos.sources.VideoSource`."""
 
     name: str
     pictures: np.ndarray
@@ -189,13 +189,13 @@ def _opener(syncnet: Path | None, landmarks: str) -> Callable[[], list[VideoMeas
     """Makes the measures anew, on the same networks."""
     from rich.console import Console
 
-    from s2tf.commands.judges import JudgeData, load_judges
-    from s2tf.metrics.face_readings import DetectedMotion, JudgedMotion
-    from s2tf.metrics.judges import JudgeReader
+    from s2tf.evaluation.judge_training import JudgeData, load_judges
+    from s2tf.evaluation.videos.motion_measures import FaceMeasure
+    from s2tf.evaluation.videos.pixel_measures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
+    from s2tf.evaluation.videos.sync_measure import SyncMeasure
+    from s2tf.faces.judges import JudgeReader
+    from s2tf.faces.motion import DetectedMotion, JudgedMotion
     from s2tf.metrics.perceptual_distance import JudgeDistance
-    from s2tf.metrics.video_motion import FaceMeasure
-    from s2tf.metrics.video_pictures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
-    from s2tf.metrics.video_sync import SyncMeasure
     from s2tf.models.syncnet import SyncNet
 
     network = None if syncnet is None else SyncNet.from_pretrained(syncnet)

@@ -10,7 +10,7 @@ import lightning as L
 
 from s2tf.callbacks.last_checkpoint import Saving
 from s2tf.nn.network import weights_fingerprint
-from s2tf.runs import fit
+from s2tf.runs.fit import fit
 
 
 class InterruptionError(Exception):

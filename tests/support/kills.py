@@ -1,6 +1,6 @@
 """Kills a SLURM job at random moments until it has ended, and starts again what was killed, as a user would.
 
-Ranks, a node and the whole job; USR1, TERM and KILL. Used by `tests/slurm`, and by hand with more kills.
+Ranks, a node and the whole job; USR1, TERM and KILL. Used by `tests/cluster_live`, and by hand with more kills.
 """
 
 import contextlib

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datamodules.prepare.prepare import prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from s2tf.media.faces import CropRule
+from s2tf.faces.crop import CropRule
 
 PEOPLE = 24
 

@@ -1,4 +1,4 @@
-"""Weights of a network, each tensor drawn from its own name, as those behind the numbers in `checkpoints/fixtures`."""
+"""Weights of a network, each tensor drawn from its own name, as those behind the numbers in `importers/fixtures`."""
 
 import json
 import zlib
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-FIXTURES = Path(__file__).parents[1] / "checkpoints" / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "importers" / "fixtures"
 
 
 def drawn_state(network: str, equalised: bool = False) -> dict[str, torch.Tensor]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from datamodules.prepare.prepare import prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from s2tf.media.faces import CropRule
+from s2tf.faces.crop import CropRule
 
 
 def tiny_shards(folder: Path, people: int = 6, seconds: float = 1.6, size: int = 64, seed: int = 3) -> Path:

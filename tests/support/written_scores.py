@@ -1,7 +1,7 @@
 """A `metrics.json` as `s2tf evaluate` writes it, of any numbers."""
 
-from s2tf.commands.evaluation import Scores
-from s2tf.metrics.protocol import Measurement
+from s2tf.evaluation.measurement import Measurement
+from s2tf.evaluation.scores import Scores
 
 VIDEO_TRUTHS = {"LSE-D": 7.0, "LSE-C": 8.0, "LPIPS": 0.0, "SSIM": 1.0, "PSNR": 100.0, "FID": 0.0, "MAD": 0.004}
 

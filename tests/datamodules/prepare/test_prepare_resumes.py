@@ -13,8 +13,8 @@ from prepare_child import PEOPLE, run
 
 from datamodules.prepare.prepare import GROUPS, prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.shards import read_shard
-from s2tf.media.faces import CropRule
+from datamodules.shards.writing import read_shard
+from s2tf.faces.crop import CropRule
 
 CHILD = Path(__file__).parents[2] / "support" / "prepare_child.py"
 KILLS = 20

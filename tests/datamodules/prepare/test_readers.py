@@ -16,10 +16,10 @@ from datamodules.prepare.synthetic.reader import SyntheticReader
 from datamodules.prepare.vfhq import VFHQReader
 from datamodules.prepare.voxceleb import VoxCelebReader
 from datamodules.prepare.wild import WildReader
-from datamodules.shards import read_split
+from datamodules.shards.writing import read_split
 from datamodules.speech_portrait import SpeechPortraitData
-from s2tf.media.face_backends import to_ibug
-from s2tf.media.faces import CropRule
+from s2tf.faces.backends import to_ibug
+from s2tf.faces.crop import CropRule
 
 pytest.importorskip("mediapipe", reason="landmarks of the drawn faces need the extra `mediapipe`")
 pytestmark = pytest.mark.slow

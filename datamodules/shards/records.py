@@ -1,0 +1,118 @@
+"""What a sample says about itself: a typed record, stored as its JSON."""
+
+import dataclasses
+import json
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from datamodules.shards.errors import ShardError
+
+SPLITS = ("train", "val", "test")
+GENDERS = ("female", "male")
+MAX_SIZE = 4096
+"""Side of the largest pictures, in pixels."""
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """What a sample says about itself; validated when it is made, so also whenever a shard is read."""
+
+    dataset: str
+    identity: str
+    """The speaker's name; splits share none."""
+    clip: str
+    """The sample's key."""
+    split: str
+    fps: int
+    size: int
+    """Side of the frames in pixels."""
+    frames: int
+    """T."""
+    offsets: list[int]
+    """T + 1 byte positions in `frames.mjpeg`: frame i is offsets[i] to offsets[i + 1]."""
+    samples: int
+    """Of the sound, at 16 kHz; 0 where the clip has none (frames of VFHQ)."""
+    crop: dict[str, Any]
+    """`rule` (the `CropRule`'s numbers), `box` (x, y, side in the recording's pixels) and how the face was found."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """`gender` (female or male) and `age` (years), where known."""
+    crc32: dict[str, int] = field(default_factory=dict)
+    """Of the other members, by name; what a picture's decoder does not notice, `s2tf shards --verify` does."""
+
+    def __post_init__(self) -> None:
+        for name, problem in _problems(self):
+            raise ShardError(f"sample {self.clip!r}: field {name!r} is {_short(getattr(self, name))}, {problem}")
+
+    @classmethod
+    def from_json(cls, text: bytes, sample: str) -> "ClipRecord":
+        """Parse and validate.
+
+        Raises:
+            ShardError: Not JSON, a field missing, unknown, of the wrong type or out of range; names sample and field.
+        """
+        try:
+            data = json.loads(text)
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ShardError(f"sample {sample!r}: its JSON cannot be read: {error}") from error
+        if not isinstance(data, dict):
+            raise ShardError(f"sample {sample!r}: its JSON is no object")
+        unknown, missing = set(data) - _FIELDS, _REQUIRED_FIELDS - set(data)
+        if unknown or missing:
+            raise ShardError(f"sample {sample!r}: fields missing {sorted(missing)}, unknown {sorted(unknown)}")
+        if data["clip"] != sample:
+            raise ShardError(f"sample {sample!r}: field 'clip' is {_short(data['clip'])}, expected the sample's key")
+        return cls(**data)
+
+    def to_json(self) -> bytes:
+        """The record as JSON with sorted keys: equal records give equal bytes."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, allow_nan=False).encode()
+
+
+_FIELDS = {item.name for item in dataclasses.fields(ClipRecord)}
+_REQUIRED_FIELDS = _FIELDS - {"attributes", "crc32"}
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
+    """Fields that are wrong, and what was expected."""
+    for name in ("dataset", "identity", "clip"):
+        value = getattr(record, name)
+        if not isinstance(value, str) or not value:
+            yield name, "expected a name"
+    if record.split not in SPLITS:
+        yield "split", f"expected one of {list(SPLITS)}"
+    for name, least, most in (("fps", 1, None), ("size", 1, MAX_SIZE), ("frames", 1, None), ("samples", 0, None)):
+        value = getattr(record, name)
+        if type(value) is not int or value < least or (most is not None and value > most):
+            yield name, f"expected a whole number of at least {least}" + (f", at most {most}" if most else "")
+    for name in ("crop", "attributes", "crc32"):
+        if not isinstance(getattr(record, name), dict):
+            yield name, "expected an object"
+    yield from _offset_problems(record)
+    yield from _attribute_problems(record.attributes)
+
+
+def _offset_problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
+    offsets = record.offsets
+    if not isinstance(offsets, list) or len(offsets) != record.frames + 1:
+        yield "offsets", f"expected a list of frames + 1 = {record.frames + 1} byte positions"
+    elif set(map(type, offsets)) != {int} or offsets[0] != 0:
+        yield "offsets", "expected whole numbers, the first one 0"
+    elif not all(map(operator.lt, offsets, offsets[1:])):
+        yield "offsets", "expected them to increase"
+
+
+def _attribute_problems(attributes: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(attributes, dict):
+        return
+    gender, age = attributes.get("gender"), attributes.get("age")
+    if gender is not None and gender not in GENDERS:
+        yield "attributes", f"expected gender to be one of {list(GENDERS)}"
+    if age is not None and (isinstance(age, bool) or not isinstance(age, (int, float)) or not 0 <= age <= 130):
+        yield "attributes", "expected age to be years"

@@ -1,0 +1,165 @@
+"""Samples: one clip each, its members decoded only as far as asked for."""
+
+import json
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datamodules.shards.codecs import Bytes, decode_array, decode_jpeg
+from datamodules.shards.errors import ShardError
+from datamodules.shards.records import ClipRecord
+from s2tf.media.audio import SAMPLES_PER_FRAME, WAV_HEADER, decode_pcm, from_pcm, plain_wav_header
+
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+JSON, WAV, FRAMES, LANDMARKS, MESH = "json", "wav", "frames.mjpeg", "landmarks.npy", "mesh.npy"
+MOTION, FEATURES, TRUTH = "motion.npy", "features.npy", "truth.json"
+REQUIRED = (JSON, FRAMES, LANDMARKS)
+MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, MESH, MOTION, FEATURES, TRUTH)
+
+
+@dataclass(frozen=True)
+class ArrayForm:
+    """What an array of a sample looks like."""
+
+    per_frame: int
+    """Rows for each frame."""
+    row: tuple[int | None, ...]
+    """Shape of a row; None: any."""
+    dtype: type[np.floating] = np.float32
+
+    def problem(self, array: np.ndarray, frames: int) -> str:
+        """What is wrong with the array of so many frames; empty: nothing."""
+        shape = (self.per_frame * frames, *self.row)
+        fits = array.ndim == len(shape) and all(
+            want in (None, got) for want, got in zip(shape, array.shape, strict=True)
+        )
+        if array.dtype == self.dtype and fits and np.isfinite(array).all():
+            return ""
+        return f"is {array.dtype} {array.shape}, expected finite {self.dtype.__name__} {shape}"
+
+
+ARRAYS = {
+    LANDMARKS: ArrayForm(1, (68, 2)),
+    MESH: ArrayForm(1, (478, 3), np.float16),
+    MOTION: ArrayForm(1, (None,)),
+    FEATURES: ArrayForm(2, (None,), np.float16),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip as it lies in a shard: bytes, decoded only as far as asked for."""
+
+    key: str
+    record: ClipRecord
+    members: Mapping[str, Bytes]
+
+    @classmethod
+    def from_members(cls, key: str, members: Mapping[str, Bytes]) -> "Sample":
+        """Check the names and the record of a sample.
+
+        Raises:
+            ShardError: A bad key, a member missing or unknown, or a bad record.
+        """
+        if not KEY.fullmatch(key):
+            raise ShardError(f"sample {key!r}: not a key of letters, digits, '_' and '-'")
+        missing, unknown = set(REQUIRED) - set(members), set(members) - set(MEMBERS)
+        if missing or unknown:
+            raise ShardError(f"sample {key!r}: members missing {sorted(missing)}, unknown {sorted(unknown)}")
+        record = ClipRecord.from_json(members[JSON][:], key)
+        if (WAV in members) != (record.samples > 0):
+            there = "is there" if WAV in members else "is missing"
+            raise ShardError(f"sample {key!r}: field 'samples' is {record.samples}, but member {WAV!r} {there}")
+        if record.offsets[-1] != len(members[FRAMES]):
+            raise ShardError(
+                f"sample {key!r}: field 'offsets' ends at {record.offsets[-1]}, but {FRAMES} has "
+                f"{len(members[FRAMES])} bytes"
+            )
+        return cls(key, record, members)
+
+    def jpeg(self, index: int) -> bytes:
+        """The bytes of frame `index`."""
+        offsets = self.record.offsets
+        return self.members[FRAMES][offsets[index] : offsets[index + 1]]
+
+    def frame(self, index: int) -> np.ndarray:
+        """Frame `index`, (size, size, 3) uint8 RGB; only its own bytes are decoded."""
+        return decode_jpeg(self.jpeg(index), self.record.size, self.key)
+
+    def frames(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Frames start to stop - 1, (T, size, size, 3) uint8 RGB."""
+        stop = self.record.frames if stop is None else min(stop, self.record.frames)
+        return np.stack([self.frame(index) for index in range(start, stop)])
+
+    def pcm(self, start: int = 0, count: int | None = None) -> np.ndarray:
+        """Samples of the sound as stored, (S,) int16; fewer than `count` where it ends."""
+        if WAV not in self.members:
+            raise ShardError(f"sample {self.key!r} has no sound, which this kind of batch needs")
+        try:
+            pcm = self._pcm(self.members[WAV], start, count)
+        except ValueError as error:
+            raise ShardError(f"sample {self.key!r}: {WAV}: {error}") from error
+        if not len(pcm) and start < self.record.samples and count != 0:
+            raise ShardError(f"sample {self.key!r}: {WAV} ends before sample {start}, its record has more")
+        return pcm
+
+    def _pcm(self, wav: Bytes, start: int, count: int | None) -> np.ndarray:
+        samples = max(0, len(wav) - WAV_HEADER) // 2
+        if wav[:WAV_HEADER] != plain_wav_header(samples):
+            return decode_pcm(wav[:], start, count)
+        # As `s2tf prepare` writes it: only the bytes that are wanted are read.
+        stop = samples if count is None else min(samples, start + count)
+        return np.frombuffer(wav[WAV_HEADER + 2 * min(start, stop) : WAV_HEADER + 2 * stop], "<i2")
+
+    def waveform(self, start: int = 0, count: int | None = None) -> np.ndarray:
+        """Samples of the sound, (S,) float32 in [-1, 1]; fewer than `count` where it ends."""
+        return from_pcm(self.pcm(start, count))
+
+    def speech(self, frame: int, frames: int) -> np.ndarray:
+        """The sound of `frames` frames from frame `frame` on: exactly frames * 640 samples, silence past its end."""
+        wanted = frames * SAMPLES_PER_FRAME
+        waveform = self.waveform(frame * SAMPLES_PER_FRAME, wanted)
+        return np.pad(waveform, (0, wanted - len(waveform)))
+
+    def landmarks(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Of frames start to stop - 1, (T, 68, 2) float32 in pixels of the stored frames."""
+        return self._array(LANDMARKS, start, stop)
+
+    def mesh(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
+        """Of frames start to stop - 1, (T, 478, 3) float16: pixels, and depth in their scale; None: not there."""
+        return self._array(MESH, start, stop) if MESH in self.members else None
+
+    def motion(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
+        """Of frames start to stop - 1, (T, m) float32 motion codes; None where the shard has none."""
+        return self._array(MOTION, start, stop) if MOTION in self.members else None
+
+    def features(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
+        """Of frames start to stop - 1, (2 T, C) float16 speech features of the whole clip; None: not there."""
+        return self._array(FEATURES, start, stop) if FEATURES in self.members else None
+
+    def truth(self) -> dict[str, Any]:
+        """What else is known: a synthetic speaker's parameters, and per frame pose, blink and viseme; else empty."""
+        if TRUTH not in self.members:
+            return {}
+        try:
+            return dict(json.loads(self.members[TRUTH][:]))
+        except (ValueError, TypeError) as error:
+            raise ShardError(f"sample {self.key!r}: {TRUTH} cannot be read: {error}") from error
+
+    def _array(self, member: str, start: int, stop: int | None) -> np.ndarray:
+        form, frames = ARRAYS[member], self.record.frames
+        first, last, _ = slice(start, stop).indices(frames)
+        # The whole file is read at once.
+        part = () if (first, last) == (0, frames) else (form.per_frame * first, form.per_frame * last)
+        try:
+            array = decode_array(self.members[member], form.per_frame * frames, *part)
+        except (ValueError, EOFError, OSError, SyntaxError, struct.error) as error:
+            raise ShardError(f"sample {self.key!r}: {member} cannot be read: {error}") from error
+        problem = form.problem(array, last - first)
+        if problem:
+            raise ShardError(f"sample {self.key!r}: {member} {problem}")
+        return array

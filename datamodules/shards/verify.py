@@ -1,0 +1,214 @@
+"""What a shard folder holds, whether all of it can be read, and a random part of it to look at."""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.shards.errors import ShardError
+from datamodules.shards.reading import read_clips
+from datamodules.shards.records import GENDERS, SPLITS
+from datamodules.shards.samples import FEATURES, MESH, MOTION, WAV, Sample
+from datamodules.shards.sources import OpenSource, ShardSource, open_source
+from datamodules.streaming.clip_order import generator
+
+
+@dataclass
+class SplitReport:
+    """What a split holds."""
+
+    shards: int = 0
+    bytes: int = 0
+    clips: int = 0
+    seconds: float = 0.0
+    sizes: Counter[int] = field(default_factory=Counter)
+    """Clips by the side of their pictures, in pixels."""
+    identities: set[str] = field(default_factory=set)
+    genders: Counter[str] = field(default_factory=Counter)
+    datasets: Counter[str] = field(default_factory=Counter)
+    silent: int = 0
+    """Clips without a sound track."""
+    with_motion: int = 0
+    with_features: int = 0
+    with_mesh: int = 0
+
+    def add(self, sample: Sample) -> None:
+        """Count a clip."""
+        record = sample.record
+        self.clips += 1
+        self.seconds += record.frames / record.fps
+        self.sizes[record.size] += 1
+        self.identities.add(f"{record.dataset}/{record.identity}")
+        self.genders[record.attributes.get("gender") or "unknown"] += 1
+        self.datasets[record.dataset] += 1
+        self.silent += WAV not in sample.members
+        self.with_motion += MOTION in sample.members
+        self.with_features += FEATURES in sample.members
+        self.with_mesh += MESH in sample.members
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "shards": self.shards,
+            "bytes": self.bytes,
+            "clips": self.clips,
+            "hours": self.seconds / 3600,
+            "sizes": {str(size): count for size, count in sorted(self.sizes.items())},
+            "identities": len(self.identities),
+            "genders": {name: self.genders[name] for name in (*GENDERS, "unknown")},
+            "datasets": dict(sorted(self.datasets.items())),
+            "silent": self.silent,
+            "with_motion": self.with_motion,
+            "with_features": self.with_features,
+            "with_mesh": self.with_mesh,
+        }
+
+
+@dataclass(frozen=True)
+class BrokenSample:
+    """A sample that cannot be read."""
+
+    shard: str
+    reason: str
+
+
+@dataclass
+class ShardReport:
+    """What a folder holds, and what of it is broken."""
+
+    splits: dict[str, SplitReport]
+    broken: list[BrokenSample] = field(default_factory=list)
+
+    @property
+    def shared_identities(self) -> list[str]:
+        """Identities that are in more than one split: there should be none."""
+        counts = Counter(identity for split in self.splits.values() for identity in split.identities)
+        return sorted(identity for identity, count in counts.items() if count > 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "splits": {name: split.to_json() for name, split in self.splits.items()},
+            "shared_identities": self.shared_identities,
+            "broken": [{"shard": broken.shard, "reason": broken.reason} for broken in self.broken],
+        }
+
+
+def inspect(
+    folder: str | Path, verify: bool = False, on_shard: Callable[[int, int], None] | None = None
+) -> ShardReport:
+    """Read every record of a folder, and with `verify` every byte.
+
+    Args:
+        folder: A shard folder.
+        verify: Decode every picture, sound, landmark and motion code too.
+        on_shard: Called after each shard with how many are done and how many there are.
+
+    Raises:
+        FileNotFoundError, ShardError: As `open_source`.
+    """
+    source = open_source(ShardSource(str(folder)))
+    report = ShardReport({name: SplitReport() for name in SPLITS})
+    shards = [(name, url, count) for name in SPLITS for url, count in _shards(source, name, report)]
+    for done, (name, url, count) in enumerate(shards, start=1):
+        split = report.splits[name]
+        split.shards += 1
+        split.bytes += Path(url).stat().st_size if Path(url).is_file() else 0
+        try:
+            for clip in read_clips(url, True, count):
+                problem = clip if isinstance(clip, ShardError) else _check(clip, name, verify)
+                if problem is not None:
+                    report.broken.append(BrokenSample(Path(url).name, _after(str(problem), url)))
+                if isinstance(clip, Sample):
+                    split.add(clip)
+        except ShardError as error:
+            report.broken.append(BrokenSample(Path(url).name, _after(str(error), url)))
+        if on_shard is not None:
+            on_shard(done, len(shards))
+    return report
+
+
+def _shards(source: OpenSource, name: str, report: ShardReport) -> Iterator[tuple[str, int]]:
+    """The split's shards that are there, with their counts; those that are not are broken."""
+    counts = source.manifest["splits"].get(name, {}).get("shards", {})
+    for shard in sorted(counts):
+        path = Path(source.folder) / shard
+        if path.is_file():
+            yield str(path), counts[shard]
+        else:
+            report.broken.append(BrokenSample(shard, f"the file is missing: {counts[shard]} clips are lost"))
+
+
+def _after(text: str, url: str) -> str:
+    return text.removeprefix(f"{url}: ")
+
+
+def _check(sample: Sample, split: str, verify: bool) -> ShardError | None:
+    """What is wrong with a sample."""
+    if sample.record.split != split:
+        return ShardError(f"sample {sample.key!r}: field 'split' is {sample.record.split!r} in a shard of {split}")
+    try:
+        if verify:
+            _decode(sample)
+    except ShardError as error:
+        return error
+    return None
+
+
+def _decode(sample: Sample) -> None:
+    """Decode everything.
+
+    Raises:
+        ShardError: Something cannot be, or the sound has another length than the record says.
+    """
+    for name, expected in sample.record.crc32.items():
+        if name not in sample.members or zlib.crc32(sample.members[name][:]) != expected:
+            raise ShardError(f"sample {sample.key!r}: {name} is not what was written: its checksum differs")
+    for index in range(sample.record.frames):
+        sample.frame(index)
+    sample.landmarks()
+    sample.mesh()
+    sample.motion()
+    sample.features()
+    sample.truth()
+    if WAV in sample.members and (got := len(sample.pcm())) != sample.record.samples:
+        raise ShardError(f"sample {sample.key!r}: {WAV} has {got} samples, its record says {sample.record.samples}")
+
+
+def random_rows(folder: str | Path, clips: int, seed: int = 0, frames: int = 6) -> list[tuple[str, list[np.ndarray]]]:
+    """Random clips to look at: name, and frames evenly from first to last.
+
+    Args:
+        folder: A shard folder.
+        clips: How many, at most as many as there are.
+        seed: Of the choice.
+        frames: Of each clip.
+
+    Raises:
+        FileNotFoundError, ShardError: As `open_source`, or a clip that was chosen is broken.
+    """
+    source = open_source(ShardSource(str(folder)))
+    places = [
+        (url, count, number)
+        for name in SPLITS
+        for url, count in zip(*_named(source, name), strict=True)
+        for number in range(count)
+    ]
+    chosen = sorted(generator(seed, "contact sheet").permutation(len(places))[:clips].tolist())
+    rows = []
+    for url, count, number in (places[index] for index in chosen):
+        (clip,) = read_clips(url, True, count, number, number + 1)
+        if isinstance(clip, ShardError):
+            raise clip
+        shown = [round(position) for position in np.linspace(0, clip.record.frames - 1, frames)]
+        rows.append((f"{clip.key} ({clip.record.split})", [clip.frame(index) for index in shown]))
+    return rows
+
+
+def _named(source: OpenSource, name: str) -> tuple[list[str], list[int]]:
+    shards = source.split(name)
+    return shards.urls, shards.counts.tolist()

@@ -1,1 +1,0 @@
-"""Importers of public weights: one file per source, each an explicit map of every tensor."""

@@ -1,0 +1,172 @@
+"""The faces of videos that are compared: read frame by frame, and where their eyes and lips are."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from s2tf.errors import UserError
+from s2tf.faces.lips import place_lips, to_canonical, to_picture_units, to_pixels
+from s2tf.faces.motion import DetectedMotion, FaceMotion, JudgedMotion, MotionFinder
+from s2tf.faces.tracking import BLOCK, FaceSettings, follow_face
+from s2tf.figures.zoom import Regions, crop_regions, eye_distance, face_regions
+from s2tf.media.audio import FPS
+from s2tf.media.video import VideoStream
+
+LANDMARKS = 68
+
+
+@dataclass(frozen=True)
+class Face:
+    """The face of a video of T frames; NaN where it was not read.
+
+    Picture units are those of a square as wide as the frame's longer side, from its upper left corner: so a frame that
+    is no square distorts nothing.
+    """
+
+    points: "np.ndarray"
+    """(T, P, 2) in picture units: 68 landmarks, or the 20 of the lips where the judges read no others."""
+    motion: "FaceMotion"
+
+    @property
+    def has_landmarks(self) -> bool:
+        """Whether all 68 were read, not the lips alone."""
+        return self.points.shape[1] == LANDMARKS
+
+    @property
+    def missing(self) -> int:
+        """Frames whose face was not read."""
+        return int((~self.motion.known).sum())
+
+    def travelled(self) -> "np.ndarray":
+        """(T, P, 2) points as they go through the picture.
+
+        Zero is the median place of the head and one the median outer-eye distance, so that clips of different framing
+        have one scale; what the head does stays in.
+        """
+        middle = self._median_pose()
+        return (self.points - middle[:2]) / np.exp(middle[2])
+
+    def expressed(self) -> "np.ndarray":
+        """(T, P, 2) points in the frame of the face: what it does apart from the head."""
+        return to_canonical(self.points, self.motion.pose[:, :4])
+
+    def curves(self) -> "dict[str, np.ndarray]":
+        """(T,) each: openings in outer-eye distances, and the head against its median over the clip."""
+        middle = self._median_pose()
+        moved = self.motion.pose - middle
+        scale = np.exp(middle[2])
+        return {
+            "mouth\nopening": self.motion.mouth,
+            "eye\nopening": self.motion.eyes,
+            "head\nright": moved[:, 0] / scale,
+            "head\ndown": moved[:, 1] / scale,
+            "roll\n(degrees)": np.degrees(moved[:, 3]),
+            "turn\n(nose right)": moved[:, 4],
+            "nod\n(nose down)": moved[:, 5],
+        }
+
+    def _median_pose(self) -> "np.ndarray":
+        """(6,), NaN where no frame was read."""
+        known = self.motion.pose[self.motion.known]
+        return np.median(known, axis=0) if len(known) else np.full(self.motion.pose.shape[1], np.nan)
+
+
+@dataclass(frozen=True)
+class Video:
+    """One of the videos that are compared."""
+
+    name: str
+    path: Path
+    frames: int
+    size: tuple[int, int]
+    """(height, width)."""
+    source_fps: float | None
+    origin: float
+    """See `s2tf.media.video.VideoClip.origin`."""
+    face: Face | None
+    """None: not looked for."""
+
+    @property
+    def shows_face(self) -> bool:
+        """Whether a face was read in any frame."""
+        return self.face is not None and self.face.missing < self.frames
+
+
+def read_video(name: str, path: Path, finder: "MotionFinder | None") -> Video:
+    """Read a video once from end to end: how long it is, and its face where a finder is given.
+
+    Raises:
+        UserError: it cannot be read, or is no square crop where the judges need one.
+    """
+    try:
+        with VideoStream(path) as stream:
+            height, width = stream.size
+            if isinstance(finder, JudgedMotion) and height != width:
+                raise UserError(f"{path}: {width}x{height} pixels, expected the square crops that the judges read")
+            face = None if finder is None else read_face(stream, stream.size, finder)
+            frames = sum(1 for _ in stream) if face is None else len(face.points)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return Video(name, path, frames, stream.size, stream.source_fps, stream.origin, face)
+
+
+def read_face(frames: "Iterable[np.ndarray]", size: tuple[int, int], finder: "MotionFinder") -> Face:
+    """The face of frames (H, W, 3) uint8 of (height, width) `size`; the judges read square ones."""
+    if not isinstance(finder, DetectedMotion):
+        return _judged_face(frames, finder)
+    # Only what is asked for need be installed.
+    second = finder.name if finder.name == "mediapipe" else ""
+    landmarks = follow_face(frames, FaceSettings(second_chance=second, landmarks=finder.name))
+    return Face(to_picture_units(landmarks, max(size)), FaceMotion.of_landmarks(landmarks, max(size)))
+
+
+def _judged_face(frames: "Iterable[np.ndarray]", finder: "MotionFinder") -> Face:
+    frames = iter(frames)
+    parts = []
+    while block := list(islice(frames, BLOCK)):
+        parts.append(finder.read(np.stack(block)))
+    values = (np.concatenate([getattr(part, name) for part in parts]) for name in ("lips", "mouth", "eyes", "pose"))
+    motion = FaceMotion(*values)
+    return Face(place_lips(motion.lips, motion.pose[:, :4]), motion)
+
+
+def zoom_regions(videos: Sequence[Video], frames: Sequence[int]) -> "tuple[list[list[Regions | None]], list[str]]":
+    """Which parts of these frames are enlarged: those of the face, or what stands in for it.
+
+    Returns:
+        For each video the regions of each frame, and a line for every stand-in. None: no video shows a face.
+    """
+    notes: list[str] = []
+    faces = [video.face for video in videos]
+    if all(face is None for face in faces):
+        return [[None] * len(frames) for _ in videos], notes
+    if not all(face is not None and face.has_landmarks for face in faces):
+        notes.append("eyes and lips are enlarged at fixed places of the crop: the judges read no landmarks of eyes")
+        return [[crop_regions(video.size)] * len(frames) for video in videos], notes
+    seen = [video for video in videos if video.shows_face]
+    if not seen:
+        return [[None] * len(frames) for _ in videos], ["no video shows a face: nothing is enlarged"]
+    regions: list[list[Regions | None]] = []
+    for video in videos:
+        if video.shows_face:
+            regions.append([_face_regions(video, frame, notes) for frame in frames])
+        else:
+            notes.append(f"{video.name}: no face read, the regions are those of {seen[0].name} scaled to it")
+            regions.append([_face_regions(seen[0], frame, []).scaled(seen[0].size, video.size) for frame in frames])
+    return regions, notes
+
+
+def _face_regions(video: Video, frame: int, notes: list[str]) -> "Regions":
+    """Of the frame's face, or of that in the nearest frame that has one."""
+    assert video.face is not None
+    known = np.flatnonzero(video.face.motion.known)
+    nearest = int(known[np.abs(known - frame).argmin()])
+    if nearest != frame:
+        notes.append(
+            f"{video.name}: no face read at {frame / FPS:.2f} s, the regions are those of {nearest / FPS:.2f} s"
+        )
+    landmarks = to_pixels(video.face.points[[*known, nearest]], max(video.size))
+    return face_regions(landmarks[-1], float(np.median(eye_distance(landmarks[:-1]))))

@@ -1,0 +1,86 @@
+"""How the lips of compared videos go with their sound: SyncNet's distance at every offset."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from s2tf.errors import UserError
+from s2tf.evaluation.compare.faces import Video
+from s2tf.evaluation.videos.sources import VideoFile
+from s2tf.evaluation.videos.sync_measure import FaceScores
+from s2tf.faces.tracks import TrackSettings
+from s2tf.figures.motion_figures import draw_sync
+from s2tf.media.video import VideoStream
+from s2tf.metrics.lip_sync import LipSyncScore
+from s2tf.models.syncnet import SyncNet
+from s2tf.nn.published_weights import RANDOM_WEIGHTS
+
+FIGURE, TABLE = "sync.png", "sync.csv"
+
+
+def open_syncnet(folder: Path) -> "SyncNet":
+    """The network of `--syncnet`.
+
+    Raises:
+        UserError: It is no folder of a SyncNet.
+    """
+    try:
+        return SyncNet.from_pretrained(folder).eval()
+    except (ValueError, TypeError) as error:
+        raise UserError(f"--syncnet {folder}: {error}") from error
+
+
+def write_sync(
+    videos: "Sequence[Video]",
+    heard: "np.ndarray | None",
+    network: "SyncNet",
+    tracked: bool,
+    out: Path,
+    notes: list[str],
+) -> list[str]:
+    """Draw and write the distances; returns the files' names.
+
+    Args:
+        videos: Each is heard with its own sound.
+        heard: The sound of those that have none.
+        network: SyncNet.
+        tracked: Whether it sees the crop of the face that is seen longest, or the whole frames.
+        out: Folder of the files.
+        notes: Gets why a video has no curve, and that the network has random weights.
+    """
+    if network.is_random:
+        notes.append(f"{RANDOM_WEIGHTS} in the SyncNet: its curves are no result")
+    scores: dict[str, LipSyncScore] = {}
+    for video in videos:
+        try:
+            scores[video.name] = _score(video, heard, network, tracked)
+        except ValueError as error:
+            notes.append(f"{video.name}: no sync curve: {error}")
+    if not scores:
+        return []
+    reach = len(next(iter(scores.values())).distances) // 2
+    offsets = list(range(reach, -reach - 1, -1))
+    labels = {
+        f"{name}: LSE-D {one.lse_d:.2f}, LSE-C {one.lse_c:.2f}, offset {one.offset}": one.distances
+        for name, one in scores.items()
+    }
+    draw_sync(offsets, labels, out / FIGURE)
+    with open(out / TABLE, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["system", "offset", "distance"])
+        for name, one in scores.items():
+            writer.writerows([name, offset, value] for offset, value in zip(offsets, one.distances, strict=True))
+    return [FIGURE, TABLE]
+
+
+def _score(video: "Video", heard: "np.ndarray | None", network: "SyncNet", tracked: bool) -> "LipSyncScore":
+    own = VideoFile(video.path).waveform()
+    waveform = heard if own is None else own
+    if waveform is None:
+        raise ValueError("no sound")
+    faces = FaceScores(network, TrackSettings(size=network.size) if tracked else None, waveform, still=False)
+    with VideoStream(video.path) as frames:
+        faces.add(frames)
+    return faces.finish()[0]

@@ -1,0 +1,164 @@
+"""Training and caching of the judges: small networks that read faces of synthetic speakers."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from datamodules.prepare.synthetic.speaker import make_speaker
+from datamodules.prepare.synthetic.stills import draw_stills
+from s2tf.faces.crop import CropRule, crop, square_box, to_crop
+from s2tf.faces.judge_network import JUDGE_SIZE
+from s2tf.faces.judges import AGE_CENTRE, AGE_SCALE, SETTINGS_FILE, JudgeExamples, Judges, JudgeTraining, train_judges
+from s2tf.faces.lips import POSE, canonical_face, eye_opening, head_pose, mouth_opening, to_picture_units
+from s2tf.metrics.retrieval import RecallAtK, gallery_embeddings
+
+SEED_BASE = 9_000_000
+"""Judges see the populations of seeds from here on; the demo's and the tests' lie far below."""
+
+
+VERSION = 3
+"""Raised when the pictures or the judges change, so that cached judges are made anew."""
+
+
+CACHE_VARIABLE = "S2TF_CACHE"
+
+
+CHUNK = 50
+
+
+GALLERY = 32
+
+
+UNSEEN_GALLERIES = 2
+
+
+STILLS_OF_UNSEEN = 9
+
+
+@dataclass(frozen=True)
+class JudgeData:
+    """Which pictures judges are trained on."""
+
+    speakers: int = 800
+    days: int = 2
+    """Each speaker is seen on so many days: other hair colour, clothes, background and light, the same face."""
+    stills: int = 2
+    """Pictures of each day."""
+    drawn_size: int = 96
+    seed: int = 0
+    workers: int = 2
+
+
+def load_judges(data: JudgeData, console: "Console") -> "Judges":
+    """The judges of `data`, from the cache if they are there, else trained and put there."""
+    folder = cache_folder(data)
+    if (folder / SETTINGS_FILE).is_file():
+        return Judges.load(folder)
+    return make_judges(data, folder, console)
+
+
+def cache_folder(data: JudgeData) -> Path:
+    """Where these judges are cached: below `S2TF_CACHE`, else ~/.cache/s2tf."""
+    # The number of workers does not change the pictures.
+    settings = [VERSION, {**asdict(data), "workers": 0}, asdict(JudgeTraining(seed=data.seed))]
+    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return cache_root() / "judges" / fingerprint
+
+
+def cache_root() -> Path:
+    """What is kept for all runs: `S2TF_CACHE`, else ~/.cache/s2tf."""
+    return Path(os.environ.get(CACHE_VARIABLE, Path.home() / ".cache" / "s2tf"))
+
+
+def make_judges(data: JudgeData, folder: Path, console: "Console", training: "JudgeTraining | None" = None) -> "Judges":
+    """Draw the speakers, train the judges, measure them on unseen ones and save them in `folder`."""
+    training = training or JudgeTraining(seed=data.seed)
+    with console.status("judges: drawing the speakers") as status:
+        examples = judge_examples(data, SEED_BASE + data.seed, data.speakers)
+        judges = train_judges(examples, training, lambda name, done: status.update(f"judges: {name} {done:.0%}"))
+    judges.settings = {**judges.settings, "data": asdict(data), "accuracy": judge_accuracy(judges, data)}
+    judges.save(folder)
+    return judges
+
+
+def judge_examples(data: JudgeData, seed: int, speakers: int) -> "JudgeExamples":
+    """Pictures of `speakers` synthetic people of the population `seed`, with their truth."""
+    chunks = [(data, seed, start, min(start + CHUNK, speakers)) for start in range(0, speakers, CHUNK)]
+    if data.workers > 1 and len(chunks) > 1:
+        with ProcessPoolExecutor(data.workers, mp_context=get_context("spawn")) as pool:
+            parts = list(pool.map(_draw, chunks))
+    else:
+        parts = [_draw(chunk) for chunk in chunks]
+    frames, landmarks, identity, gender = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    points = to_picture_units(landmarks, JUDGE_SIZE)
+    face = canonical_face(points)
+    return JudgeExamples(
+        images=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+        identity=torch.from_numpy(identity),
+        gender=torch.from_numpy(gender),
+        lips=torch.from_numpy(face.lips),
+        pose=torch.from_numpy(np.concatenate([head_pose(points), eye_opening(face.eyes)[:, None]], axis=1)),
+    )
+
+
+def judge_accuracy(judges: "Judges", data: JudgeData) -> dict[str, float]:
+    """How well the judges read true pictures of people they were not trained on: what they allow at best."""
+    unseen = JudgeData(days=1, stills=STILLS_OF_UNSEEN, drawn_size=data.drawn_size, workers=data.workers)
+    examples = judge_examples(unseen, SEED_BASE + data.seed + 1, GALLERY * UNSEEN_GALLERIES)
+    frames = examples.images.permute(0, 2, 3, 1).numpy()
+    videos = frames.reshape(UNSEEN_GALLERIES, GALLERY, STILLS_OF_UNSEEN, *frames.shape[1:])
+    recalls: dict[str, list[float]] = {}
+    for people in videos:
+        gallery, queries = gallery_embeddings(judges.embed, list(people))
+        metric = RecallAtK((1, 5))
+        metric.add_gallery(gallery, torch.arange(GALLERY))
+        metric.update(queries, torch.arange(GALLERY))
+        for name, value in metric.compute().items():
+            recalls.setdefault(name, []).append(value.item())
+    opening = _correlation(judges.opening(frames), torch.from_numpy(_openings(examples)))
+    correct = ((judges.gender(frames) > 0.5).long() == examples.gender).float().mean().item()
+    return {
+        "gender accuracy": correct,
+        **{f"{name} among {GALLERY}": float(np.mean(values)) for name, values in recalls.items()},
+        "mouth opening correlation": opening,
+        "eye opening correlation": _correlation(judges.eye_opening(frames), examples.pose[:, -1]),
+        **{
+            f"{name} correlation": _correlation(read, true)
+            for name, read, true in zip(POSE, judges.pose(frames).T, examples.pose.T, strict=False)
+        },
+    }
+
+
+def _correlation(read: "torch.Tensor", true: "torch.Tensor") -> float:
+    return float(np.corrcoef(read.numpy(), true.numpy())[0, 1])
+
+
+def _openings(examples: "JudgeExamples") -> "np.ndarray":
+    return mouth_opening(examples.lips.numpy())
+
+
+def _draw(chunk: "tuple[JudgeData, int, int, int]") -> "tuple[np.ndarray, ...]":
+    """Frames, landmarks, face parameters and gender (0 female, 1 male) of speakers `start` to `stop`."""
+    data, seed, start, stop = chunk
+    rule = CropRule(size=JUDGE_SIZE)
+    frames, landmarks, identity, gender = [], [], [], []
+    for index in range(start, stop):
+        for day in range(data.days):
+            speaker = make_speaker(seed, index, day)
+            stills = draw_stills(speaker, data.stills, data.drawn_size, day)
+            box = square_box(stills.landmarks, rule)
+            frames.append(crop(stills.frames, box, JUDGE_SIZE))
+            landmarks.append(to_crop(stills.landmarks, box, JUDGE_SIZE))
+            man = speaker.gender == "male"
+            face = [*asdict(speaker.face).values(), (speaker.age - AGE_CENTRE) / AGE_SCALE, float(man)]
+            identity.append(np.repeat(np.array(face, np.float32)[None], data.stills, axis=0))
+            gender.append(np.full(data.stills, int(man)))
+    return tuple(np.concatenate(rows) for rows in (frames, landmarks, identity, gender))

@@ -1,0 +1,84 @@
+"""The record that every reported number carries: how it was measured, and what it stands beside."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+POOLED = frozenset({"FID"})
+"""Measurements of all frames together, whose value depends on how many these are."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number of a report, with its protocol, its baseline and the ground-truth row.
+
+    `value`, `baseline` and `truth` are in the same unit. `target` is the least value that counts as reached (the most,
+    where `higher_is_better` is false), and `target_rule` says in words where it comes from. Where `higher_is_better` is
+    None, the truth's own value is the best, and there is no target.
+    """
+
+    name: str
+    value: float
+    protocol: Mapping[str, Any]
+    baseline: float | None = None
+    baseline_name: str = ""
+    truth: float | None = None
+    target: float | None = None
+    target_rule: str = ""
+    higher_is_better: bool | None = True
+    software: Mapping[str, str] = field(default_factory=dict)
+    """Versions of what has read and computed, see `s2tf.evaluation.software`; empty where they were not noted."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many items went in and how many were left out, by reason."""
+
+    def __post_init__(self) -> None:
+        """Refuse a number without protocol, and a target without a direction.
+
+        Raises:
+            ValueError: the protocol is empty, or there is a target though neither more nor less is better.
+        """
+        if not self.protocol:
+            raise ValueError(f"measurement {self.name!r} has an empty protocol: say how it was measured")
+        if self.target is not None and self.higher_is_better is None:
+            raise ValueError(f"measurement {self.name!r} has a target, but neither more nor less of it is better")
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the target is met; None where none is set. A value that is not a number never meets it."""
+        if self.target is None:
+            return None
+        if math.isnan(self.value):
+            return False
+        return self.value >= self.target if self.higher_is_better else self.value <= self.target
+
+    @property
+    def frames(self) -> int | None:
+        """Of how many frames it is, where its value depends on that."""
+        return self.counts.get("frames") if self.name in POOLED else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`; numbers that JSON does not know (NaN, infinity) become null."""
+        mappings = {name: dict(getattr(self, name)) for name in ("protocol", "software", "counts")}
+        record = {**asdict(self), **mappings, "reached": self.reached}
+        for name in ("value", "baseline", "truth", "target"):
+            record[name] = _finite(record[name])
+        return record
+
+
+def measurements_to_json(measurements: Iterable[Measurement]) -> dict[str, Any]:
+    """The measurements by name.
+
+    Raises:
+        ValueError: two measurements share a name.
+    """
+    result: dict[str, Any] = {}
+    for measurement in measurements:
+        if measurement.name in result:
+            raise ValueError(f"two measurements are called {measurement.name!r}")
+        result[measurement.name] = measurement.to_json()
+    return result
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,264 @@
+"""Portraits as in Tables I to VI: from features and attributes, already read, to numbers with their baselines."""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from s2tf.evaluation.measurement import Measurement
+from s2tf.faces.attributes import UNKNOWN, Attributes
+from s2tf.metrics.attributes import AGE_TOLERANCE, IdentityPreservation
+from s2tf.metrics.portrait import FeatureDistance, SeedVariation, SpeakerConsistency
+from s2tf.metrics.retrieval import RecallAtK, cosine_ranks, identity_gallery
+
+RANKS = (1, 2, 5, 10)
+
+
+@dataclass
+class PortraitReadings:
+    """What was read off the pictures of each test clip, in the clips' order."""
+
+    keys: list[str] = field(default_factory=list)
+    identities: list[int] = field(default_factory=list)
+    labels: list[Attributes] = field(default_factory=list)
+    """What the data set says of the speaker."""
+    true: list[Tensor] = field(default_factory=list)
+    """Features (D,) of the true frame."""
+    other: list[Tensor | None] = field(default_factory=list)
+    """Features of another frame of the clip, for the ground-truth row; None where there was no other."""
+    generated: list[Tensor] = field(default_factory=list)
+    """Features of the portrait."""
+    read: list[Attributes | None] = field(default_factory=list)
+    """Gender and age read off the portrait; empty where nothing reads them."""
+    read_true: list[Attributes | None] = field(default_factory=list)
+    """Read off the true frame where the data set does not say both."""
+    read_other: list[Attributes | None] = field(default_factory=list)
+    """Read off another frame of the clip, for the ground-truth row."""
+    varied: list[Tensor] = field(default_factory=list)
+    """Features (N, D) of portraits of one speech with N seeds, for some of the clips."""
+    only_searched: list[tuple[int, Tensor]] = field(default_factory=list)
+    """Speaker and features (D,) of true frames whose portrait is missing: searched, so that no system has fewer."""
+
+
+def portrait_scores(
+    readings: PortraitReadings,
+    mean_face: Tensor,
+    faces: Mapping[str, Any],
+    attributes: Mapping[str, Any] | None,
+    protocol: Mapping[str, Any],
+) -> list[Measurement]:
+    """Every number of the paper's portrait tables, and diversity and consistency (Fig. 3), over seeds and speeches.
+
+    Args:
+        readings: Of all test clips.
+        mean_face: Features (1, D) of the mean face, the baseline of the distances.
+        faces: Protocol of the network that gave the features.
+        attributes: Protocol of what read gender and age; None where nothing did.
+        protocol: Of the portraits.
+    """
+    return [
+        *_distances(readings, mean_face, str(faces["network"]), protocol),
+        *retrieval_scores(
+            readings.true, readings.identities, readings.generated, readings.other, protocol, readings.only_searched
+        ),
+        *(_attributes(readings, attributes, protocol) if attributes is not None else ()),
+        *_variation(readings, str(faces["network"]), protocol),
+        *_speakers(readings, protocol),
+    ]
+
+
+def _distances(
+    readings: PortraitReadings, mean_face: Tensor, network: str, protocol: Mapping[str, Any]
+) -> list[Measurement]:
+    true = torch.stack(readings.true)
+    two = _with_other(readings)
+    other = torch.stack([features for features in readings.other if features is not None]) if two else true[:0]
+    rows = {
+        "value": (torch.stack(readings.generated), true),
+        "baseline": (mean_face.expand_as(true), true),
+        "truth": (other, true[two]),
+    }
+    found: dict[str, dict[str, float]] = {}
+    for name, (features, wanted) in rows.items():
+        metric = FeatureDistance(network)
+        if len(features):
+            metric.update(features, wanted)
+            found[name] = {key: float(value) for key, value in metric.compute().items()}
+    return [
+        Measurement(
+            name=name,
+            value=found["value"][name],
+            baseline=found["baseline"][name],
+            baseline_name="mean face",
+            truth=found["truth"][name] if two else None,
+            higher_is_better=name == "cosine_similarity",
+            protocol=protocol,
+            counts={"portraits": len(true), "with another frame": len(two)},
+        )
+        for name in FeatureDistance.NAMES
+    ]
+
+
+def retrieval_scores(
+    faces: Sequence[Tensor],
+    identities: Sequence[int],
+    queries: Sequence[Tensor],
+    other: Sequence[Tensor | None],
+    protocol: Mapping[str, Any],
+    only_searched: Sequence[tuple[int, Tensor]] = (),
+) -> list[Measurement]:
+    """Recall at `RANKS` among the speakers' faces, of which a speaker's share one row; beside it that of other frames.
+
+    Args:
+        faces: Features (D,) of the true frame of each clip: the gallery.
+        identities: Of the clips' speakers.
+        queries: What searches, for each clip: the portrait's features, or the speech's embedding.
+        other: Features of another true frame, the ground-truth row; None where there is none.
+        protocol: What to record beside.
+        only_searched: Speaker and features of more faces of the gallery, of which there is no query.
+    """
+    gallery, rows = _gallery(faces, identities, only_searched)
+    two = [index for index, features in enumerate(other) if features is not None]
+    ranks = [rank for rank in RANKS if rank <= len(gallery)]
+    recalls = {}
+    frames = [features for features in other if features is not None]
+    # The queries come last: the protocol is theirs.
+    for name, searching, wanted in (("truth", frames, rows[two]), ("value", queries, rows)):
+        metric = RecallAtK(ranks)
+        metric.add_gallery(gallery, torch.arange(len(gallery)))
+        if searching:
+            metric.update(torch.stack(list(searching)), wanted)
+            recalls[name] = metric.compute()
+    return [
+        Measurement(
+            name=name,
+            value=recalls["value"][name].item(),
+            baseline=chance,
+            baseline_name="chance",
+            truth=recalls["truth"][name].item() if two else None,
+            protocol={**protocol, **metric.protocol},
+            counts={"queries": len(queries), "with another frame": len(two)},
+        )
+        for name, chance in metric.chance.items()
+    ]
+
+
+def retrieval_ranks(readings: PortraitReadings) -> list[int]:
+    """The rank, from 1, at which each portrait finds its speaker: what `retrieval_scores` counts."""
+    gallery, rows = _gallery(readings.true, readings.identities, readings.only_searched)
+    return cosine_ranks(torch.stack(readings.generated), rows, gallery, torch.arange(len(gallery))).tolist()
+
+
+def _gallery(
+    faces: Sequence[Tensor], identities: Sequence[int], only_searched: Sequence[tuple[int, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """The gallery (G, D) of all speakers, and the row (N,) of each of the N faces' speaker."""
+    more = [features for _, features in only_searched]
+    gallery, rows = identity_gallery(torch.stack([*faces, *more]), [*identities, *(who for who, _ in only_searched)])
+    return gallery, rows[: len(faces)]
+
+
+def _attributes(
+    readings: PortraitReadings, reader: Mapping[str, Any], protocol: Mapping[str, Any]
+) -> list[Measurement]:
+    """Against the data set's labels; where it has none, against what is read off the true frame."""
+    truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_true, strict=True)]
+    portraits, frames = IdentityPreservation(reader), IdentityPreservation(reader)
+    portraits.update(readings.read, truth)
+    two = _with_other(readings)
+    frames.update([readings.read_other[index] for index in two], [truth[index] for index in two])
+    found, best = portraits.compute(), frames.compute()
+    genders = [one.gender for one in truth if one.gender != UNKNOWN]
+    ages = [one.age for one in truth if one.age == one.age]
+    baselines = {"gender": _commonest(genders), "age": _near_median(ages)}
+    names = {"gender": "more frequent gender", "age": "median age"}
+    labelled = {
+        "gender": sum(one.gender != UNKNOWN for one in readings.labels),
+        "age": sum(one.age == one.age for one in readings.labels),
+    }
+    return [
+        Measurement(
+            name=name,
+            value=found[name].item(),
+            baseline=baselines[name],
+            baseline_name=names[name],
+            truth=best[name].item() if two else None,
+            protocol={**protocol, **portraits.protocol},
+            counts={
+                "known": portraits.last[f"{name}_known"],
+                "labelled by the data set": labelled[name],
+                "no face found": portraits.last["unread"],
+            },
+        )
+        for name in ("gender", "age")
+        if portraits.last[f"{name}_known"]
+    ]
+
+
+def _with_other(readings: PortraitReadings) -> list[int]:
+    """The clips of which there was another frame."""
+    return [index for index, features in enumerate(readings.other) if features is not None]
+
+
+def _known(label: Attributes, read: Attributes | None) -> Attributes:
+    if read is None:
+        return label
+    gender = label.gender if label.gender != UNKNOWN else read.gender
+    return Attributes(gender, label.age if label.age == label.age else read.age)
+
+
+def _commonest(genders: Sequence[int]) -> float:
+    return max((genders.count(gender) / len(genders) for gender in set(genders)), default=float("nan"))
+
+
+def _near_median(ages: Sequence[float]) -> float:
+    """The share of people that an answer of the median age is right for."""
+    if not ages:
+        return float("nan")
+    median = statistics.median(ages)
+    return sum(abs(age - median) <= AGE_TOLERANCE for age in ages) / len(ages)
+
+
+def _speakers(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[Measurement]:
+    """Of people with several speeches; beside it other people's portraits, and the true pictures of these speeches."""
+    several = [person for person, speeches in Counter(readings.identities).items() if speeches > 1]
+    if not several:
+        return []
+    found = {}
+    people = torch.tensor(readings.identities)
+    for name, features in (("portraits", readings.generated), ("true", readings.true)):
+        metric = SpeakerConsistency()
+        metric.update(torch.stack(features), people)
+        found[name] = metric.compute()
+    return [
+        Measurement(
+            name="speaker consistency",
+            value=found["portraits"]["same"].item(),
+            baseline=found["portraits"]["different"].item(),
+            baseline_name="portraits of different people",
+            truth=found["true"]["same"].item(),
+            protocol=protocol,
+            counts={"people with several speeches": len(several), "portraits": len(people)},
+        )
+    ]
+
+
+def _variation(readings: PortraitReadings, network: str, protocol: Mapping[str, Any]) -> list[Measurement]:
+    if not readings.varied:
+        return []
+    metric = SeedVariation(network)
+    features = torch.stack(readings.varied)
+    metric.update(features)
+    return [
+        Measurement(
+            name=name,
+            value=value.item(),
+            protocol=protocol,
+            counts={"speeches": len(features), "portraits of each": features.shape[1]},
+        )
+        for name, value in metric.compute().items()
+    ]

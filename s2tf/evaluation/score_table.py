@@ -1,0 +1,67 @@
+"""The table that `s2tf evaluate` prints."""
+
+import math
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from s2tf.evaluation.headings import heading
+from s2tf.evaluation.measurement import Measurement
+from s2tf.evaluation.scores import Scores
+
+SIGNIFICANT = 4
+MOST_DECIMALS = 9
+"""Rounding errors about zero are not shown as numbers."""
+
+
+def score_table(scores: "Scores") -> "Table":
+    """The measurements with what stands beside them, and of how many clips each says nothing."""
+    every = scores.measurements
+    names = {one.baseline_name for one in every if one.baseline is not None}
+    shared = next(iter(names)) if len(names) == 1 else ""
+    values, baselines, truths = (
+        aligned([getattr(one, name) for one in every]) for name in ("value", "baseline", "truth")
+    )
+    columns = {
+        "what": [escape(heading(one)) for one in every],
+        "value": values,
+        f"baseline: {shared}" if shared else "baseline": [
+            text if shared or not text.strip() else f"{text} ({one.baseline_name})"
+            for text, one in zip(baselines, every, strict=True)
+        ],
+        "ground truth": truths,
+    }
+    if any(_failed(one) for one in every):
+        columns["failed clips"] = [str(_failed(one)) for one in every]
+    table = Table(*columns, title=_title(scores), title_justify="left")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def aligned(values: Sequence[float | None]) -> list[str]:
+    """Numbers of four significant digits, their points below each other; a blank for None."""
+    texts = ["" if value is None else significant(value) for value in values]
+    points = [len(text.partition(".")[0]) for text in texts]
+    shifted = [" " * (max(points) - point) + text for text, point in zip(texts, points, strict=True)]
+    return [text.ljust(max(map(len, shifted))) for text in shifted]
+
+
+def significant(value: float) -> str:
+    """A number to four significant digits, without an exponent: `31.25`, `0.001834`, `0`."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:g}"
+    decimals = SIGNIFICANT - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(max(decimals, 0), MOST_DECIMALS)}f}"
+
+
+def _title(scores: "Scores") -> str:
+    failed = len({one["clip"] for one in scores.failures})
+    random = f" — RANDOM WEIGHTS: {', '.join(scores.random_weights)}" if scores.random_weights else ""
+    clips = f"{scores.protocol['clips']} test clips" + (f", {failed} failed" if failed else "")
+    return f"{escape(scores.experiment)}: {clips}{random}"
+
+
+def _failed(one: "Measurement") -> int:
+    return one.counts.get("failed", 0)

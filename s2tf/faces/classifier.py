@@ -1,0 +1,114 @@
+"""Gender and age by image classifiers of transformers, from local folders: what stands in for a paid service."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2tf.faces.attributes import FEMALE, MALE, UNKNOWN, Attributes
+from s2tf.nn.network import weights_fingerprint
+
+GENDER_WORDS = {"female": FEMALE, "woman": FEMALE, "f": FEMALE, "male": MALE, "man": MALE, "m": MALE}
+OPEN_END = 10.0
+"""Years that an age class without an upper end is taken to span."""
+BATCH = 32
+OLDEST = 120.0
+AGE_FORMS: dict[str, Callable[..., float]] = {
+    r"(\d+)": lambda age: age,
+    r"(\d+)\s*[-–_]\s*(\d+)": lambda first, last: (first + last + 1) / 2,
+    r"(?:(?:more than|over|above|>)\s*)(\d+)": lambda first: first + OPEN_END / 2,
+    r"(\d+)\s*(?:\+|and older|and over)": lambda first: first + OPEN_END / 2,
+    r"(?:(?:less than|under|below|<)\s*)(\d+)": lambda last: last / 2,
+}
+"""How age classes are written, and what the middle of each is."""
+
+
+class AttributeClassifier:
+    """An `AttributeReader` over one or two classifiers; each tells by its labels what it reads.
+
+    Labels such as `male` are of gender. Labels such as `20-29`, `more than 70`, `under 18` or `35` are of age, which is
+    then the mean of the classes' middles under the probabilities. The classifiers look at the whole picture, and always
+    answer.
+
+    Args:
+        folders: Of `transformers` image classifiers, with their image processor.
+        device: Where to compute.
+
+    Raises:
+        FileNotFoundError: A folder is absent.
+        ValueError: A classifier's labels are neither of gender nor of age, or two read the same.
+    """
+
+    packages = ("transformers",)
+
+    def __init__(self, folders: Sequence[Path], device: str = "cpu") -> None:
+        self.device = device
+        self.readers: dict[str, tuple[Any, Any, Tensor]] = {}
+        self._protocol: dict[str, Any] = {"network": "image classifiers of transformers"}
+        for folder in folders:
+            self._add(folder)
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        """Each classifier's folder, weights and labels, by what it reads."""
+        return self._protocol
+
+    @torch.no_grad()
+    def read(self, pictures: np.ndarray) -> list[Attributes | None]:
+        """Gender and age of pictures (N, H, W, 3) uint8; what no classifier reads stays unknown."""
+        genders: list[int] = [UNKNOWN] * len(pictures)
+        ages: list[float] = [float("nan")] * len(pictures)
+        for kind, (model, processor, values) in self.readers.items():
+            parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+            probabilities = torch.cat([self._probabilities(model, processor, part) for part in parts])
+            if kind == "gender":
+                genders = values[probabilities.argmax(dim=1)].int().tolist()
+            else:
+                ages = (probabilities @ values).tolist()
+        return [Attributes(gender, age) for gender, age in zip(genders, ages, strict=True)]
+
+    def _probabilities(self, model: Any, processor: Any, pictures: np.ndarray) -> Tensor:
+        inputs = processor(images=list(pictures), return_tensors="pt").to(self.device)
+        return model(**inputs).logits.softmax(dim=1).float().cpu()
+
+    def _add(self, folder: Path) -> None:
+        from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(f"--attributes classifier: {folder}: expected a folder of transformers")
+        model = AutoModelForImageClassification.from_pretrained(folder, local_files_only=True)
+        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
+        kind, values = label_values(labels)
+        if kind in self.readers:
+            raise ValueError(f"--attributes classifier: {folder} reads {kind}, as the one before it does")
+        self.readers[kind] = (model.eval().to(self.device), processor, torch.tensor(values))
+        self._protocol[kind] = {"folder": folder.name, "weights": weights_fingerprint(model), "labels": labels}
+
+
+def label_values(labels: Sequence[str]) -> tuple[str, list[float]]:
+    """What a classifier reads, `gender` or `age`, and the value of each of its labels.
+
+    Raises:
+        ValueError: The labels are of neither.
+    """
+    words = [label.strip().lower() for label in labels]
+    if len(words) == 2 and {GENDER_WORDS.get(word) for word in words} == {FEMALE, MALE}:
+        return "gender", [float(GENDER_WORDS[word]) for word in words]
+    ages = [_age(word) for word in words]
+    if len(ages) > 1 and all(age is not None for age in ages):
+        return "age", [float(age) for age in ages if age is not None]
+    raise ValueError(f"a classifier of {', '.join(labels)}: expected labels of gender or of age, such as 20-29")
+
+
+def _age(label: str) -> float | None:
+    """The middle of an age class, or None where the label is not one."""
+    for form, middle in AGE_FORMS.items():
+        if found := re.fullmatch(form, label):
+            numbers = [float(number) for number in found.groups()]
+            return middle(*numbers) if max(numbers) <= OLDEST and numbers == sorted(numbers) else None
+    return None

@@ -1,0 +1,110 @@
+"""What lips, eyes and head of a face do from frame to frame, read off landmarks or off the pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from s2tf.faces.backends import open_landmarks
+from s2tf.faces.crop import FaceBox
+from s2tf.faces.judges import Judges
+from s2tf.faces.lips import canonical_face, eye_opening, has_frame, head_pose, mouth_opening, to_picture_units
+
+
+@dataclass(frozen=True)
+class FaceMotion:
+    """Of T frames; NaN where a frame's face could not be read."""
+
+    lips: np.ndarray
+    """(T, 20, 2) canonical lips."""
+    mouth: np.ndarray
+    """(T,) opening of the mouth in outer-eye distances."""
+    eyes: np.ndarray
+    """(T,) opening of the eyes, likewise."""
+    pose: np.ndarray
+    """(T, 6) `s2tf.faces.lips.head_pose`."""
+
+    @property
+    def known(self) -> np.ndarray:
+        """(T,) bool: the frame could be read."""
+        return np.isfinite(self.pose).all(axis=-1)
+
+    @classmethod
+    def of_landmarks(cls, landmarks: np.ndarray, size: int) -> "FaceMotion":
+        """From landmarks (T, 68, 2) in pixels of pictures of side `size`; NaN for a face that has none."""
+        frames = len(landmarks)
+        found = np.isfinite(landmarks).all(axis=(1, 2))
+        points = to_picture_units(landmarks, size)
+        found &= np.array([bool(known) and has_frame(face) for known, face in zip(found, points, strict=True)], bool)
+        motion = cls(*(np.full((frames, *shape), np.nan) for shape in ((20, 2), (), (), (6,))))
+        if found.any():
+            face = canonical_face(points[found])
+            motion.lips[found] = face.lips
+            motion.mouth[found] = mouth_opening(face.lips)
+            motion.eyes[found] = eye_opening(face.eyes)
+            motion.pose[found] = head_pose(points[found])
+        return motion
+
+
+class MotionFinder(Protocol):
+    """What reads the motion of a face off frames."""
+
+    @property
+    def packages(self) -> Sequence[str]:
+        """What it reads with besides OpenCV and torch, see `s2tf.evaluation.software`."""
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """How it reads."""
+
+    def read(self, frames: np.ndarray) -> FaceMotion:
+        """Of frames (T, H, W, 3) uint8, cropped to the face."""
+
+
+class JudgedMotion:
+    """The judges of synthetic faces."""
+
+    packages = ()
+
+    def __init__(self, judges: Judges) -> None:
+        self.judges = judges
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """The judges' weights."""
+        weights = " ".join(self.judges.networks[name].fingerprint() for name in ("mouth", "pose"))
+        return {"landmarks": "judges of synthetic faces", "weights": weights}
+
+    def read(self, frames: np.ndarray) -> FaceMotion:
+        """See `MotionFinder.read`."""
+        judges = self.judges
+        values = (judges.lips(frames), judges.opening(frames), judges.eye_opening(frames), judges.pose(frames))
+        return FaceMotion(*(value.double().numpy() for value in values))
+
+
+class DetectedMotion:
+    """A landmark detector for real faces.
+
+    Args:
+        name: see `s2tf.faces.backends.open_landmarks`.
+    """
+
+    def __init__(self, name: str = "mediapipe") -> None:
+        self.name = name
+        self.packages = (name,)
+        self.finder = open_landmarks(name)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """The detector's name."""
+        return {"landmarks": self.name}
+
+    def landmarks(self, frames: np.ndarray) -> np.ndarray:
+        """(T, 68, 2) in pixels, NaN for a face that was not found, of frames as `read` takes them."""
+        size = frames.shape[1]
+        return self.finder.landmarks(frames, FaceBox(0, 0, size, size)).points
+
+    def read(self, frames: np.ndarray) -> FaceMotion:
+        """See `MotionFinder.read`."""
+        return FaceMotion.of_landmarks(self.landmarks(frames), frames.shape[1])

@@ -1,0 +1,319 @@
+"""Every face of a clip followed and cut out for SyncNet as `syncnet_python` does it, while the frames come in.
+
+Memory does not grow with the clip's length: of the frames, those since the last detection of a face and half of the
+smoothing are kept; of a face, its crops until it has been seen for long enough.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from s2tf.faces.backends import open_detector
+from s2tf.faces.crop import FaceBox
+
+SIZE = 224
+"""Side of SyncNet's pictures, pixels."""
+CUT_SIDE = 64
+"""Side, in pixels, of the pictures in which a cut is looked for."""
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """How faces are followed and cut out: the numbers of `syncnet_python` but where a reason stands.
+
+    Args:
+        detector: `dlib` or `mediapipe`; the original's is S3FD, whose boxes reach higher up the forehead.
+        every: Faces are looked for in every so many frames, and in the last; the boxes between are interpolated. The
+            original looks at every frame. Dlib's boxes move in steps of about 6 % of a crop: looked for in every
+            frame, crops of 224 pixels were seen to jump by 18 at once, in every fifth by less than 4, and dlib took
+            a fifth of the time.
+        overlap: Intersection over union that a box must exceed with the last one of its track.
+        max_gap: Largest step, in frames, from one box of a track to its next.
+        min_track: Least frames of a track. The original's 100 refuses clips under 4 s; 50 is LatentSync's.
+        min_face: Least side of a face in pixels: the larger one of its mean box, over the first `min_track` frames.
+            The original's 100 is of S3FD's larger boxes and for broadcasts; 64 admits a face in a picture of 128.
+        smoothing: Frames of the median over the box's centre and size, odd; beyond the track's ends it sees zeros.
+        crop_scale: How far a crop reaches beyond the box, in half-sizes s: s (1 + c) to the left and right of the
+            centre, s (1 + 2 c) below it; above it s.
+        padding: Grey level beyond the picture's border.
+        size: Side of the crops in pixels.
+        cut: Mean difference of hue, saturation and value from one frame to the next, in levels, that is a cut and ends
+            all tracks; PySceneDetect's default, as in the original.
+    """
+
+    detector: str = "dlib"
+    every: int = 5
+    overlap: float = 0.5
+    max_gap: int = 25
+    min_track: int = 50
+    min_face: float = 64
+    smoothing: int = 13
+    crop_scale: float = 0.4
+    padding: int = 110
+    size: int = SIZE
+    cut: float = 27
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.every <= self.max_gap:
+            raise ValueError(f"face tracks: every is {self.every}, expected 1 to max_gap = {self.max_gap}")
+        if self.smoothing < 1 or self.smoothing % 2 == 0:
+            raise ValueError(f"face tracks: smoothing is {self.smoothing}, expected an odd number of frames")
+        if self.min_track < self.smoothing:
+            raise ValueError(
+                f"face tracks: min_track is {self.min_track}, expected at least smoothing = {self.smoothing}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrackCrops:
+    """The next crops of one track."""
+
+    track: int
+    """Number of the track in its clip."""
+    start: int
+    """Frame of the clip that the first of these crops is from."""
+    crops: np.ndarray
+    """(n, size, size, 3) uint8 RGB, n >= 1."""
+    last: bool
+    """Whether the track ends with these."""
+
+
+@dataclass(frozen=True)
+class RefusedTrack:
+    """A face that was seen, but of which no crop was given."""
+
+    start: int
+    """First frame."""
+    frames: int
+    """From its first box to its last."""
+    reason: str
+
+
+class FaceTracker:
+    """Links the boxes of frame after frame to tracks, and gives the crops of each as soon as their place is known.
+
+    Attributes:
+        refused: The tracks that were too short or too small, each when it has ended.
+    """
+
+    def __init__(self, settings: TrackSettings | None = None) -> None:
+        self.settings = settings or TrackSettings()
+        self.refused: list[RefusedTrack] = []
+        self._tracks: list[_Track] = []
+        self._frames: deque[np.ndarray] = deque()
+        self._first = 0
+        self._numbers = 0
+        self._before: np.ndarray | None = None
+
+    def add(self, frame: np.ndarray, boxes: Sequence[FaceBox] = ()) -> list[TrackCrops]:
+        """Take the next frame of the clip, and give the crops that are known by it, of frames before it.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB; it is kept for a while, so it must not be written to.
+            boxes: Its faces; none where none was found or looked for.
+        """
+        crops = self._end(self._tracks) if self._is_cut(frame) else []
+        index = self._first + len(self._frames)
+        self._frames.append(frame)
+        self._link(index, list(boxes))
+        crops += self._end([track for track in self._tracks if index - track.last >= self.settings.max_gap])
+        for track in self._tracks:
+            self._fill(track)
+            crops += track.take()
+        needed = min([track.next for track in self._tracks if not track.small], default=index + 1)
+        while self._first < needed:
+            self._frames.popleft()
+            self._first += 1
+        return crops
+
+    def finish(self) -> list[TrackCrops]:
+        """End the clip, and give the crops that are left."""
+        return self._end(self._tracks)
+
+    def _link(self, index: int, boxes: list[FaceBox]) -> None:
+        """Every box to the track whose last one it overlaps most, one to each; a new track for what is left."""
+        pairs = [(_overlap(box, track.box), track, box) for track in self._tracks for box in boxes]
+        linked: set[int] = set()
+        for overlap, track, box in sorted(pairs, key=lambda pair: -pair[0]):
+            if overlap > self.settings.overlap and track.last < index and id(box) not in linked:
+                track.extend(index, box)
+                linked.add(id(box))
+        for box in boxes:
+            if id(box) not in linked:
+                self._tracks.append(_Track(self._numbers, index, box, self.settings))
+                self._numbers += 1
+
+    def _fill(self, track: "_Track") -> None:
+        """Cut a track's crops out of the frames, as far as its places are known."""
+        for place in track.places():
+            track.crops.append(crop_face(self._frames[track.next - self._first], *place, self.settings))
+            track.next += 1
+
+    def _end(self, tracks: "list[_Track]") -> list[TrackCrops]:
+        crops: list[TrackCrops] = []
+        for track in list(tracks):
+            self._tracks.remove(track)
+            track.end()
+            if track.refusal:
+                self.refused.append(RefusedTrack(track.start, track.frames, track.refusal))
+                continue
+            self._fill(track)
+            crops += track.take(last=True)
+        return crops
+
+    def _is_cut(self, frame: np.ndarray) -> bool:
+        small = cv2.resize(frame, (CUT_SIDE, CUT_SIDE), interpolation=cv2.INTER_AREA)
+        now, before = cv2.cvtColor(small, cv2.COLOR_RGB2HSV).astype(np.int16), self._before
+        self._before = now
+        return before is not None and float(np.abs(now - before).mean()) > self.settings.cut
+
+
+class _Track:
+    """One face from its first box to its last, and those of its crops that were not given yet."""
+
+    def __init__(self, number: int, index: int, box: FaceBox, settings: TrackSettings) -> None:
+        self.number, self.settings = number, settings
+        self.start = self.last = self.next = index
+        self.box = box
+        self.crops: list[np.ndarray] = []
+        self.refusal = ""
+        self._judged = False
+        self._sides = np.zeros(2)
+        self._half = settings.smoothing // 2
+        self._places: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)] * self._half)
+        self._know(box)
+
+    @property
+    def frames(self) -> int:
+        """From its first box to its last."""
+        return self.last + 1 - self.start
+
+    @property
+    def small(self) -> bool:
+        """Whether it goes on without crops."""
+        return self._judged and bool(self.refusal)
+
+    def extend(self, index: int, box: FaceBox) -> None:
+        """Its next box, and those of the frames between."""
+        before, after = _edges(self.box), _edges(box)
+        steps = index - self.last
+        for step in range(1, steps + 1):
+            self._know(FaceBox(*(before + (after - before) * (step / steps)).tolist()))
+        self.last, self.box = index, box
+        if not self._judged and self.frames >= self.settings.min_track:
+            self._judge()
+
+    def _judge(self) -> None:
+        self._judged = True
+        side, least = self._sides.max() / self.frames, self.settings.min_face
+        if side < least:
+            self.refusal = f"faces of {side:.0f} pixels, expected at least {least:g}"
+            self.crops = []
+
+    def end(self) -> None:
+        """There is no box after the last one."""
+        if not self._judged:
+            self.refusal = f"seen for {self.frames} frames, expected at least {self.settings.min_track}"
+        self._places.extend([(0.0, 0.0, 0.0)] * self._half)
+
+    def places(self) -> Iterator[tuple[float, float, float]]:
+        """Smoothed centre x, y and half-size of the frames from `next` on whose neighbours are known."""
+        while len(self._places) >= self.settings.smoothing:
+            x, y, half = np.median(list(self._places)[: self.settings.smoothing], axis=0).tolist()
+            self._places.popleft()
+            if not self.small:
+                yield x, y, half
+
+    def take(self, last: bool = False) -> list[TrackCrops]:
+        """The crops not given yet, none before the track is known to be long and large enough."""
+        if not (self._judged and self.crops):
+            return []
+        crops, self.crops = np.stack(self.crops), []
+        return [TrackCrops(self.number, self.next - len(crops), crops, last)]
+
+    def _know(self, box: FaceBox) -> None:
+        self._places.append((*box.centre, max(box.width, box.height) / 2))
+        self._sides += (box.width, box.height)
+
+
+def tracked_crops(frames: Iterable[np.ndarray], tracker: FaceTracker) -> Iterator[TrackCrops]:
+    """The crops of all faces of a clip that are long and large enough; `tracker.refused` tells of the others.
+
+    Args:
+        frames: (H, W, 3) uint8 RGB each.
+        tracker: A new one for every clip.
+
+    Raises:
+        ValueError: No detector has the name that the settings give.
+        ImportError: The detector's package is not installed.
+    """
+    detector = open_detector(tracker.settings.detector)
+    for index, frame, last in _with_last(frames):
+        looked = last or index % tracker.settings.every == 0
+        yield from tracker.add(frame, detector.detect(frame) if looked else ())
+    yield from tracker.finish()
+
+
+def whole_frames(frames: Iterable[np.ndarray], size: int = SIZE) -> Iterator[TrackCrops]:
+    """The other protocol in use: every frame squashed to a square as it is, without a detector, as one track."""
+    for index, frame, last in _with_last(frames):
+        yield TrackCrops(0, index, _squashed(frame, size)[None], last)
+
+
+def crop_face(frame: np.ndarray, x: float, y: float, half: float, settings: TrackSettings) -> np.ndarray:
+    """The crop (size, size, 3) uint8 of a frame (H, W, 3) uint8 around a face.
+
+    Args:
+        frame: The picture.
+        x: Of the face's centre, pixels.
+        y: Likewise.
+        half: Half the larger side of its box.
+        settings: How far the crop reaches, what is beyond the border, and the size.
+    """
+    side = half * (1 + settings.crop_scale)
+    left, right = math.floor(x - side), math.floor(x + side)
+    top, bottom = math.floor(y - half), math.floor(y + half * (1 + 2 * settings.crop_scale))
+    canvas = np.full((max(1, bottom - top), max(1, right - left), 3), settings.padding, np.uint8)
+    rows, columns = np.clip((top, bottom), 0, frame.shape[0]), np.clip((left, right), 0, frame.shape[1])
+    inside = frame[slice(*rows), slice(*columns)]
+    canvas[slice(*(rows - top)), slice(*(columns - left))] = inside
+    return _squashed(canvas, settings.size)
+
+
+def _squashed(image: np.ndarray, size: int) -> np.ndarray:
+    # Bilinear without averaging when it shrinks, as in the original.
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def _with_last(frames: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray, bool]]:
+    """Index, frame, and whether it is the last."""
+    index, held = -1, None
+    for frame in frames:
+        if held is not None:
+            yield index, held, False
+        index, held = index + 1, frame
+    if held is not None:
+        yield index, held, True
+
+
+def _edges(box: FaceBox) -> np.ndarray:
+    return np.array([box.left, box.top, box.right, box.bottom])
+
+
+def _overlap(one: FaceBox, other: FaceBox) -> float:
+    """Intersection over union."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (one.width * one.height + other.width * other.height - both)

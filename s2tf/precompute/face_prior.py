@@ -1,0 +1,89 @@
+"""Statistical face priors computed from shards, and their files."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from s2tf.config import compose
+from s2tf.models.face_encoder import FaceEncoder
+from s2tf.models.face_prior import FacePrior
+from s2tf.precompute.face_prior_statistics import Wanted, compute_face_priors
+from s2tf.provenance import lineage
+from s2tf.provenance.wandb_artifacts import log_step
+from s2tf.runs.build_data import build_parts
+
+
+@dataclass(frozen=True)
+class PriorSettings:
+    """The section `prior` of an experiment such as experiments/prior.yaml."""
+
+    face_encoder: str
+    """Folder of ConRe's face encoder."""
+    faces: int | list[int] = 10_000
+    """N of Eq. 5; 0: as many as the balance allows. A list makes a prior of each."""
+    female: float | list[float] = 0.5
+    """Share of women, 0 to 1. A list makes a prior of each."""
+    seed: int = 0
+    """Of the choice of faces."""
+
+    @property
+    def combinations(self) -> list[tuple[int, float]]:
+        """Every N with every share of women."""
+        sizes = self.faces if isinstance(self.faces, list) else [self.faces]
+        shares = self.female if isinstance(self.female, list) else [self.female]
+        return [(faces, female) for faces in sizes for female in shares]
+
+
+def write_priors(
+    experiment: Path, overrides: Sequence[str], out: Path, device: str = "cpu", project: str | None = None
+) -> "dict[Path, FacePrior]":
+    """Average training faces under a face encoder, in one pass over them.
+
+    What the priors were made of is noted in their folders, and at W&B where a project is named.
+
+    Returns:
+        The priors by folder: `out` itself where there is one, else a folder in it for each, named by N and the share.
+
+    Raises:
+        UserError: the experiment has no section `prior`, or a value in it is wrong.
+        FileNotFoundError: there is no such face encoder.
+        ValueError: there are too few faces of a gender.
+    """
+    config = compose(experiment, overrides)
+    # The parser puts objects into the dictionary that it is given.
+    parts = build_parts(copy.deepcopy(config), prior=PriorSettings)
+    settings, data = parts.prior, parts.data
+    encoder = FaceEncoder.from_pretrained(settings.face_encoder).to(device)
+    wanted = [Wanted(faces or None, female) for faces, female in settings.combinations]
+    missing: list[str] = []
+    priors = compute_face_priors(
+        encoder,
+        map(data.finish, data.once("train")),
+        wanted,
+        settings.seed,
+        device,
+        on_missing=lambda _, error: missing.append(str(error)),
+    )
+    folders = {one: out if len(wanted) == 1 else out / _name(one.n, one.balance) for one in priors}
+    for one, prior in priors.items():
+        prior.save_pretrained(folders[one])
+    _note_lineage(config, data, list(folders.values()), project)
+    if missing:
+        saved = f"{len(priors)} of {len(wanted)} priors are written, {out}; the others: " if priors else ""
+        raise ValueError(saved + "; ".join(missing))
+    return {folders[one]: prior for one, prior in priors.items()}
+
+
+def _note_lineage(config: dict[str, Any], data: Any, folders: list[Path], project: str | None) -> None:
+    inputs = lineage.find_inputs(config, data)
+    items = [lineage.network_item(folder) for folder in folders]
+    for folder, item in zip(folders, items, strict=True):
+        lineage.write(folder, "prior", inputs, [item])
+    if project is not None and folders:
+        log_step(project, "prior", folders[0], config, inputs, items)
+
+
+def _name(faces: int | None, female: float) -> str:
+    return f"n{faces or 0:05d}-female{female:.2f}"

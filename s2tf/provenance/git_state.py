@@ -1,0 +1,194 @@
+"""Which code a run was made by: the commit, and what was changed since."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from s2tf.fault_tolerance.atomic_files import write_aside
+from s2tf.fault_tolerance.messages import say
+
+GIT_FILE = "git.json"
+"""In a run folder: what `s2tf submit` or `s2tf fit` has found of the code's state; `git-2.json` when it has changed."""
+CODE = (".py", ".yaml", ".yml")
+"""Endings of files whose contents are kept though git does not know them."""
+MOST_BYTES = 2**20
+"""Of all those together."""
+DIFF = ("diff", "HEAD", "--binary", "--no-renames", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+"""The same text whatever a user's settings are, which may be others in a container."""
+PACKAGE = Path(__file__).parent
+TIMEOUT = 30
+"""Seconds that git may take: a hanging file system shall not hold up a training."""
+CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+
+
+@dataclass(frozen=True)
+class GitState:
+    """What git says about the package's folder; `problem` says why, where it says nothing."""
+
+    commit: str | None = None
+    branch: str | None = None
+    """None on a detached HEAD, too."""
+    remote: str | None = None
+    """The address of `origin`, without user and password."""
+    dirty: bool = False
+    """Whether any tracked file differs from the commit, or files are there that git does not know."""
+    untracked: list[str] = field(default_factory=list)
+    """All files that git does not know. The diff has those of `CODE` which lie in folders that it knows."""
+    left_out: list[str] = field(default_factory=list)
+    """Those that are not in the diff, the largest: together they would be too many bytes."""
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class GitRecord:
+    """What git says now, and where that is written; None: it says nothing now, and has said something before."""
+
+    state: GitState
+    path: Path | None
+
+
+def record_git(folder: Path, code: Path = PACKAGE) -> GitRecord:
+    """Write the code's state into a run folder, unless it stands there; never fails for git's sake.
+
+    The first is `git.json` and, where a file was changed, `git.diff`, which `git apply` takes. A state that is not the
+    one of the record before, such as that of the submission, is said, and becomes `git-2.json`, `git-3.json`, ...
+
+    Args:
+        folder: that of the run.
+        code: a folder of the code in question.
+    """
+    state, diff = _look(code)
+    folder.mkdir(parents=True, exist_ok=True)
+    before = last_record(folder)
+    if before is None:
+        return _write(folder / GIT_FILE, state, diff)
+    known = _read(before)
+    if known.problem:
+        return _write(before, state, diff)
+    if state.problem:
+        say(f"{before}: whether the code is still this one is not known: {state.problem}")
+        return GitRecord(state, None)
+    if (known.commit, known.left_out, _diff_of(before)) == (state.commit, state.left_out, diff):
+        return GitRecord(state, before)
+    record = _write(next(path for path in _names(folder) if not path.is_file()), state, diff)
+    say(f"the code is not that of the submission or start before, which is {before} (and .diff), but {record.path}")
+    return record
+
+
+def last_record(folder: Path) -> Path | None:
+    """The newest of `git.json`, `git-2.json`, ... in a run folder."""
+    written = list(itertools.takewhile(Path.is_file, _names(folder)))
+    return written[-1] if written else None
+
+
+def _names(folder: Path) -> Iterator[Path]:
+    first = folder / GIT_FILE
+    yield first
+    for number in itertools.count(2):
+        yield first.with_stem(f"{first.stem}-{number}")
+
+
+def _read(path: Path) -> GitState:
+    try:
+        return GitState(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        return GitState(problem=f"{path}: {error}")
+
+
+def _diff_of(path: Path) -> bytes:
+    diff = path.with_suffix(".diff")
+    return diff.read_bytes() if diff.is_file() else b""
+
+
+def _write(path: Path, state: GitState, diff: bytes) -> GitRecord:
+    if diff:
+        path.with_suffix(".diff").write_bytes(diff)
+    else:
+        path.with_suffix(".diff").unlink(missing_ok=True)
+    write_aside(path, json.dumps(asdict(state), indent=2) + "\n")
+    return GitRecord(state, path)
+
+
+def _look(code: Path) -> tuple[GitState, bytes]:
+    try:
+        # A virtual environment may lie in a repository that has nothing to do with what is installed in it.
+        tracked = _git(code, "ls-files").strip()
+        commit = _git(code, "rev-parse", "HEAD").decode().strip()
+        if not tracked:
+            return GitState(problem=f"{code} is in no repository: installed as a package?"), b""
+        top = Path(os.fsdecode(_git(code, "rev-parse", "--show-toplevel").rstrip(b"\n")))
+        untracked = _files(_git(top, "ls-files", "-z", "--others", "--exclude-standard"))
+        added, left_out = _code_among(untracked, top)
+        diff = _diff(top, added)
+        branch = _git(code, "rev-parse", "--abbrev-ref", "HEAD").decode().strip()
+    except FileNotFoundError as error:
+        return GitState(problem="git is not installed" if error.filename == "git" else str(error)), b""
+    except subprocess.TimeoutExpired:
+        return GitState(problem=f"git took longer than {TIMEOUT} s"), b""
+    except (subprocess.CalledProcessError, OSError) as error:
+        said = getattr(error, "stderr", None) or str(error).encode()
+        return GitState(problem=said.decode(errors="replace").strip().splitlines()[0]), b""
+    return GitState(
+        commit=commit,
+        branch=None if branch == "HEAD" else branch,
+        remote=_remote(code),
+        dirty=bool(diff or untracked),
+        untracked=untracked,
+        left_out=left_out,
+    ), diff
+
+
+def _files(said: bytes) -> list[str]:
+    return [os.fsdecode(name) for name in said.split(b"\0") if name]
+
+
+def _code_among(untracked: list[str], top: Path) -> tuple[list[str], list[str]]:
+    """Which files are to be part of the diff, the smallest first, and which are too many bytes for that.
+
+    A folder that git does not know at all may be one of runs, where each has a config.
+    """
+    known = set(_files(_git(top, "ls-tree", "-z", "--name-only", "HEAD")))
+    code = [name for name in untracked if name.endswith(CODE) and ("/" not in name or name.split("/")[0] in known)]
+    sizes = {name: os.lstat(top / name).st_size for name in code}
+    code.sort(key=lambda name: (sizes[name], name))
+    total = list(itertools.accumulate(sizes[name] for name in code))
+    fitting = sum(one <= MOST_BYTES for one in total)
+    return code[:fitting], code[fitting:]
+
+
+def _diff(top: Path, added: list[str]) -> bytes:
+    """What differs from the commit, and the files `added`, which git does not know, as new ones."""
+    if not added:
+        return _git(top, *DIFF)
+    with tempfile.TemporaryDirectory() as folder:
+        # The repository's own stays as it is.
+        index = Path(folder, "index")
+        shutil.copy(top / os.fsdecode(_git(top, "rev-parse", "--git-path", "index").rstrip(b"\n")), index)
+        _git(
+            *(top, "add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"),
+            said=b"\0".join(map(os.fsencode, added)),
+            index=index,
+        )
+        return _git(top, *DIFF, index=index)
+
+
+def _remote(code: Path) -> str | None:
+    try:
+        return CREDENTIALS.sub("", _git(code, "remote", "get-url", "origin").decode().strip())
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return None
+
+
+def _git(folder: Path, *words: str, said: bytes | None = None, index: Path | None = None) -> bytes:
+    command = ["git", "--literal-pathspecs", "-C", str(folder), *words]
+    environment = dict(os.environ) | ({"GIT_INDEX_FILE": str(index)} if index else {})
+    options: dict[str, Any] = {"capture_output": True, "check": True, "timeout": TIMEOUT, "env": environment}
+    return subprocess.run(command, input=said, **options).stdout

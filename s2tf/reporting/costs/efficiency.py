@@ -1,0 +1,183 @@
+"""Table XII on the machine at hand: parameters, peak memory and frames a second of the whole generation."""
+
+import platform
+import resource
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
+from s2tf.errors import UserError
+from s2tf.media.audio import SAMPLE_RATE
+from s2tf.models.face_prior import FacePrior
+from s2tf.models.motion_autoencoder import MotionAutoencoder
+from s2tf.nn.network import Network, build_network
+from s2tf.pipelines.portrait import PortraitPipeline
+from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+from s2tf.pipelines.talking_face import TalkingFacePipeline
+from s2tf.reporting.build_table import build_table
+from s2tf.reporting.costs.parameters import paper_networks
+from s2tf.reporting.paper import TABLES
+from s2tf.reporting.run_scores import RunScores
+from s2tf.reporting.table import ReportTable
+
+WARM_UP_SECONDS = 0.2
+"""Of speech, before anything is timed."""
+
+
+def efficiency_table(folder: Path | None, device: str, seconds: float) -> "ReportTable":
+    """Generate once and measure.
+
+    The second stage is measured before the first one is on the device; on the CPU, where only the peak of the whole
+    process is known, both are in it.
+
+    Args:
+        folder: a pipeline; None builds the networks of the paper's size, whose weights are random: neither memory nor
+            speed depends on what they are.
+        device: where to run, such as `cuda`.
+        seconds: of speech.
+
+    Raises:
+        UserError: `seconds` is not positive, the folder is no pipeline of both stages, or there is no such device.
+    """
+    if not seconds > 0:
+        raise UserError(f"--seconds {seconds}: expected more than 0")
+    _check_device(device)
+    pipeline = _open(folder) if folder else paper_pipeline()
+    parameters = {
+        name: count_once(stage.components.values())
+        for name, stage in (("hrtf", pipeline.talking_face), ("hrtf-scfp", pipeline))
+    }
+    memory, speed, portrait_seconds = _measure(pipeline, device, seconds)
+    protocol = {
+        "machine": machine(device),
+        "networks": str(folder.name) if folder else "the paper's size, random weights",
+        "speech (s)": seconds,
+        "picture (px)": pipeline.talking_face.output_size,
+        "denoiser calls": pipeline.talking_face.talking_settings.steps,
+        "memory": "peak of the device's allocator"
+        if device.startswith("cuda")
+        else "peak of the whole process, both stages in it",
+        "speed": "from speech and portrait to the last frame, the motion's sampling included",
+        "seconds for a portrait": round(portrait_seconds, 2),
+    }
+    scores = {
+        label: [
+            RunScores(
+                name,
+                "",
+                0,
+                {"parameters": parameters[name], "memory": memory[name], "speed": speed},
+                {},
+                {},
+                protocol,
+            )
+        ]
+        for label, name in (("HRTF", "hrtf"), ("HRTF-SCFP", "hrtf-scfp"))
+    }
+    return build_table(TABLES["table12"], scores)
+
+
+def count_once(networks: "Iterable[Network]") -> int:
+    """Parameters of the networks, those that are there twice counted once: both speech features are one HuBERT."""
+    return sum({network.fingerprint(): network.parameter_count for network in networks}.values())
+
+
+def _open(folder: Path) -> "SpeechToTalkingFacePipeline":
+    try:
+        return SpeechToTalkingFacePipeline.from_pretrained(folder)
+    except (ValueError, TypeError) as error:
+        raise UserError(str(error)) from error
+
+
+def paper_pipeline() -> "SpeechToTalkingFacePipeline":
+    """Both stages at the paper's size, with random weights."""
+    configs = paper_networks()
+    one, two = (
+        {name: _plain(build_network(config, name).eval()) for name, config in configs[stage].items()}
+        for stage in ("stage_one", "stage_two")
+    )
+    prior = FacePrior()
+    portrait = PortraitPipeline(
+        one["speech_encoder"],
+        PortraitDiffusion(one["denoiser"], one["prior_weighting"], prior).eval(),
+        one["face_decoder"],
+        random_weights=list(PortraitPipeline.component_types),
+    )
+    first = two["motion_autoencoder"]
+    parts = {name: module for name, module in first.named_children() if name != "codebook"}
+    talking_face = TalkingFacePipeline(
+        MotionAutoencoder(**parts, codebook=two["codebook"]).eval(),
+        two["speech_features"],
+        two["lip_landmarks"],
+        two["speech_features"],
+        two["motion_diffusion"],
+        random_weights=list(TalkingFacePipeline.component_types),
+    )
+    return SpeechToTalkingFacePipeline(portrait, talking_face)
+
+
+def machine(device: str) -> str:
+    """The machine in words."""
+    if device.startswith("cuda"):
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads), torch {torch.__version__}"
+
+
+def _measure(
+    pipeline: "SpeechToTalkingFacePipeline", device: str, seconds: float
+) -> tuple[dict[str, float], float, float]:
+    """Peak memory in bytes of the second stage and of both, frames a second, and the seconds of a portrait."""
+    speech = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * SAMPLE_RATE)).astype(np.float32)
+    talking_face = pipeline.talking_face.to(device)
+    size = talking_face.motion_autoencoder.input_size
+    picture = np.zeros((size, size, 3), np.uint8)
+    for _ in talking_face(picture, speech[: max(1, round(WARM_UP_SECONDS * SAMPLE_RATE))], steps=2):
+        pass
+    _reset_peak(device)
+    started = time.perf_counter()
+    frames = sum(1 for _ in talking_face(picture, speech))
+    _synchronise(device)
+    speed = frames / (time.perf_counter() - started)
+    memory = {"hrtf": _peak(device)}
+    pipeline.portrait.to(device)
+    _reset_peak(device)
+    started = time.perf_counter()
+    pipeline.portrait(speech)
+    _synchronise(device)
+    portrait = time.perf_counter() - started
+    memory["hrtf-scfp"] = _peak(device)
+    return memory, speed, portrait
+
+
+def _plain(network: Any) -> Any:
+    return network.requires_grad_(False)
+
+
+def _check_device(device: str) -> None:
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {device}: not on this machine: {str(error).splitlines()[0]}") from error
+
+
+def _synchronise(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def _reset_peak(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> float:
+
+    if device.startswith("cuda"):
+        return float(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0

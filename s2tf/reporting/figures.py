@@ -1,0 +1,159 @@
+"""Figures 10 to 12: how the face prior settles, what its gender ratio does, and where the weights of SAW act."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from s2tf.errors import UserError
+from s2tf.evaluation.stages.scfp import PortraitTest, portrait_rows
+from s2tf.models.face_decoder import FaceDecoder
+from s2tf.models.face_prior import FacePrior
+from s2tf.models.prior_weighting import PriorWeighting
+from s2tf.pipelines.base import to_uint8
+from s2tf.pipelines.portrait import PortraitSettings
+from s2tf.reporting.weight_map import weight_maps
+
+TITLES = {
+    "figure10": "the face prior and the number of faces N: distance to the next smaller N",
+    "figure11": "the face prior and its share of women: distance to the balanced prior",
+}
+BALANCED = 0.5
+
+
+def prior_figure(name: str, priors: Path, decoder: Path | None, out: Path) -> dict[str, Any]:
+    """Figure 10 or 11 from a folder of priors: `out`/<name>.csv and .png, and the decoded priors beside them.
+
+    The distance is the paper's L1, the sum over dimensions of |z_p - z_p'|; beside it stands its mean over the
+    dimensions as a share of the latents' standard deviation, which does not depend on the encoder's scale.
+
+    Raises:
+        UserError: there are fewer than two priors, or no balanced one to compare with.
+    """
+    found = _priors(priors, "n" if name == "figure10" else "balance")
+    pairs = _successive(found) if name == "figure10" else _from_balanced(found, priors)
+    rows = []
+    for label, prior, other in pairs:
+        distance = (prior.z_p - other.z_p).abs()
+        share = float(distance.mean() / other.scale)
+        rows.append({"prior": label, "l1": float(distance.sum()), "mean over scale": share, **_counts(prior)})
+    _write_csv(out / f"{name}.csv", rows)
+    faces = _decoded(decoder, [prior for _, prior, _ in pairs])
+    _draw_bars(rows, faces, TITLES[name], out / f"{name}.png")
+    return {"figure": name, "rows": rows}
+
+
+def weight_figure(run: Path, clips: int, out: Path) -> dict[str, Any]:
+    """Figure 12 of a run of SCFP: for some test speakers the true face, the portrait, and β over the prior's face.
+
+    Raises:
+        UserError: the run is not finished.
+    """
+    pipeline, rows = portrait_rows(run, PortraitTest(settings=PortraitSettings(), clips=clips, batch=clips))
+    row = next(rows)
+    diffusion, decoder = pipeline.portrait_diffusion, pipeline.face_decoder
+    z_p, scale = diffusion.prior.get_buffer("z_p"), diffusion.prior.get_buffer("scale")
+    with torch.no_grad():
+        weighting = cast(PriorWeighting, diffusion.weighting)
+        beta = weighting.beta(pipeline.embed_speech(row.waveforms), z_p / scale)
+    maps = weight_maps(decoder, z_p, torch.cat([beta, beta - beta.mean(dim=0)])).numpy()
+    numbers = [
+        {"key": key, **{name: float(getattr(one, name)()) for name in ("mean", "std", "min", "max")}}
+        for key, one in zip(row.keys, beta, strict=True)
+    ]
+    _write_csv(out / "figure12.csv", numbers)
+    _draw_maps(row.keys, row.true, row.portraits, maps, out / "figure12.png")
+    return {"figure": "figure12", "rows": numbers}
+
+
+def _priors(folder: Path, varied: str) -> "list[FacePrior]":
+    """The priors of a folder, which differ in the provenance `varied` alone."""
+    found = [FacePrior.from_pretrained(path.parent) for path in sorted(folder.glob("*/config.json"))]
+    if len(found) < 2:
+        raise UserError(f"{folder}: {len(found)} priors, expected several: `s2tf prior` with a list of sizes or shares")
+    for name in ("n", "balance", "seed", "balanced"):
+        values = sorted({prior.provenance[name] for prior in found})
+        if name != varied and len(values) > 1:
+            raise UserError(f"{folder}: priors of different {name}: {values}, expected one, and different {varied}")
+    return found
+
+
+def _successive(priors: "Sequence[FacePrior]") -> "list[tuple[str, FacePrior, FacePrior]]":
+    ordered = sorted(priors, key=lambda prior: int(prior.provenance["n"]))
+    names = [str(prior.provenance["n"]) for prior in ordered]
+    return [
+        (f"{names[index]} - {names[index + 1]}", ordered[index + 1], ordered[index])
+        for index in range(len(ordered) - 1)
+    ]
+
+
+def _from_balanced(priors: "Sequence[FacePrior]", folder: Path) -> "list[tuple[str, FacePrior, FacePrior]]":
+    balanced = [prior for prior in priors if prior.provenance["balance"] == BALANCED]
+    if not balanced:
+        raise UserError(f"{folder}: no prior of half women among its {len(priors)}, which the others are compared with")
+    ordered = sorted(priors, key=lambda prior: -float(prior.provenance["balance"]))
+    share = [100 * float(prior.provenance["balance"]) for prior in ordered]
+    return [(f"{part:.0f}:{100 - part:.0f}", prior, balanced[0]) for part, prior in zip(share, ordered, strict=True)]
+
+
+def _counts(prior: "FacePrior") -> dict[str, Any]:
+    return {name: prior.provenance[name] for name in ("n", "female", "male", "unknown")}
+
+
+def _decoded(decoder: Path | None, priors: "Sequence[FacePrior]") -> "list[np.ndarray] | None":
+    if decoder is None:
+        return None
+    network = FaceDecoder.from_pretrained(decoder).eval()
+    with torch.no_grad():
+        return list(to_uint8(network(torch.stack([prior.z_p for prior in priors]))))
+
+
+def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _draw_bars(rows: Sequence[dict[str, Any]], faces: "Sequence[np.ndarray] | None", title: str, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1.6 * max(4, len(rows)), 5 if faces is not None else 3.5), layout="constrained")
+    parts = figure.subfigures(2 if faces is not None else 1, 1, squeeze=False, height_ratios=[2, 1][: 1 + bool(faces)])
+    axes = parts[0, 0].subplots()
+    places = range(len(rows))
+    axes.bar(places, [row["mean over scale"] for row in rows], width=0.6)
+    axes.set_xticks(places, [row["prior"] for row in rows])
+    axes.set_ylabel("mean |Δ| / scale of the latents")
+    axes.set_title(title, fontsize=10)
+    for place, row in zip(places, rows, strict=True):
+        axes.annotate(f"L1 {row['l1']:.3g}", (place, row["mean over scale"]), ha="center", va="bottom", fontsize=8)
+    for picture, axis in zip(faces or (), parts[-1, 0].subplots(1, len(rows), squeeze=False)[0], strict=False):
+        axis.imshow(picture)
+        axis.axis("off")
+    figure.savefig(path, dpi=120)
+
+
+def _draw_maps(
+    keys: Sequence[str], true: "np.ndarray", portraits: "np.ndarray", maps: "np.ndarray", path: Path
+) -> None:
+    """Four rows: true faces, portraits, the maps of β, and those of what is β's own of each speaker."""
+    from matplotlib.figure import Figure
+
+    columns = len(keys)
+    rows = [("true face", true), ("portrait", portraits), ("β", maps[:columns]), ("β - mean β", maps[columns:])]
+    figure = Figure(figsize=(1.5 * columns + 0.6, 6.2), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for (name, pictures), axes in zip(rows, grid, strict=True):
+        axes[0].set_ylabel(name)
+        for picture, axis in zip(pictures, axes, strict=True):
+            # Each row of maps has one scale, so that speakers can be compared.
+            axis.imshow(picture, **({} if picture.ndim == 3 else {"vmin": 0, "vmax": pictures.max(), "cmap": "magma"}))
+            axis.set_xticks([])
+            axis.set_yticks([])
+    for key, axis in zip(keys, grid[0], strict=True):
+        axis.set_title(key[-12:], fontsize=7)
+    figure.savefig(path, dpi=120)

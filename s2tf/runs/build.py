@@ -1,0 +1,119 @@
+"""An experiment's trainer, stage and datamodule; every mistake in its config is an error that names the key."""
+
+import copy
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import ArgumentError
+from lightning.pytorch.cli import LightningCLI
+
+from s2tf.errors import UserError
+from s2tf.provenance.facts import job_type
+from s2tf.runs.folder import Run, wandb_id
+from s2tf.runs.tracking import Tracking
+
+LIGHTNING_WANDB, WANDB_LOGGER = "lightning.pytorch.loggers.WandbLogger", "s2tf.loggers.wandb_run.WandbRun"
+
+
+def build(
+    config: dict[str, Any], run: Run | None = None, callbacks: Sequence[Any] = (), instantiate: bool = True
+) -> Any:
+    """Validate a composed experiment and build its trainer, stage and datamodule (a `LightningCLI` holds the three).
+
+    Args:
+        config: of `compose`.
+        run: whose folder trainer and logger write into.
+        callbacks: of the trainer, besides the config's.
+        instantiate: False: check every key, type and class, and build nothing.
+
+    Raises:
+        UserError: a key is unknown, a value has the wrong type, or a class cannot be built; the message names the key.
+    """
+    # Lightning calls what jsonargparse 4.49 has deprecated; nothing here can help that.
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
+    class Parsed(LightningCLI):
+        def instantiate_classes(self) -> None:
+            """Nothing: what was parsed is known to be right."""
+
+        def _set_seed(self) -> None:
+            """Nothing is drawn, either."""
+
+    # Its callbacks are the caller's.
+    Tracking.parse(config.get("tracking", {}))
+    defaults: dict[str, Any] = {"callbacks": list(callbacks)}
+    # The parser puts objects of its own into lists.
+    config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
+    if run is not None:
+        defaults["default_root_dir"] = str(run.folder)
+        config["trainer"] = _with_logger(config.get("trainer", {}), run)
+    try:
+        with warnings.catch_warnings():
+            # The command line is parsed by `s2tf.cli`; LightningCLI is right that it must not be parsed twice.
+            warnings.filterwarnings("ignore", "LightningCLI's args parameter")
+            built = (LightningCLI if instantiate else Parsed)(
+                args=config,
+                run=False,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                save_config_callback=None,
+                trainer_defaults=defaults,
+                parser_kwargs={"exit_on_error": False},
+            )
+    except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
+        raise UserError(first_cause(str(error))) from error
+    if instantiate:
+        # Lightning's handlers save, or begin a broadcast, wherever the signal finds this rank: others wait for ever.
+        signals: Any = built.trainer._signal_connector
+        signals.register_signal_handlers = lambda: None
+    return built
+
+
+def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
+    """The trainer's config with its loggers writing into the run folder."""
+    loggers = trainer.get("logger")
+    if isinstance(loggers, list):
+        return {**trainer, "logger": [_in_run(logger, run) for logger in loggers]}
+    return {**trainer, "logger": _in_run(loggers, run)} if isinstance(loggers, dict) else trainer
+
+
+def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
+    """A logger's config for a run; a W&B run keeps its id over restarts."""
+    init_args = dict(logger.get("init_args", {}))
+    init_args.setdefault("save_dir", str(run.folder))
+    if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
+        logger = {**logger, "class_path": WANDB_LOGGER}
+        init_args.setdefault("id", wandb_id(run.folder))
+        init_args.setdefault("resume", "allow")
+        init_args.setdefault("group", run.experiment)
+        init_args.setdefault("job_type", job_type(run.config))
+        init_args.setdefault("tags", list(run.tags))
+        init_args.setdefault("name", f"{run.experiment}-{run.folder.name}")
+    return {**logger, "init_args": init_args}
+
+
+def first_cause(message: str) -> str:
+    """The first of the innermost things that did not fit in jsonargparse's report, behind its keys and class."""
+    stack: list[tuple[int, str, str]] = []
+    causes: list[tuple[int, str]] = []
+    headings = ("Does not validate", "Subtypes", "Errors:", "Given value")
+    for line in message.splitlines():
+        text = line.lstrip(" -")
+        depth = len(line) - len(text)
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        if key := re.fullmatch(r'Parser key "(.+)":', text):
+            stack.append((depth, "key", key.group(1)))
+        elif path := re.fullmatch(r"Problem with given class_path '(.+)':", text):
+            stack.append((depth, "class", path.group(1).rpartition(".")[2]))
+        elif text and not text.startswith(headings):
+            keys = ".".join(name for _, kind, name in stack if kind == "key")
+            class_name = next((name for _, kind, name in reversed(stack) if kind == "class"), "")
+            where = keys + (f" ({class_name})" if class_name else "")
+            causes.append((depth, f"{where}: {text}" if where else text))
+    # The innermost: of the types that a value may have, the one that it was meant to be fits furthest.
+    return max(causes, key=lambda cause: cause[0])[1] if causes else message

@@ -1,0 +1,36 @@
+"""Builds the parts of a composed experiment that are no stage."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from datamodules.base import ShardDataModule
+from s2tf.errors import UserError
+from s2tf.runs.build import first_cause
+
+
+def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
+    """The data module of a composed experiment, and settings classes by the name of their section.
+
+    Args:
+        config: Of `s2tf.config.compose`.
+        settings: Section -> class.
+
+    Returns:
+        A namespace with `data` and each section.
+
+    Raises:
+        UserError: A section is missing, a key unknown or a value wrong; the message names the key.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(ShardDataModule, "data", required=True)
+    for section, kind in settings.items():
+        if section not in config:
+            raise UserError(f"the experiment has no section {section!r}: see experiments/{section}.yaml")
+        parser.add_class_arguments(kind, section)
+    parts = {name: config[name] for name in ("data", *settings) if name in config}
+    try:
+        return parser.instantiate(parser.parse_object(parts))
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise UserError(first_cause(str(error))) from error

@@ -1,0 +1,162 @@
+"""Training an experiment in its run folder, from where it was stopped, and measuring what came of it."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from s2tf.callbacks.end_on_failure import EndOnFailure
+from s2tf.callbacks.last_checkpoint import LastCheckpoint, Saving
+from s2tf.errors import UserError
+from s2tf.fault_tolerance.attempts import Attempts
+from s2tf.fault_tolerance.checkpoint_files import CheckpointFiles
+from s2tf.fault_tolerance.checkpoints import LAST_CHECKPOINT, find_checkpoint, set_aside_broken
+from s2tf.fault_tolerance.failures import forget_failures, name_attempt
+from s2tf.fault_tolerance.journal import Journal
+from s2tf.fault_tolerance.lock import locked
+from s2tf.fault_tolerance.signals import Interruption, StopSignals
+from s2tf.loggers.journal import JournalFollower, JournalLogger
+from s2tf.provenance.git_state import record_git
+from s2tf.runs import tracking
+from s2tf.runs.build import build
+from s2tf.runs.folder import Run, find_run, write_config
+
+BEST_CHECKPOINT = "best"
+RESTART_PATIENCE = 60.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit leaves: its run and the last values of everything that was logged."""
+
+    run: Run
+    metrics: dict[str, float]
+    step: int
+    """Optimizer steps done in all."""
+
+
+def fit(
+    experiment: str | Path,
+    overrides: Sequence[str] = (),
+    runs: str | Path = "runs",
+    callbacks: Sequence[Any] = (),
+    saving: "Saving | None" = None,
+) -> FitResult:
+    """Train an experiment in its run folder (`fit_run`)."""
+    return fit_run(find_run(experiment, overrides, runs), callbacks, saving)
+
+
+def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = None) -> FitResult:
+    """Train a run, going on from its last whole checkpoint, and save its networks in its folder.
+
+    Checkpoints are kept by time (`last.ckpt`, and the one before), where the process is asked to stop by USR1 or TERM
+    (`LastCheckpoint`), and, where there is validation, of the best (`best.ckpt`, `Stage.best`).
+
+    Raises:
+        Interruption: it was asked to stop, and has saved its state.
+        InUseError: another process trains this run.
+        UserError: none of its checkpoints is whole, or the last could not be written.
+    """
+    name_attempt()
+    run.folder.mkdir(parents=True, exist_ok=True)
+    signals = StopSignals()
+    ended: dict[str, Any] = {}
+    with ExitStack() as stack:
+        stack.enter_context(signals.caught())
+        # A restarted job may come while the process whose place it takes is still ending on another node.
+        patience = RESTART_PATIENCE if int(os.environ.get("SLURM_RESTART_COUNT", 0)) else 0.0
+        first = this_rank() == 0
+        if first:
+            stack.enter_context(locked(run.folder, patience))
+        found = find_checkpoint(run.checkpoints)
+        if first:
+            forget_failures(run.folder)
+            write_config(run)
+            record = record_git(run.folder)
+            code = record.path.name if record.path else None
+            ended = stack.enter_context(Attempts(run.folder).attempt(found.broken, record.state.commit, code))
+            set_aside_broken(run.checkpoints)
+            if found.broken:
+                print(f"going on from {found.path}, since {found.broken}", file=sys.stderr, flush=True)
+        result = _train(run, found.path, callbacks, signals, saving)
+        ended["step"] = result.step
+        return result
+
+
+def _train(
+    run: Run, checkpoint: Path | None, callbacks: Sequence[Any], signals: "StopSignals", saving: "Saving | None"
+) -> FitResult:
+    files, journal = CheckpointFiles(), Journal(run.folder)
+    last = LastCheckpoint(run.checkpoints, checkpoint, files, journal, signals, saving or Saving())
+    tracked = tracking.callbacks(run.config, run.experiment, run.folder)
+    cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder, Attempts(run.folder))])
+    cli.trainer.strategy.checkpoint_io = files
+    _keep_best(cli, run)
+    with _logged(cli.trainer, journal):
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=False)
+        cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
+        if files.failure:
+            raise UserError(files.failure)
+        if cli.trainer.is_global_zero:
+            cli.model.export(run.folder)
+            tracking.made(cli.trainer, run.networks)
+            forget_failures(run.folder)
+    metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+    return FitResult(run=run, metrics=metrics, step=cli.trainer.global_step)
+
+
+def _keep_best(cli: Any, run: Run) -> None:
+    """Where there is validation, keep the checkpoint of the best."""
+    if not cli.trainer.limit_val_batches:
+        return
+    monitor, mode = cli.model.best
+    best = ModelCheckpoint(
+        dirpath=run.checkpoints, filename=BEST_CHECKPOINT, monitor=monitor, mode=mode, enable_version_counter=False
+    )
+    cli.trainer.callbacks.append(best)
+    # A run that goes on finds its own checkpoints there.
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+
+
+@contextmanager
+def _logged(trainer: Any, journal: "Journal") -> Iterator[None]:
+    """Log into the journal, W&B behind it, and end W&B's run with the `with` block."""
+    followers = [logger for logger in trainer.loggers if isinstance(logger, JournalFollower)]
+    for logger in followers:
+        logger.follow(journal)
+    trainer.loggers = [JournalLogger(journal), *trainer.loggers]
+    try:
+        yield
+    except BaseException as error:
+        for logger in followers:
+            logger.end("interrupted" if isinstance(error, Interruption) else "failed")
+        raise
+    for logger in followers:
+        logger.end("finished")
+
+
+def evaluate(
+    experiment: str | Path, split: str, overrides: Sequence[str] = (), runs: str | Path = "runs"
+) -> dict[str, float]:
+    """The metrics of an experiment's last checkpoint on its validation (`split="validate"`) or test data."""
+    run = find_run(experiment, overrides, runs)
+    if run.last_checkpoint is None:
+        raise UserError(f"{run.checkpoints}: no last.ckpt: train it first with `s2tf fit {experiment} ...`")
+    cli = build(run.config, run)
+    results = getattr(cli.trainer, split)(
+        cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, verbose=False, weights_only=False
+    )
+    return {name: float(value) for result in results for name, value in result.items()}
+
+
+def this_rank() -> int:
+    """Of this process among those that train, known before they have met."""
+    return int(getattr(rank_zero_only, "rank", 0))

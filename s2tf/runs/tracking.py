@@ -1,0 +1,77 @@
+"""The section `tracking` of an experiment: what is kept of a run besides its losses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from s2tf.callbacks.media import MediaSamples
+from s2tf.callbacks.run_record import RunRecord
+from s2tf.callbacks.throughput import Throughput
+from s2tf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """The section `tracking`; all of it may change without the run becoming another one."""
+
+    throughput: bool = True
+    """Log speed, memory, waiting and MFU."""
+    samples_every: int = 0
+    """Optimizer steps between two times that the stage shows what it can; 0 never."""
+    samples: int = 4
+    """Validation clips that are shown."""
+    autoencoder: str = ""
+    """`RUN/networks/motion_autoencoder`, by which motion diffusion shows its codes as videos; empty: it does not."""
+    artifacts: bool = True
+    """Note what the run was made of and what it made, in the run folder and at W&B."""
+    upload: bool = False
+    """Send the artifacts' files to W&B, instead of where they lie and their checksums."""
+
+    @classmethod
+    def parse(cls, section: Any) -> "Tracking":
+        """From a composed experiment.
+
+        Raises:
+            UserError: an unknown key, or a value of another type or below its range; the message names the key.
+        """
+        if not isinstance(section, Mapping):
+            raise UserError(f"tracking is {section!r}, expected a mapping")
+        known: dict[str, Any] = {field.name: field.type for field in fields(cls)}
+        for name, value in section.items():
+            if name not in known:
+                raise UserError(f"tracking.{name}: unknown key, expected one of {', '.join(known)}")
+            least = 1 if name == "samples" else 0
+            if type(value) is not known[name] or (known[name] is int and value < least):
+                wanted = {bool: "true or false", str: "a folder"}.get(known[name], f"a whole number, at least {least}")
+                raise UserError(f"tracking.{name} is {value!r}, expected {wanted}")
+        return cls(**section)
+
+
+def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[Any]:
+    """The callbacks that a composed experiment's section asks for, beside those of its `trainer.callbacks`.
+
+    Args:
+        config: the composed experiment.
+        experiment: its name.
+        folder: of the run.
+
+    Raises:
+        UserError: the section is wrong, or its autoencoder is not there.
+    """
+    tracking = Tracking.parse(config.get("tracking", {}))
+    if tracking.autoencoder and not Path(tracking.autoencoder).is_dir():
+        raise UserError(f"tracking.autoencoder: no folder {tracking.autoencoder!r}")
+    chosen: list[Any] = [RunRecord(config, experiment, folder, tracking.artifacts, tracking.upload)]
+    if tracking.throughput:
+        chosen.append(Throughput())
+    if tracking.samples_every:
+        chosen.append(MediaSamples(tracking.samples_every, tracking.samples, tracking.autoencoder))
+    return chosen
+
+
+def made(trainer: Any, networks: Path) -> None:
+    """Tell what has come out of a finished fit, while W&B's run is there; call on rank 0."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, RunRecord):
+            callback.made(trainer, networks)

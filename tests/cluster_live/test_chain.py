@@ -1,0 +1,75 @@
+"""`s2tf submit chain` on a real SLURM: steps wait for what they need, and a failed one is named by those it held up."""
+
+import json
+from pathlib import Path
+
+import pytest
+from slurm_jobs import wait_for
+
+from s2tf.cli import main
+from s2tf.cluster.records import last_submission
+from s2tf.runs.chain import load_chain
+
+pytestmark = pytest.mark.slow
+CHAIN = """
+steps:
+  good: dashboard table3 --dry-run
+  parted:
+    run: prepare synthetic 4 --clips 1 --seconds 1.6 --size 64 --samples-per-shard 1 --out {out}
+    job: {parts: 2}
+  bad: shards {good}
+  waits: {run: "shards {bad}", after: [parted]}
+  goes_on: shards {parted} --verify
+"""
+
+
+@pytest.fixture
+def chain(slurm, tmp_path, monkeypatch):
+    """Submits the chain; its steps by name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(CHAIN)
+    out = tmp_path / "out"
+
+    def call(*words):
+        assert main(["submit", "chain", "c.yaml", "--out", str(out), "--cluster", "local", *words]) == 0
+        return {step.name: step for step in load_chain(tmp_path / "c.yaml", [], out)}
+
+    return call
+
+
+def test_steps_wait_for_what_they_need_and_a_failed_one_is_named(chain, tmp_path, capsys):
+    steps = chain()
+    jobs = {name: last_submission(step.folder).job for name, step in steps.items()}
+    assert last_submission(steps["waits"].folder).needs == {"bad": jobs["bad"], "parted": jobs["parted"]}
+    assert {name: wait_for(job) for name, job in jobs.items()} == {
+        "good": "COMPLETED",
+        "parted": "COMPLETED",
+        "bad": "FAILED",
+        "waits": "CANCELLED",
+        "goes_on": "COMPLETED",
+    }
+    assert [name for name, step in steps.items() if step.done] == ["good", "parted", "goes_on"]
+    assert (steps["parted"].folder / "manifest.json").is_file()
+    assert "manifest.json" in next(steps["bad"].folder.glob("slurm-*.out")).read_text()
+    capsys.readouterr()
+    assert main(["runs", "--runs", "out", "--json", "states.json"]) == 0
+    rows = {
+        row["name"].partition("/")[2].rpartition("-")[0]: row for row in json.loads(Path("states.json").read_text())
+    }
+    assert rows["waits"]["reason"] == f"needs bad (job {jobs['bad']} FAILED)"
+    assert rows["good"]["state"] == "finished"
+    chain()
+    said = capsys.readouterr().out
+    assert said.count("done:") == 3
+    assert said.count("job:") == 2
+    again = {name: last_submission(step.folder).job for name, step in steps.items()}
+    assert [name for name in jobs if again[name] != jobs[name]] == ["bad", "waits"]
+
+
+def test_a_dry_run_shows_every_script_and_queues_nothing(chain, tmp_path, capsys):
+    chain("--dry-run")
+    said = capsys.readouterr().out
+    assert "#SBATCH --array=1-2\n" in said
+    assert '--part "$SLURM_ARRAY_TASK_ID/2"' in said
+    assert "#SBATCH --dependency=afterok:JOB_OF_bad:JOB_OF_parted\n" in said
+    assert not (tmp_path / "out").exists()

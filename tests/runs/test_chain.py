@@ -1,0 +1,271 @@
+"""Chains run real commands, the quickest there are: `prepare --help`, and one that fails."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from s2tf.cli import main
+from s2tf.errors import UserError
+from s2tf.runs import chain as chains
+from s2tf.runs.chain import load_chain, run_steps
+from s2tf.runs.folder import find_run
+
+CHAINS = Path(__file__).parents[2] / "experiments" / "chains"
+PAPER = CHAINS / "paper.yaml"
+TEXT = """
+seeds: [3, 4]
+vars:
+  word: hello
+  must: ???
+steps:
+  data: prepare synthetic --help
+  train: prepare {data} --help {seed} {must}
+  alone: fit ../some.yaml vars.x={word} +../beside.yaml
+  after: prepare {train} --out {out} --help
+"""
+
+
+def write(path, text=TEXT):
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """Something that composes."""
+    path = tmp_path / "some.yaml"
+    path.write_text('vars: {x: 1, conre: \'\', a: \'\'}\nmodel: ["${vars.x}", "${vars.conre}", "${vars.a}"]\n')
+    (tmp_path / "beside.yaml").write_text("trainer: {max_steps: 2}\n")
+    (tmp_path / "chains").mkdir()
+    return path
+
+
+def named(path, settings, out):
+    return {step.name: step for step in load_chain(path, settings, out)}
+
+
+def test_words_are_filled_in_and_steps_are_made_for_each_seed(experiment, tmp_path):
+    out = tmp_path / "out"
+    steps = named(write(tmp_path / "chains" / "c.yaml"), ["must=1"], out)
+    assert list(steps) == ["data", "train-seed3", "train-seed4", "alone", "after-seed3", "after-seed4"]
+    data, train, after = (str(steps[name].folder) for name in ("data", "train-seed3", "after-seed3"))
+    assert data.startswith(str(out / "steps" / "data-"))
+    assert steps["train-seed4"].arguments == ["prepare", data, "--help", "4", "1"]
+    assert steps["after-seed3"].arguments == ["prepare", train, "--out", after, "--help"]
+    located = [str(experiment), "vars.x=hello", f"+{tmp_path / 'beside.yaml'}"]
+    assert steps["alone"].arguments == ["fit", *located, "--runs", str(out / "runs")]
+
+
+def finish(step, result):
+    step.folder.mkdir(parents=True)
+    (step.folder / "done.json").write_text(json.dumps({"arguments": step.arguments, "result": result}))
+
+
+CONRE = "steps: {one: 'fit ../some.yaml', two: 'fit ../some.yaml vars.conre={one}/networks', three: 'prepare {two}'}"
+
+
+def test_the_result_of_a_fit_is_its_run_folder_which_is_known_before(experiment, tmp_path):
+    one, two, three = load_chain(write(tmp_path / "chains" / "c.yaml", CONRE), [], tmp_path / "out")
+    runs = tmp_path / "out" / "runs"
+    folder = find_run(experiment, [], runs).folder
+    assert two.arguments[2] == f"vars.conre={folder}/networks"
+    assert three.arguments[1] == str(find_run(experiment, [two.arguments[2]], runs).folder)
+    finish(one, "runs/a/1234")
+    assert one.done
+    assert two.arguments[2] == "vars.conre=runs/a/1234/networks"
+
+
+def test_a_step_may_wait_for_others_whose_results_it_does_not_name(tmp_path):
+    text = "steps: {a: 'prepare nothing', b: {run: 'prepare --help {runs}', after: [a], job: {parts: 2}}}"
+    steps = load_chain(write(tmp_path / "c.yaml", text), [], tmp_path / "out")
+    assert steps[1].arguments[-1] == str(tmp_path / "out" / "runs")
+    assert steps[1].job == {"parts": 2}
+    assert run_steps(steps, 1, 1) == {"a": "failed", "b": "waiting"}
+
+
+def test_what_was_done_before_a_file_or_another_result_changed_is_not_done_now(experiment, tmp_path):
+    path = write(tmp_path / "chains" / "c.yaml", CONRE)
+    one, two, _ = load_chain(path, [], tmp_path / "out")
+    finish(one, "runs/a/1234")
+    finish(two, "runs/b/1234")
+    chains._composed.cache_clear()
+    assert [step.done for step in load_chain(path, [], tmp_path / "out")] == [True, True, False]
+    experiment.write_text(experiment.read_text().replace("x: 1", "x: 2"))
+    chains._composed.cache_clear()
+    assert [step.done for step in load_chain(path, [], tmp_path / "out")] == [False, False, False]
+    experiment.write_text(experiment.read_text().replace("x: 2", "x: 1"))
+    chains._composed.cache_clear()
+    (one.folder / "done.json").write_text(json.dumps({"result": "runs/a/5678"}))
+    assert [step.done for step in load_chain(path, [], tmp_path / "out")] == [True, False, False]
+
+
+def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, tmp_path):
+    text = "steps: {one: 'prepare --help', two: 'fit ../some.yaml vars.conre={one} vars.cnore=1'}"
+    with pytest.raises(UserError, match=r"step two: .*vars\.cnore"):
+        load_chain(write(tmp_path / "chains" / "c.yaml", text), [], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "message"),
+    [
+        (TEXT, [], r"vars\.must must be given"),
+        (TEXT, ["must=1", "wrod=2"], r"'wrod=2': expected key=value with a key of: word, must"),
+        ("steps: {a: 'prepare {b}', b: prepare}", [], r"step a: \{b\} is no variable and no step before it"),
+        ("step: {}", [], "expected `steps`"),
+        ("steps: {a: prepare}\nseeds: 3", [], "seeds is 3, expected a list of numbers"),
+        ("steps: {a: prepare}\nseeds: []", [], "seeds is "),
+        ("steps: {a: 'prepare {b'}", [], "step a: expected '}' before end of string: prepare {b"),
+        ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
+        ("steps: {a: {run: prepare, afer: [b]}}", [], "step a: unknown key 'afer'"),
+        ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no step before it"),
+    ],
+)
+def test_what_is_wrong_in_a_chain_is_named(experiment, tmp_path, text, settings, message):
+    with pytest.raises(UserError, match=message):
+        load_chain(write(tmp_path / "chains" / "c.yaml", text), settings, tmp_path / "out")
+
+
+WITH_A_FAILURE = """
+seeds: [0]
+steps:
+  good: prepare synthetic --help
+  bad: prepare nothing
+  waits: prepare synthetic --help {bad}
+  goes_on: prepare synthetic --help {good}
+"""
+
+
+def test_a_failed_step_holds_up_only_what_needs_it_and_its_last_words_are_shown(tmp_path):
+    said = []
+    steps = load_chain(write(tmp_path / "c.yaml", WITH_A_FAILURE), [], tmp_path / "out")
+    states = run_steps(steps, 2, 1, said.append)
+    assert states == {"good": "done", "bad": "failed", "waits": "waiting", "goes_on": "done"}
+    assert any(text.startswith("bad: failed with status 2") and "invalid choice: 'nothing'" in text for text in said)
+    assert "usage: s2tf" in (steps[0].folder / "log.txt").read_text()
+
+
+def test_done_steps_are_kept_and_changed_ones_run_again_with_what_needs_them(tmp_path, monkeypatch):
+    text = "vars: {x: 1}\nsteps: {a: 'prepare --help', b: 'prepare --help {a} {x}', c: 'prepare --help {b}'}"
+    path, ran = write(tmp_path / "c.yaml", text), []
+    start = chains.Step.start
+    monkeypatch.setattr(chains.Step, "start", lambda step, threads: (ran.append(step.name), start(step, threads))[1])
+    for settings, expected in (([], ["a", "b", "c"]), ([], []), (["x=2"], ["b", "c"]), (["x=2"], []), ([], [])):
+        ran.clear()
+        run_steps(load_chain(path, settings, tmp_path / "out"), 1, 1)
+        assert ran == expected, settings
+
+
+def test_braces_in_a_variable_are_kept(tmp_path):
+    text = "vars: {x: a}\nsteps: {a: 'prepare {x}', b: 'prepare {a}'}"
+    steps = load_chain(write(tmp_path / "c.yaml", text), ["x=s3://b/{0..3}.tar"], tmp_path / "out")
+    assert steps[0].arguments == ["prepare", "s3://b/{0..3}.tar"]
+
+
+def test_what_was_measured_of_a_run_is_measured_again_after_other_settings_wrote_there(tmp_path, monkeypatch):
+    path = write(tmp_path / "c.yaml", "vars: {x: 1}\nsteps: {a: 'prepare --help --run here {x}'}")
+    ran, start = [], chains.Step.start
+    monkeypatch.setattr(
+        chains.Step, "start", lambda step, threads: (ran.append(step.template[-1]), start(step, threads))[1]
+    )
+    for settings in ([], ["x=2"], ["x=2"], []):
+        run_steps(load_chain(path, settings, tmp_path / "out"), 1, 1)
+    assert ran == ["1", "2", "1"]
+
+
+def test_an_interrupted_rerun_goes_on_with_what_it_had_not_reached(tmp_path, monkeypatch):
+    text = "vars: {x: 1}\nsteps: {b: 'prepare --help {x}', c: 'prepare --help {b}'}"
+    path = write(tmp_path / "c.yaml", text)
+    run_steps(load_chain(path, [], tmp_path / "out"), 1, 1)
+
+    def interrupt(said):
+        if said.startswith("b: done"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_steps(load_chain(path, ["x=2"], tmp_path / "out"), 1, 1, interrupt)
+    steps = load_chain(path, ["x=2"], tmp_path / "out")
+    assert [step.done for step in steps] == [True, False]
+
+
+def test_a_chain_that_is_stopped_stops_its_steps_and_lets_nobody_in_before(tmp_path):
+    marker = tmp_path / "alive"
+    # Any program that takes long; the chain starts `python -m s2tf.cli`, so it stands in for that module here.
+    package = tmp_path / "fake" / "s2tf"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "cli.py").write_text(
+        f"import pathlib, time\nwhile True:\n    pathlib.Path({str(marker)!r}).touch()\n    time.sleep(0.05)\n"
+    )
+    path = write(tmp_path / "c.yaml", "steps: {a: 'prepare --help'}")
+    program = (
+        "import os, sys; from s2tf.cli import main; "
+        f"os.environ['PYTHONPATH'] = {str(tmp_path / 'fake')!r}; os.chdir({str(tmp_path / 'fake')!r}); "
+        f"sys.exit(main(['chain', {str(path)!r}, '--out', {str(tmp_path / 'out')!r}]))"
+    )
+    chain = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not marker.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with pytest.raises(UserError, match="another chain is running"):
+            run_steps(load_chain(path, [], tmp_path / "out"), 1, 1)
+    finally:
+        chain.terminate()
+    assert chain.wait(30) == 128 + signal.SIGTERM
+    chain.stdout.close()
+    marker.unlink()
+    time.sleep(0.3)
+    assert not marker.exists()
+
+
+def test_the_command_prints_the_steps_or_fails_with_them(tmp_path, capsys):
+    path = write(tmp_path / "c.yaml", WITH_A_FAILURE)
+    out = str(tmp_path / "out")
+    assert main(["chain", str(path), "--out", out, "--dry-run"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in printed] == ["good", "bad", "waits", "goes_on"]
+    assert printed[1] == "bad: s2tf prepare nothing"
+    assert not Path(out).exists()
+    arguments = ["chain", str(path), "--out", out, "--json", str(tmp_path / "states.json")]
+    assert main(arguments) == 1
+    states = json.loads((tmp_path / "states.json").read_text())
+    assert (states["bad"]["state"], states["good"]["state"]) == ("failed", "done")
+
+
+@pytest.mark.parametrize("arguments", [["--jobs", "0"], ["--seeds", "0-2"], ["--seeds", "0,"]])
+def test_senseless_numbers_are_refused(tmp_path, capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(["chain", "c.yaml", "--out", str(tmp_path), *arguments])
+    assert arguments[1] in capsys.readouterr().err
+
+
+def given(path):
+    """Words for all that a chain leaves open."""
+    return [f"{name}={name}" for name, value in yaml.safe_load(path.read_text())["vars"].items() if value == "???"]
+
+
+def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
+    before: dict[str, set[str]] = {}
+    for step in load_chain(PAPER, given(PAPER), tmp_path):
+        parents = {parent.name.partition("-seed")[0] for parent in step.needs}
+        before[step.name.partition("-seed")[0]] = parents.union(*(before[name] for name in parents))
+    assert before["scfp"] >= {"portraits", "conre", "prior"}
+    assert before["codebook"] >= {"sharp", "motion_autoencoder"}
+    assert before["motion"] >= {"codes", "talking", "motion_autoencoder"}
+    assert before["pipeline"] >= {"scfp", "codebook", "lips", "motion"}
+    assert before["report"] == set(before) - {"report"}
+
+
+@pytest.mark.parametrize("path", [*sorted(CHAINS.glob("*.yaml")), PAPER], ids=lambda path: path.stem)
+def test_every_chain_s_experiments_compose(path, tmp_path):
+    steps = load_chain(path, given(path), tmp_path)
+    files = [Path(word.removeprefix("+")) for step in steps for word in step.template if word.endswith(".yaml")]
+    assert files
+    assert all(file.is_file() for file in files)
