@@ -17,8 +17,8 @@ ROOMS = {
         "loggers", "config",
     },
     "evaluation": {
-        "runs", "systems", "pipelines", "importers", "metrics", "faces", "figures", "diffusion", "models", "nn", "media",
-        "fault_tolerance", "config", "datamodules",
+        "runs", "systems", "pipelines", "importers", "metrics", "faces", "figures", "diffusion", "models", "nn",
+        "media", "fault_tolerance", "config", "datamodules",
     },
     "precompute": {
         "runs", "provenance", "models", "diffusion", "faces", "media", "nn", "fault_tolerance", "config", "datamodules",

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.aside import PART, written_aside
 from datamodules.prepare.clip import ClipSettings, PreparedClip
 from datamodules.prepare.files import MAX_KEY
 from datamodules.prepare.recording import Recording
@@ -26,6 +25,7 @@ from datamodules.shards.sources import MANIFEST
 from datamodules.shards.writing import AUDIO_SETTINGS, new_shard, write_manifest
 from s2tf.faces.crop import CropRule
 from s2tf.faces.tracking import FaceSettings
+from s2tf.fault_tolerance.atomic_files import PART, atomic_open
 
 FAILURES = "failures.csv"
 GROUPS = "groups"
@@ -265,12 +265,12 @@ def _clean(out: Path) -> None:
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    with written_aside(path, "w") as file:
+    with atomic_open(path, "w") as file:
         json.dump(data, file, sort_keys=True)
 
 
 def _write_failures(path: Path, failures: list[Failure]) -> None:
-    with written_aside(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+    with atomic_open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["clip", "step", "reason"])
         writer.writerows((failure.clip, failure.step, failure.reason) for failure in failures)

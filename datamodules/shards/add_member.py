@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.aside import PART
 from datamodules.shards.codecs import encode_array
 from datamodules.shards.samples import ARRAYS, JSON, Sample
 from datamodules.shards.sources import MANIFEST
 from datamodules.shards.writing import load_manifest, new_shard, read_shard, write_manifest
+from s2tf.fault_tolerance.atomic_files import PART
 
 PLAN = "addition.json"
 """Says what a folder is to become, while it is not complete."""
+
+
+OnClip = Callable[[int, int], None]
+"""Called with the clips done and the clips in all of this part."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def add_member(
     out: str | Path,
     addition: Addition,
     part: tuple[int, int] = (1, 1),
-    on_clip: Callable[[int, int], None] | None = None,
+    on_clip: OnClip | None = None,
 ) -> Added:
     """Copy a shard folder, with one member added to every sample, and its checksum to the record.
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datamodules.aside import written_aside
 from datamodules.shards.errors import ShardError
 from datamodules.shards.reading import read_clips, stream_clips
 from datamodules.shards.samples import MEMBERS, Sample
 from datamodules.shards.sources import MANIFEST, ShardSource, open_source
+from s2tf.fault_tolerance.atomic_files import atomic_open
 from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 AUDIO_SETTINGS = {"sample_rate": SAMPLE_RATE, "channels": 1, "samples_per_frame": SAMPLES_PER_FRAME, "fps": FPS}
@@ -53,7 +53,7 @@ def new_shard(path: Path) -> Iterator[ShardWriter]:
 
     Equal samples in equal order give equal bytes: members carry no times and no owner.
     """
-    with written_aside(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with atomic_open(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         yield ShardWriter(tar)
 
 
@@ -93,6 +93,6 @@ def _source(folder: str | Path | ShardSource) -> ShardSource:
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write `manifest.json` aside and rename it."""
-    with written_aside(folder / MANIFEST, "w") as file:
+    with atomic_open(folder / MANIFEST, "w") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
         file.write("\n")

@@ -12,7 +12,7 @@ from s2tf.cluster.records import Submission, is_finished, note, submitting
 from s2tf.cluster.script import Request, render, values_of, waiting
 from s2tf.cluster.slurm import submit
 from s2tf.errors import UserError
-from s2tf.fault_tolerance.atomic_files import write_aside
+from s2tf.fault_tolerance.atomic_files import atomic_write
 from s2tf.runs.chain import DONE_FILE, Step
 from s2tf.runs.folder import Run
 
@@ -167,4 +167,4 @@ def _done(step: "Step", parts: int) -> str:
 
 def _mark_done(step: "Step", result: str) -> None:
     step.folder.mkdir(parents=True, exist_ok=True)
-    write_aside(step.folder / DONE_FILE, step.record(result))
+    atomic_write(step.folder / DONE_FILE, step.record(result))

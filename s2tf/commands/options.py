@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datamodules.shards.add_member import Added
+    from datamodules.shards.add_member import Added, OnClip
 
 
 import os
@@ -112,9 +112,6 @@ def local_device(text: str, environment: Mapping[str, str] | None = None) -> str
     return f"cuda:{number % count}"
 
 
-OnClip = Callable[[int, int], None]
-
-
 def part(text: str) -> tuple[int, int]:
     """`3/64` as the third of 64 parts."""
     number, _, parts = text.partition("/")
@@ -131,7 +128,7 @@ def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
 
 
-def copy_with_progress(args: argparse.Namespace, what: str, copy: Callable[[OnClip], "Added"]) -> int:
+def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnClip], Added]") -> int:
     """Show how far it is, and say what was done."""
     from rich.console import Console
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from datamodules.aside import written_aside
+from s2tf.fault_tolerance.atomic_files import atomic_open
 
 FOLDER = "clips"
 SUFFIX = ".safetensors"
@@ -100,7 +100,7 @@ class RecordFolder:
                 "failure": record.failures.get(measure),
                 "retry": measure in record.retry,
             }
-            with written_aside(self._path(measure, record.key)) as file:
+            with atomic_open(self._path(measure, record.key)) as file:
                 file.write(save(tensors, {"record": json.dumps(about)}))
 
     def _path(self, measure: str, key: str) -> Path:

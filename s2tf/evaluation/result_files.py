@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datamodules.aside import written_aside
 from s2tf.evaluation.scores import METRICS_FILE
 from s2tf.evaluation.videos.sources import SourceFile, VideoSource
+from s2tf.fault_tolerance.atomic_files import atomic_open
 
 CLIPS_FILE, FAILURES_FILE = "clips.csv", "failures.csv"
 
@@ -52,7 +52,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, first: Sequence[st
     """With the columns `first` and whatever else the rows have."""
     names = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
     # Two processes that end together both merge.
-    with written_aside(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with atomic_open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
         writer.writerows(rows)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.aside import written_aside
 from s2tf.evaluation.measurement import Measurement, measurements_to_json
 from s2tf.evaluation.software import OPENCV, versions
+from s2tf.fault_tolerance.atomic_files import atomic_open
 
 METRICS_FILE = "metrics.json"
 
@@ -59,5 +59,5 @@ class Scores:
     def write(self, folder: Path) -> None:
         """Write `metrics.json` into `folder`, which is made if it is absent."""
         folder.mkdir(parents=True, exist_ok=True)
-        with written_aside(folder / METRICS_FILE, "w") as file:
+        with atomic_open(folder / METRICS_FILE, "w") as file:
             file.write(json.dumps(self.to_json(), indent=2) + "\n")

@@ -1,17 +1,51 @@
-"""Small files that are there whole or not at all."""
+"""Atomic writes: a file gets its name only when it is complete and on the disk, so that no reader sees half of it."""
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
+
+PART = ".part"
+"""Suffix of a file that is still being written."""
 
 
-def write_aside(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it, such as another rank, finds it whole."""
-    aside = name_aside(path)
-    aside.write_text(text)
-    os.replace(aside, path)
+@contextmanager
+def atomic_open(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+    """Open a file to write, which becomes `path` when the block ends well and is removed when it does not.
+
+    Until then it has a name of its own: two processes that write the same path do not disturb each other.
+
+    Args:
+        path: The file; one that exists is replaced.
+        mode: `wb` or `w`.
+        options: Further arguments of `open`.
+    """
+    part = part_name(path)
+    try:
+        with open(part, mode, **options) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    # The new name is on the disk only when the folder is.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
-def name_aside(path: Path) -> Path:
-    """A name beside `path` that no other process has, on this node or another."""
-    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+def atomic_write(path: Path, text: str) -> None:
+    """Write a small text file so that other processes find the old content or the new one, and never a part."""
+    with atomic_open(path, "w") as file:
+        file.write(text)
+
+
+def part_name(path: Path) -> Path:
+    """A name beside `path` that no other process uses, on this node or another."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")

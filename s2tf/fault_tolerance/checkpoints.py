@@ -42,7 +42,7 @@ def find_checkpoint(folder: Path) -> Found:
     return Found(None)
 
 
-def set_aside_broken(folder: Path) -> None:
+def move_broken_away(folder: Path) -> None:
     """Rename `last.ckpt` if it is broken, so that the next one does not push out the good one before it."""
     path = folder / LAST_CHECKPOINT
     if path.is_file() and _problem(path) is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from s2tf.fault_tolerance.atomic_files import write_aside
+from s2tf.fault_tolerance.atomic_files import atomic_write
 from s2tf.fault_tolerance.json_lines import append_line, read_lines
 from s2tf.fault_tolerance.messages import say
 
@@ -73,7 +73,7 @@ class Journal:
         kept = [by_number[number] for number in range(rows) if number in by_number]
         if len(kept) < rows:
             say(f"{self.path}: {rows - len(kept)} of {rows} rows were lost")
-        write_aside(self.path, "".join(json.dumps(asdict(row)) + "\n" for row in kept))
+        atomic_write(self.path, "".join(json.dumps(asdict(row)) + "\n" for row in kept))
         self.rows = rows
         for row in kept:
             self._tell(row)

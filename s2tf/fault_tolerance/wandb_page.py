@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from s2tf.fault_tolerance.atomic_files import write_aside
+from s2tf.fault_tolerance.atomic_files import atomic_write
 
 PAGE_FILE = "wandb_page"
 OFFLINE = "offline"
@@ -15,7 +15,7 @@ def note_page(folder: Path, page: str) -> None:
         folder: of the run.
         page: its address, `offline` where it is written to disk, or `disabled`.
     """
-    write_aside(folder / PAGE_FILE, f"{page}\n")
+    atomic_write(folder / PAGE_FILE, f"{page}\n")
 
 
 def read_page(folder: Path) -> str:

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from s2tf.evaluation.stages.lip_scores import RANGE
-from s2tf.evaluation.stages.reconstruction_scores import LEAST_FRAMES
 from s2tf.faces.lips import POSE
 from s2tf.faces.motion import FaceMotion
 from s2tf.media.audio import FPS
 from s2tf.metrics.blinks import CLOSED, count_blinks
 from s2tf.metrics.correlation import mean_correlation
 
+RANGE = (5, 95)
+"""Percentiles between which a speaker's openings range."""
+LEAST_FRAMES = 10
+"""Frames that a correlation needs."""
 POSE_UNITS = "centre in picture units (2 is the side), log scale, roll in radians, nose in outer-eye distances"
 CORRELATED = ("mouth", "eyes", *POSE)
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.models.codebook_generator import CodebookGenerator
-from s2tf.nn.exportable import exportable
+from s2tf.nn.export import register_for_export
 from s2tf.nn.network import Network
 from s2tf.nn.quantiser import VectorQuantiser
 from s2tf.nn.vq_blocks import PositionAttention, ResidualBlock, group_norm
@@ -141,7 +141,7 @@ class _TransformerLayer(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class Restored:
     """What CodeFormer makes of a picture."""

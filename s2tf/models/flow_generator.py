@@ -9,7 +9,7 @@ from torch import Tensor
 
 from s2tf.nn.blur import FirUpsample
 from s2tf.nn.equalised import octave_channels, octaves
-from s2tf.nn.exportable import exportable
+from s2tf.nn.export import register_for_export
 from s2tf.nn.modulation import ModulatedConv2d, StyledConv
 from s2tf.nn.network import Network
 from s2tf.nn.warping import Warp, WarpConvention
@@ -18,7 +18,7 @@ OPEN_OCCLUSION = 2.0
 """The occlusion map's logit at the start: nothing is occluded (0.88), so that training starts from the source."""
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class Warped:
     """The warped pyramid z_w and the fields that warped it, from coarse to fine."""

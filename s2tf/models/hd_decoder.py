@@ -11,7 +11,7 @@ from s2tf.models.codebook_generator import CodebookGenerator
 from s2tf.models.codeformer import CodeFormer
 from s2tf.nn.blur import FirUpsample
 from s2tf.nn.equalised import EqualisedBlock, EqualisedConv2d, colours_out, octave_channels, octaves
-from s2tf.nn.exportable import exportable
+from s2tf.nn.export import register_for_export
 from s2tf.nn.network import Network
 from s2tf.nn.quantiser import Quantised, VectorQuantiser
 
@@ -72,7 +72,7 @@ ADAPTER = ".adapter."
 """In the names of what brings our latents to the width of CodeFormer's features."""
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class Decoded:
     """The codebook decoder's picture and its codes."""

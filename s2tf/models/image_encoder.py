@@ -8,14 +8,14 @@ import torch.nn as nn
 from torch import Tensor
 
 from s2tf.nn.equalised import DownBlock, EqualisedBlock, EqualisedConv2d, colours_in, octave_channels, octaves
-from s2tf.nn.exportable import exportable
+from s2tf.nn.export import register_for_export
 from s2tf.nn.network import Network
 from s2tf.nn.vq_blocks import group_norm
 
 BlockKind = Literal["residual", "normalised"]
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class EncodedImage:
     """What E_f makes of a picture."""

@@ -10,13 +10,13 @@ from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipRefiner
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
 from s2tf.models.motion_reader import FaceState, MotionReader
-from s2tf.nn.exportable import exportable
+from s2tf.nn.export import register_for_export
 from s2tf.nn.lips import place_lips
 from s2tf.nn.network import Network
 from s2tf.nn.quantiser import Quantised
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class SourceFeatures:
     """What is computed once for a source picture and used for all its frames."""
@@ -46,7 +46,7 @@ class SourceFeatures:
         )
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class Rendering:
     """A decoded frame and how it came about."""

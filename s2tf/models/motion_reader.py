@@ -6,7 +6,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from s2tf.nn.exportable import exportable
+from s2tf.nn.export import register_for_export
 from s2tf.nn.network import Network
 
 LIP_POINTS = 20
@@ -14,7 +14,7 @@ EYE_POINTS = 12
 PLACEMENT = 4
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class FaceState:
     """Lips and eyes in their canonical frame and that frame's place in the picture."""

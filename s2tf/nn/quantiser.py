@@ -7,14 +7,14 @@ import torch.distributed as dist
 import torch.nn as nn
 from torch import Tensor
 
-from s2tf.nn.exportable import exportable
+from s2tf.nn.export import register_for_export
 
 USAGE_DECAY = 0.99
 DEAD_SHARE = 0.05
 """A code is dead when it is used less than this share of what equal use would give it."""
 
 
-@exportable
+@register_for_export
 @dataclass(frozen=True)
 class Quantised:
     """A quantised map and what its losses and logs need."""

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datamodules.shards.add_member import Added, Addition, add_member
+from datamodules.shards.add_member import Added, Addition, OnClip, add_member
 from datamodules.shards.samples import MOTION, Sample
-from s2tf.commands.options import OnClip
 from s2tf.faces.crop import resize
 from s2tf.models.motion_autoencoder import MotionAutoencoder, encoders_of
 from s2tf.runs.finished import MOTION_ENCODER

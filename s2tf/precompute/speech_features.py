@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datamodules.shards.add_member import Added, Addition, add_member
+from datamodules.shards.add_member import Added, Addition, OnClip, add_member
 from datamodules.shards.samples import FEATURES, Sample
-from s2tf.commands.options import OnClip
 from s2tf.models.speech_features import SpeechFeatures
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s2tf.fault_tolerance.atomic_files import write_aside
+from s2tf.fault_tolerance.atomic_files import atomic_write
 from s2tf.fault_tolerance.messages import say
 
 GIT_FILE = "git.json"
@@ -113,7 +113,7 @@ def _write(path: Path, state: GitState, diff: bytes) -> GitRecord:
         path.with_suffix(".diff").write_bytes(diff)
     else:
         path.with_suffix(".diff").unlink(missing_ok=True)
-    write_aside(path, json.dumps(asdict(state), indent=2) + "\n")
+    atomic_write(path, json.dumps(asdict(state), indent=2) + "\n")
     return GitRecord(state, path)
 
 

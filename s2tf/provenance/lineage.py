@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s2tf.fault_tolerance.atomic_files import write_aside
+from s2tf.fault_tolerance.atomic_files import atomic_write
 from s2tf.nn.network import CONFIG_FILE, WEIGHTS_FILE
 from s2tf.provenance.facts import manifest_hash
 
@@ -86,7 +86,7 @@ def write(folder: Path, experiment: str, inputs: list[Item], outputs: list[Item]
         "inputs": [item.to_json() for item in inputs],
         "outputs": [item.to_json() | {"made_of": None} for item in outputs],
     }
-    write_aside(folder / FILE, json.dumps(record, indent=2) + "\n")
+    atomic_write(folder / FILE, json.dumps(record, indent=2) + "\n")
 
 
 def _dataset(source: Any) -> Item:

@@ -40,7 +40,7 @@ import yaml
 
 from s2tf.config import compose
 from s2tf.errors import UserError
-from s2tf.fault_tolerance.atomic_files import write_aside
+from s2tf.fault_tolerance.atomic_files import atomic_write
 from s2tf.runs.folder import Run, run_of
 
 RUNS, STEPS = "runs", "steps"
@@ -144,7 +144,7 @@ class Step:
             last = "\n".join((self.folder / LOG_FILE).read_text().splitlines()[-LOG_LINES:])
             raise UserError(f"failed with status {status}: {self.folder / LOG_FILE}\n{last}")
         result = json.loads(self._report.read_text())["run"] if self.template[0] == "fit" else str(self.folder)
-        write_aside(self.folder / DONE_FILE, self.record(result))
+        atomic_write(self.folder / DONE_FILE, self.record(result))
 
     def record(self, result: str) -> str:
         """The text of `done.json`."""

@@ -17,7 +17,7 @@ from s2tf.callbacks.last_checkpoint import LastCheckpoint, Saving
 from s2tf.errors import UserError
 from s2tf.fault_tolerance.attempts import Attempts
 from s2tf.fault_tolerance.checkpoint_files import CheckpointFiles
-from s2tf.fault_tolerance.checkpoints import LAST_CHECKPOINT, find_checkpoint, set_aside_broken
+from s2tf.fault_tolerance.checkpoints import LAST_CHECKPOINT, find_checkpoint, move_broken_away
 from s2tf.fault_tolerance.failures import forget_failures, name_attempt
 from s2tf.fault_tolerance.journal import Journal
 from s2tf.fault_tolerance.lock import locked
@@ -83,7 +83,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
             record = record_git(run.folder)
             code = record.path.name if record.path else None
             ended = stack.enter_context(Attempts(run.folder).attempt(found.broken, record.state.commit, code))
-            set_aside_broken(run.checkpoints)
+            move_broken_away(run.checkpoints)
             if found.broken:
                 print(f"going on from {found.path}, since {found.broken}", file=sys.stderr, flush=True)
         result = _train(run, found.path, callbacks, signals, saving)

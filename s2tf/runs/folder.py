@@ -13,7 +13,7 @@ import yaml
 
 from s2tf.config import compose, identity_hash
 from s2tf.errors import UserError
-from s2tf.fault_tolerance.atomic_files import name_aside, write_aside
+from s2tf.fault_tolerance.atomic_files import atomic_write, part_name
 from s2tf.fault_tolerance.checkpoints import find_checkpoint
 from s2tf.provenance.facts import tags
 
@@ -79,8 +79,8 @@ def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> 
 def write_config(run: Run, name: str = CONFIG_FILE) -> None:
     """Make a run's folder and put its resolved config there, which runs again by itself."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    write_aside(run.folder / name, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
-    write_aside(run.folder / TAGS_FILE, json.dumps(run.tags) + "\n")
+    atomic_write(run.folder / name, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
+    atomic_write(run.folder / TAGS_FILE, json.dumps(run.tags) + "\n")
 
 
 def _read_tags(folder: Path) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def wandb_id(folder: Path) -> str:
     """The id of a run in W&B, made when it is first asked for; that of the trial which a sweep's agent has drawn."""
     path = folder / WANDB_ID_FILE
     if not path.is_file():
-        aside = name_aside(path)
+        aside = part_name(path)
         aside.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
         # All ranks come here at once: the first one's holds.
         with contextlib.suppress(FileExistsError):

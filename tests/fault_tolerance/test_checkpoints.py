@@ -5,7 +5,7 @@ import torch
 
 from s2tf.errors import UserError
 from s2tf.fault_tolerance.checkpoint_files import CheckpointFiles
-from s2tf.fault_tolerance.checkpoints import Found, find_checkpoint, set_aside_broken
+from s2tf.fault_tolerance.checkpoints import Found, find_checkpoint, move_broken_away
 
 
 def save(folder, step, numbers=1000, files=None):
@@ -38,7 +38,7 @@ def test_a_cut_checkpoint_is_named_and_the_one_before_is_used_until_there_is_a_n
     found = find_checkpoint(tmp_path)
     assert step_of(found.path) == 1
     assert "last.ckpt: not whole" in found.broken
-    set_aside_broken(tmp_path)
+    move_broken_away(tmp_path)
     save(tmp_path, 3)
     assert step_of(find_checkpoint(tmp_path).path) == 3
     # The cut one has not pushed out the good one.

@@ -9,12 +9,11 @@ import numpy as np
 from s2tf.evaluation.measurement import Measurement
 from s2tf.faces.lips import mouth_opening
 from s2tf.metrics.correlation import mean_correlation
+from s2tf.metrics.face_statistics import RANGE
 from s2tf.metrics.landmark_distance import point_distance
 
 CLOSED_SHARE = 0.25
 """Of the range of a speaker's opening: a mouth that is open less counts as closed."""
-RANGE = (5, 95)
-"""Percentiles."""
 LEAST_RANGE = 0.01
 """Of a mouth that speaks, in outer-eye distances."""
 

@@ -13,6 +13,7 @@ from s2tf.evaluation.measurement import Measurement
 from s2tf.faces.lips import POSE
 from s2tf.faces.motion import FaceMotion
 from s2tf.metrics.correlation import mean_correlation
+from s2tf.metrics.face_statistics import LEAST_FRAMES
 from s2tf.metrics.image import FRAMES_AT_ONCE, FrameQuality
 from s2tf.metrics.landmark_distance import point_distance
 from s2tf.metrics.perceptual_distance import PerceptualDistance
@@ -26,8 +27,6 @@ READABLE = 0.8
 """Least correlation with the landmarks at which a value of the pose, read on true frames, can tell anything."""
 REFINER_LEAK = 0.05
 """Of its change at the mouth: the most that the refiner may change elsewhere."""
-LEAST_FRAMES = 10
-"""Readable ones of a clip, for a correlation over them to mean anything."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 Class = TypeVar("Class", bound=type)
 
 
-def exportable(cls: Class) -> Class:
+def register_for_export(cls: Class) -> Class:
     """Register a dataclass of tensors as what an exported network may return; above `@dataclass`."""
     torch.export.register_dataclass(cls)
     return cls
