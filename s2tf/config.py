@@ -149,14 +149,10 @@ def _given(tree: Any, value: str) -> Any:
 
 def identity_hash(config: dict[str, Any]) -> str:
     """Compute the eight hex digits that name a resolved experiment, from all but `NOT_IDENTITY`."""
-    config = copy.deepcopy(config)
+    config = with_old_names(config)
     for dotted in NOT_IDENTITY:
         node, name = _parent(config, dotted)
         node.pop(name, None)
-    for dotted, new in RENAMED.items():
-        node, old = _parent(config, dotted)
-        if new in node:
-            node[old] = node.pop(new)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -173,6 +169,16 @@ def with_new_names(tree: dict[str, Any], where: str) -> dict[str, Any]:
             raise UserError(f"{where}: {dotted} is the old name of {new}: expected one of the two")
         if old in node:
             node[new] = node.pop(old)
+    return tree
+
+
+def with_old_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a config in which renamed keys (`RENAMED`) have their old names, as hashes need them."""
+    tree = copy.deepcopy(tree)
+    for dotted, new in RENAMED.items():
+        node, old = _parent(tree, dotted)
+        if new in node:
+            node[old] = node.pop(new)
     return tree
 
 
