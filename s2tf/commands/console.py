@@ -1,9 +1,11 @@
 """What commands show: tables that are not cut outside a terminal, and how far a long one is."""
 
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +24,14 @@ def table_console() -> "Console":
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+
+
+def print_metrics(metrics: Mapping[str, float], path: Path | None) -> None:
+    """Print numbers by name, and write them to a JSON file if there is a path."""
+    for name, value in sorted(metrics.items()):
+        print(f"{name:32s} {value:.6g}")
+    if path is not None:
+        path.write_text(json.dumps(dict(metrics), indent=2) + "\n")
 
 
 @contextmanager
