@@ -20,7 +20,7 @@ import numpy as np
 import simplejpeg
 import torch
 
-from datamodules.base import ShardDataModule, start_worker
+from datamodules.base import ShardDataModule
 from datamodules.bench.storage import FORMS, Form
 from datamodules.frame_pairs import FramePairData
 from datamodules.motion_sequences import MotionSequenceData
@@ -31,6 +31,7 @@ from datamodules.prepare.synthetic.reader import SyntheticReader
 from datamodules.shards.samples import LANDMARKS
 from datamodules.shards.writing import read_split
 from datamodules.speech_portrait import SpeechPortraitData
+from datamodules.streaming.workers import start_worker
 from s2tf.faces.crop import CropRule
 from s2tf.faces.tracking import FaceSettings, track_face
 from s2tf.media.audio import from_pcm, power_law_spectra
@@ -125,8 +126,8 @@ def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
         return len(sounds)
 
     kinds: list[tuple[str, ShardDataModule, Callable[[], int]]] = [
-        ("frame pairs", FramePairData(str(shards), 16, 0, SIZE, SIZE, buffer=256), pairs),
-        ("speech-portrait pairs", SpeechPortraitData(str(shards), 16, 0, SIZE, buffer=64), portraits),
+        ("frame pairs", FramePairData(str(shards), 16, 0, input_size=SIZE, output_size=SIZE, buffer=256), pairs),
+        ("speech-portrait pairs", SpeechPortraitData(str(shards), 16, 0, size=SIZE, buffer=64), portraits),
         ("motion sequences", MotionSequenceData(str(shards), 16, 0, frames=50, buffer=64), sequences),
     ]
     for name, data, floor in kinds:

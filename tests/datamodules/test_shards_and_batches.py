@@ -187,7 +187,7 @@ SHAPES = {
 def test_a_batch_has_the_contract_s_shapes_and_ranges(shards, kind):
     data = _kinds(shards)[kind]
     data.setup("fit")
-    batch = data.finish(next(iter(data.train_dataloader())))
+    batch = data.on_device(next(iter(data.train_dataloader())))
     for name, shape in SHAPES[kind].items():
         assert tuple(batch[name].shape) == shape, name
         assert torch.isfinite(batch[name]).all()
@@ -212,7 +212,7 @@ def test_first_clips_are_the_beginnings_with_their_sound(shards):
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_same_seed_draws_the_same_training_stream(shards, kind):
     data = _kinds(shards)[kind]
-    first, again = (data.finish(next(iter(data.train_dataloader()))) for _ in range(2))
+    first, again = (data.on_device(next(iter(data.train_dataloader()))) for _ in range(2))
     assert first["key"] == again["key"]
     assert all(torch.equal(first[name], again[name]) for name in SHAPES[kind])
 

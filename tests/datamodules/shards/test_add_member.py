@@ -185,7 +185,7 @@ def test_a_window_has_the_features_of_its_own_frames(shards, tmp_path, frames):
     data = MotionSequenceData(str(tmp_path / "out"), batch_size=3, num_workers=0, frames=frames, features=True)
     data.setup("fit")
     assert data.stored_features == FEATURE.about
-    batch = data.finish(next(iter(data.train_dataloader())))
+    batch = data.on_device(next(iter(data.train_dataloader())))
     clips = {sample.key: sample for sample in read_split(tmp_path / "out", "train")}
     for key, features, waveform in zip(batch["key"], batch["features"], batch["waveform"], strict=True):
         start = int(features[0, 0]) // 2
