@@ -24,6 +24,7 @@ from datamodules.base import ShardDataModule
 from datamodules.bench.storage import FORMS, Form
 from datamodules.frame_pairs import FramePairData
 from datamodules.motion_sequences import MotionSequenceData
+from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.files import FileRecording
 from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.prepare import prepare
@@ -73,7 +74,9 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
         shards = Path(folder) / "shards"
         if not only or only != "prepare":
             on_step("making shards to measure on")
-            prepare(SyntheticReader(24, 1, 6.0, SIZE, 0), shards, rule=CropRule(size=SIZE), samples_per_shard=8)
+            prepare(
+                SyntheticReader(24, 1, 6.0, SIZE, 0), shards, ClipSettings(CropRule(size=SIZE)), samples_per_shard=8
+            )
         for name, group in groups.items():
             if only in name:
                 on_step(name)
@@ -183,7 +186,7 @@ def _prepare(_: Path, folder: Path, seconds: float) -> Iterator[Entry]:
             for frame in frames:
                 writer.write(frame)
     start = time.perf_counter()
-    summary = prepare(FolderReader(clips), folder / "prepared", rule=CropRule(size=SIZE), workers=WORKERS)
+    summary = prepare(FolderReader(clips), folder / "prepared", ClipSettings(CropRule(size=SIZE)), workers=WORKERS)
     middle = time.perf_counter()
     with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = sum(pool.map(_decode_and_find, FolderReader(clips)))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.shards.codecs import encode_array
+from datamodules.shards.parts import part_of
 from datamodules.shards.samples import ARRAYS, JSON, Sample
 from datamodules.shards.sources import MANIFEST
 from datamodules.shards.writing import load_manifest, new_shard, read_shard, write_manifest
@@ -74,15 +75,13 @@ def add_member(
         FileNotFoundError, ShardError: As `open_source`, or a sample of the source is broken; names it.
         ValueError: A bad `part`, `out` holds other shards, or an array does not belong to its clip.
     """
-    if not 1 <= part[0] <= part[1]:
-        raise ValueError(f"part {part[0]} of {part[1]}: expected 1 to {part[1]}")
     manifest, out, done = load_manifest(source), Path(out), Added()
     name = addition.member.partition(".")[0]
     wanted = {**manifest, name: addition.about}
     counts = {shard: count for split in manifest["splits"].values() for shard, count in split["shards"].items()}
+    own = part_of(sorted(counts), part)
     if _begin(out, wanted):
         return Added(sum(counts.values()), complete=True)
-    own = sorted(counts)[part[0] - 1 :: part[1]]
     total = sum(counts[shard] for shard in own)
     for shard in own:
         if (out / shard).is_file():
