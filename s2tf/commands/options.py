@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datamodules.shards.add_member import Added, OnClip
+    from datamodules.shards.add_member import CopyReport, OnClip
 
 
 import os
@@ -133,7 +133,7 @@ def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
 
 
-def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnClip], Added]") -> int:
+def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnClip], CopyReport]") -> int:
     """Show how far it is, and say what was done."""
     from rich.console import Console
 

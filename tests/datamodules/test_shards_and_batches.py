@@ -19,7 +19,7 @@ from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.shards.add_member import Addition, add_member
+from datamodules.shards.add_member import NewMember, add_member
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import MOTION, Sample
 from datamodules.shards.writing import load_manifest, read_shard, read_split
@@ -236,7 +236,7 @@ def test_motion_codes_are_added_and_asked_for(shards, tmp_path):
     without = MotionSequenceData(str(shards), batch_size=1, num_workers=0, frames=20, require_motion=True)
     with pytest.raises(ValueError, match="s2tf codes"):
         without.setup("fit")
-    codes = Addition(MOTION, {"dim": 3}, lambda s: np.full((s.record.frames, 3), s.record.frames))
+    codes = NewMember(MOTION, {"dim": 3}, lambda s: np.full((s.record.frames, 3), s.record.frames))
     add_member(shards, tmp_path / "codes", codes)
     data = MotionSequenceData(str(tmp_path / "codes"), batch_size=1, num_workers=0, frames=20, require_motion=True)
     data.setup("fit")
