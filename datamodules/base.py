@@ -17,12 +17,13 @@ from datamodules.shards.samples import WAV, Sample
 from datamodules.shards.sources import OpenSource, ShardSet, ShardSource, open_sources
 from datamodules.streaming.batching import unchanged
 from datamodules.streaming.evaluation_stream import EvaluationStream
-from datamodules.streaming.pictures import is_pictures, to_pictures
+from datamodules.streaming.pictures import is_pictures
 from datamodules.streaming.sampling import ClipSampler
 from datamodules.streaming.train_stream import TrainLoader, TrainStream
 from datamodules.streaming.workers import start_loader_worker
 from s2tf.batches import Clip
 from s2tf.media.audio import SAMPLES_PER_FRAME
+from s2tf.media.pictures import batch_to_tensor
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ class ShardDataModule(L.LightningDataModule):
 
     def on_device(self, batch: dict[str, Any]) -> Any:
         """Turn a loader's batch, whose pictures are bytes (B, S, S, 3), into the stages' batch, in [-1, 1]."""
-        return {name: to_pictures(value) if is_pictures(value) else value for name, value in batch.items()}
+        return {name: batch_to_tensor(value) if is_pictures(value) else value for name, value in batch.items()}
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> Any:
         """Convert the batch on its device: sending bytes costs a quarter of sending floats."""
@@ -261,4 +262,4 @@ def _beginning(clip: Sample, frames: int) -> Clip:
     silence = np.zeros(count * SAMPLES_PER_FRAME, np.float32)
     sound = clip.speech(0, count) if WAV in clip.members else silence
     pictures = torch.from_numpy(clip.frames(0, count))
-    return {"key": clip.key, "frames": to_pictures(pictures), "waveform": torch.from_numpy(sound)}
+    return {"key": clip.key, "frames": batch_to_tensor(pictures), "waveform": torch.from_numpy(sound)}
