@@ -34,7 +34,7 @@ from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.faces.crop import CropRule
 from s2tf.faces.tracking import FaceSettings, track_face
 from s2tf.media.audio import from_pcm, power_law_spectra
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SIZE = 256
 ROUNDS = 5
