@@ -50,8 +50,8 @@ LOG_LINES = 12
 COMPOSED = ("fit", "prior")
 """Commands whose first words are an experiment and overrides of it."""
 OUT = "{out}"
-RUN_OPTION = "--run"
-"""Names a run that a command measures, and into whose folder it writes."""
+EVALUATE_RUN = ["evaluate", "run"]
+"""Command that measures a run, which its next word names, and writes into its folder."""
 STEP_KEYS = ("run", "after", "job")
 POLL = 0.2
 """Seconds between looks at the running steps."""
@@ -152,9 +152,9 @@ class Step:
 
     def undo_others(self) -> None:
         """Forget steps of this name that have written into the run folder which this one writes into."""
-        if RUN_OPTION not in self.arguments:
+        if self.arguments[:2] != EVALUATE_RUN:
             return
-        run = self.arguments[self.arguments.index(RUN_OPTION) + 1]
+        run = self.arguments[2]
         for path in (self.out / STEPS).glob(f"{self.name}-*/{DONE_FILE}"):
             if run in json.loads(path.read_text())["arguments"]:
                 path.unlink()
