@@ -86,7 +86,7 @@ def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] 
 def _add_commands(
     parser: argparse.ArgumentParser, dest: str, package: str, commands: Mapping[str, str], words: Sequence[str]
 ) -> argparse.ArgumentParser:
-    """Declare commands; only the one that runs is imported, so that `--help` answers at once.
+    """Declare commands; only the one that runs is imported, so that `--help` is quick.
 
     Args:
         parser: The parser whose sub-commands they are.

@@ -75,5 +75,5 @@ def _read(args: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     # These are texts: a number of speakers, an address.
     if args.command == "prepare" and args.dataset != "synthetic":
         yield "source", Path(args.source)
-    if args.command == "evaluate" and args.shards is not None:
+    if args.command == "evaluate" and getattr(args, "shards", None) is not None:
         yield from (("shards", Path(folder)) for folder in plain_folders(args.shards))

@@ -1,18 +1,16 @@
 """Options that several commands share, and the checks of their values."""
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from s2tf.errors import UserError
 
 if TYPE_CHECKING:
     from datamodules.shards.add_member import CopyReport, OnClip
-
-
-import os
-from collections.abc import Iterable, Mapping
-
-from s2tf.errors import UserError
 
 
 def positive(text: str) -> int:
@@ -20,6 +18,41 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1")
     return int(text)
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn a `ValueError`, whose message is for the user, into a `UserError`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+class _Removed(argparse.Action):
+    """An option of an earlier version: it is refused by an error that names the new spelling."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """See `argparse.Action`."""
+        parser.error(f"{option} is no longer an option: write {self.const}")
+
+
+def add_removed(parser: argparse.ArgumentParser, option: str, new: str) -> None:
+    """Declare an option of an earlier version, which is hidden from the help and refused.
+
+    Args:
+        parser: Parser of the command.
+        option: Old spelling.
+        new: New spelling, for the error.
+    """
+    suppressed = argparse.SUPPRESS
+    parser.add_argument(
+        option, dest=suppressed, default=suppressed, nargs="*", action=_Removed, const=new, help=suppressed
+    )
 
 
 def check_json(path: Path | None, out: Path | None) -> None:
@@ -32,8 +65,6 @@ def check_json(path: Path | None, out: Path | None) -> None:
     Raises:
         UserError: it is a folder, or is to lie in one that is not there.
     """
-    from s2tf.errors import UserError
-
     if path is None:
         return
     try:
@@ -93,8 +124,6 @@ def local_device(text: str, environment: Mapping[str, str] | None = None) -> str
     """
     import torch
 
-    from s2tf.errors import UserError
-
     try:
         device = torch.device(text)
     except RuntimeError as error:
@@ -136,8 +165,6 @@ def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
 def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnClip], CopyReport]") -> int:
     """Show how far it is, and say what was done."""
     from rich.console import Console
-
-    from s2tf.errors import UserError
 
     console = Console()
     try:
