@@ -23,7 +23,7 @@ def report(folder, *results, table="table8", more=()):
     """Exit status; the lines by method and source."""
     given = [word for result in results for word in ("--results", result)]
     out = folder / "t.json"
-    status = main(["report", table, "--runs", str(folder / "runs"), *given, "--json", str(out), *more])
+    status = main(["report", "table", table, "--runs", str(folder / "runs"), *given, "--json", str(out), *more])
     lines = json.loads(out.read_text())["lines"] if status == 0 else []
     return status, {(line["method"], line["source"]): line for line in lines}
 
@@ -65,8 +65,8 @@ def test_a_table_is_written_in_four_forms_with_the_doubts_about_the_papers_numbe
     printed = " ".join(capsys.readouterr().out.split())
     for doubt in ("subtracted as uint8", "LSE as relative", "FID falls with the number of frames"):
         assert doubt in printed
-    assert "not checked to be what their names say: 50 % <b>." in printed
-    assert "Tables VII to IX have the same runs of ours, of the data named below: HRTF." in printed
+    assert "under names that were not checked: 50 % <b>." in printed
+    assert "Tables VII to IX all show the same runs of ours, on the data named below: HRTF." in printed
 
 
 def test_different_protocols_stand_beside_each_other_only_when_asked_and_marked(ours, capsys):
@@ -94,7 +94,7 @@ def markdown(folder, *results, more=()):
     """The lines of the table, without the paper's."""
     given = [word for result in results for word in ("--results", result)]
     out = folder / "out"
-    assert main(["report", "table8", "--runs", str(folder / "none"), *given, "--out", str(out), *more]) == 0
+    assert main(["report", "table", "table8", "--runs", str(folder / "none"), *given, "--out", str(out), *more]) == 0
     return [line for line in (out / "table8.md").read_text().splitlines() if "| paper |" not in line]
 
 
@@ -151,7 +151,7 @@ def test_where_no_row_is_whole_each_has_its_own_baseline_and_other_clips_do_not_
     assert "|  | source frame copied |  | 12.50 | 12.50 | 12.50 | 12.50 | 12.50 | 12.5000 |" in lines
     assert f"| first | source frame copied (its own 3 of 4 clips) | 12.00 |{'  |' * 6}" in lines
     assert f"| second | source frame copied (its own 3 of 4 clips) | 13.00 |{'  |' * 6}" in lines
-    assert any(line.startswith("- No row has measured all clips: LSE-D ↓: baseline") for line in lines)
+    assert any(line.startswith("- No row has measured all clips for LSE-D ↓: each row") for line in lines)
     # The same baseline tells of the same clips.
     video_scores(tmp_path / "second", factor=2.0, counts=counts, copy=12.0)
     lines = markdown(tmp_path, *(f"{name}={tmp_path / name}" for name in ("first", "second")))
@@ -165,12 +165,12 @@ def test_fid_tells_its_frames_and_is_best_only_beside_equally_many(tmp_path):
         video_scores(tmp_path / name, factor=factor, counts={"FID": of_clips(4, 0, frames=frames)})
     given = {name: f"{name}={tmp_path / name}" for name in ("one", "two", "three")}
     lines = markdown(tmp_path, given["one"], given["two"])
-    assert "- FID ↓: of 90 frames." in lines
+    assert "- FID ↓: over 90 frames." in lines
     assert any("| **6.00** | **7.0000** |" in line for line in lines)
     lines = markdown(tmp_path, *given.values())
     assert any("| 6.00 (90 frames) | **7.0000** |" in line for line in lines)
     assert any("| 18.00 (80 frames) | 21.0000 |" in line for line in lines)
-    assert any(line.startswith("- FID ↓: of different numbers of frames, which do not compare") for line in lines)
+    assert any(line.startswith("- FID ↓: over different numbers of frames, not to be compared") for line in lines)
 
 
 def test_metrics_that_a_table_does_not_show_or_a_result_has_not_are_no_difference(tmp_path):
@@ -225,7 +225,7 @@ def test_a_rows_name_breaks_no_table(ours):
 def test_a_file_of_numbers_that_cannot_be_written_is_refused_before_the_work(ours, capsys, monkeypatch, path):
     monkeypatch.chdir(ours)
     monkeypatch.setattr("s2tf.reporting.paper_tables.report_table", None)
-    assert main(["report", "table8", "--json", path, "--out", "out"]) == 2
+    assert main(["report", "table", "table8", "--json", path, "--out", "out"]) == 2
     assert f"--json {path}: " in capsys.readouterr().err
     assert not (ours / "out").exists()
 
@@ -233,7 +233,7 @@ def test_a_file_of_numbers_that_cannot_be_written_is_refused_before_the_work(our
 def test_the_file_of_numbers_may_lie_in_the_folder_that_is_made(ours):
     out = ours / "new"
     given = ["--results", f"x={ours / 'other'}", "--out", str(out), "--json", str(out / "x.json")]
-    assert main(["report", "table8", *given]) == 0
+    assert main(["report", "table", "table8", *given]) == 0
     assert json.loads((out / "x.json").read_text())["table"] == "VIII"
 
 
@@ -251,7 +251,7 @@ def test_a_mean_over_different_protocols_is_never_made(ours, capsys):
         ("=other", "expected NAME=PATH"),
         ("other=", "expected NAME=PATH"),
         ("other=nothing/at/all", "nothing/at/all is missing"),
-        ("table7:other=other", "of another table than table8"),
+        ("table7:other=other", "belongs to table7, but the report is table8"),
         ("other=broken.json", "broken.json: not written by `s2tf evaluate`"),
         ("other=half.json", "half.json: not written by `s2tf evaluate`"),
         ("other=portraits.json", "portraits.json: numbers of portraits, expected those of videos"),

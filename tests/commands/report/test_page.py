@@ -49,7 +49,7 @@ def study(tmp_path):
 
 
 def report(study, *more, runs="runs"):
-    return main(["report", "html", "--runs", str(study / runs), "--out", str(study / "out"), *more])
+    return main(["report", "page", "--runs", str(study / runs), "--out", str(study / "out"), *more])
 
 
 def test_everything_that_there_is_is_on_the_page(study, capsys):
@@ -88,7 +88,7 @@ def test_portraits_are_drawn_as_a_sheet_and_shown_in_pairs(study, tmp_path):
     shown = pictures(page)
     assert shown[:2] == [
         "Figure 10: the face prior and the number of its faces",
-        "Test speakers by variant: the true face, and what each variant makes of the speech",
+        "Test speakers by variant: the reference face, and the portrait by each variant",
     ]
     assert shown[2:] == ["a.portrait", "a.true", "b.portrait", "b.true"] * 2
     assert int(page.all("img")[1]["height"]) > 8
@@ -104,7 +104,8 @@ def test_a_sheet_of_before_is_not_shown_for_runs_that_have_none(study):
 def test_what_the_page_needs_is_said(study, capsys):
     assert report(study, "--results", f"other={study / 'other'}") == 2
     assert "expected its table too: table8:other=..." in capsys.readouterr().err
-    assert main(["report", "html", "--runs", str(study / "runs")]) == 2
-    assert "html needs --out" in capsys.readouterr().err
-    assert main(["report", "html", "--runs", str(study / "nothing"), "--out", str(study / "empty")]) == 2
+    with pytest.raises(SystemExit):
+        main(["report", "page", "--runs", str(study / "runs")])
+    assert "required: --out" in capsys.readouterr().err
+    assert main(["report", "page", "--runs", str(study / "nothing"), "--out", str(study / "empty")]) == 2
     assert "nothing to report" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`s2tf report`: the paper's numbers beside ours."""
+"""`s2tf report cost`: the networks' parameters and the memory of training them."""
 
 import json
 from functools import partial
@@ -14,7 +14,7 @@ from s2tf.reporting.costs.parameters import EXPERIMENTS, PAPER
 
 @pytest.mark.slow
 def test_both_stages_have_the_papers_parameters_within_five_per_cent(tmp_path, capsys):
-    assert main(["report", "parameters", "--json", str(tmp_path / "parameters.json")]) == 0
+    assert main(["report", "cost", "parameters", "--json", str(tmp_path / "parameters.json")]) == 0
     assert "640 M" in capsys.readouterr().out
     counts = json.loads((tmp_path / "parameters.json").read_text())
     assert counts.keys() == PAPER.keys()
@@ -25,6 +25,7 @@ def test_both_stages_have_the_papers_parameters_within_five_per_cent(tmp_path, c
     assert counts["stage_two"]["speech_features"] == pytest.approx(315e6, rel=0.005)
     wide = [
         "report",
+        "cost",
         "parameters",
         "--scfp",
         str(EXPERIMENTS / "scfp_sd15.yaml"),
@@ -37,7 +38,7 @@ def test_both_stages_have_the_papers_parameters_within_five_per_cent(tmp_path, c
 
 @pytest.mark.slow
 def test_the_first_stage_fits_the_papers_cards_and_checkpointing_makes_room(tmp_path, capsys):
-    assert main(["report", "memory", "--json", str(tmp_path / "memory.json")]) == 0
+    assert main(["report", "cost", "memory", "--json", str(tmp_path / "memory.json")]) == 0
     assert "estimated" in capsys.readouterr().out
     numbers = json.loads((tmp_path / "memory.json").read_text())
     for estimate in numbers.values():

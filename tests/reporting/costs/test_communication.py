@@ -1,4 +1,4 @@
-"""`s2tf report communication`: what is reckoned, against what is sent."""
+"""`s2tf report cost communication`: computed traffic against the bytes that are sent."""
 
 import json
 
@@ -71,7 +71,7 @@ def test_gradients_buffers_and_statistics_are_those_of_the_networks():
 
 @pytest.mark.slow
 def test_stages_of_the_papers_size_are_shown(tmp_path, capsys):
-    assert main(["report", "communication", "--nodes", "2", "--json", str(tmp_path / "sent.json")]) == 0
+    assert main(["report", "cost", "communication", "--nodes", "2", "--json", str(tmp_path / "sent.json")]) == 0
     shown = capsys.readouterr().out
     assert "each of 16 GPUs" in shown
     assert "not measured" in shown
@@ -80,5 +80,6 @@ def test_stages_of_the_papers_size_are_shown(tmp_path, capsys):
     assert stages["scfp"]["payload"]["gradients"] == pytest.approx(4 * 350e6, rel=0.05)
     assert stages["conre"]["payload"]["embeddings"] == 2 * 32 * 4096 * 4
     assert stages["codebook"]["payload"]["reduced_statistics"] == 4 * 1024
-    assert main(["report", "communication", "--nodes", "0"]) == 2
-    assert "--nodes 0" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["report", "cost", "communication", "--nodes", "0"])
+    assert "--nodes: '0', expected a number from 1" in capsys.readouterr().err
