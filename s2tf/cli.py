@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parsed = parse(arguments)
-    parsed.said = ["s2tf", *arguments]
+    parsed.argv = ["s2tf", *arguments]
     try:
         return parsed.run(parsed) or 0
     except (UserError, FileNotFoundError) as error:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,39 @@ def add_removed(parser: argparse.ArgumentParser, option: str, new: str) -> None:
     suppressed = argparse.SUPPRESS
     parser.add_argument(
         option, dest=suppressed, default=suppressed, nargs="*", action=_Removed, const=new, help=suppressed
+    )
+
+
+def numbers(text: str) -> list[int]:
+    """Parse whole numbers and ranges of them, such as `0-2` or `0,3,5`."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if match is None or (match[2] and int(match[2]) < int(match[1])):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected numbers such as 0-2 or 0,3,5")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text!r}: a number comes twice")
+    return found
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the cluster, and the dry run."""
+    parser.add_argument(
+        "--cluster", required=True, metavar="NAME", help="one of slurm/clusters, or a YAML file of your own"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check, print the batch script and queue nothing")
+
+
+def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the cluster, the dry run, and jobs to wait for."""
+    add_cluster_arguments(parser)
+    parser.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="JOB",
+        help="wait for the success of this job; may be repeated (default: none)",
     )
 
 

@@ -7,9 +7,9 @@ A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
       prior: prior ../prior.yaml vars.conre={conre}/networks --out {out}
 
 `{conre}` is the result of the step of that name: the run folder of a `fit`, else the step's own folder, which is
-`{out}` in its own command line. A step with `{seed}` is run once for each seed, and so are the steps that need it. Words
-that end in `.yaml` are files beside the chain's own, or short names of experiments. Every `fit` gets the same `--runs`,
-so that all runs of a chain stand in one folder, which is `{runs}`.
+`{out}` in its own command line. A step with `{seed}` is run once for each seed, and so are the steps that need it.
+Words that end in `.yaml` are files beside the chain's own, or short names of experiments. Every `fit` gets the same
+`--runs`, so that all runs of a chain stand in one folder, which is `{runs}`.
 
 A step may also be a mapping: `run` is its command line, `after` a list of steps whose results it reads without naming
 them, and `job` its request to a cluster (`s2tf submit chain`): keys of `slurm/clusters/*.yaml`, and
