@@ -1,17 +1,11 @@
 """The numbers of videos against the true ones, or of a finished run of any stage."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from s2tf.evaluation.scores import Scores
-
-    Report = Callable[[str], None]
-
+    from s2tf.evaluation.stages.evaluate_run import RunOptions
 
 STEPS = 50
 
@@ -105,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.commands.evaluate_generated import keep, measure_generated, measure_pipeline
     from s2tf.commands.options import check_json, check_out, local_device
     from s2tf.errors import UserError
+    from s2tf.evaluation.stages.evaluate_run import evaluate_run
 
     if sum(one is not None for one in (args.run_folder, args.generated, args.pipeline)) != 1:
         raise UserError("expected either GENERATED REFERENCE, folders of videos, or --run RUN, or --pipeline FOLDER")
@@ -119,10 +114,10 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(str(error)) from error
     console, out = table_console(), args.out or args.run_folder
-    measure = _of_stage(args)
+    options = _options(args)
     try:
         with progress(console) as report:
-            scores = measure(args, out, console, report)
+            scores = evaluate_run(args.run_folder, options, out, console, report)
     except ValueError as error:
         raise UserError(str(error)) from error
     from s2tf.evaluation.score_table import score_table
@@ -131,77 +126,17 @@ def run(args: argparse.Namespace) -> int:
     return keep(args, scores, console, out, args.json)
 
 
-def _of_stage(args: argparse.Namespace) -> "Callable[[argparse.Namespace, Path, Console, Report], Scores]":
-    """What measures the stage that a finished run is of.
+def _options(args: argparse.Namespace) -> "RunOptions":
+    """The options for the stage that a finished run belongs to.
 
     Raises:
-        UserError: it is of none of those that can be measured, or not finished; or an option is none of its.
+        UserError: The run is not finished or cannot be measured, or an option has no effect on it.
     """
+    from dataclasses import fields
+
     from s2tf.commands.evaluate_options import refuse_others
-    from s2tf.errors import UserError
-    from s2tf.runs.finished import finished_stage
+    from s2tf.evaluation.stages.evaluate_run import RunOptions, stage_of
 
-    known = {
-        "ConReStage": _alignment,
-        "SCFPStage": _portraits,
-        "MotionAutoencoderStage": _reconstruction,
-        "LipLandmarksStage": _lips,
-        "MotionDiffusionStage": _motion,
-    }
-    stage = finished_stage(args.run_folder)
-    if stage not in known:
-        raise UserError(f"{args.run_folder}: a run of {stage or 'no stage'}, expected one of {', '.join(known)}")
-    refuse_others(args, stage)
-    return known[stage]
-
-
-def _alignment(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.stages.conre import evaluate_alignment
-
-    return evaluate_alignment(args.run_folder, args.shards, args.clips, out, report, args.device, args.batch)
-
-
-def _portraits(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.errors import UserError
-    from s2tf.evaluation.open_readers import open_attributes, open_faces
-    from s2tf.evaluation.stages.scfp import PortraitTest, evaluate_portraits
-    from s2tf.pipelines.portrait import PortraitSettings
-
-    if args.faces is None:
-        raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
-    settings = PortraitSettings(
-        steps=args.steps or STEPS, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
-    )
-    names = ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures", "device")
-    test = PortraitTest(settings, **{name: getattr(args, name) for name in names})
-    faces = open_faces(args.faces, args.device, console)
-    attributes = open_attributes(args.attributes, args.device, console)
-    return evaluate_portraits(args.run_folder, test, faces, attributes, out, report)
-
-
-def _reconstruction(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.open_readers import open_faces, open_motion, open_perceptual
-    from s2tf.evaluation.stages.motion_autoencoder import Readers, ReconstructionTest, evaluate_reconstruction
-
-    names = ("shards", "split", "clips", "stride", "size", "pairs", "batch", "pictures", "device")
-    test = ReconstructionTest(part=tuple(args.part), **{name: getattr(args, name) for name in names})
-    readers = Readers(
-        open_motion(args.landmarks, console),
-        open_perceptual(args.perceptual, args.device, console),
-        None if args.faces is None else open_faces(args.faces, args.device, console),
-    )
-    return evaluate_reconstruction(args.run_folder, test, readers, out, report)
-
-
-def _lips(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.stages.lip_landmarks import LipTest, evaluate_lips
-
-    return evaluate_lips(args.run_folder, LipTest(args.shards, args.clips, args.device), out, report)
-
-
-def _motion(args: argparse.Namespace, out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.stages.motion_diffusion import MotionTest, evaluate_motion
-
-    names = ("shards", "clips", "seed", "seeds", "steps", "sampler", "guidance", "temperature", "device", "autoencoder")
-    test = MotionTest(**{name: getattr(args, name) for name in names} | {"steps": args.steps or STEPS})
-    return evaluate_motion(args.run_folder, test, out, report)
+    refuse_others(args, stage_of(args.run_folder))
+    given = {field.name: getattr(args, field.name) for field in fields(RunOptions) if hasattr(args, field.name)}
+    return RunOptions(**{**given, "steps": args.steps or STEPS, "span": tuple(args.part)})
