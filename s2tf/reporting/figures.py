@@ -75,7 +75,7 @@ def weight_figure(run: Path, clips: int, out: Path) -> dict[str, Any]:
         for key, one in zip(row.keys, beta, strict=True)
     ]
     write_rows(numbers, out / "figure12.csv", list(numbers[0]))
-    _draw_maps(row.keys, row.true, row.portraits, maps, out / "figure12.png")
+    _draw_maps(row.keys, row.reference, row.portraits, maps, out / "figure12.png")
     return {"figure": "figure12", "rows": numbers}
 
 

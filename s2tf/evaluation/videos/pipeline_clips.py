@@ -16,7 +16,7 @@ from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource, open_source
 from datamodules.shards.writing import read_shard
 from s2tf.errors import UserError
-from s2tf.evaluation.test_clips import clip_seed
+from s2tf.evaluation.clips_of_run import clip_seed
 from s2tf.evaluation.videos.pairs import ClipPair
 from s2tf.media.video_writer import VideoWriter
 from s2tf.pipelines.base import read_index

@@ -8,9 +8,9 @@ import pytest
 import torch
 from video_files import cut_between_keyframes, number_of, numbered_frame, write_video
 
-from s2tf.evaluation.videos.measure import SOURCE_COPY, GENERATED, REFERENCE, MeasureError
-from s2tf.evaluation.videos.pairs import Alignment, ClipPair, aligned_runs
 from s2tf.evaluation.sources import VideoFile
+from s2tf.evaluation.videos.measure import GENERATED, REFERENCE, SOURCE_COPY, MeasureError
+from s2tf.evaluation.videos.pairs import Alignment, ClipPair, aligned_runs
 from s2tf.evaluation.videos.sync_measure import SyncMeasure
 from s2tf.faces.tracks import TrackSettings, whole_frames
 from s2tf.metrics.lip_sync import LipSyncReader
