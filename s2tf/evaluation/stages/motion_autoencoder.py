@@ -31,9 +31,9 @@ from s2tf.faces.crop import resize
 from s2tf.faces.features import FaceFeatures
 from s2tf.faces.motion import FaceMotion, MotionFinder
 from s2tf.figures.sheet import draw_grid, sheet_indices
+from s2tf.media.pictures import to_uint8
 from s2tf.metrics.perceptual_distance import PerceptualDistance
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
-from s2tf.pipelines.base import to_uint8
 
 KIND = "reconstruction"
 CLIPS_FILE = "clips.csv"

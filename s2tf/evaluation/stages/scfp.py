@@ -21,9 +21,9 @@ from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.test_clips import clip_pairs, clip_seed, data_protocol, test_data
 from s2tf.faces.attributes import AttributeReader, Attributes
 from s2tf.faces.features import FaceFeatures
+from s2tf.media.pictures import to_uint8
 from s2tf.metrics.portrait import feature_distances
 from s2tf.nn.network import load_network
-from s2tf.pipelines.base import to_uint8
 from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
 from s2tf.runs.finished import finished_config
 

@@ -19,10 +19,7 @@ from s2tf.errors import UserError
 from s2tf.evaluation.test_clips import clip_seed
 from s2tf.evaluation.videos.pairs import ClipPair
 from s2tf.media.video_writer import VideoWriter
-from s2tf.pipelines.base import read_index
-from s2tf.pipelines.portrait import PortraitPipeline
-from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
-from s2tf.pipelines.talking_face import TalkingFacePipeline
+from s2tf.systems import registry
 
 HRTF, HRTF_SCFP = "hrtf", "hrtf-scfp"
 """The true first frame is the reference picture; the portrait made of the speech is."""
@@ -147,7 +144,7 @@ class GeneratedClip:
             yield from frames
             return
         drawing.videos.mkdir(parents=True, exist_ok=True)
-        size = _talking_face(drawing.pipeline).output_size
+        size = drawing.pipeline.output_size
         path = drawing.videos / f"{sample.key}.mp4"
         with VideoWriter(path, (size, size), waveform=sample.waveform()) as video:
             for frame in frames:
@@ -161,24 +158,17 @@ class GeneratedClip:
 
 def _draw(sample: "Sample", drawing: Drawing) -> "Iterator[np.ndarray]":
     speech, seed = sample.waveform(), clip_seed(drawing.seed, sample.key)
-    if drawing.configuration == HRTF_SCFP:
-        return drawing.pipeline(speech, seed=seed, steps=drawing.steps).frames
-    return _talking_face(drawing.pipeline)(sample.frames(0, 1)[0], speech, seed=seed, steps=drawing.steps)
+    portrait = None if drawing.configuration == HRTF_SCFP else sample.frames(0, 1)[0]
+    return drawing.pipeline(speech, portrait, seed=seed, steps=drawing.steps)
 
 
 def open_pipeline(folder: Path, device: str) -> Any:
-    """A pipeline of both stages, or of the second alone.
+    """The whole pipeline of a folder, one that animates a portrait.
 
     Raises:
-        UserError: It is none, or of the first stage alone.
+        UserError: The folder is not one of a pipeline, or its pipeline generates no videos.
     """
-    try:
-        components = read_index(folder)["components"]
-        both = set(PortraitPipeline.component_types) <= set(components)
-        kind: Any = SpeechToTalkingFacePipeline if both else TalkingFacePipeline
-        return kind.from_pretrained(folder).to(device)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
+    return registry.open_pipeline(folder, device, "animate", whole=True)
 
 
 def configurations_of(pipeline: Any) -> tuple[str, ...]:
@@ -218,7 +208,3 @@ def _heard(shards: str, split: str) -> Iterator[StoredClip]:
         for index, sample in enumerate(read_shard(shard, count)):
             if sample.record.samples:
                 yield StoredClip(sample.key, shard, index, checksums_of(sample))
-
-
-def _talking_face(pipeline: Any) -> Any:
-    return getattr(pipeline, "talking_face", pipeline)
