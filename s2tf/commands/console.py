@@ -13,7 +13,7 @@ from s2tf.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from datamodules.shards.add_member import Added, OnClip
+    from datamodules.shards.add_member import CopyReport, OnClip
 
 WIDTH = 200
 """Columns outside a terminal."""
@@ -55,12 +55,12 @@ class ProgressLines:
             self.console.print(text, highlight=False, soft_wrap=True)
 
 
-def part_line(part: tuple[int, int], out: Path) -> str:
+def part_done(part: tuple[int, int], out: Path) -> str:
     """Line that says which part of the work is done, while `out` is not complete."""
     return f"part {part[0]} of {part[1]} is done; the last part completes {out}"
 
 
-def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Callable[[OnClip], Added]") -> None:
+def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Callable[[OnClip], CopyReport]") -> None:
     """Copy shards with one more member, showing the progress, and print a summary.
 
     Args:
@@ -83,7 +83,7 @@ def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Calla
     before = f", {added.clips - added.written} were there" if added.clips > added.written else ""
     print(f"{added.written - added.without} clips written with {what}{silent}{before}: {out}")
     if not added.complete:
-        print(part_line(part, out))
+        print(part_done(part, out))
 
 
 def report_generated(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.shards.add_member import Added, Addition, OnClip, add_member
+from datamodules.shards.add_member import CopyReport, NewMember, OnClip, add_member
 from datamodules.shards.samples import Sample
 from s2tf.nn.network import Network
 
@@ -32,7 +32,7 @@ def copy_with_member(
     dim: int,
     compute: Callable[[Sample], np.ndarray | None],
     about: Mapping[str, Any] | None = None,
-) -> Added:
+) -> CopyReport:
     """Copy shards with a member computed by a network, which the new manifest describes.
 
     Args:
@@ -48,4 +48,4 @@ def copy_with_member(
         ValueError: The new folder holds other shards.
     """
     described = {"dim": dim, "network": type(network).__name__, "fingerprint": network.fingerprint(), **(about or {})}
-    return add_member(copy.shards, copy.out, Addition(member, described, compute), copy.part, copy.on_clip)
+    return add_member(copy.shards, copy.out, NewMember(member, described, compute), copy.part, copy.on_clip)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datamodules.shards.add_member import Added
+from datamodules.shards.add_member import CopyReport
 from datamodules.shards.samples import MOTION, Sample
 from s2tf.faces.crop import resize
 from s2tf.media.pictures import to_tensor
@@ -14,7 +14,7 @@ from s2tf.precompute.copying import ShardCopy, copy_with_member
 from s2tf.runs.finished import MOTION_ENCODER
 
 
-def write_codes(copy: ShardCopy, autoencoder: Path, device: str = "cpu", batch: int = 64) -> Added:
+def write_codes(copy: ShardCopy, autoencoder: Path, device: str = "cpu", batch: int = 64) -> CopyReport:
     """Copy shards with `motion.npy` (T, m) in every sample.
 
     Args:

@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from datamodules.shards.add_member import Added
+from datamodules.shards.add_member import CopyReport
 from datamodules.shards.samples import FEATURES, Sample
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.precompute.copying import ShardCopy, copy_with_member
 
 
-def write_features(copy: ShardCopy, network: SpeechFeatures, device: str = "cpu") -> Added:
+def write_features(copy: ShardCopy, network: SpeechFeatures, device: str = "cpu") -> CopyReport:
     """Copy shards with `features.npy` (2 T, C) in every sample that has sound.
 
     The features are computed on the whole recording, as they are when a trained model is used.
