@@ -43,8 +43,8 @@ DONE_FILE = "done.json"
 COMPOSED = ("fit", "prior")
 """Commands whose first words are an experiment and its overrides."""
 OUT = "{out}"
-RUN_OPTION = "--run"
-"""Option that names a run which a command measures, and into whose folder it writes."""
+EVALUATE_RUN = ["evaluate", "run"]
+"""Command that measures a run, which its next word names, and writes into its folder."""
 STEP_KEYS = ("run", "after", "job")
 
 
@@ -125,9 +125,9 @@ class Step:
 
     def forget_replaced(self) -> None:
         """Forget done steps of this name that wrote into the same run folder: this step replaces their results."""
-        if RUN_OPTION not in self.arguments:
+        if self.arguments[:2] != EVALUATE_RUN:
             return
-        run = self.arguments[self.arguments.index(RUN_OPTION) + 1]
+        run = self.arguments[2]
         for path in (self.out / STEPS).glob(f"{self.name}-*/{DONE_FILE}"):
             if run in json.loads(path.read_text())["arguments"]:
                 path.unlink()

@@ -102,7 +102,7 @@ def test_where_one_step_is_wrong_none_is_queued(steps, tmp_path, capsys, line, m
 
 
 def test_each_step_waits_for_what_it_reads_and_may_read_what_another_makes(steps, capsys):
-    status, jobs = steps(f"{PRIOR}{{a}} vars.shards={{a}}", "report table8 --results HRTF={b}/x --out {out}")
+    status, jobs = steps(f"{PRIOR}{{a}} vars.shards={{a}}", "report table table8 --results HRTF={b}/x --out {out}")
     assert status == 0
     assert capsys.readouterr().out.count("job: ") == 3
     scripts = [path.read_text() for path in sorted(jobs.glob("*.sbatch"))]
