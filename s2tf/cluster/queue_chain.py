@@ -131,7 +131,7 @@ def _queue(planned: Planned) -> str:
         if (job := active_job(folder)) is not None:
             say_active(job, folder)
             return job.id
-        step.undo_others()
+        step.forget_replaced()
         (folder / PREPARE).write_text(render(PREPARE, values))
         number = submit(folder / PREPARE)
         note(folder, Submission(number, order.cluster.name, shlex.join(order.said), step.name, order.needs))

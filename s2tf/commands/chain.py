@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is not done yet; 1 when a step failed."""
-    from s2tf.runs.chain import load_chain, run_steps
+    from s2tf.runs.chain import load_chain
+    from s2tf.runs.chain_runner import run_steps
 
     steps = load_chain(args.chain, args.overrides, args.out, args.seeds)
     if args.dry_run:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datamodules.shards.add_member import Added, OnClip
+    from datamodules.shards.add_member import CopyReport, OnClip
 
 
 import os
@@ -120,6 +120,11 @@ def part(text: str) -> tuple[int, int]:
     return int(number), int(parts)
 
 
+def part_done(part: tuple[int, int], out: Path) -> str:
+    """The line that a command prints when other parts of its job are not done yet."""
+    return f"part {part[0]} of {part[1]} is done; the last part completes {out}"
+
+
 def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what is copied where."""
     parser.add_argument("shards", type=Path, help="a shard folder of `s2tf prepare`")
@@ -128,7 +133,7 @@ def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
 
 
-def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnClip], Added]") -> int:
+def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnClip], CopyReport]") -> int:
     """Show how far it is, and say what was done."""
     from rich.console import Console
 
@@ -144,5 +149,5 @@ def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnC
     before = f", {added.clips - added.written} were there" if added.clips > added.written else ""
     print(f"{added.written - added.without} clips written with {what}{silent}{before}: {args.out}")
     if not added.complete:
-        print(f"part {args.part[0]} of {args.part[1]} is done; the last part completes {args.out}")
+        print(part_done(args.part, args.out))
     return 0

@@ -19,7 +19,7 @@ from s2tf.faces.lips import canonical_face, mouth_opening, to_picture_units
 from s2tf.faces.motion import DetectedMotion
 from s2tf.figures.sheet import draw_sheet, sheet_indices
 from s2tf.media.audio import FPS, write_wav
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 from s2tf.metrics.image import FrameQuality
 from s2tf.pipelines.base import to_uint8
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline

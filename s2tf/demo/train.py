@@ -10,9 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import Recording
+from datamodules.prepare.splits import HeldOut
 from datamodules.prepare.synthetic.reader import SyntheticReader
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.config import compose
@@ -91,9 +93,8 @@ def make_shards(plan: DemoPlan, out: Path, console: "Console") -> Path:
             summary = prepare(
                 recordings,
                 shards,
-                rule=CropRule(size=plan.size),
+                ClipSettings(CropRule(size=plan.size), max_seconds=plan.max_seconds),
                 workers=plan.workers,
-                max_seconds=plan.max_seconds,
                 on_progress=lambda done, total, key: status.update(f"shards: {done} of {total}  {key}"),
             )
     except (ValueError, ImportError) as error:
@@ -143,7 +144,7 @@ def is_finished(folder: Path) -> bool:
 def _recordings(plan: DemoPlan) -> "Iterable[Recording]":
     if plan.source is not None:
         FaceSettings().open()
-        return FolderReader(plan.source, seed=plan.seed)
+        return FolderReader(plan.source, HeldOut(seed=plan.seed))
     return SyntheticReader(plan.speakers, 1, plan.seconds, plan.size, plan.seed, val=plan.val, test=plan.test)
 
 

@@ -97,7 +97,7 @@ def manifests_fingerprint(manifests: Sequence[Mapping[str, Any]]) -> str:
 
 def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Batches of the test clips, each with two draws of a frame; the rows of the two are of the same clips."""
-    for batch in map(data.finish, data.once("test")):
+    for batch in map(data.on_device, data.once("test")):
         rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
         first, second = ({name: value[start:rows:2] for name, value in batch.items()} for start in (0, 1))
         if first["key"] != second["key"]:

@@ -11,7 +11,7 @@ from s2tf.errors import UserError
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.crop import CropRule, choose_face, crop, square_box
 from s2tf.media.audio import FPS, read_audio
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 from s2tf.pipelines.talking_face import TalkingFacePipeline
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datamodules.shards.add_member import Added, Addition, OnClip, add_member
+from datamodules.shards.add_member import CopyReport, NewMember, OnClip, add_member
 from datamodules.shards.samples import MOTION, Sample
 from s2tf.faces.crop import resize
 from s2tf.models.motion_autoencoder import MotionAutoencoder, encoders_of
@@ -20,7 +20,7 @@ def write_codes(
     part: tuple[int, int] = (1, 1),
     on_clip: "OnClip | None" = None,
     batch: int = 64,
-) -> "Added":
+) -> "CopyReport":
     """Copy `shards` to `out` with `motion.npy` (T, m) in every sample; see `datamodules.shards.add_member.add_member`.
 
     Raises:
@@ -45,4 +45,4 @@ def write_codes(
             codes.append(network.encode_motion(pictures).float().cpu())
         return torch.cat(codes).numpy()
 
-    return add_member(shards, out, Addition(MOTION, about, encode), part, on_clip)
+    return add_member(shards, out, NewMember(MOTION, about, encode), part, on_clip)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datamodules.shards.add_member import Added, Addition, OnClip, add_member
+from datamodules.shards.add_member import CopyReport, NewMember, OnClip, add_member
 from datamodules.shards.samples import FEATURES, Sample
 from s2tf.models.speech_features import SpeechFeatures
 
@@ -17,7 +17,7 @@ def write_features(
     device: str = "cpu",
     part: tuple[int, int] = (1, 1),
     on_clip: "OnClip | None" = None,
-) -> "Added":
+) -> "CopyReport":
     """Copy `shards` to `out` with `features.npy` (2 T, C) in every sample that has sound.
 
     They are computed on the whole recording, as they are when a trained model is used. See
@@ -37,4 +37,4 @@ def write_features(
         waveform = torch.from_numpy(sample.speech(0, sample.record.frames)).to(device)
         return network(waveform[None], sample.record.frames)[0].float().cpu().numpy()
 
-    return add_member(shards, out, Addition(FEATURES, about, describe), part, on_clip)
+    return add_member(shards, out, NewMember(FEATURES, about, describe), part, on_clip)

@@ -39,7 +39,7 @@ def plan(folder):
     weights = f"{init}.weights"
     side = ("vars.size=32", f"{init}.autoencoder.init_args.lip_refiner.init_args.guider.init_args.finest=32")
     motion_autoencoder = ["motion_autoencoder", debug["motion_autoencoder"], shards, *side, "vars.output_size=32"]
-    adversarial = (f"{init}.adversarial_start=3", f"{weights}.r1=1.0", f"{weights}.elsewhere=1.0")
+    adversarial = (f"{init}.adversarial_start=3", f"{weights}.r1=1.0", f"{weights}.outside_mouth=1.0")
     networks = folder / "networks"
     no_vgg = f"{init}.vgg=null"
     # Convolutions in float64 are slow: fewer of them.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest, read_split
+from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.windows import Windows
 from s2tf.errors import UserError
 from s2tf.evaluation.scores import Scores
@@ -44,7 +45,7 @@ class MotionTest:
     seed: int = 0
     seeds: int = 4
     steps: int = 50
-    sampler: Literal["ddim", "dpm-solver++"] = "ddim"
+    sampler: Sampler = "ddim"
     guidance: float = 1.0
     temperature: float = 1.0
     device: str = "cpu"

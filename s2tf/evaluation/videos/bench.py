@@ -25,7 +25,7 @@ from s2tf.evaluation.videos.sources import VideoFile
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.tracking import FaceSettings
 from s2tf.media.audio import FPS
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SECONDS_A_MINUTE = 60
 DRAWN = 8

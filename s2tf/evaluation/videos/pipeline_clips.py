@@ -18,7 +18,7 @@ from datamodules.shards.writing import read_shard
 from s2tf.errors import UserError
 from s2tf.evaluation.test_clips import clip_seed
 from s2tf.evaluation.videos.pairs import ClipPair
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 from s2tf.pipelines.base import read_index
 from s2tf.pipelines.portrait import PortraitPipeline
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
