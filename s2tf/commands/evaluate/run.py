@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     frames.add_argument("--stride", type=positive, metavar="N", help="take every N-th frame (default: 2)")
     frames.add_argument("--size", type=positive, help="compare pictures at this side, pixels (default: the network's)")
     frames.add_argument("--pairs", type=int, help="pairs of people who exchange motion (default: 64)")
-    add_removed(parser, "--part", "--span FROM TO")
+    add_removed(parser, "--part", "--span FROM TO for a share of each clip")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -152,7 +152,8 @@ def _motion_autoencoder(run: Path, options: "Options", out: Path, console: "Cons
         open_perceptual(options.get("perceptual", "none"), device, console),
         None if faces is None else open_faces(faces, device, console),
     )
-    chosen = {name: options[name] for name in options.keys() - {"landmarks", "perceptual", "faces"}}
+    chosen = {"pictures": 64} | {name: options[name] for name in options.keys() - {"landmarks", "perceptual", "faces"}}
+    chosen["part"] = tuple(chosen.pop("span", (0.0, 1.0)))
     return evaluate_reconstruction(run, ReconstructionTest(**chosen), readers, out, report)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from s2tf.evaluation.videos.fid_measure import FrechetMeasure
-from s2tf.evaluation.videos.measure import SOURCE_COPY, GENERATED, REFERENCE, MeasureError
+from s2tf.evaluation.videos.measure import GENERATED, REFERENCE, SOURCE_COPY, MeasureError
 from s2tf.evaluation.videos.motion_measures import FaceMeasure, SteadinessMeasure
 from s2tf.evaluation.videos.pairs import Alignment, ClipPair, PairError, aligned_runs
 from s2tf.evaluation.videos.pixel_measures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
