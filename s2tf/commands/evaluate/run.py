@@ -1,9 +1,8 @@
 """Measure a finished run of any stage on the test clips of its data."""
 
 import argparse
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from s2tf.commands.console import progress, table_console
 from s2tf.commands.evaluate.console import Destination, deliver
@@ -19,25 +18,7 @@ from s2tf.commands.options import add_removed, check_json, check_out, local_devi
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from s2tf.evaluation.scores import Scores
-
-    Options = Mapping[str, Any]
-    Report = Callable[[str], None]
-
-_SAMPLING = {"seed", "seeds", "steps", "sampler", "guidance", "temperature"}
-_OPTIONS: Mapping[str, set[str]] = {
-    "ConReStage": {"shards", "clips", "batch"},
-    "SCFPStage": {"shards", "clips", *_SAMPLING, "varied", "batch", "pictures", "faces", "attributes"},
-    "MotionAutoencoderStage": {
-        *("shards", "clips", "split", "span", "stride", "size", "pairs", "batch", "pictures"),
-        *("landmarks", "perceptual", "faces"),
-    },
-    "LipLandmarksStage": {"shards", "clips"},
-    "MotionDiffusionStage": {"shards", "clips", *_SAMPLING, "autoencoder"},
-}
-"""Options that have an effect on a run, by its stage. None of them has a default here: each evaluation has its own."""
+    from s2tf.evaluation.stages.evaluate_run import RunOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,88 +63,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the run, write `metrics.json` and what belongs to it, and print the numbers."""
+    from s2tf.evaluation.stages.evaluate_run import evaluate_run
+
     check_json(args.json, args.out)
     check_out(args.out)
-    device = local_device(args.device)
-    console, out = table_console(), args.out or args.run_folder
-    measure, options = _of_stage(args)
+    options, out, console = _options(args), args.out or args.run_folder, table_console()
     with user_errors(), progress(console) as report:
-        scores = measure(args.run_folder, {**options, "device": device}, out, console, report)
+        scores = evaluate_run(args.run_folder, options, out, console, report)
     return deliver(scores, Destination(out, args.json, args.wandb, run=args.run_folder), console)
 
 
-def _of_stage(
-    args: argparse.Namespace,
-) -> "tuple[Callable[[Path, Options, Path, Console, Report], Scores], Options]":
-    """Choose the evaluation of the run's stage, and collect the options that were given.
+def _options(args: argparse.Namespace) -> "RunOptions":
+    """The options for the stage that the run belongs to: those that were given, and the evaluation's own defaults.
 
     Raises:
         UserError: The run is not finished, or of a stage without an evaluation; or an option has no effect on it.
     """
-    from s2tf.runs.finished import finished_stage
+    from dataclasses import fields
 
-    stage = finished_stage(args.run_folder)
-    if stage not in _OPTIONS:
-        raise UserError(f"{args.run_folder}: a run of {stage or 'no stage'}, expected one of {', '.join(_OPTIONS)}")
-    options = {name for every in _OPTIONS.values() for name in every}
-    given = {name: value for name in sorted(options) if (value := getattr(args, name)) is not None}
-    for name in given.keys() - _OPTIONS[stage]:
-        owners = ", ".join(owner for owner, names in _OPTIONS.items() if name in names)
+    from s2tf.evaluation.stages.evaluate_run import EVALUATIONS, RunOptions, stage_of
+
+    stage = stage_of(args.run_folder)
+    names = [field.name for field in fields(RunOptions) if field.name != "device"]
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    for name in given.keys() - EVALUATIONS[stage].takes:
+        owners = ", ".join(owner for owner, evaluation in EVALUATIONS.items() if name in evaluation.takes)
         raise UserError(f"--{name} has no effect on a run of {stage}; it applies to: {owners}")
-    measures = {
-        "ConReStage": _conre,
-        "SCFPStage": _scfp,
-        "MotionAutoencoderStage": _motion_autoencoder,
-        "LipLandmarksStage": _lip_landmarks,
-        "MotionDiffusionStage": _motion_diffusion,
-    }
-    return measures[stage], given
-
-
-def _conre(run: Path, options: "Options", out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.stages.conre import evaluate_alignment
-
-    rest = {name: options[name] for name in ("device", "batch") if name in options}
-    return evaluate_alignment(run, options.get("shards"), options.get("clips"), out, report, **rest)
-
-
-def _scfp(run: Path, options: "Options", out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.open_readers import open_attributes, open_faces
-    from s2tf.evaluation.stages.scfp import PortraitTest, evaluate_portraits
-    from s2tf.pipelines.portrait import PortraitSettings
-
-    if "faces" not in options:
-        raise UserError(f"--faces must be given for a run of SCFPStage: {FACES}")
-    faces = open_faces(options["faces"], options["device"], console)
-    attributes = open_attributes(options.get("attributes", "none"), options["device"], console)
-    names = {"steps", "sampler", "guidance", "temperature"}
-    settings = PortraitSettings(**{name: options[name] for name in names & options.keys()})
-    test = PortraitTest(settings, **{name: options[name] for name in options.keys() - names - {"faces", "attributes"}})
-    return evaluate_portraits(run, test, faces, attributes, out, report)
-
-
-def _motion_autoencoder(run: Path, options: "Options", out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.open_readers import open_faces, open_motion, open_perceptual
-    from s2tf.evaluation.stages.motion_autoencoder import Readers, ReconstructionTest, evaluate_reconstruction
-
-    device, faces = options["device"], options.get("faces")
-    readers = Readers(
-        open_motion(options.get("landmarks", "none"), console),
-        open_perceptual(options.get("perceptual", "none"), device, console),
-        None if faces is None else open_faces(faces, device, console),
-    )
-    chosen = {"pictures": 64} | {name: options[name] for name in options.keys() - {"landmarks", "perceptual", "faces"}}
-    chosen["part"] = tuple(chosen.pop("span", (0.0, 1.0)))
-    return evaluate_reconstruction(run, ReconstructionTest(**chosen), readers, out, report)
-
-
-def _lip_landmarks(run: Path, options: "Options", out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.stages.lip_landmarks import LipTest, evaluate_lips
-
-    return evaluate_lips(run, LipTest(**options), out, report)
-
-
-def _motion_diffusion(run: Path, options: "Options", out: Path, console: "Console", report: "Report") -> "Scores":
-    from s2tf.evaluation.stages.motion_diffusion import MotionTest, evaluate_motion
-
-    return evaluate_motion(run, MotionTest(**{"autoencoder": None, **options}), out, report)
+    if "span" in given:
+        given["span"] = tuple(given["span"])
+    return RunOptions(**given, device=local_device(args.device))

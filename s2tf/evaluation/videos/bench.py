@@ -23,7 +23,7 @@ from s2tf.evaluation.videos.pairs import ClipPair
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.tracking import FaceSettings
 from s2tf.media.audio import FPS
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SECONDS_A_MINUTE = 60
 DIFFERENT = 8

@@ -16,13 +16,10 @@ from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource, open_source
 from datamodules.shards.writing import read_shard
 from s2tf.errors import UserError
-from s2tf.evaluation.test_clips import clip_seed
+from s2tf.evaluation.clips_of_run import clip_seed
 from s2tf.evaluation.videos.pairs import ClipPair
-from s2tf.media.video import VideoWriter
-from s2tf.pipelines.base import read_index
-from s2tf.pipelines.portrait import PortraitPipeline
-from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
-from s2tf.pipelines.talking_face import TalkingFacePipeline
+from s2tf.media.video_writer import VideoWriter
+from s2tf.systems import registry
 
 HRTF, HRTF_SCFP = "hrtf", "hrtf-scfp"
 """Configurations: the source picture is the clip's first frame, or the portrait generated from the speech."""
@@ -147,7 +144,7 @@ class GeneratedClip:
             yield from frames
             return
         videos.mkdir(parents=True, exist_ok=True)
-        size = _talking_face(self.generation.pipeline).output_size
+        size = self.generation.pipeline.output_size
         path = videos / f"{sample.key}.mp4"
         with VideoWriter(path, (size, size), waveform=sample.waveform()) as video:
             for frame in frames:
@@ -161,25 +158,17 @@ class GeneratedClip:
 
 def _generate(sample: Sample, generation: Generation) -> Iterator[np.ndarray]:
     speech, seed = sample.waveform(), clip_seed(generation.seed, sample.key)
-    pipeline, steps = generation.pipeline, generation.steps
-    if generation.configuration == HRTF_SCFP:
-        return pipeline(speech, seed=seed, steps=steps).frames
-    return _talking_face(pipeline)(sample.frames(0, 1)[0], speech, seed=seed, steps=steps)
+    portrait = None if generation.configuration == HRTF_SCFP else sample.frames(0, 1)[0]
+    return generation.pipeline(speech, portrait, seed=seed, steps=generation.steps)
 
 
 def open_pipeline(folder: Path, device: str) -> Any:
     """Open a pipeline of both stages, or of the second alone.
 
     Raises:
-        UserError: The folder holds no pipeline, or one of the first stage alone.
+        UserError: The folder holds no pipeline, or its pipeline generates no videos.
     """
-    try:
-        components = read_index(folder)["components"]
-        both = set(PortraitPipeline.component_types) <= set(components)
-        kind: Any = SpeechToTalkingFacePipeline if both else TalkingFacePipeline
-        return kind.from_pretrained(folder).to(device)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
+    return registry.open_pipeline(folder, device, "animate", whole=True)
 
 
 def configurations_of(pipeline: Any) -> tuple[str, ...]:
@@ -224,7 +213,3 @@ def _heard(shards: str, split: str) -> Iterator[StoredClip]:
         for index, sample in enumerate(read_shard(shard, count)):
             if sample.record.samples:
                 yield StoredClip(sample.key, shard, index, checksums_of(sample))
-
-
-def _talking_face(pipeline: Any) -> Any:
-    return getattr(pipeline, "talking_face", pipeline)
