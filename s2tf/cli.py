@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parsed = parse(arguments)
-    parsed.said = ["s2tf", *arguments]
+    parsed.argv = ["s2tf", *arguments]
     try:
         return parsed.run(parsed) or 0
     except (UserError, FileNotFoundError) as error:
@@ -86,7 +86,7 @@ def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] 
 def _add_commands(
     parser: argparse.ArgumentParser, dest: str, package: str, commands: Mapping[str, str], words: Sequence[str]
 ) -> argparse.ArgumentParser:
-    """Declare commands; only the one that runs is imported, so that `--help` answers at once.
+    """Declare commands; only the one that runs is imported, so that `--help` is quick.
 
     Args:
         parser: The parser whose sub-commands they are.

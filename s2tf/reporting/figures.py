@@ -11,10 +11,10 @@ from torch import Tensor
 from s2tf.errors import UserError
 from s2tf.evaluation.result_files import write_rows
 from s2tf.evaluation.stages.scfp import PortraitTest, portrait_rows
+from s2tf.media.pictures import to_uint8
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.prior_weighting import PriorWeighting
-from s2tf.pipelines.base import to_uint8
 from s2tf.pipelines.portrait import PortraitSettings
 
 TITLES = {
@@ -75,7 +75,7 @@ def weight_figure(run: Path, clips: int, out: Path) -> dict[str, Any]:
         for key, one in zip(row.keys, beta, strict=True)
     ]
     write_rows(numbers, out / "figure12.csv", list(numbers[0]))
-    _draw_maps(row.keys, row.true, row.portraits, maps, out / "figure12.png")
+    _draw_maps(row.keys, row.reference, row.portraits, maps, out / "figure12.png")
     return {"figure": "figure12", "rows": numbers}
 
 

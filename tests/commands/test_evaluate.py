@@ -15,7 +15,7 @@ from tiny_shards import tiny_shards
 
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
-from s2tf.evaluation.stages.conre import _other_hair, _other_shape
+from s2tf.evaluation.stages.changed_faces import with_other_hair, with_other_shape
 from s2tf.nn.network import load_network
 from s2tf.runs.fit import fit
 
@@ -110,16 +110,28 @@ def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_pat
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_part_that_was_never_trained_is_named_by_both_stages(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Linear, "is_random", True, raising=False)
+    assert main(["evaluate", "--run", str(run_folders(study, "conre")[0]), "--out", str(tmp_path / "conre")]) == 0
+    assert evaluate(run_folders(study, "table3-both")[0], tmp_path / "scfp", "--clips", "1", "--seeds", "1") == 0
+    conre, scfp = (
+        json.loads((tmp_path / name / "metrics.json").read_text())["random_weights"] for name in ("conre", "scfp")
+    )
+    assert "speech_encoder" in conre
+    assert "portrait_diffusion" in scfp
+
+
 def test_a_face_is_changed_to_that_of_another_person_though_clips_share_one():
     speakers = [make_speaker(0, index) for index in (0, 0, 1, 1, 2, 2, 3, 3)]
     for speaker in speakers:
-        shape, hair = _other_shape(speaker, speakers), _other_hair(speaker, speakers)
+        shape, hair = with_other_shape(speaker, speakers), with_other_hair(speaker, speakers)
         assert shape.gender == speaker.gender
         assert shape.face.jaw_width != speaker.face.jaw_width
         assert shape.face.eye_spacing == speaker.face.eye_spacing
         assert hair.appearance.hair != speaker.appearance.hair
         assert replace(hair.appearance, hair=speaker.appearance.hair) == speaker.appearance
-    assert _other_shape(speakers[0], speakers[:2]) is None
+    assert with_other_shape(speakers[0], speakers[:2]) is None
 
 
 @pytest.mark.slow

@@ -152,12 +152,12 @@ def _measure(
     talking_face = pipeline.talking_face.to(device)
     size = talking_face.motion_autoencoder.input_size
     picture = np.zeros((size, size, 3), np.uint8)
-    for _ in talking_face(picture, speech[: max(1, round(WARM_UP_SECONDS * SAMPLE_RATE))], steps=2):
+    for _ in talking_face(speech[: max(1, round(WARM_UP_SECONDS * SAMPLE_RATE))], picture, steps=2):
         pass
     # Measure the second stage.
     _reset_peak(device)
     started = time.perf_counter()
-    frames = sum(1 for _ in talking_face(picture, speech))
+    frames = sum(1 for _ in talking_face(speech, picture))
     _synchronise(device)
     speed = frames / (time.perf_counter() - started)
     memory = {"hrtf": _peak(device)}

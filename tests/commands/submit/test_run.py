@@ -1,4 +1,4 @@
-"""What `s2tf submit` refuses before anything is queued, and what it says of W&B; tests/cluster_live has the rest."""
+"""Refusals of `s2tf submit run` before anything is queued, and the page in W&B; tests/cluster_live has the rest."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from slurm_stubs import stub_slurm
 from tiny_shards import tiny_shards
 
 from s2tf.cli import main
-from s2tf.cluster import queue_runs as submit_runs
+from s2tf.cluster import queue_runs
 from s2tf.cluster.links import wandb_link
 from s2tf.cluster.queue_runs import ranges
 from s2tf.cluster.records import Submission
@@ -37,11 +37,11 @@ def shards(tmp_path_factory):
 def submit(shards, tmp_path, monkeypatch, capsys):
     """Submits ConRe at debug width with some more words; status, output and errors."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(submit_runs, "installed", lambda: False)
+    monkeypatch.setattr(queue_runs, "installed", lambda: False)
 
     def call(*words):
         experiment = [str(EXPERIMENTS / "conre.yaml"), f"+{EXPERIMENTS / 'debug' / 'conre.yaml'}"]
-        status = main(["submit", *experiment, f"vars.shards={shards}", "--cluster", "local", *words])
+        status = main(["submit", "run", *experiment, f"vars.shards={shards}", "--cluster", "local", *words])
         said = capsys.readouterr()
         return status, said.out, said.err
 
@@ -71,18 +71,30 @@ def test_what_cannot_train_is_refused_and_leaves_nothing(submit, tmp_path, words
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--seeds", "0-2"], "--seeds belongs to `s2tf submit chain`"),
-        (["--out", "there"], "--out belongs to `s2tf submit chain`"),
-        (["--jobs", "3"], "--jobs belongs to an array: expected --array"),
-    ],
-)
-def test_an_option_that_would_say_nothing_is_refused(submit, words, message):
-    status, _, errors = submit(*words, "--dry-run")
+def test_an_option_of_chains_is_refused(submit, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        submit("--seeds", "0-2")
+    assert "s2tf submit run: error: unrecognized arguments: --seeds" in capsys.readouterr().err
+
+
+def test_a_number_of_tasks_without_an_array_is_refused(submit):
+    status, _, errors = submit("--jobs", "3", "--dry-run")
     assert status == 2
-    assert message in errors
+    assert "--jobs belongs to an array: expected --array" in errors
+
+
+def test_the_removed_spelling_names_the_new_one(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["submit", "experiments/conre.yaml", "--cluster", "local"])
+    assert "write `s2tf submit run EXPERIMENT [key=value ...] --cluster NAME`" in capsys.readouterr().err
+
+
+def test_a_short_name_is_submitted_from_any_folder(shards, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(queue_runs, "installed", lambda: False)
+    words = ["+debug/conre.yaml", f"vars.shards={shards}", "--cluster", "local", "--dry-run"]
+    assert main(["submit", "run", "conre.yaml", *words]) == 0
+    assert f"run={tmp_path}/runs/conre/" in capsys.readouterr().out
 
 
 def test_fewer_tasks_at_once_than_one_are_refused(submit, capsys):
@@ -103,19 +115,22 @@ def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):
 
 def test_where_slurm_is_not_installed_it_is_said(submit, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert submit()[::2] == (2, "s2tf submit: sbatch is not installed: run this on a machine that submits to SLURM\n")
+    assert submit()[::2] == (
+        2,
+        "s2tf submit run: sbatch is not installed: run this on a machine that submits to SLURM\n",
+    )
 
 
 def test_a_run_that_another_command_queues_meanwhile_is_not_queued_twice(submit, tmp_path, monkeypatch):
     jobs = stub_slurm(tmp_path, monkeypatch)
-    ask = submit_runs.accepted
+    ask = queue_runs.confirm_with_slurm
 
-    def meanwhile(script, order):
-        monkeypatch.setattr(submit_runs, "accepted", ask)
+    def meanwhile(script, request):
+        monkeypatch.setattr(queue_runs, "confirm_with_slurm", ask)
         assert submit("seed_everything=1")[0] == 0
-        return ask(script, order)
+        return ask(script, request)
 
-    monkeypatch.setattr(submit_runs, "accepted", meanwhile)
+    monkeypatch.setattr(queue_runs, "confirm_with_slurm", meanwhile)
     status, _, errors = submit("--array", "seeds=0-1")
     assert status == 2
     assert "seed_everything=1 is job 100 PENDING, by another command meanwhile: nothing is queued" in errors
@@ -213,7 +228,7 @@ def test_a_run_s_page_in_w_b_is_named_or_why_it_has_none(tmp_path, settings, env
 
 def test_a_trial_s_run_will_be_told_its_job_in_the_form_of_submissions(shards, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(submit_runs, "installed", lambda: False)
+    monkeypatch.setattr(queue_runs, "installed", lambda: False)
     (tmp_path / "o'ne.yaml").write_text(
         f"command: [srun, s2tf, fit, {EXPERIMENTS / 'conre.yaml'}, '${{args_no_hyphens}}']\n"
         "method: grid\nparameters: {seed_everything: {values: [0, 1]}}\n"

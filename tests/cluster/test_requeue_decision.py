@@ -17,7 +17,7 @@ LOST, SAVED, IN_USE = LOST_STATUS, INTERRUPTED_STATUS, IN_USE_STATUS
 def finish(run, ends, srun=137, requeue=0):
     """Run the script where `scontrol requeue` ends with such a status."""
     (run / "ends").write_text("".join(f"{end}\n" for end in ends))
-    part = (SLURM / "verdict.sh").read_text().replace("@{restart_limit}", "3")
+    part = (SLURM / "requeue_decision.sh").read_text().replace("@{restart_limit}", "3")
     scontrol = f'scontrol() {{ echo "$*"; return {requeue}; }}'
     text = f"set -eo pipefail\n{scontrol}\nrun={run} S2TF_ENDS={run}/ends job=7 status={srun}\n{part}"
     return subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
@@ -60,7 +60,7 @@ def test_deaths_without_a_new_checkpoint_in_between_come_to_an_end(tmp_path):
 def test_where_slurm_does_not_queue_it_again_it_is_said_what_goes_on(tmp_path, status):
     done = finish(tmp_path, [status], requeue=1)
     assert done.returncode == status
-    assert f"`s2tf submit {tmp_path}/config.yaml` goes on from the last checkpoint" in done.stderr
+    assert f"`s2tf submit run {tmp_path}/config.yaml` goes on from the last checkpoint" in done.stderr
 
 
 def test_a_folder_that_stays_in_use_is_not_waited_for_for_ever_though_its_holder_saves(tmp_path):

@@ -1,12 +1,11 @@
-"""What `s2tf submit chain` refuses, and what a dry run leaves alone; tests/cluster_live has the rest."""
+"""Refusals of `s2tf submit chain`, and its dry run; tests/cluster_live has the rest."""
 
 import pytest
 import yaml
 from slurm_stubs import stub_slurm
 
 from s2tf.cli import main
-from s2tf.cluster import queue_chain as submit_chain
-from s2tf.cluster import queue_runs as submit_runs
+from s2tf.cluster import queue_chain, queue_runs
 from s2tf.config import EXPERIMENTS
 from s2tf.runs.chain import load_chain
 
@@ -20,7 +19,7 @@ steps:
 def chain(tmp_path, monkeypatch):
     """Tries a chain of one training with a `job`; the status."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(submit_runs, "installed", lambda: False)
+    monkeypatch.setattr(queue_runs, "installed", lambda: False)
     (tmp_path / "e.yaml").write_text("trainer: {max_steps: 1}\n")
 
     def call(job, *more):
@@ -39,8 +38,9 @@ def test_a_training_is_sized_by_its_trainer(chain, capsys, job):
 
 @pytest.mark.parametrize("words", [["--array", "seeds=0-2"], ["--jobs", "3"], ["--runs", "there"]])
 def test_an_option_of_trainings_is_refused(chain, capsys, words):
-    assert chain("{}", *words) == 2
-    assert f"{words[0]} belongs to trainings: a chain has --seeds" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        chain("{}", *words)
+    assert f"unrecognized arguments: {words[0]}" in capsys.readouterr().err
 
 
 def test_a_dry_run_marks_no_finished_training_as_done(chain, tmp_path, capsys):
@@ -95,7 +95,7 @@ def test_where_one_step_is_wrong_none_is_queued(steps, tmp_path, capsys, line, m
     status, jobs = steps(line)
     errors = capsys.readouterr().err
     assert status == 2
-    assert "s2tf submit: step b" in errors
+    assert "s2tf submit chain: step b" in errors
     assert message in errors
     assert not list(jobs.iterdir())
     assert not (tmp_path / "out").exists()
@@ -116,14 +116,14 @@ def test_each_step_waits_for_what_it_reads_and_may_read_what_another_makes(steps
 
 
 def test_what_another_command_queues_meanwhile_is_not_queued_twice(steps, monkeypatch):
-    ask = submit_chain.accepted
+    ask = queue_chain.confirm_with_slurm
 
-    def meanwhile(script, order):
-        monkeypatch.setattr(submit_chain, "accepted", ask)
+    def meanwhile(script, request):
+        monkeypatch.setattr(queue_chain, "confirm_with_slurm", ask)
         assert steps()[0] == 0
-        return ask(script, order)
+        return ask(script, request)
 
-    monkeypatch.setattr(submit_chain, "accepted", meanwhile)
+    monkeypatch.setattr(queue_chain, "confirm_with_slurm", meanwhile)
     status, jobs = steps()
     assert status == 0
     assert len(list(jobs.glob("*.sbatch"))) == 1

@@ -1,7 +1,7 @@
-"""Videos to be measured: files, and anything else that yields frames and sound."""
+"""Sources of what is compared: video and picture files, and anything else that yields frames and sound."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,9 @@ from s2tf.media.audio import read_audio
 from s2tf.media.video import VideoStream
 
 BLOCK = 1 << 20
-"""Bytes of a file at once."""
+"""Bytes that are read of a file at a time."""
+GONE = "gone"
+"""Version and digest of a file that has been deleted since it was found."""
 
 
 class VideoSource(Protocol):
@@ -20,20 +22,20 @@ class VideoSource(Protocol):
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
 
     @property
     def version(self) -> str:
-        """Changes when its content does; read at once."""
+        """Text that changes when the content does, and is quick to read."""
 
     def digest(self) -> str:
-        """Of its content: equal wherever the same clip lies."""
+        """Return a hash of the content: the same wherever the same clip lies."""
 
     def frames(self) -> Iterator[np.ndarray]:
-        """Frames (H, W, 3) uint8 RGB, one by one."""
+        """Yield the frames (H, W, 3) uint8 RGB, one by one."""
 
     def waveform(self) -> np.ndarray | None:
-        """(S,) float32 at 16 kHz from the first frame on, None where it has no sound."""
+        """Return the sound (S,) float32 at 16 kHz from the first frame on, None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        """The file."""
+        """Path of the file."""
         return str(self.path)
 
     @property
@@ -73,7 +75,7 @@ class VideoFile(SourceFile):
 
     def waveform(self) -> np.ndarray | None:
         """See `VideoSource.waveform`."""
-        # Of a file that was cut between keyframes the first picture comes after what its video track states.
+        # The first picture of a file that was cut between keyframes comes later than its video track states.
         with VideoStream(self.path) as stream:
             origin = stream.origin
         try:
@@ -82,3 +84,18 @@ class VideoFile(SourceFile):
             if "no sound track" in str(error):
                 return None
             raise
+
+
+def fingerprint(references: Mapping[str, VideoSource | SourceFile]) -> str:
+    """Hash the names and contents of all references that results were measured against."""
+    found = hashlib.blake2b(digest_size=8)
+    for key in sorted(references):
+        found.update(f"{key} {_digest(references[key])}\n".encode(errors="surrogateescape"))
+    return found.hexdigest()
+
+
+def _digest(source: VideoSource | SourceFile) -> str:
+    try:
+        return source.digest()
+    except OSError:
+        return GONE

@@ -8,7 +8,7 @@ from small_networks import TINY_TRANSFORMER
 
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.models.waveform_speech_encoder import WaveformSpeechEncoder
-from s2tf.pipelines.base import INDEX_FILE
+from s2tf.pipelines.index import INDEX_FILE
 from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
 
 
