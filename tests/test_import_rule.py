@@ -13,8 +13,8 @@ ROOMS = {
         "config", "datamodules",
     },
     "reporting": {
-        "evaluation", "runs", "systems", "pipelines", "figures", "faces", "diffusion", "models", "nn", "media",
-        "loggers", "config",
+        "evaluation", "runs", "systems", "pipelines", "figures", "diffusion", "models", "nn", "media", "loggers",
+        "config",
     },
     "evaluation": {
         "runs", "systems", "pipelines", "importers", "metrics", "faces", "figures", "diffusion", "models", "nn",
