@@ -13,6 +13,7 @@ from tiny_shards import tiny_shards
 
 from s2tf.config import compose
 from s2tf.models.face_prior import FacePrior
+from s2tf.precompute.copying import ShardCopy
 from s2tf.precompute.latent_codes import write_codes
 from s2tf.runs.build import build
 
@@ -89,7 +90,7 @@ def stages(tmp_path_factory):
     for name in ("conre", "motion_autoencoder"):
         untrained(name, stages).export(folder)
     FacePrior(64).save_pretrained(folder / "networks" / "prior")
-    write_codes(folder / "shards", folder / "networks" / "motion_autoencoder", folder / "codes")
+    write_codes(ShardCopy(folder / "shards", folder / "codes"), folder / "networks" / "motion_autoencoder")
     return stages
 
 
