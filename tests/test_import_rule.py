@@ -49,7 +49,7 @@ ROOMS = {
     "errors": set(),
     "batches": set(),
     "previews": set(),
-    "__init__": {"runs", "systems", "pipelines", "evaluation", "metrics"},
+    "__init__": {"runs", "systems", "evaluation", "metrics"},
     "datamodules": {"media", "faces", "batches", "fault_tolerance"},
 }  # fmt: skip
 """Room -> the rooms that its files may import, besides `errors` and `s2tf.__version__`."""
