@@ -39,7 +39,7 @@ COMMANDS = {
 """Command -> module of `s2tf.commands`; in the order of `s2tf --help`.
 
 A module has `add_arguments(parser)` and `run(args)`. A package has sub-commands instead: its `__init__.py` declares
-`SUBCOMMANDS`, a mapping of the same form, and may declare `REMOVED`: an option that the command once had -> the
+`SUBCOMMANDS`, a mapping of the same form, and may declare `REMOVED`: an option or word that the command once had -> the
 command line to write now, and under the empty key the one to write for any other word that is no sub-command.
 """
 HELP = ("-h", "--help")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parsed = parse(arguments)
-    parsed.said = ["s2tf", *arguments]
+    parsed.argv = ["s2tf", *arguments]
     try:
         return parsed.run(parsed) or 0
     except (UserError, FileNotFoundError) as error:
@@ -86,7 +86,7 @@ def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] 
 def _add_commands(
     parser: argparse.ArgumentParser, dest: str, package: str, commands: Mapping[str, str], words: Sequence[str]
 ) -> argparse.ArgumentParser:
-    """Declare commands; only the one that runs is imported, so that `--help` answers at once.
+    """Declare commands; only the one that runs is imported, so that `--help` is quick.
 
     Args:
         parser: The parser whose sub-commands they are.
@@ -123,7 +123,7 @@ def _refuse_removed(parser: argparse.ArgumentParser, package: ModuleType, words:
     if not words or words[0] in (*package.SUBCOMMANDS, *HELP):
         return
     removed: Mapping[str, str] = getattr(package, "REMOVED", {})
-    given = {word.partition("=")[0] for word in words if word.startswith("-")}
+    given = {words[0], *(word.partition("=")[0] for word in words if word.startswith("-"))}
     new = next((removed[old] for old in removed if old in given), removed.get(""))
     hint = f": write `{new}`" if new else ""
     parser.error(f"{words[0]!r} is no sub-command, expected one of {', '.join(package.SUBCOMMANDS)}{hint}")

@@ -191,7 +191,7 @@ def _parent(tree: Any, dotted: str) -> tuple[dict[str, Any], str]:
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """Merge `overlay` into a copy of `base`, deeply; a changed `class_path` drops the `init_args` that belonged to the old class."""
+    """Merge `overlay` into a copy of `base`, deeply; a changed `class_path` drops the `init_args` of the old class."""
     merged = dict(base)
     changed = "class_path" in overlay and "class_path" in base and overlay["class_path"] != base["class_path"]
     if changed:

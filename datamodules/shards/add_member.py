@@ -61,13 +61,13 @@ def add_member(
 ) -> CopyReport:
     """Copy a shard folder, with one member added to every sample, and its checksum to the record.
 
-    Each shard is written aside and renamed: what was killed and is called again goes on with the shards that are not
-    there. The manifest comes last.
+    Each shard is an atomic write: a call that was killed, made again, goes on with the shards that are
+    missing. The manifest comes last.
 
     Args:
         source: A complete shard folder.
         out: The new folder; made when missing.
-        addition: What is added.
+        new: The member to add.
         part: (i, n): do the i-th of n parts of the shards; the part that ends last writes the manifest.
         on_clip: Called with clips done and clips in all of this part.
 

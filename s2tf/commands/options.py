@@ -2,7 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,74 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1")
     return int(text)
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn a `ValueError`, whose message is for the user, into a `UserError`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+class _Removed(argparse.Action):
+    """An option of an earlier version: it is refused by an error that names the new spelling."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """See `argparse.Action`."""
+        parser.error(f"{option} is no longer an option: write {self.const}")
+
+
+def add_removed(parser: argparse.ArgumentParser, option: str, new: str) -> None:
+    """Declare an option of an earlier version, which is hidden from the help and refused.
+
+    Args:
+        parser: Parser of the command.
+        option: Old spelling.
+        new: New spelling, for the error.
+    """
+    suppressed = argparse.SUPPRESS
+    parser.add_argument(
+        option, dest=suppressed, default=suppressed, nargs="*", action=_Removed, const=new, help=suppressed
+    )
+
+
+def numbers(text: str) -> list[int]:
+    """Parse whole numbers and ranges of them, such as `0-2` or `0,3,5`."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if match is None or (match[2] and int(match[2]) < int(match[1])):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected numbers such as 0-2 or 0,3,5")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text!r}: a number comes twice")
+    return found
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the cluster, and the dry run."""
+    parser.add_argument(
+        "--cluster", required=True, metavar="NAME", help="one of slurm/clusters, or a YAML file of your own"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check, print the batch script and queue nothing")
+
+
+def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the cluster, the dry run, and jobs to wait for."""
+    add_cluster_arguments(parser)
+    parser.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="JOB",
+        help="wait for the success of this job; may be repeated (default: none)",
+    )
 
 
 def part(text: str) -> tuple[int, int]:

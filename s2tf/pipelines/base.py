@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 import torch
 
 import s2tf
-from s2tf.nn.network import Network
+from s2tf.nn.network import Network, holds_random_part
 from s2tf.pipelines.index import INDEX_FILE, read_index
 
 PipelineT = TypeVar("PipelineT", bound="Pipeline")
@@ -204,11 +204,6 @@ def _load_component(folder: Path, name: str, kind: type[Network]) -> Network:
     if not (folder / name).is_dir():
         raise FileNotFoundError(f"{folder / name} is missing: {INDEX_FILE} lists the component {name!r}")
     return kind.from_pretrained(folder / name)
-
-
-def holds_random_part(network: Network) -> bool:
-    """Returns True if the weights of a network, or of a part of it, were never trained."""
-    return any(getattr(module, "is_random", False) for module in network.modules())
 
 
 def _frozen(value: Any) -> Any:

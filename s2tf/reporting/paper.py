@@ -40,7 +40,7 @@ class Row:
     """Names of our experiments that are this row (the folders below `runs`); empty for other people's methods."""
     paper: tuple[float, ...] = ()
     """The printed numbers in the order of the columns; columns after the last of them are ours alone."""
-    beside: bool = False
+    optional: bool = False
     """True for a row that we add to the paper's: a table without it is complete."""
 
 

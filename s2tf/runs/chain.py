@@ -7,9 +7,9 @@ A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
       prior: prior ../prior.yaml vars.conre={conre}/networks --out {out}
 
 `{conre}` is the result of the step of that name: the run folder of a `fit`, else the step's own folder, which is
-`{out}` in its own command line. A step with `{seed}` is run once for each seed, and so are the steps that need it. Words
-that end in `.yaml` are files beside the chain's own, or short names of experiments. Every `fit` gets the same `--runs`,
-so that all runs of a chain stand in one folder, which is `{runs}`.
+`{out}` in its own command line. A step with `{seed}` is run once for each seed, and so are the steps that need it.
+Words that end in `.yaml` are files beside the chain's own, or short names of experiments. Every `fit` gets the same
+`--runs`, so that all runs of a chain stand in one folder, which is `{runs}`.
 
 A step may also be a mapping: `run` is its command line, `after` a list of steps whose results it reads without naming
 them, and `job` its request to a cluster (`s2tf submit chain`): keys of `slurm/clusters/*.yaml`, and
@@ -43,8 +43,8 @@ DONE_FILE = "done.json"
 COMPOSED = ("fit", "prior")
 """Commands whose first words are an experiment and its overrides."""
 OUT = "{out}"
-RUN_OPTION = "--run"
-"""Option that names a run which a command measures, and into whose folder it writes."""
+EVALUATE_RUN = ["evaluate", "run"]
+"""Command that measures a run, which its next word names, and writes into its folder."""
 STEP_KEYS = ("run", "after", "job")
 
 
@@ -125,9 +125,9 @@ class Step:
 
     def forget_replaced(self) -> None:
         """Forget done steps of this name that wrote into the same run folder: this step replaces their results."""
-        if RUN_OPTION not in self.arguments:
+        if self.arguments[:2] != EVALUATE_RUN:
             return
-        run = self.arguments[self.arguments.index(RUN_OPTION) + 1]
+        run = self.arguments[2]
         for path in (self.out / STEPS).glob(f"{self.name}-*/{DONE_FILE}"):
             if run in json.loads(path.read_text())["arguments"]:
                 path.unlink()

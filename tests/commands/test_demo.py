@@ -101,7 +101,7 @@ def test_gains_hold_still_what_they_are_asked_to(demo, tmp_path, capsys):
 
 def test_table_twelve_is_measured_on_this_machine(demo, tmp_path, capsys):
     _, chain, results = demo
-    table = ["report", "table12", "--pipeline", str(chain.pipeline), "--json", str(tmp_path / "table12.json")]
+    table = ["report", "table", "table12", "--pipeline", str(chain.pipeline), "--json", str(tmp_path / "table12.json")]
     assert main([*table, "--seconds", "0.4"]) == 0
     lines = {
         (line["method"], line["source"]): line for line in json.loads((tmp_path / "table12.json").read_text())["lines"]
