@@ -21,7 +21,7 @@ ROOMS = {
         "media", "fault_tolerance", "config", "datamodules",
     },
     "precompute": {
-        "runs", "provenance", "models", "diffusion", "faces", "media", "nn", "fault_tolerance", "config", "datamodules",
+        "runs", "provenance", "models", "faces", "media", "nn", "config", "datamodules",
     },
     "cluster": {"runs", "precompute", "provenance", "config", "fault_tolerance"},
     "runs": {
@@ -32,11 +32,11 @@ ROOMS = {
     "pipelines": {"nn", "models", "diffusion", "media", "faces"},
     "stages": {"nn", "models", "diffusion", "losses", "metrics", "batches", "previews"},
     "metrics": {"nn", "models", "media", "faces"},
-    "losses": {"nn", "models"},
-    "diffusion": {"nn", "models"},
+    "losses": {"nn"},
+    "diffusion": {"nn"},
     "models": {"nn"},
     "nn": set(),
-    "importers": {"nn", "models", "diffusion"},
+    "importers": {"nn", "models"},
     "faces": {"media", "models", "nn"},
     "figures": {"media", "faces"},
     "media": set(),

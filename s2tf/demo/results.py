@@ -19,7 +19,7 @@ from s2tf.faces.lips import canonical_face, mouth_opening, to_picture_units
 from s2tf.faces.motion import DetectedMotion
 from s2tf.figures.sheet import draw_sheet, sheet_indices
 from s2tf.media.audio import FPS, write_wav
-from s2tf.media.pictures import to_uint8
+from s2tf.media.pictures import to_tensor, to_uint8
 from s2tf.media.video_writer import VideoWriter
 from s2tf.metrics.image import FrameQuality
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
@@ -142,7 +142,7 @@ def _reconstruction(chain: Chain, results: Results) -> "list[Measurement]":
 
     def pictures(frames: "np.ndarray", size: int) -> torch.Tensor:
         stacked = np.stack([resize(frame, size) for frame in frames])
-        return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return to_tensor(stacked)
 
     for speaker in results.speakers:
         chosen = speaker.frames[:: FPS // 5][1:]
@@ -151,7 +151,7 @@ def _reconstruction(chain: Chain, results: Results) -> "list[Measurement]":
             source = autoencoder.encode_source(pictures(speaker.frames[:1], autoencoder.input_size))
             codes = autoencoder.encode_motion(pictures(chosen, autoencoder.input_size))
             image = autoencoder.decode(source, codes).image
-        rebuilt.update(torch.from_numpy(to_uint8(image)).permute(0, 3, 1, 2), ((true + 1) * 127.5).round().byte())
+        rebuilt.update(*(torch.from_numpy(to_uint8(frames)).movedim(-1, -3) for frames in (image, true)))
         copied.update(pictures(speaker.frames[:1], autoencoder.output_size).expand_as(true), true)
     protocol = {
         "source": "frame 0",

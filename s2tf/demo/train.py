@@ -26,6 +26,7 @@ from s2tf.precompute.face_prior import write_priors
 from s2tf.precompute.latent_codes import write_codes
 from s2tf.runs.assemble import assemble
 from s2tf.runs.fit import fit
+from s2tf.systems.declaration import DemoStep, System
 from s2tf.systems.see_the_speaker import SEE_THE_SPEAKER
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "demo"
@@ -144,44 +145,38 @@ def _recordings(plan: DemoPlan) -> "Iterable[Recording]":
     return SyntheticReader(plan.speakers, 1, plan.seconds, plan.size, plan.seed, val=plan.val, test=plan.test)
 
 
-def train_chain(plan: DemoPlan, shards: Path, out: Path, console: "Console") -> Chain:
-    """Train every stage in the paper's order, each on `experiments/demo/<stage>.yaml`; runs that are done are kept."""
+def train_chain(plan: DemoPlan, shards: Path, out: Path, console: "Console", system: System = SEE_THE_SPEAKER) -> Chain:
+    """Train the stages of a system as its demo declares, and assemble the pipeline; runs that are done are kept."""
     chain = Chain(shards=shards, pipeline=out / "pipeline")
-    runs, prior, codes = out / "runs", out / "prior", out / "codes"
-    data = f"vars.shards={shards}"
-    _train("conre", [data], plan, chain, runs, console)
-    conre = f"vars.conre={chain.networks['conre']}"
-    with _timed(chain, "prior", console):
-        write_priors(EXPERIMENTS / "prior.yaml", [data, conre, f"prior.seed={plan.seed}"], prior)
-    _train("scfp", [data, conre, f"vars.prior={prior}"], plan, chain, runs, console)
-    _train("motion_autoencoder", [data], plan, chain, runs, console)
-    _train("lip_landmarks", [data], plan, chain, runs, console)
-    with _timed(chain, "codes", console):
-        if not is_finished(codes):
-            write_codes(ShardCopy(shards, codes), chain.networks["motion_autoencoder"] / "motion_autoencoder")
-    _train("motion_diffusion", [f"vars.shards={codes}"], plan, chain, runs, console)
-    _assemble(plan, chain)
+    results: dict[str, object] = {"shards": shards, "seed": plan.seed}
+    for step in system.demo.steps:
+        words = [word.format_map(results) for word in step.words]
+        with _timed(chain, step.name, console):
+            results[step.name] = _take_step(step, words, plan, chain, out, console)
+    # The runs of the stages become one pipeline folder.
+    runs = {one.name: chain.networks[one.name].parent for one in system.runs}
+    pipeline = assemble(runs, system.demo.settings)
+    pipeline.save_pretrained(chain.pipeline)
+    chain.random_weights = list(pipeline.random_weights)
     return chain
 
 
-def _assemble(plan: DemoPlan, chain: Chain) -> None:
-    """Put the stages' networks together into the pipeline folder `chain.pipeline`."""
-    stages = ("scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
-    pipeline = assemble({stage: chain.networks[stage].parent for stage in stages}, SEE_THE_SPEAKER.demo.settings)
-    pipeline.save_pretrained(chain.pipeline)
-    chain.random_weights = list(pipeline.random_weights)
-
-
-def _train(stage: str, overrides: list[str], plan: DemoPlan, chain: Chain, runs: Path, console: "Console") -> None:
-    with _timed(chain, stage, console):
-        result = fit(
-            EXPERIMENTS / f"{stage}.yaml",
-            _overrides(stage, overrides, plan),
-            runs,
-            [LiveProgress(stage, console)],
-        )
-    chain.networks[stage] = result.run.networks
-    chain.metrics[stage] = result.metrics
+def _take_step(step: DemoStep, words: list[str], plan: DemoPlan, chain: Chain, out: Path, console: "Console") -> Path:
+    """Do one step of the training; returns the folder of its result."""
+    folder, experiment = out / step.name, EXPERIMENTS / f"{step.name}.yaml"
+    if step.action == "prior":
+        write_priors(experiment, words, folder)
+        return folder
+    if step.action == "codes":
+        shards, autoencoder = map(Path, words)
+        if not is_finished(folder):
+            write_codes(ShardCopy(shards, folder), autoencoder)
+        return folder
+    overrides = _overrides(step.name, words, plan)
+    result = fit(experiment, overrides, out / "runs", [LiveProgress(step.name, console)])
+    chain.networks[step.name] = result.run.networks
+    chain.metrics[step.name] = result.metrics
+    return result.run.networks
 
 
 def _overrides(stage: str, overrides: list[str], plan: DemoPlan) -> list[str]:
