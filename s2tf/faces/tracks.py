@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from s2tf.faces.backends import open_detector
 from s2tf.faces.crop import FaceBox
 
 SIZE = 224
@@ -243,24 +242,6 @@ class _Track:
     def _know(self, box: FaceBox) -> None:
         self._places.append((*box.centre, max(box.width, box.height) / 2))
         self._sides += (box.width, box.height)
-
-
-def tracked_crops(frames: Iterable[np.ndarray], tracker: FaceTracker) -> Iterator[TrackCrops]:
-    """The crops of all faces of a clip that are long and large enough; `tracker.refused` tells of the others.
-
-    Args:
-        frames: (H, W, 3) uint8 RGB each.
-        tracker: A new one for every clip.
-
-    Raises:
-        ValueError: No detector has the name that the settings give.
-        ImportError: The detector's package is not installed.
-    """
-    detector = open_detector(tracker.settings.detector)
-    for index, frame, last in _with_last(frames):
-        looked = last or index % tracker.settings.every == 0
-        yield from tracker.add(frame, detector.detect(frame) if looked else ())
-    yield from tracker.finish()
 
 
 def whole_frames(frames: Iterable[np.ndarray], size: int = SIZE) -> Iterator[TrackCrops]:

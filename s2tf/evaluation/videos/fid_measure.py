@@ -81,7 +81,7 @@ class FrechetMeasure(VideoMeasure):
 
     def measurements(self, failed: int) -> list[Measurement]:
         """See `VideoMeasure.measurements`."""
-        frames = int(self.totals[MADE].made_frames)
+        frames = int(self.totals[MADE].generated_frames)
         if frames < 2:
             return []
         made, copy = (float(computed(self.totals[row])) for row in (MADE, COPY))
