@@ -10,7 +10,6 @@ import torch
 from datamodules.base import ShardDataModule
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import Sample
-from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from datamodules.streaming.pictures import put_picture, put_sizes
 from s2tf.faces.lips import canonical_face, has_frame, to_picture_units
@@ -42,7 +41,7 @@ class FramePairExample:
 
 
 @dataclass(frozen=True)
-class FramePairDraw:
+class FramePairSampler:
     """Draws pairs of different frames of a clip."""
 
     input_size: int
@@ -61,7 +60,7 @@ class FramePairDraw:
         frames = sample.record.frames
         return self._examples(sample, [(0, rng.randrange(1, frames) if frames > 1 else 0)])[0]
 
-    def complete(self, batch: Batch) -> Batch:
+    def collate(self, batch: Batch) -> Batch:
         """Lips, eyes and placements in place of the landmarks, computed for all rows at once."""
         pose = canonical_face(batch.pop("landmarks").numpy())
         for index, name in enumerate(("source", "target")):
@@ -100,9 +99,6 @@ class FramePairData(ShardDataModule):
     """`FramePairBatch`es: source and target frame of a clip at the input and the output size, lips and eyes.
 
     Args:
-        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
-        batch_size: Rows in a batch.
-        num_workers: Processes that decode; 0: the training process itself.
         input_size: Side of the pictures that the autoencoder sees, in pixels.
         output_size: Side of the pictures that it draws.
         pairs_per_clip: Pairs drawn from each clip that training reads. More spare reading; the buffer keeps a clip's
@@ -110,26 +106,22 @@ class FramePairData(ShardDataModule):
         pairs: Pairs of each clip in validation and test.
         span: The part of every clip that training draws from, such as [0, 0.75]: what comes after it are unseen frames
             of people who were seen.
-        seed: Of every random choice.
-        buffer: Pairs that wait to be shuffled, as raw bytes.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+        buffer: Pairs held as raw bytes and shuffled together.
+        common: The arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        shards: str | list[ShardSource],
-        batch_size: int,
-        num_workers: int = 2,
+        *args: Any,
         input_size: int = 256,
         output_size: int = 512,
         pairs_per_clip: int = 8,
         pairs: int = 1,
         span: tuple[float, float] = (0.0, 1.0),
-        seed: int = 0,
         buffer: int = 2048,
-        max_broken: int = 0,
+        **common: Any,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=pairs)
+        super().__init__(*args, buffer=buffer, per_clip_eval=pairs, **common)
         if min(input_size, output_size, pairs_per_clip) < 1:
             raise ValueError(
                 f"data.init_args: input_size {input_size}, output_size {output_size} and pairs_per_clip "
@@ -142,16 +134,16 @@ class FramePairData(ShardDataModule):
         self.output_size = output_size
         self.pairs_per_clip = pairs_per_clip
 
-    def finish(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.finish`; where both sizes are the same, the output's pictures are the input's."""
-        batch = super().finish(batch)
+    def on_device(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.on_device`; where both sizes are the same, the output's pictures are the input's."""
+        batch = super().on_device(batch)
         if self.output_size == self.input_size:
             batch |= {"source_output": batch["source"], "target_output": batch["target"]}
         return batch
 
-    def draw(self) -> FramePairDraw:
+    def sampler(self) -> FramePairSampler:
         """Two frames of a clip."""
-        return FramePairDraw(self.input_size, self.output_size, self.pairs_per_clip, self.span)
+        return FramePairSampler(self.input_size, self.output_size, self.pairs_per_clip, self.span)
 
     def wanted_size(self) -> int:
         """Side of the larger picture."""

@@ -12,7 +12,6 @@ from datamodules.base import ShardDataModule
 from datamodules.shards.codecs import decode_jpeg
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import Sample
-from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from s2tf.faces.crop import resize
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
@@ -77,7 +76,7 @@ class LipSyncExample:
 
 
 @dataclass(frozen=True)
-class LipSyncDraw:
+class LipSyncSampler:
     """Draws several windows of a clip."""
 
     size: int
@@ -95,7 +94,7 @@ class LipSyncDraw:
         """Windows at times chosen by the seed, of whole pictures as they are."""
         return self._example(sample, View(0, 0, sample.record.size), rng)
 
-    def complete(self, batch: Batch) -> Batch:
+    def collate(self, batch: Batch) -> Batch:
         """Nothing is added."""
         return batch
 
@@ -141,9 +140,6 @@ class LipSyncData(ShardDataModule):
     A clip that is too short for its windows is a broken sample: the error says what it needs, `max_broken` allows it.
 
     Args:
-        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
-        batch_size: Rows in a batch: clips.
-        num_workers: Processes that decode; 0: the training process itself.
         size: Side of the pictures, in pixels.
         windows: Windows of a row, K.
         gap: Frames between the beginnings of two windows of a row, at least. Neighbours' lips and speech are nearly
@@ -152,27 +148,23 @@ class LipSyncData(ShardDataModule):
             windows.
         brightness: The largest share by which training makes a row's pictures brighter or darker at random.
         rows: Rows of each clip in validation and test.
-        seed: Of every random choice.
-        buffer: Rows that wait to be shuffled, as raw bytes.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+        buffer: Rows held as raw bytes and shuffled together.
+        common: The arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        shards: str | list[ShardSource],
-        batch_size: int,
-        num_workers: int = 2,
+        *args: Any,
         size: int = 224,
         windows: int = 8,
         gap: int = 5,
         zoom: float = 0.1,
         brightness: float = 0.1,
         rows: int = 1,
-        seed: int = 0,
         buffer: int = 64,
-        max_broken: int = 0,
+        **common: Any,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=rows)
+        super().__init__(*args, buffer=buffer, per_clip_eval=rows, **common)
         if windows < 2 or min(size, gap) < 1:
             raise ValueError(
                 f"data.init_args: size {size}, windows {windows}, gap {gap}: expected positive numbers, and two "
@@ -186,14 +178,14 @@ class LipSyncData(ShardDataModule):
         self.zoom = zoom
         self.brightness = brightness
 
-    def finish(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.finish`; the frames (B, K, 5, S, S, 3) in RGB become SyncNet's."""
+    def on_device(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.on_device`; the frames (B, K, 5, S, S, 3) in RGB become SyncNet's."""
         lips = batch["lips"].flip(-1).permute(0, 1, 5, 2, 3, 4)
         return {**batch, "lips": lips.to(torch.float32, memory_format=torch.contiguous_format)}
 
-    def draw(self) -> LipSyncDraw:
+    def sampler(self) -> LipSyncSampler:
         """Windows of a clip."""
-        return LipSyncDraw(self.size, self.windows, self.gap, self.zoom, self.brightness)
+        return LipSyncSampler(self.size, self.windows, self.gap, self.zoom, self.brightness)
 
     def wanted_size(self) -> int:
         """Side of the pictures."""

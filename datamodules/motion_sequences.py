@@ -9,7 +9,6 @@ import numpy as np
 from datamodules.base import ShardDataModule
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import FEATURES, Sample
-from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from s2tf.faces.lips import canonical_face, to_picture_units
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
@@ -57,7 +56,7 @@ def _repeat_edge(array: np.ndarray, length: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class MotionSequenceDraw:
+class MotionSequenceSampler:
     """Draws windows of a clip."""
 
     frames: int
@@ -72,7 +71,7 @@ class MotionSequenceDraw:
         """A window and a reference chosen by the seed."""
         return self._example(sample, rng)
 
-    def complete(self, batch: Batch) -> Batch:
+    def collate(self, batch: Batch) -> Batch:
         """Nothing is added."""
         return batch
 
@@ -102,36 +101,26 @@ class MotionSequenceData(ShardDataModule):
     by silence. None is left out.
 
     Args:
-        shards: Folder made by `s2tf prepare` (by `s2tf codes` where motion codes are wanted), a pattern or URL of
-            its shards, or a list of `ShardSource`s to mix.
-        batch_size: Rows in a batch.
-        num_workers: Processes that decode; 0: the training process itself.
         frames: Length of the window, T.
         require_motion: Motion codes are needed: without them in the shards, setup fails.
         features: Give the speech features that the shards hold (`s2tf features`), which the stage then need not
             compute, and which saw the whole recording.
         windows_per_clip: Windows drawn from each clip that training reads.
         windows: Windows of each clip in validation and test.
-        seed: Of every random choice.
-        buffer: Windows that wait to be shuffled.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+        common: The arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        shards: str | list[ShardSource],
-        batch_size: int,
-        num_workers: int = 2,
+        *args: Any,
         frames: int = 50,
         require_motion: bool = False,
         features: bool = False,
         windows_per_clip: int = 1,
         windows: int = 1,
-        seed: int = 0,
-        buffer: int = 256,
-        max_broken: int = 0,
+        **common: Any,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=windows)
+        super().__init__(*args, per_clip_eval=windows, **common)
         if frames < 1 or windows_per_clip < 1:
             raise ValueError(
                 f"data.init_args: frames {frames} and windows_per_clip {windows_per_clip} must be positive"
@@ -141,18 +130,18 @@ class MotionSequenceData(ShardDataModule):
         self.features = features
         self.windows_per_clip = windows_per_clip
 
-    def draw(self) -> MotionSequenceDraw:
+    def sampler(self) -> MotionSequenceSampler:
         """A window of a clip."""
-        return MotionSequenceDraw(self.frames, self.windows_per_clip, self.features)
+        return MotionSequenceSampler(self.frames, self.windows_per_clip, self.features)
 
     @property
     def stored_features(self) -> dict[str, Any] | None:
         """Of which network the features are that the batches bring along: `network`, `fingerprint`, `dim`."""
         return self.sources[0].manifest["features"] if self.features else None
 
-    def finish(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.finish`; features are stored and sent at half precision."""
-        batch = super().finish(batch)
+    def on_device(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.on_device`; features are stored and sent at half precision."""
+        batch = super().on_device(batch)
         return {**batch, "features": batch["features"].float()} if "features" in batch else batch
 
     def check_manifest(self, shards: str, manifest: dict) -> None:

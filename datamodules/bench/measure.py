@@ -20,10 +20,11 @@ import numpy as np
 import simplejpeg
 import torch
 
-from datamodules.base import ShardDataModule, start_worker
+from datamodules.base import ShardDataModule
 from datamodules.bench.storage import FORMS, Form
 from datamodules.frame_pairs import FramePairData
 from datamodules.motion_sequences import MotionSequenceData
+from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.files import FileRecording
 from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.prepare import prepare
@@ -31,10 +32,11 @@ from datamodules.prepare.synthetic.reader import SyntheticReader
 from datamodules.shards.samples import LANDMARKS
 from datamodules.shards.writing import read_split
 from datamodules.speech_portrait import SpeechPortraitData
+from datamodules.streaming.workers import start_worker
 from s2tf.faces.crop import CropRule
 from s2tf.faces.tracking import FaceSettings, track_face
 from s2tf.media.audio import from_pcm, power_law_spectra
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SIZE = 256
 ROUNDS = 5
@@ -72,7 +74,9 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
         shards = Path(folder) / "shards"
         if not only or only != "prepare":
             on_step("making shards to measure on")
-            prepare(SyntheticReader(24, 1, 6.0, SIZE, 0), shards, rule=CropRule(size=SIZE), samples_per_shard=8)
+            prepare(
+                SyntheticReader(24, 1, 6.0, SIZE, 0), shards, ClipSettings(CropRule(size=SIZE)), samples_per_shard=8
+            )
         for name, group in groups.items():
             if only in name:
                 on_step(name)
@@ -125,8 +129,8 @@ def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
         return len(sounds)
 
     kinds: list[tuple[str, ShardDataModule, Callable[[], int]]] = [
-        ("frame pairs", FramePairData(str(shards), 16, 0, SIZE, SIZE, buffer=256), pairs),
-        ("speech-portrait pairs", SpeechPortraitData(str(shards), 16, 0, SIZE, buffer=64), portraits),
+        ("frame pairs", FramePairData(str(shards), 16, 0, input_size=SIZE, output_size=SIZE, buffer=256), pairs),
+        ("speech-portrait pairs", SpeechPortraitData(str(shards), 16, 0, size=SIZE, buffer=64), portraits),
         ("motion sequences", MotionSequenceData(str(shards), 16, 0, frames=50, buffer=64), sequences),
     ]
     for name, data, floor in kinds:
@@ -182,7 +186,7 @@ def _prepare(_: Path, folder: Path, seconds: float) -> Iterator[Entry]:
             for frame in frames:
                 writer.write(frame)
     start = time.perf_counter()
-    summary = prepare(FolderReader(clips), folder / "prepared", rule=CropRule(size=SIZE), workers=WORKERS)
+    summary = prepare(FolderReader(clips), folder / "prepared", ClipSettings(CropRule(size=SIZE)), workers=WORKERS)
     middle = time.perf_counter()
     with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = sum(pool.map(_decode_and_find, FolderReader(clips)))

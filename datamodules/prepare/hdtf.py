@@ -20,9 +20,10 @@ import numpy as np
 
 from datamodules.prepare.files import FileRecording, find_videos
 from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
-from datamodules.prepare.splits import split_identities
+from datamodules.prepare.splits import HeldOut, assign_splits
 
 DATASET = "hdtf"
+HELD_OUT = HeldOut()
 SUBSETS = ("RD", "WDA", "WRA")
 PIECE_SECONDS = 10.0
 """Clips of minutes are cut into pieces of equal length, none longer than this."""
@@ -87,16 +88,14 @@ class HDTFReader(Reader):
 
     Args:
         source: The folder.
-        val: Share of the identities held out for validation.
-        test: Share held out for test.
-        seed: Of the choice of identities.
+        held_out: Shares of the identities held out for validation and test.
 
     Raises:
         FileNotFoundError: A list is missing.
         ValueError: A line of a list cannot be read.
     """
 
-    def __init__(self, source: str | Path, val: float = 0.1, test: float = 0.1, seed: int = 0):
+    def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
         self.source = Path(source)
         self._videos = find_videos(self.source / "videos")
         self._clips = find_videos(self.source / "clips")
@@ -104,8 +103,7 @@ class HDTFReader(Reader):
         recordings = [item for subset in SUBSETS for item in self._subset(subset)]
         if not recordings:
             raise ValueError(f"{self.source / 'HDTF_dataset'}: no clip in the lists of {', '.join(SUBSETS)}")
-        splits = split_identities({item.identity for item in recordings}, val=val, test=test, seed=seed)
-        self.recordings = [replace(item, split=splits[item.identity]) for item in recordings]
+        self.recordings = assign_splits(recordings, held_out)
 
     def _subset(self, subset: str) -> Iterator[Recording]:
         names, times, crops, heights = (

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,11 @@ from datamodules.prepare.files import MAX_KEY
 from datamodules.prepare.recording import Recording
 from datamodules.prepare.summary import Failure, PrepareSummary
 from datamodules.prepare.workers import Job, results
+from datamodules.shards.parts import part_of
 from datamodules.shards.records import SPLITS
 from datamodules.shards.samples import KEY
 from datamodules.shards.sources import MANIFEST
 from datamodules.shards.writing import AUDIO_SETTINGS, new_shard, write_manifest
-from s2tf.faces.crop import CropRule
-from s2tf.faces.tracking import FaceSettings
 from s2tf.fault_tolerance.atomic_files import PART, atomic_open
 
 FAILURES = "failures.csv"
@@ -45,15 +44,9 @@ class Group:
 def prepare(
     recordings: Iterable[Recording],
     out: Path,
+    settings: ClipSettings,
     *,
-    rule: CropRule,
-    faces: FaceSettings = FaceSettings(),  # noqa: B008 (frozen)
     workers: int = 0,
-    max_seconds: float | None = None,
-    min_seconds: float = 1.0,
-    min_face_px: float = 0.0,
-    jpeg_quality: int = 92,
-    mesh: bool = True,
     samples_per_shard: int = 64,
     part: tuple[int, int] = (1, 1),
     on_progress: Callable[[int, int, str], None] | None = None,
@@ -65,38 +58,29 @@ def prepare(
     of `failures.csv` and never stops the others, even if it kills its worker.
 
     Args:
-        recordings: What a reader gives; their keys must be unique.
-        out: Folder for the shards, `failures.csv` and `manifest.json`, which comes last; made when missing.
-        rule: The crop, stored in every sample.
-        faces: How faces are found where a recording has no landmarks of its own.
-        workers: Processes; 0: this one, which a recording that crashes takes along.
-        max_seconds: Longer clips are cut to this, and counted.
-        min_seconds: Shorter clips fail.
-        min_face_px: Clips with smaller faces fail; 0: none does.
-        jpeg_quality: Of the stored frames.
-        mesh: Store the face mesh of 478 points too, where the backend gives one.
+        recordings: The recordings of a reader; their keys must be unique.
+        out: Folder for the shards, `failures.csv` and `manifest.json`, which is written last; made when missing.
+        settings: Treatment of every clip; stored in the manifest.
+        workers: Processes; 0: this one, which then ends with a recording that crashes it.
         samples_per_shard: Recordings that share a tar file.
         part: (i, n): do the i-th of n parts of the groups; the part that ends last writes the manifest.
-        on_progress: Called after each recording with how many are done, how many there are, and its key.
+        on_progress: Called after each recording with the number done, the number in total, and its key.
 
     Returns:
-        Of the recordings of this part, or of all where that completed the folder.
+        The summary of this part's recordings, or of all recordings where this part completed the folder.
 
     Raises:
         ValueError: Keys are not unique, a speaker is in two splits, a bad `part`, or `out` holds shards of other
             recordings or settings.
     """
-    if not 1 <= part[0] <= part[1]:
-        raise ValueError(f"part {part[0]} of {part[1]}: expected 1 to {part[1]}")
     todo = list(recordings)
     _check_keys(todo)
     groups = list(_groups(todo, _splits(todo), samples_per_shard))
-    settings = ClipSettings(rule, faces, min_seconds, max_seconds, min_face_px, jpeg_quality, mesh)
+    own = part_of(groups, part)
     plan = _fingerprint(groups, settings)
     out.mkdir(parents=True, exist_ok=True)
     if (finished := _finished(out, plan)) is not None:
         return finished
-    own = groups[part[0] - 1 :: part[1]]
     _do(own, out, settings, workers, on_progress)
     if all(_ledger(out, group).is_file() for group in groups):
         return _complete(groups, out, settings, plan)
@@ -179,7 +163,7 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
 
 
 def _do(
-    groups: list[Group],
+    groups: Sequence[Group],
     out: Path,
     settings: ClipSettings,
     workers: int,
@@ -235,7 +219,7 @@ def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str)
     return summary
 
 
-def _together(groups: list[Group], out: Path, plan: str) -> PrepareSummary:
+def _together(groups: Sequence[Group], out: Path, plan: str) -> PrepareSummary:
     """The groups' ledgers put together; the summary of the whole folder, where another part has completed it."""
     summary = PrepareSummary()
     try:

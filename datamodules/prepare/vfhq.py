@@ -8,17 +8,18 @@ Its official page is liangbinxie.github.io/projects/vfhq. The folder:
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
-from datamodules.prepare.splits import split_identities
+from datamodules.prepare.splits import HeldOut, assign_splits
 from s2tf.media.audio import FPS
 
 DATASET = "vfhq"
+HELD_OUT = HeldOut(val=0.01, test=0.01)
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 MAX_SECONDS = 20.0
 _CLIP = re.compile(r"Clip\+(?P<video>.+)\+P(?P<person>[0-9]+)\+C[0-9]+\+F[0-9]+-[0-9]+")
@@ -52,16 +53,14 @@ class VFHQReader(Reader):
 
     Args:
         source: The folder.
-        val: Share of the identities held out for validation.
-        test: Share held out for test.
-        seed: Of the choice of identities.
+        held_out: Shares of the identities held out for validation and test.
 
     Raises:
         FileNotFoundError: No such folder.
         ValueError: There is no clip in it.
     """
 
-    def __init__(self, source: str | Path, val: float = 0.01, test: float = 0.01, seed: int = 0):
+    def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
         self.source = Path(source)
         if not self.source.is_dir():
             raise FileNotFoundError(f"no folder {str(source)!r}")
@@ -69,8 +68,7 @@ class VFHQReader(Reader):
         if not folders:
             raise ValueError(f"no folder Clip+... in {source}")
         recordings = [_recording(folder, metas.get(folder.name)) for folder in folders]
-        splits = split_identities({item.identity for item in recordings}, val=val, test=test, seed=seed)
-        self.recordings = [replace(item, split=splits[item.identity]) for item in recordings]
+        self.recordings = assign_splits(recordings, held_out)
 
 
 def _find(source: Path) -> tuple[list[Path], dict[str, Path]]:

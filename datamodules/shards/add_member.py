@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.shards.codecs import encode_array
+from datamodules.shards.parts import part_of
 from datamodules.shards.samples import ARRAYS, JSON, Sample
 from datamodules.shards.sources import MANIFEST
 from datamodules.shards.writing import load_manifest, new_shard, read_shard, write_manifest
@@ -26,7 +27,7 @@ OnClip = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Addition:
+class NewMember:
     """What is added."""
 
     member: str
@@ -38,7 +39,7 @@ class Addition:
 
 
 @dataclass
-class Added:
+class CopyReport:
     """What was done."""
 
     clips: int = 0
@@ -54,19 +55,19 @@ class Added:
 def add_member(
     source: str | Path,
     out: str | Path,
-    addition: Addition,
+    new: NewMember,
     part: tuple[int, int] = (1, 1),
     on_clip: OnClip | None = None,
-) -> Added:
+) -> CopyReport:
     """Copy a shard folder, with one member added to every sample, and its checksum to the record.
 
-    Each shard is written aside and renamed: what was killed and is called again goes on with the shards that are not
-    there. The manifest comes last.
+    Each shard is an atomic write: a call that was killed, made again, goes on with the shards that are
+    missing. The manifest comes last.
 
     Args:
         source: A complete shard folder.
         out: The new folder; made when missing.
-        addition: What is added.
+        new: The member to add.
         part: (i, n): do the i-th of n parts of the shards; the part that ends last writes the manifest.
         on_clip: Called with clips done and clips in all of this part.
 
@@ -74,15 +75,13 @@ def add_member(
         FileNotFoundError, ShardError: As `open_source`, or a sample of the source is broken; names it.
         ValueError: A bad `part`, `out` holds other shards, or an array does not belong to its clip.
     """
-    if not 1 <= part[0] <= part[1]:
-        raise ValueError(f"part {part[0]} of {part[1]}: expected 1 to {part[1]}")
-    manifest, out, done = load_manifest(source), Path(out), Added()
-    name = addition.member.partition(".")[0]
-    wanted = {**manifest, name: addition.about}
+    manifest, out, done = load_manifest(source), Path(out), CopyReport()
+    name = new.member.partition(".")[0]
+    wanted = {**manifest, name: new.about}
     counts = {shard: count for split in manifest["splits"].values() for shard, count in split["shards"].items()}
+    own = part_of(sorted(counts), part)
     if _begin(out, wanted):
-        return Added(sum(counts.values()), complete=True)
-    own = sorted(counts)[part[0] - 1 :: part[1]]
+        return CopyReport(sum(counts.values()), complete=True)
     total = sum(counts[shard] for shard in own)
     for shard in own:
         if (out / shard).is_file():
@@ -90,8 +89,8 @@ def add_member(
             continue
         with new_shard(out / shard) as writer:
             for sample in read_shard(Path(source) / shard, counts[shard]):
-                members = _with_member(sample, addition)
-                done.without += addition.member not in members
+                members = _with_member(sample, new)
+                done.without += new.member not in members
                 writer.write(sample.key, members)
                 done.clips, done.written = done.clips + 1, done.written + 1
                 if on_clip is not None:
@@ -150,20 +149,20 @@ def _clean(out: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _with_member(sample: Sample, addition: Addition) -> dict[str, bytes]:
-    members = {name: member[:] for name, member in sample.members.items() if name != addition.member}
-    array = addition.compute(sample)
-    others = {name: checksum for name, checksum in sample.record.crc32.items() if name != addition.member}
+def _with_member(sample: Sample, new: NewMember) -> dict[str, bytes]:
+    members = {name: member[:] for name, member in sample.members.items() if name != new.member}
+    array = new.compute(sample)
+    others = {name: checksum for name, checksum in sample.record.crc32.items() if name != new.member}
     if array is None:
         return {**members, JSON: replace(sample.record, crc32=others).to_json()}
-    form = ARRAYS[addition.member]
+    form = ARRAYS[new.member]
     with np.errstate(over="ignore"):
         array = np.asarray(array, form.dtype)
     problem = form.problem(array, sample.record.frames)
-    if not problem and array.shape[1] != addition.about["dim"]:
-        problem = f"has rows of {array.shape[1]}, expected {addition.about['dim']}"
+    if not problem and array.shape[1] != new.about["dim"]:
+        problem = f"has rows of {array.shape[1]}, expected {new.about['dim']}"
     if problem:
-        raise ValueError(f"sample {sample.key!r}: the array for {addition.member} {problem}")
+        raise ValueError(f"sample {sample.key!r}: the array for {new.member} {problem}")
     data = encode_array(array)
-    record = replace(sample.record, crc32={**others, addition.member: zlib.crc32(data)})
-    return {**members, JSON: record.to_json(), addition.member: data}
+    record = replace(sample.record, crc32={**others, new.member: zlib.crc32(data)})
+    return {**members, JSON: record.to_json(), new.member: data}

@@ -97,23 +97,23 @@ Fill = Callable[[Batcher], bool]
 """Decodes one row to its place; False: there is none."""
 
 
-def batches(rows: Iterator[Fill], size: int, complete: Callable[[Batch], Batch]) -> Iterator[Batch]:
+def batches(rows: Iterator[Fill], size: int, collate: Callable[[Batch], Batch]) -> Iterator[Batch]:
     """Rows in batches of `size`, the last one perhaps smaller.
 
     Args:
         rows: What fills them.
         size: Rows in a batch.
-        complete: Adds what is computed for all rows at once.
+        collate: Adds what is computed for all rows at once.
     """
     batcher = Batcher(size)
     for fill in rows:
         if fill(batcher):
             batcher.next_row()
         if batcher.count == size:
-            yield complete(batcher.batch())
+            yield collate(batcher.batch())
             batcher = Batcher(size)
     if batcher.count:
-        yield complete(batcher.batch())
+        yield collate(batcher.batch())
 
 
 def new_tensor(shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> Tensor:
@@ -126,3 +126,8 @@ def new_tensor(shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> 
         return torch.empty(shape, dtype=kind)
     storage = torch.UntypedStorage._new_shared(max(1, math.prod(shape)) * kind.itemsize)
     return torch.empty(0, dtype=kind).set_(storage, 0, shape)  # type: ignore[call-overload]
+
+
+def unchanged(batch: Batch) -> Batch:
+    """The batch itself: the `collate_fn` of loaders whose data set gives whole batches."""
+    return batch

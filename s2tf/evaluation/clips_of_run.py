@@ -137,7 +137,7 @@ def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], d
     Raises:
         RuntimeError: The data module does not give the two frames of a clip one after the other.
     """
-    for batch in map(data.finish, data.once("test")):
+    for batch in map(data.on_device, data.once("test")):
         rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
         first, second = ({name: value[start:rows:2] for name, value in batch.items()} for start in (0, 1))
         if first["key"] != second["key"]:

@@ -60,7 +60,7 @@ def write_priors(
     missing: list[str] = []
     priors = compute_face_priors(
         encoder,
-        map(data.finish, data.once("train")),
+        map(data.on_device, data.once("train")),
         wanted,
         settings.seed,
         device,

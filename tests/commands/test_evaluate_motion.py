@@ -147,14 +147,14 @@ def test_table_ten_is_reported_and_refuses_what_is_not_its_row(study, tmp_path, 
     for row in ("lip_refiner", "both"):
         run = run_of(study, f"table10-{row}")
         evaluate(run, run, *READERS, "--size", "64")
-    assert main(["report", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
+    assert main(["report", "table", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "table10.md").read_text()
     assert "| + lip refiner | ours (1 run) |" in text
     assert "No finished run yet: baseline, + codebook." in text
     assert "source frame copied" in text
     capsys.readouterr()
     (study / "runs" / "table10-baseline").symlink_to(study / "runs" / "table10-lip_refiner")
-    assert main(["report", "table10", "--runs", str(study / "runs")]) == 2
+    assert main(["report", "table", "table10", "--runs", str(study / "runs")]) == 2
     assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
     (study / "runs" / "table10-baseline").unlink()
 

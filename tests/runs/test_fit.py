@@ -15,7 +15,7 @@ from fit_ranks import InterruptAfter, InterruptionError, WriteKeys, saving
 from rich.console import Console
 from tiny_shards import tiny_shards
 
-from datamodules.shards.add_member import Addition, add_member
+from datamodules.shards.add_member import NewMember, add_member
 from datamodules.shards.samples import MOTION
 from s2tf.callbacks import progress
 from s2tf.callbacks.progress import LiveProgress
@@ -183,7 +183,7 @@ def test_progress_says_stage_step_loss_and_time_left(overrides, tmp_path, monkey
 @pytest.mark.slow
 def test_statistics_of_the_codes_take_no_batch_away_from_the_training(overrides, tmp_path):
     shards = overrides[0].partition("=")[2]
-    codes = Addition(MOTION, {"dim": 20}, lambda clip: np.random.default_rng(0).normal(size=(clip.record.frames, 20)))
+    codes = NewMember(MOTION, {"dim": 20}, lambda clip: np.random.default_rng(0).normal(size=(clip.record.frames, 20)))
     add_member(shards, tmp_path / "codes", codes)
     settings = [f"vars.shards={tmp_path / 'codes'}", "trainer.max_steps=3", "data.init_args.batch_size=2"]
     (tmp_path / "keys").mkdir()

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 
+from s2tf.diffusion.samplers import Sampler
 from s2tf.errors import UserError
 from s2tf.evaluation.open_readers import open_attributes, open_faces, open_motion, open_perceptual
 from s2tf.evaluation.scores import Scores
@@ -33,7 +34,7 @@ class RunOptions:
     seed: int = 0
     seeds: int = 4
     steps: int = 50
-    sampler: Literal["ddim", "dpm-solver++"] = "ddim"
+    sampler: Sampler = "ddim"
     guidance: float = 1.0
     temperature: float = 1.0
     varied: int = 32
@@ -76,7 +77,7 @@ def _alignment(run: Path, options: RunOptions, out: Path, console: Console, repo
 
 def _portraits(run: Path, options: RunOptions, out: Path, console: Console, report: Report) -> Scores:
     if options.faces is None:
-        raise UserError("--faces must be given for portraits: vggface=FILE, network=FOLDER or judges")
+        raise UserError("--faces must be given for a run of SCFPStage: vggface=FILE, network=FOLDER or judges")
     test = PortraitTest(PortraitSettings(**options.among(*SAMPLING)), **options.among(*PORTRAITS))
     faces = open_faces(options.faces, options.device, console)
     attributes = open_attributes(options.attributes, options.device, console)

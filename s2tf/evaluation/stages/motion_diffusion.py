@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest
+from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.windows import Windows
 from s2tf.errors import UserError
 from s2tf.evaluation.clips_of_run import another, clip_seed, first_test_clips, shards_of, shards_protocol, speech_for
@@ -44,7 +45,7 @@ class MotionTest:
     seeds: int = 4
     """Motions of each speech, for diversity."""
     steps: int = 50
-    sampler: Literal["ddim", "dpm-solver++"] = "ddim"
+    sampler: Sampler = "ddim"
     guidance: float = 1.0
     temperature: float = 1.0
     device: str = "cpu"
