@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules.prepare.synthetic.clip import draw_clip
+from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
 from s2tf.evaluation.compare.draw import FRAME_HEIGHT
@@ -24,8 +24,8 @@ from s2tf.media.video import VideoWriter, read_video
 from s2tf.metrics.lip_sync import LipSyncReader
 from s2tf.models.syncnet import SyncNet
 
-SPEAKER = draw_clip(make_speaker(3, 0), 2.0, 160, 0)
-OTHER = draw_clip(make_speaker(3, 2), 1.2, 128, 1)
+SPEAKER = render_clip(make_speaker(3, 0), 2.0, 160, 0)
+OTHER = render_clip(make_speaker(3, 2), 1.2, 128, 1)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datamodules.prepare.synthetic.speaker import VOICE_LINKED, Speaker, make_speaker, restyle
-from datamodules.prepare.synthetic.stills import draw_stills
+from datamodules.prepare.synthetic.stills import render_stills
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.portraits.scores import retrieval_scores
 from s2tf.evaluation.scores import Scores
@@ -183,7 +183,7 @@ def _other_hair(speaker: "Speaker", speakers: "Sequence[Speaker]") -> "Speaker |
 
 def _draw(speaker: "Speaker", size: int) -> "Tensor":
     """Pictures (STILLS, 3, size, size) in [-1, 1], cropped like those of the shards."""
-    stills = draw_stills(speaker, STILLS, max(96, size), seed=0)
+    stills = render_stills(speaker, STILLS, max(96, size), seed=0)
     frames: np.ndarray = crop(stills.frames, square_box(stills.landmarks, CropRule(size=size)), size)
     return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
 
