@@ -36,7 +36,7 @@ from datamodules.streaming.workers import start_worker
 from s2tf.faces.crop import CropRule
 from s2tf.faces.tracking import FaceSettings, track_face
 from s2tf.media.audio import from_pcm, power_law_spectra
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SIZE = 256
 ROUNDS = 5

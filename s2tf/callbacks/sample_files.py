@@ -12,7 +12,7 @@ from torch import Tensor
 
 from s2tf.figures.sheet import draw_grid
 from s2tf.media.audio import write_wav
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 from s2tf.previews import Samples, SampleVideo
 
 MAP_COLOURS = "magma"

@@ -8,10 +8,11 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from s2tf.config import packaged_folder
 from s2tf.errors import UserError
 
-SLURM = Path(__file__).parents[2] / "slurm"
-"""The folder of templates and cluster settings."""
+SLURM = packaged_folder("slurm")
+"""Folder of batch templates and cluster settings."""
 TIME = re.compile(r"(\d+-)?\d+(:\d\d){0,2}|UNLIMITED", re.IGNORECASE)
 MEMORY = re.compile(r"(\d+)([KMGT]?)", re.IGNORECASE)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from s2tf.config import NOT_IDENTITY, named_experiment
+from s2tf.config import NOT_IDENTITY, find_experiment, named_experiment
 from s2tf.errors import UserError
 from s2tf.runs.folder import Run, find_run
 
@@ -98,8 +98,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     Raises:
         UserError: it is no sweep of `s2tf fit`; the message names the key.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such sweep file")
+    path = find_experiment(path, "sweep")
     try:
         tree = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
@@ -126,7 +125,7 @@ def _refuse_circumstances(where: str, name: str, spec: Mapping[str, Any]) -> Non
     if same and "value" not in spec and len(spec.get("values") or ()) != 1:
         raise UserError(
             f"{where}: it does not make another run, since results do not depend on it: all its values would train in "
-            f"one folder. Expected one `value`, or a `s2tf submit ... {name}=VALUE --runs FOLDER` for each"
+            f"one folder. Expected one `value`, or an `s2tf submit run ... {name}=VALUE --runs FOLDER` for each"
         )
 
 

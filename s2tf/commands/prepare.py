@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.console import part_done
+from s2tf.commands.options import add_part
+
 if TYPE_CHECKING:
     from datamodules.prepare.clip import ClipSettings
     from datamodules.prepare.recording import Reader
@@ -20,8 +23,6 @@ _MIN_FACE = {"avspeech": 256.0, "hdtf": 256.0}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from s2tf.commands.options import part
-
     parser.add_argument("dataset", choices=_DATASETS, help="the form of SOURCE")
     parser.add_argument(
         "source",
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="write the shards into this folder")
     parser.add_argument("--size", type=int, default=256, help="side of the stored faces in pixels (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="number of processes (%(default)s)")
-    parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
+    add_part(parser)
     parser.add_argument("--min-seconds", type=float, default=1.0, help="refuse shorter clips (%(default)s)")
     parser.add_argument("--max-seconds", type=float, help="cut longer clips to this length (not cut)")
     parser.add_argument(
@@ -67,7 +68,6 @@ def run(args: argparse.Namespace) -> int:
 
     from datamodules.prepare.prepare import FAILURES, prepare
     from datamodules.shards.sources import MANIFEST
-    from s2tf.commands.options import part_done
     from s2tf.errors import UserError
 
     console = Console()

@@ -19,9 +19,9 @@ from s2tf.faces.lips import canonical_face, mouth_opening, to_picture_units
 from s2tf.faces.motion import DetectedMotion
 from s2tf.figures.sheet import draw_sheet, sheet_indices
 from s2tf.media.audio import FPS, write_wav
-from s2tf.media.video import VideoWriter
+from s2tf.media.pictures import to_uint8
+from s2tf.media.video_writer import VideoWriter
 from s2tf.metrics.image import FrameQuality
-from s2tf.pipelines.base import to_uint8
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
 LEAST_FRAMES = 10
@@ -88,7 +88,7 @@ def write_speakers(plan: DemoPlan, chain: Chain, out: Path, console: "Console") 
 def _speak(
     pipeline: "SpeechToTalkingFacePipeline", portrait: "np.ndarray", waveform: "np.ndarray", seed: int
 ) -> "np.ndarray":
-    return np.stack(list(pipeline.talking_face(portrait, waveform, seed=seed)))
+    return np.stack(list(pipeline(waveform, portrait, seed=seed)))
 
 
 def _write(speaker: UnseenSpeaker, folder: Path, random_weights: tuple[str, ...]) -> None:

@@ -21,18 +21,14 @@ from s2tf.config import compose
 from s2tf.errors import UserError
 from s2tf.faces.crop import CropRule
 from s2tf.faces.tracking import FaceSettings
+from s2tf.precompute.copying import ShardCopy
 from s2tf.precompute.face_prior import write_priors
 from s2tf.precompute.latent_codes import write_codes
-from s2tf.runs.assemble import Runs, assemble
+from s2tf.runs.assemble import assemble
 from s2tf.runs.fit import fit
+from s2tf.systems.see_the_speaker import SEE_THE_SPEAKER
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "demo"
-STEPS = 25
-"""Denoiser calls for a portrait in the demo."""
-TEMPERATURE = 0.5
-"""Of the portraits in the demo: nearer to what the speech says, further from what it leaves open."""
-MOTION_STEPS = 12
-"""Denoiser calls for a clip's motion in the demo."""
 DATA_FILE = "demo.json"
 """In the demo's folder: what its shards were made of."""
 DATA_FIELDS = ("seed", "speakers", "val", "test", "seconds", "max_seconds", "size")
@@ -162,7 +158,7 @@ def train_chain(plan: DemoPlan, shards: Path, out: Path, console: "Console") -> 
     _train("lip_landmarks", [data], plan, chain, runs, console)
     with _timed(chain, "codes", console):
         if not is_finished(codes):
-            write_codes(shards, chain.networks["motion_autoencoder"] / "motion_autoencoder", codes)
+            write_codes(ShardCopy(shards, codes), chain.networks["motion_autoencoder"] / "motion_autoencoder")
     _train("motion_diffusion", [f"vars.shards={codes}"], plan, chain, runs, console)
     _assemble(plan, chain)
     return chain
@@ -171,8 +167,7 @@ def train_chain(plan: DemoPlan, shards: Path, out: Path, console: "Console") -> 
 def _assemble(plan: DemoPlan, chain: Chain) -> None:
     """Put the stages' networks together into the pipeline folder `chain.pipeline`."""
     stages = ("scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
-    runs = Runs(*(chain.networks[stage].parent for stage in stages))
-    pipeline = assemble(runs, STEPS, MOTION_STEPS, TEMPERATURE)
+    pipeline = assemble({stage: chain.networks[stage].parent for stage in stages}, SEE_THE_SPEAKER.demo.settings)
     pipeline.save_pretrained(chain.pipeline)
     chain.random_weights = list(pipeline.random_weights)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from s2tf.diffusion.objective import denoising_loss, draw_kept, draw_levels
 from s2tf.diffusion.prior_injection import Predict
 from s2tf.diffusion.row_noise import Generators, repeated
+from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.sampling import sample
 from s2tf.diffusion.schedule import BetaSchedule, make_scheduler, noise_levels
 from s2tf.diffusion.windows import Windows, windowed
@@ -118,7 +119,7 @@ class MotionDiffusion(Network):
         self,
         features: Tensor,
         steps: int = 50,
-        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        kind: Sampler = "ddim",
         generator: torch.Generator | None = None,
         start: Tensor | None = None,
         guidance: float = 1.0,

@@ -1,6 +1,6 @@
 """The portrait diffusion P_diff as one network: denoiser, prior weighting, prior, and how they go together."""
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from s2tf.diffusion.objective import denoising_loss, draw_kept
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
 from s2tf.diffusion.row_noise import Generators, repeated
+from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.sampling import sample
 from s2tf.diffusion.schedule import BetaSchedule, make_scheduler
 from s2tf.nn.network import Network
@@ -95,7 +96,7 @@ class PortraitDiffusion(Network):
         self,
         z_s: Tensor,
         steps: int = 50,
-        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        kind: Sampler = "ddim",
         generator: torch.Generator | None = None,
         guidance: float = 1.0,
         temperature: float = 1.0,

@@ -17,8 +17,9 @@ from datamodules.prepare.synthetic.stills import render_stills
 from s2tf.faces.crop import CropRule, crop, square_box, to_crop
 from s2tf.faces.judge_network import JUDGE_SIZE
 from s2tf.faces.judges import AGE_CENTRE, AGE_SCALE, SETTINGS_FILE, JudgeExamples, Judges, JudgeTraining, train_judges
-from s2tf.faces.lips import POSE, canonical_face, eye_opening, head_pose, mouth_opening, to_picture_units
+from s2tf.faces.lips import POSE, canonical_face, head_pose, to_picture_units
 from s2tf.metrics.retrieval import RecallAtK, gallery_embeddings
+from s2tf.nn.lips import eye_opening, mouth_opening
 
 SEED_BASE = 9_000_000
 """Judges see the populations of seeds from here on; the demo's and the tests' lie far below."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from s2tf.faces.attributes import Attributes
 from s2tf.faces.judge_network import JUDGE_SIZE, FaceReader
-from s2tf.faces.lips import mouth_opening
+from s2tf.nn.lips import mouth_opening
 
 SETTINGS_FILE = "judges.json"
 NETWORKS = ("face", "gender", "mouth", "pose")

@@ -22,16 +22,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from s2tf.nn.lips import rotate
+
 EYES, LIPS = slice(36, 48), slice(48, 68)
 STABLE = (36, 39, 42, 45, 27, 28, 29, 30)
 NOSE_TIP = 30
 POSE = ("centre x", "centre y", "log scale", "roll", "nose x", "nose y")
 """The values of `head_pose`."""
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 36, 45
-INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
-"""Pairs of facing points of the inner lips, as indices of the twenty: iBUG's 61-67, 62-66 and 63-65."""
-UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
-"""Pairs of facing points of the eyelids, as indices of the twelve: iBUG's 37-41, 38-40, 43-47 and 44-46."""
 
 SMALLEST_SCALE = 1e-3
 """Outer-eye distance in picture units below which a face has no frame: half a pixel at 1000 px."""
@@ -106,25 +104,6 @@ def canonical_face(landmarks: np.ndarray) -> FacePose:
     return FacePose(lips=lips, eyes=eyes, placement=placement)
 
 
-def place_lips(lips: np.ndarray, placement: np.ndarray) -> np.ndarray:
-    """Put canonical lips into the picture; the exact inverse of `canonical_face`.
-
-    Args:
-        lips: (..., 20, 2) canonical lips.
-        placement: (..., 4) centre x, centre y, log scale, roll.
-
-    Returns:
-        (..., 20, 2) in picture units.
-
-    Raises:
-        ValueError: a shape is wrong or a value not finite.
-    """
-    lips = _checked(lips, (20, 2), "lips")
-    placement = _checked(placement, (4,), "placement")
-    scale = np.exp(placement[..., 2])[..., None, None]
-    return _rotated(lips, placement[..., 3]) * scale + placement[..., None, :2]
-
-
 def to_canonical(points: np.ndarray, placement: np.ndarray) -> np.ndarray:
     """Points of a face in the frame of that face, where the head does not move.
 
@@ -136,33 +115,7 @@ def to_canonical(points: np.ndarray, placement: np.ndarray) -> np.ndarray:
         (..., N, 2) in units of the outer-eye distance; NaN where a point or the placement is.
     """
     centred = np.asarray(points) - placement[..., None, :2]
-    return _rotated(centred, -placement[..., 3]) / np.exp(placement[..., 2])[..., None, None]
-
-
-def mouth_opening(lips: np.ndarray) -> np.ndarray:
-    """How far the mouth is open: the mean gap between facing points of the inner lips.
-
-    Args:
-        lips: (..., 20, 2) canonical lips.
-
-    Returns:
-        (...) in units of the outer-eye distance; 0 closed, negative where the lower lip is above the upper one.
-    """
-    lips = _checked(lips, (20, 2), "lips")
-    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(axis=-1)
-
-
-def eye_opening(eyes: np.ndarray) -> np.ndarray:
-    """How far the eyes are open: the mean gap between facing points of the lids of both eyes.
-
-    Args:
-        eyes: (..., 12, 2) canonical eyes.
-
-    Returns:
-        (...) in units of the outer-eye distance; 0 closed.
-    """
-    eyes = _checked(eyes, (12, 2), "eyes")
-    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(axis=-1)
+    return rotate(centred, -placement[..., 3]) / np.exp(placement[..., 2])[..., None, None]
 
 
 def head_pose(landmarks: np.ndarray) -> np.ndarray:
@@ -184,13 +137,6 @@ def _eye_line(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From point 36 to point 45, x and y."""
     right, left = landmarks[..., RIGHT_EYE_OUTER, :], landmarks[..., LEFT_EYE_OUTER, :]
     return left[..., 0] - right[..., 0], left[..., 1] - right[..., 1]
-
-
-def _rotated(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """R(angle) @ point for points (..., N, 2) and angles (...)."""
-    cos, sin = np.cos(angle)[..., None], np.sin(angle)[..., None]
-    x, y = points[..., 0], points[..., 1]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
 
 
 def _checked(values: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 from s2tf.faces.backends import open_landmarks
 from s2tf.faces.crop import FaceBox
 from s2tf.faces.judges import Judges
-from s2tf.faces.lips import canonical_face, eye_opening, has_frame, head_pose, mouth_opening, to_picture_units
+from s2tf.faces.lips import canonical_face, has_frame, head_pose, to_picture_units
+from s2tf.nn.lips import eye_opening, mouth_opening
 
 
 @dataclass(frozen=True)

@@ -256,11 +256,6 @@ def from_pcm(pcm: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return np.multiply(np.maximum(pcm, -PCM_PEAK), np.float32(1 / PCM_PEAK), out=out, dtype=np.float32)
 
 
-def decode_wav(data: bytes, start: int = 0, count: int | None = None) -> np.ndarray:
-    """`decode_pcm` as a waveform, (S,) float32 in [-1, 1]."""
-    return from_pcm(decode_pcm(data, start, count))
-
-
 def write_wav(path: str | Path, waveform: np.ndarray) -> None:
     """Write a waveform (S,) in [-1, 1] as a 16 kHz mono 16-bit WAV."""
     Path(path).write_bytes(encode_wav(waveform))

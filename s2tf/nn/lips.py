@@ -1,7 +1,15 @@
-"""Lip landmarks as pictures: placing canonical lips in the picture and drawing them, on the device and in batches."""
+"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips drawn as pictures.
 
+Placement and openings serve tensors and NumPy arrays alike.
+"""
+
+from typing import Any, TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
+
+ArrayT = TypeVar("ArrayT", Tensor, np.ndarray)
 
 OUTER = slice(0, 12)
 """iBUG points 48-59, the closed outer contour, among the 20 lip points."""
@@ -17,31 +25,58 @@ LINE_SHARE = 0.012
 """A contour's width as a share of the picture's side; at least one pixel and a half."""
 
 
-def place_lips(lips: Tensor, placement: Tensor) -> Tensor:
+def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
     """Canonical lips as points of the picture: R(roll) lips exp(log scale) + centre.
 
     Args:
-        lips: (..., 20, 2) in the canonical frame.
+        lips: (..., N, 2) in the canonical frame, see `s2tf.faces.lips`.
         placement: (..., 4) centre x, centre y, log scale, roll in radians; R = [[cos, -sin], [sin, cos]].
 
     Returns:
-        (..., 20, 2) in picture units, -1 and 1 at the picture's edges, y down.
+        (..., N, 2) in picture units, -1 and 1 at the picture's edges, y down.
     """
-    centre, log_scale, roll = placement[..., None, :2], placement[..., 2:3], placement[..., 3:4]
-    cos, sin = torch.cos(roll), torch.sin(roll)
-    x, y = lips[..., 0], lips[..., 1]
-    turned = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
-    return turned * log_scale.exp().unsqueeze(-1) + centre
+    scale = _functions(placement).exp(placement[..., 2:3])[..., None]
+    return rotate(lips, placement[..., 3]) * scale + placement[..., None, :2]
 
 
-def mouth_opening(lips: Tensor) -> Tensor:
-    """(...) the mean gap between the inner lips of canonical lips (..., 20, 2), in outer-eye distances."""
-    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(dim=-1)
+def rotate(points: ArrayT, angle: ArrayT) -> ArrayT:
+    """R(angle) @ point for points (..., N, 2) and angles (...) in radians."""
+    functions = _functions(points)
+    cos, sin = functions.cos(angle)[..., None], functions.sin(angle)[..., None]
+    x, y = points[..., 0], points[..., 1]
+    return functions.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
 
-def eye_opening(eyes: Tensor) -> Tensor:
-    """(...) the mean gap between the lids of canonical eyes (..., 12, 2), in outer-eye distances."""
-    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(dim=-1)
+def mouth_opening(lips: ArrayT) -> ArrayT:
+    """The mean gap between facing points of the inner lips.
+
+    Args:
+        lips: (..., 20, 2) canonical lips.
+
+    Returns:
+        (...) in outer-eye distances; 0 closed, negative where the lower lip is above the upper one.
+
+    Raises:
+        ValueError: `lips` has another shape.
+    """
+    _check_points(lips, 20, "lips")
+    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(-1)
+
+
+def eye_opening(eyes: ArrayT) -> ArrayT:
+    """The mean gap between facing points of the lids of both eyes.
+
+    Args:
+        eyes: (..., 12, 2) canonical eyes.
+
+    Returns:
+        (...) in outer-eye distances; 0 closed.
+
+    Raises:
+        ValueError: `eyes` has another shape.
+    """
+    _check_points(eyes, 12, "eyes")
+    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(-1)
 
 
 def draw_lips(points: Tensor, side: int) -> Tensor:
@@ -84,6 +119,16 @@ def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
     )
     distance = torch.sqrt(outside_x[:, None, :].square() + outside_y[:, :, None].square())
     return (1 - distance / (margin * width)[:, None, None]).clamp(0, 1).unsqueeze(1)
+
+
+def _functions(values: Any) -> Any:
+    """The module whose functions take the values: torch or NumPy."""
+    return torch if isinstance(values, Tensor) else np
+
+
+def _check_points(points: Tensor | np.ndarray, count: int, name: str) -> None:
+    if points.shape[-2:] != (count, 2):
+        raise ValueError(f"{name} of shape {tuple(points.shape)}: expected (..., {count}, 2)")
 
 
 def _pixel_centres(side: int, like: Tensor) -> Tensor:

@@ -87,19 +87,6 @@ class Wanted:
             raise ValueError(f"n is {self.n}, expected at least 2 faces")
 
 
-def compute_face_prior(
-    encoder: Callable[[Tensor], Tensor],
-    batches: Iterable[Mapping[str, Any]],
-    n: int | None,
-    balance: float = 0.5,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-) -> FacePrior:
-    """One prior of N faces; see `compute_face_priors`."""
-    wanted = Wanted(n, balance)
-    return compute_face_priors(encoder, batches, [wanted], seed, device)[wanted]
-
-
 def compute_face_priors(
     encoder: Callable[[Tensor], Tensor],
     batches: Iterable[Mapping[str, Any]],

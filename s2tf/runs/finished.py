@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.errors import UserError
-from s2tf.models.motion_autoencoder import MotionAutoencoder, encoders_of
+from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.runs.folder import read_config
 
 MOTION_ENCODER = "encoder"
@@ -48,7 +48,9 @@ def check_codes(manifest: dict[str, Any], autoencoder: "MotionAutoencoder", name
         UserError: It is another.
     """
     about = manifest.get("motion", {})
-    if about.get("fingerprint") == autoencoder.fingerprint() or about.get(MOTION_ENCODER) == encoders_of(autoencoder):
+    if about.get("fingerprint") == autoencoder.fingerprint():
+        return
+    if about.get(MOTION_ENCODER) == autoencoder.encoder_fingerprints():
         return
     raise UserError(
         f"{name} is {autoencoder.fingerprint()}, but the codes of {shards} are of {about.get('fingerprint', 'none')}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from s2tf.config import compose, identity_hash
+from s2tf.config import compose, find_experiment, identity_hash, with_new_names
 from s2tf.errors import UserError
 from s2tf.fault_tolerance.atomic_files import atomic_write, part_name
 from s2tf.fault_tolerance.checkpoints import find_checkpoint
@@ -56,19 +56,26 @@ class Run:
 
 
 def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
-    """Compose `experiment` and say which run folder belongs to it, without making that."""
-    config = compose(experiment, overrides)
-    run = run_of(experiment, config, runs)
-    return run if run.tags else replace(run, tags=tags(Path(experiment), overrides, config))
+    """Compose `experiment` and name its run folder, which is not made.
+
+    Args:
+        experiment: Its file or short name (`find_experiment`).
+        overrides: `key=value` and `+FILE.yaml`, as for `compose`.
+        runs: Folder of run folders.
+    """
+    path = find_experiment(experiment)
+    config = compose(path, overrides)
+    run = run_of(path, config, runs)
+    return run if run.tags else replace(run, tags=tags(path, overrides, config))
 
 
 def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:
-    """Which run folder belongs to an experiment that was composed.
+    """Name the run folder of an experiment that was composed.
 
     The `config.yaml` and `train.yaml` of a run folder belong to that folder, wherever it is, unless an override makes
     them another run.
     """
-    path, identity = Path(experiment).resolve(), identity_hash(config)
+    path, identity = find_experiment(experiment).resolve(), identity_hash(config)
     if path.name in (CONFIG_FILE, QUEUED_FILE) and path.parent.name == identity:
         return Run(experiment=path.parents[1].name, config=config, folder=path.parent, tags=_read_tags(path.parent))
     # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
@@ -98,7 +105,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     path = find_config(Path(folder))
     if path is None:
         raise UserError(f"{Path(folder) / CONFIG_FILE} is missing: expected the folder of a run")
-    return yaml.safe_load(path.read_text())
+    config = yaml.safe_load(path.read_text())
+    return with_new_names(config, str(path)) if isinstance(config, dict) else config
 
 
 def find_config(folder: Path) -> Path | None:

@@ -1,7 +1,7 @@
 """Motion autoencoder training (Eq. 14-19): reconstruct one frame of a clip from another one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -37,6 +37,9 @@ COMPARED = 1 / 4
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
 """Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
 
+LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
+"""Loss term -> its name in the log, which stays that of earlier runs: a resumed run continues its own curve."""
+
 
 @dataclass
 class LossWeights:
@@ -52,11 +55,11 @@ class LossWeights:
     """L_code, Eq. 19."""
     coarse: float = 1.0
     """L1 of the RGB decoder's picture where the codebook makes the final one."""
-    reading: float = 1.0
+    motion_reader: float = 1.0
     """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
     flow: float = 0.0
     """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
-    elsewhere: float = 0.0
+    outside_mouth: float = 0.0
     """Change by the lip refiner away from the mouth, which the codebook's generator spreads over the picture by its
     normalisation; not of the paper. Above 0, the unrefined latents of some rows are decoded, too."""
     r1: float = 0.0
@@ -158,6 +161,10 @@ class MotionAutoencoderStage(Stage):
         # `ddp` wants a gradient for every parameter.
         return loss + sum(parameter.sum() * 0 for parameter in self._resting())
 
+    def log_losses(self, split: str, losses: Mapping[str, Tensor], batch_size: int) -> None:
+        """Log the terms under their names in the log (`LOGGED`); see `Stage.log_losses`."""
+        super().log_losses(split, {LOGGED.get(name, name): value for name, value in losses.items()}, batch_size)
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Leave the network alone whose turn it is not: Adam passes over what has no gradient."""
         for parameter in self._resting():
@@ -224,7 +231,7 @@ class MotionAutoencoderStage(Stage):
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
         true = batch["target_placement"]
         placement = true + self.placement_noise * torch.randn_like(true)
-        compared = math.ceil(COMPARED * len(true)) if self.weights.elsewhere > 0 else 0
+        compared = math.ceil(COMPARED * len(true)) if self.weights.outside_mouth > 0 else 0
         return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement, compared)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
@@ -233,7 +240,7 @@ class MotionAutoencoderStage(Stage):
         target = FaceState(batch["target_lips"], batch["target_eyes"], batch["target_placement"])
         terms = {
             "l1": F.l1_loss(rendering.image, true),
-            "reading": _reading_loss(rendering.face, target) + _reading_loss(rendering.source_face, source),
+            "motion_reader": _reader_loss(rendering.face, target) + _reader_loss(rendering.source_face, source),
         }
         source_points, target_points = (face_points(one.lips, one.eyes, one.placement) for one in (source, target))
         terms["flow"] = point_flow_loss(rendering.flow, source_points, target_points)
@@ -241,7 +248,7 @@ class MotionAutoencoderStage(Stage):
             terms["vgg"] = self.vgg(rendering.image, true)
         if rendering.unrefined is not None and rendering.mouth is not None:
             rows = len(rendering.unrefined)
-            terms["elsewhere"] = elsewhere_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
+            terms["outside_mouth"] = elsewhere_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
         if rendering.code is not None:
             terms["coarse"] = F.l1_loss(rendering.coarse, batch["target"])
             terms |= code_loss(rendering.code.z, rendering.code.z_q, self.beta)
@@ -313,7 +320,7 @@ def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> li
     return [f"autoencoder.{name}" for name in parts if name not in trained]
 
 
-def _reading_loss(read: FaceState, true: FaceState) -> Tensor:
+def _reader_loss(read: FaceState, true: FaceState) -> Tensor:
     pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
     points = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
     # Blinks are rare: the median of the eyes' opening, which L1 asks for, is that of open eyes; the square is not.

@@ -1,7 +1,7 @@
 """SCFP: portrait diffusion conditioned on speech, with the statistical face prior as guidance (Eq. 1–9)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from s2tf.batches import Clip, SpeechPortraitBatch
 from s2tf.diffusion.objective import draw_noise
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.diffusion.row_noise import Generators, generators_of
+from s2tf.diffusion.samplers import Sampler
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
@@ -141,7 +142,7 @@ class SCFPStage(Stage):
         speech: Tensor,
         steps: int = 50,
         generator: torch.Generator | None = None,
-        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        kind: Sampler = "ddim",
         guidance: float = 1.0,
         noise: Tensor | None = None,
     ) -> Tensor:

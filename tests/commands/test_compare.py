@@ -13,16 +13,18 @@ from s2tf.evaluation.compare.draw import FRAME_HEIGHT
 from s2tf.evaluation.judge_training import JudgeData, cache_folder
 from s2tf.faces.judge_network import FaceReader
 from s2tf.faces.judges import Judges
-from s2tf.faces.lips import POSE, canonical_face, mouth_opening, to_picture_units
+from s2tf.faces.lips import POSE, canonical_face, to_picture_units
 from s2tf.faces.motion import FaceMotion
 from s2tf.faces.tracking import FaceSettings, follow_face
 from s2tf.faces.tracks import whole_frames
 from s2tf.figures.video_grid import VideoGrid
 from s2tf.figures.zoom import ORANGE, RED, zoom_size
 from s2tf.media.audio import read_audio
-from s2tf.media.video import VideoWriter, read_video
+from s2tf.media.video import read_video
+from s2tf.media.video_writer import VideoWriter
 from s2tf.metrics.lip_sync import LipSyncReader
 from s2tf.models.syncnet import SyncNet
+from s2tf.nn.lips import mouth_opening
 
 SPEAKER = render_clip(make_speaker(3, 0), 2.0, 160, 0)
 OTHER = render_clip(make_speaker(3, 2), 1.2, 128, 1)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from narrow_autoencoder import narrow_autoencoder
 from rich.console import Console
 from tiny_shards import tiny_shards
@@ -62,7 +63,7 @@ def evaluate(run, out, *more):
     return json.loads((out / "metrics.json").read_text())
 
 
-def test_rebuilt_frames_are_measured_whatever_the_batch(study, tmp_path):
+def test_reconstructed_frames_are_measured_whatever_the_batch(study, tmp_path):
     run = run_of(study, "table10-lip_refiner")
     record = evaluate(run, tmp_path / "a", *READERS)
     again = evaluate(run, tmp_path / "b", *READERS, "--batch", "7")
@@ -112,6 +113,18 @@ def test_motion_is_measured_and_the_seed_decides(study, tmp_path):
     assert other["measurements"]["mouth correlation"]["value"] != record["measurements"]["mouth correlation"]["value"]
 
 
+def test_a_part_that_was_never_trained_is_named_by_every_stage(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Linear, "is_random", True, raising=False)
+    autoencoder = run_of(study, "table10-lip_refiner")
+    motion = ["--autoencoder", str(autoencoder / "networks" / "motion_autoencoder"), "--steps", "2", "--seeds", "1"]
+    for run, options, named in (
+        (autoencoder, ["--size", "32"], "motion_autoencoder"),
+        (run_of(study, "lip_landmarks"), [], "lip_landmarks"),
+        (run_of(study, "motion_diffusion"), motion, "motion_diffusion"),
+    ):
+        assert named in evaluate(run, tmp_path / named, "--clips", "1", *options)["random_weights"]
+
+
 def test_wrong_words_and_wrong_networks_are_named(study, tmp_path, capsys):
     motion, run = run_of(study, "motion_diffusion"), run_of(study, "table10-lip_refiner")
     other = tmp_path / "other"
@@ -134,14 +147,14 @@ def test_table_ten_is_reported_and_refuses_what_is_not_its_row(study, tmp_path, 
     for row in ("lip_refiner", "both"):
         run = run_of(study, f"table10-{row}")
         evaluate(run, run, *READERS, "--size", "64")
-    assert main(["report", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
+    assert main(["report", "table", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "table10.md").read_text()
     assert "| + lip refiner | ours (1 run) |" in text
     assert "No finished run yet: baseline, + codebook." in text
     assert "source frame copied" in text
     capsys.readouterr()
     (study / "runs" / "table10-baseline").symlink_to(study / "runs" / "table10-lip_refiner")
-    assert main(["report", "table10", "--runs", str(study / "runs")]) == 2
+    assert main(["report", "table", "table10", "--runs", str(study / "runs")]) == 2
     assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
     (study / "runs" / "table10-baseline").unlink()
 

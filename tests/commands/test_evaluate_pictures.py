@@ -56,7 +56,7 @@ def times(folder, name):
 
 def report(folder, *names):
     results = [word for name in names for word in ("--results", f"{name}={folder / f'{name}-evaluation'}")]
-    return main(["report", "table1", *results])
+    return main(["report", "table", "table1", *results])
 
 
 def picture(folder, person):

@@ -48,9 +48,9 @@ def test_memory_does_not_grow_with_the_clips(shards):
     assert len(pairs) == CLIPS
     assert (held(Sample), held(ShardFile)) == (0, 0)
     for pair in pairs:
-        made, true = iter(pair.made.frames()), iter(pair.true.frames())
+        made, true = iter(pair.generated.frames()), iter(pair.reference.frames())
         next(made), next(true)
-        assert pair.made.waveform() is not None
+        assert pair.generated.waveform() is not None
         # What is drawn and what is true, of this clip alone.
         assert held(Sample) <= 2
     made = true = None
@@ -63,9 +63,9 @@ def test_each_clip_is_the_one_of_its_key(shards):
     assert [pair.key for pair in pairs] == sorted(samples)
     for pair in pairs:
         sample = samples[pair.key]
-        np.testing.assert_array_equal(np.stack(list(pair.true.frames())), sample.frames())
-        np.testing.assert_array_equal(pair.true.waveform(), sample.waveform())
-        np.testing.assert_array_equal(next(pair.made.frames()), sample.frame(0))
+        np.testing.assert_array_equal(np.stack(list(pair.reference.frames())), sample.frames())
+        np.testing.assert_array_equal(pair.reference.waveform(), sample.waveform())
+        np.testing.assert_array_equal(next(pair.generated.frames()), sample.frame(0))
     assert len(clips_with_sound(str(shards), "test", 2)) == 2
     with pytest.raises(UserError, match="no clip with sound in its split"):
         clips_with_sound(str(shards), "test", 0)
@@ -78,6 +78,6 @@ def test_shards_that_were_made_anew_meanwhile_are_an_error_of_the_clip(tmp_path)
         path.replace(tmp_path / "shards" / path.name)
     (pair,) = drawn_pairs(clips, Drawing(Still(), HRTF, "x", 0, None, None))
     with pytest.raises(ShardError, match="is not what it was when the evaluation began"):
-        pair.true.waveform()
+        pair.reference.waveform()
     record = measure_clip(pair, [PixelMeasure()], 64)
     assert "is not what it was" in record.failures["pixels"]

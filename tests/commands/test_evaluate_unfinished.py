@@ -55,7 +55,9 @@ def test_a_share_takes_the_results_of_another_system_away(folders, capsys):
     assert evaluate(folders, *out(folders), "--process", "1/2", made="second") == 0
     assert results(folders) == set()
     assert not (folders / "copy.json").exists()
-    assert main(["report", "table8", "--results", f"B={folders / 'out'}", "--runs", str(folders / "none")]) == 2
+    assert (
+        main(["report", "table", "table8", "--results", f"B={folders / 'out'}", "--runs", str(folders / "none")]) == 2
+    )
     assert "metrics.json is missing" in " ".join(capsys.readouterr().err.split())
     assert evaluate(folders, *out(folders), "--process", "2/2", made="second") == 0
     assert results(folders) == RESULTS

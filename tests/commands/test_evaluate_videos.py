@@ -342,7 +342,10 @@ def test_a_report_does_not_prefer_the_system_that_left_out_its_hard_clip(folders
     whole, lacking = (read(folders / f"{name}-evaluation")["measurements"]["PSNR"] for name in ("made", "lacking"))
     assert lacking["value"] > whole["value"]
     given = [f"--results={name}={folders / name}-evaluation" for name in ("made", "lacking")]
-    assert main(["report", "table8", "--runs", str(tmp_path / "no"), *given, "--out", str(tmp_path / "report")]) == 0
+    assert (
+        main(["report", "table", "table8", "--runs", str(tmp_path / "no"), *given, "--out", str(tmp_path / "report")])
+        == 0
+    )
     text = (tmp_path / "report" / "table8.md").read_text()
     assert "| lacking | ours (1 run, 2 of 3 clips) |" in text
     assert not [line for line in text.splitlines() if "ours (1 run" in line and "**" in line]

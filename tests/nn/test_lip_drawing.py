@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2tf.faces import lips as media_lips
 from s2tf.nn.lips import draw_lips, eye_opening, mouth_opening, mouth_region, place_lips
 
 NUMBER = st.floats(-1.0, 1.0, allow_nan=False, width=32)
@@ -23,9 +22,9 @@ def mouth(opening: float, width: float = 0.5) -> torch.Tensor:
 
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(NUMBER, NUMBER, NUMBER, st.floats(-3.0, 3.0, width=32)))
-def test_placing_agrees_with_the_canonicalisation_of_the_data(placement):
+def test_tensors_and_arrays_are_placed_alike(placement):
     lips = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 2))
-    expected = media_lips.place_lips(lips, np.asarray(placement, dtype=np.float64))
+    expected = place_lips(lips, np.asarray(placement, dtype=np.float64))
     placed = place_lips(torch.from_numpy(lips), torch.tensor(placement, dtype=torch.float64))
     np.testing.assert_allclose(placed.numpy(), expected, atol=1e-9)
 
@@ -78,7 +77,9 @@ def test_mouth_region_is_one_on_the_lips_and_zero_far_away():
     assert region[0, 0, 0].abs().max() == 0
 
 
-def test_openings_agree_with_the_media_side():
+def test_openings_of_tensors_and_arrays_agree():
     lips, eyes = torch.randn(3, 5, 20, 2), torch.randn(3, 5, 12, 2)
-    torch.testing.assert_close(mouth_opening(lips), torch.from_numpy(media_lips.mouth_opening(lips.numpy())))
-    torch.testing.assert_close(eye_opening(eyes), torch.from_numpy(media_lips.eye_opening(eyes.numpy())))
+    torch.testing.assert_close(mouth_opening(lips), torch.from_numpy(mouth_opening(lips.numpy())))
+    torch.testing.assert_close(eye_opening(eyes), torch.from_numpy(eye_opening(eyes.numpy())))
+    with pytest.raises(ValueError, match=r"expected \(\.\.\., 20, 2\)"):
+        mouth_opening(eyes)

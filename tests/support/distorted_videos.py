@@ -36,7 +36,7 @@ DRAWN = 1.5
 
 @dataclass(frozen=True)
 class Video:
-    """A video in memory, see `s2tf.evaluation.videos.sources.VideoSource`."""
+    """A video in memory, see `s2tf.evaluation.sources.VideoSource`."""
 
     name: str
     pictures: np.ndarray

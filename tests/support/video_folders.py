@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from s2tf.cli import main
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SIZE, FRAMES = 64, 12
 

@@ -19,7 +19,8 @@ from s2tf.figures.sheet import draw_grid, sheet_indices
 from s2tf.figures.video_grid import VideoGrid
 from s2tf.figures.zoom import draw_zoom, zoom_size
 from s2tf.media.audio import FPS, loudness, read_audio
-from s2tf.media.video import VideoStream, VideoWriter
+from s2tf.media.video import VideoStream
+from s2tf.media.video_writer import VideoWriter
 
 GRID = "grid.mp4"
 

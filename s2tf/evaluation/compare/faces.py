@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from s2tf.errors import UserError
-from s2tf.faces.lips import place_lips, to_canonical, to_picture_units, to_pixels
+from s2tf.faces.lips import to_canonical, to_picture_units, to_pixels
 from s2tf.faces.motion import DetectedMotion, FaceMotion, JudgedMotion, MotionFinder
 from s2tf.faces.tracking import BLOCK, FaceSettings, follow_face
 from s2tf.figures.zoom import Regions, crop_regions, eye_distance, face_regions
 from s2tf.media.audio import FPS
 from s2tf.media.video import VideoStream
+from s2tf.nn.lips import place_lips
 
 LANDMARKS = 68
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from s2tf.errors import UserError
 from s2tf.evaluation.compare.faces import Video
-from s2tf.evaluation.videos.sources import VideoFile
+from s2tf.evaluation.sources import VideoFile
 from s2tf.evaluation.videos.sync_measure import FaceScores
 from s2tf.faces.tracks import TrackSettings
 from s2tf.figures.motion_figures import draw_sync

@@ -8,9 +8,9 @@ import pytest
 import torch
 from video_files import cut_between_keyframes, number_of, numbered_frame, write_video
 
-from s2tf.evaluation.videos.measure import COPY, MADE, TRUE, MeasureError
+from s2tf.evaluation.sources import VideoFile
+from s2tf.evaluation.videos.measure import GENERATED, REFERENCE, SOURCE_COPY, MeasureError
 from s2tf.evaluation.videos.pairs import Alignment, ClipPair, aligned_runs
-from s2tf.evaluation.videos.sources import VideoFile
 from s2tf.evaluation.videos.sync_measure import SyncMeasure
 from s2tf.faces.tracks import TrackSettings, whole_frames
 from s2tf.metrics.lip_sync import LipSyncReader
@@ -72,9 +72,9 @@ def test_each_row_is_its_own_videos_score(network):
     state = measured(measure, made, true)
     still = np.repeat(true.array[:1], FRAMES, axis=0)
     for row, video, speech in (
-        (MADE, made.array, made.sound),
-        (TRUE, true.array, true.sound),
-        (COPY, still, true.sound),
+        (GENERATED, made.array, made.sound),
+        (REFERENCE, true.array, true.sound),
+        (SOURCE_COPY, still, true.sound),
     ):
         wanted = score(network, video, speech)
         assert float(state[f"{row}/lse_d_sum"]) == pytest.approx(wanted.lse_d, rel=1e-5)
