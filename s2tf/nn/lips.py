@@ -79,7 +79,7 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
     return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(-1)
 
 
-def draw_lips(points: Tensor, side: int) -> Tensor:
+def render_lips(points: Tensor, side: int) -> Tensor:
     """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
 
     Args:
