@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from datamodules.prepare.synthetic.speaker import make_speaker
-from datamodules.prepare.synthetic.stills import draw_stills
+from datamodules.prepare.synthetic.stills import render_stills
 from s2tf.faces.crop import CropRule, crop, square_box, to_crop
 from s2tf.faces.judge_network import JUDGE_SIZE
 from s2tf.faces.judges import AGE_CENTRE, AGE_SCALE, SETTINGS_FILE, JudgeExamples, Judges, JudgeTraining, train_judges
@@ -137,7 +137,7 @@ def _render(chunk: tuple[JudgeData, int, int, int]) -> tuple[np.ndarray, ...]:
     for index in range(start, stop):
         for day in range(data.days):
             speaker = make_speaker(seed, index, day)
-            stills = draw_stills(speaker, data.stills, data.drawn_size, day)
+            stills = render_stills(speaker, data.stills, data.drawn_size, day)
             box = square_box(stills.landmarks, rule)
             frames.append(crop(stills.frames, box, JUDGE_SIZE))
             landmarks.append(to_crop(stills.landmarks, box, JUDGE_SIZE))

@@ -79,8 +79,8 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
     return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(-1)
 
 
-def draw_lips(points: Tensor, side: int) -> Tensor:
-    """Draws placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
+def render_lips(points: Tensor, side: int) -> Tensor:
+    """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
 
     Args:
         points: (B, 20, 2) in picture units.
