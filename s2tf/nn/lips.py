@@ -1,4 +1,4 @@
-"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips drawn as pictures.
+"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips rendered as pictures.
 
 Placement and openings serve tensors and NumPy arrays alike.
 """
@@ -22,7 +22,7 @@ INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
 UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
 """Pairs of facing points of the eyelids among the 12 eye points."""
 LINE_SHARE = 0.012
-"""A contour's width as a share of the picture's side; at least one pixel and a half."""
+"""Width of a contour as a share of the picture's side; never below one pixel and a half."""
 
 
 def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
@@ -40,7 +40,12 @@ def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
 
 
 def rotate(points: ArrayT, angle: ArrayT) -> ArrayT:
-    """R(angle) @ point for points (..., N, 2) and angles (...) in radians."""
+    """Rotate points: R(angle) @ point for points (..., N, 2) and angles (...) in radians.
+
+    Example:
+        >>> rotate(np.array([[1.0, 0.0]]), np.array(np.pi / 2)).round(6).tolist()
+        [[0.0, 1.0]]
+    """
     functions = _functions(points)
     cos, sin = functions.cos(angle)[..., None], functions.sin(angle)[..., None]
     x, y = points[..., 0], points[..., 1]
@@ -58,6 +63,10 @@ def mouth_opening(lips: ArrayT) -> ArrayT:
 
     Raises:
         ValueError: `lips` has another shape.
+
+    Example:
+        >>> mouth_opening(np.zeros((5, 20, 2))).tolist()
+        [0.0, 0.0, 0.0, 0.0, 0.0]
     """
     _check_points(lips, 20, "lips")
     return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(-1)
@@ -80,7 +89,7 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
 
 
 def render_lips(points: Tensor, side: int) -> Tensor:
-    """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
+    """Render placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
 
     Args:
         points: (B, 20, 2) in picture units.
@@ -88,6 +97,10 @@ def render_lips(points: Tensor, side: int) -> Tensor:
 
     Returns:
         (B, 3, side, side) in [0, 1].
+
+    Example:
+        >>> render_lips(torch.rand(1, 20, 2), 32).shape
+        torch.Size([1, 3, 32, 32])
     """
     pixels = _pixel_centres(side, points)
     width = max(1.5, LINE_SHARE * side)
@@ -101,7 +114,7 @@ def render_lips(points: Tensor, side: int) -> Tensor:
 
 
 def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
-    """1 in the box around the lips, falling linearly to 0 at `margin` mouth widths from it.
+    """The region of the mouth: 1 in the box around the lips, falling linearly to 0 at `margin` mouth widths from it.
 
     Args:
         points: (B, 20, 2) in picture units.
@@ -138,9 +151,9 @@ def _pixel_centres(side: int, like: Tensor) -> Tensor:
 
 
 def _contour(corners: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of each pixel to a closed polygon, and whether it lies inside by the even-odd rule.
+    """The distance of each pixel to a closed polygon, and the mask of pixels inside by the even-odd rule.
 
-    One segment at a time: the memory stays at a few pictures whatever the polygon.
+    Segments are handled one at a time, so that memory stays at a few pictures for any polygon.
     """
     distance = torch.full((len(corners), *pixels.shape[:2]), torch.inf, dtype=corners.dtype, device=corners.device)
     inside = torch.zeros_like(distance, dtype=torch.bool)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2tf.nn.lips import render_lips, eye_opening, mouth_opening, mouth_region, place_lips
+from s2tf.nn.lips import eye_opening, mouth_opening, mouth_region, place_lips, render_lips
 
 NUMBER = st.floats(-1.0, 1.0, allow_nan=False, width=32)
 
