@@ -20,7 +20,9 @@ def main() -> None:
 
     scores = s2tf.evaluate_videos(args.generated, args.reference, out=args.out, metrics=args.metrics, report=print)
     for number in scores.measurements:
-        print(f"{number.name}: {number.value:.3f} ({number.baseline_name}: {number.baseline}, reference: {number.truth})")
+        print(
+            f"{number.name}: {number.value:.3f} ({number.baseline_name}: {number.baseline}, reference: {number.truth})"
+        )
     for failure in scores.failures:
         print(f"failed: {failure['clip']}: {failure['reason']}")
 

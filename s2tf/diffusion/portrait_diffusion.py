@@ -5,7 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.objective import denoising_loss, draw_kept
+from s2tf.diffusion.objective import denoising_loss, sample_kept
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
 from s2tf.diffusion.row_noise import Generators, repeated
 from s2tf.diffusion.samplers import Sampler
@@ -87,7 +87,7 @@ class PortraitDiffusion(Network):
         """
         z_f, z_s, generator = z_f.repeat(draws, 1), z_s.repeat(draws, 1), repeated(generator, draws)
         if speech_dropout > 0:
-            z_s = z_s * draw_kept(z_s, speech_dropout, generator)[:, None]
+            z_s = z_s * sample_kept(z_s, speech_dropout, generator)[:, None]
         z_0 = self._folded(z_f / self.prior.get_buffer("scale"))
         return denoising_loss(self._predict(z_s), z_0, self.scheduler, generator=generator)
 

@@ -19,7 +19,7 @@ from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, source_of
-from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
+from s2tf.stages.speech_features import check_stored_features, checked_features, features_of, restorable
 
 VALIDATION_SEED = 0
 VALIDATION_DRAWS = 4

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, SpeechPortraitBatch
-from s2tf.diffusion.objective import draw_noise
+from s2tf.diffusion.objective import sample_noise
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.diffusion.row_noise import Generators, generators_of
 from s2tf.diffusion.samplers import Sampler
@@ -16,7 +16,7 @@ from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
-from s2tf.stages.speech import spectrogram_map, speech_of
+from s2tf.stages.speech_portrait_batch import spectrogram_map, speech_of
 
 VALIDATION_SEED = 0
 VALIDATION_STEPS = 20
@@ -112,7 +112,7 @@ class SCFPStage(Stage):
         generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
         values = self.losses(batch, self.draws, 0.0, generators)
         latents = portrait.new_empty(len(portrait), *self.diffusion.latent_shape)
-        picture = self.sample(speech, VALIDATION_STEPS, noise=draw_noise(latents, generators))
+        picture = self.sample(speech, VALIDATION_STEPS, noise=sample_noise(latents, generators))
         mean_face = self._mean_face().expand_as(portrait)
         values |= {
             "portrait_l1": mean_absolute_error(picture, portrait),

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     frames.add_argument("--stride", type=positive, metavar="N", help="take every N-th frame (default: 2)")
     frames.add_argument("--size", type=positive, help="compare pictures at this side, pixels (default: the network's)")
     frames.add_argument("--pairs", type=int, help="pairs of people who exchange motion (default: 64)")
-    add_removed(parser, "--part", "--span FROM TO")
+    add_removed(parser, "--part", "--span FROM TO for a share of each clip")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,24 +1,11 @@
-"""How the stages read speech: ConRe and SCFP as one embedding, the two motion stages as features at 50 Hz."""
-
-from typing import Any, cast
+"""The speech features of the motion stages: checks, their place in checkpoints, and features stored in the data."""
 
 import lightning as L
-import torch
 from torch import Tensor
 
-from s2tf.batches import MotionSequenceBatch, SpeechPortraitBatch
+from s2tf.batches import MotionSequenceBatch
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.nn.network import Network
-
-
-def speech_of(batch: SpeechPortraitBatch, speech_encoder: Network) -> Tensor:
-    """The form of a batch's speech that the encoder reads: its spectrogram or its waveform."""
-    return cast(Any, batch)[cast(Any, speech_encoder).reads]
-
-
-def spectrogram_map(batch: SpeechPortraitBatch) -> Tensor:
-    """(B, F, T) magnitudes of a batch's spectrograms, to be drawn."""
-    return torch.linalg.vector_norm(batch["spectrogram"].float(), dim=1).transpose(1, 2)
 
 
 def checked_features(speech_features: Network, feature_dim: int, reader: str) -> SpeechFeatures:
