@@ -12,6 +12,7 @@ import torch
 import yaml
 from PIL import Image
 from tiny_shards import tiny_shards
+from video_folders import status
 
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
@@ -19,7 +20,7 @@ from s2tf.evaluation.stages.changed_faces import with_other_hair, with_other_sha
 from s2tf.nn.network import load_network
 from s2tf.runs.fit import fit
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 PEOPLE = 12
 
 
@@ -56,7 +57,7 @@ def run_folders(study, name):
 def evaluate(run, out, *more):
     encoder = next((run.parents[1] / "conre").iterdir()) / "networks" / "face_encoder"
     arguments = ["--faces", f"network={encoder}", "--out", str(out), "--steps", "3", "--batch", "2"]
-    return main(["evaluate", "--run", str(run), *arguments, *more])
+    return status(["evaluate", "run", str(run), *arguments, *more])
 
 
 @pytest.mark.slow
@@ -93,7 +94,7 @@ def test_portraits_are_measured_and_do_not_depend_on_the_batch(study, tmp_path, 
 @pytest.mark.slow
 def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_path, capsys):
     run = run_folders(study, "conre")[0]
-    assert main(["evaluate", "--run", str(run), "--out", str(tmp_path)]) == 0
+    assert status(["evaluate", "run", str(run), "--out", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["kind"] == "alignment"
     pairs = {name: one["counts"] for name, one in record["measurements"].items() if name.startswith("choice")}
@@ -103,10 +104,13 @@ def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_pat
     assert pairs["choice against another voice-linked shape"]["choices"] == people
     assert pairs["choice against another hair colour"]["choices"] == people
     for arguments, message in (
-        (["--clips", "0"], "--clips 0"),
-        (["--faces", "judges"], "--faces says nothing of a run of ConRe"),
+        (["--clips", "0"], "argument --clips: '0', expected a number from 1"),
+        (
+            ["--faces", "judges"],
+            "--faces has no effect on a run of ConReStage; it applies to: SCFPStage",
+        ),
     ):
-        assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
+        assert status(["evaluate", "run", str(run), "--out", str(tmp_path), *arguments]) == 2
         assert message in capsys.readouterr().err
 
 
@@ -214,11 +218,11 @@ def test_what_cannot_be_evaluated_is_refused_by_name(study, tmp_path, capsys):
         (["--faces", "facenet"], "--faces facenet: expected"),
         ([], "--faces must be given"),
         (["--faces", f"network={run / 'nothing'}"], "nothing"),
-        (["--faces", "judges", "--clips", "0"], "--clips 0"),
+        (["--faces", "judges", "--clips", "0"], "argument --clips: '0'"),
     ):
-        assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
+        assert status(["evaluate", "run", str(run), "--out", str(tmp_path), *arguments]) == 2
         assert message in capsys.readouterr().err
-    assert main(["evaluate", "--run", str(tmp_path), "--faces", "judges"]) == 2
+    assert status(["evaluate", "run", str(tmp_path), "--faces", "judges"]) == 2
     assert "no finished run: expected networks in" in capsys.readouterr().err
 
 

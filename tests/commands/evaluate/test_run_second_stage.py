@@ -9,13 +9,14 @@ import torch
 from narrow_autoencoder import narrow_autoencoder
 from rich.console import Console
 from tiny_shards import tiny_shards
+from video_folders import status
 
 from s2tf.cli import main
 from s2tf.evaluation.judge_training import JudgeData, cache_folder, make_judges
 from s2tf.faces.judges import JudgeTraining
 from s2tf.runs.fit import fit
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 DEBUG = EXPERIMENTS / "debug"
 TEST_PEOPLE = 3
 READERS = ["--faces", "judges", "--landmarks", "judges", "--perceptual", "judges", "--pictures", "2"]
@@ -59,7 +60,7 @@ def run_of(study, name):
 
 
 def evaluate(run, out, *more):
-    assert main(["evaluate", "--run", str(run), "--out", str(out), *more]) == 0
+    assert main(["evaluate", "run", str(run), "--out", str(out), *more]) == 0
     return json.loads((out / "metrics.json").read_text())
 
 
@@ -83,9 +84,9 @@ def test_reconstructed_frames_are_measured_whatever_the_batch(study, tmp_path):
     assert len(list((tmp_path / "a" / "samples").glob("*.png"))) == 2
 
 
-def test_a_part_of_each_clip_and_fewer_readers(study, tmp_path):
+def test_a_span_of_each_clip_and_fewer_readers(study, tmp_path):
     run = run_of(study, "table10-lip_refiner")
-    record = evaluate(run, tmp_path, "--part", "0.75", "1", "--stride", "5", "--split", "train", "--size", "32")
+    record = evaluate(run, tmp_path, "--span", "0.75", "1", "--stride", "5", "--split", "train", "--size", "32")
     assert record["protocol"]["frames"] == 3 * TEST_PEOPLE
     assert record["protocol"]["part of each clip"] == [0.75, 1.0]
     without = {"PSNR", "SSIM", "sharpness", "refiner's change outside the mouth, of that inside"}
@@ -130,16 +131,16 @@ def test_wrong_words_and_wrong_networks_are_named(study, tmp_path, capsys):
     other = tmp_path / "other"
     narrow_autoencoder().save_pretrained(other)
     for arguments, message in (
-        (["--run", str(run), "--landmarks", "eyes"], "--landmarks eyes: expected judges"),
-        (["--run", str(run), "--perceptual", "alex=random"], "LPIPS of random weights"),
-        (["--run", str(run), "--perceptual", "lpips"], "--perceptual lpips: expected alex=FILE"),
-        (["--run", str(run), "--stride", "0"], "--stride 0"),
-        (["--run", str(run), "--part", "0.5", "0.5"], "--part 0.5 0.5"),
-        (["--run", str(motion)], "--autoencoder must be given"),
-        (["--run", str(motion), "--autoencoder", str(other)], "but the codes of"),
-        (["--run", str(tmp_path)], "no finished run"),
+        ([str(run), "--landmarks", "eyes"], "--landmarks eyes: expected judges"),
+        ([str(run), "--perceptual", "alex=random"], "LPIPS of random weights"),
+        ([str(run), "--perceptual", "lpips"], "--perceptual lpips: expected alex=FILE"),
+        ([str(run), "--stride", "0"], "argument --stride: '0'"),
+        ([str(run), "--span", "0.5", "0.5"], "0.5 0.5"),
+        ([str(motion)], "--autoencoder must be given"),
+        ([str(motion), "--autoencoder", str(other)], "but the codes of"),
+        ([str(tmp_path)], "no finished run"),
     ):
-        assert main(["evaluate", *arguments]) == 2
+        assert status(["evaluate", "run", *arguments]) == 2
         assert message in capsys.readouterr().err
 
 
@@ -168,14 +169,14 @@ def test_a_pipeline_of_finished_runs_is_measured_from_the_true_first_frame(study
     assert "TalkingFacePipeline" in capsys.readouterr().out
     arguments = ["--shards", str(study / "shards"), "--out", str(tmp_path / "out"), "--metrics", "pixels"]
     arguments += ["--size", "64", "--steps", "2"]
-    assert main(["evaluate", "--pipeline", str(pipeline), *arguments]) == 0
+    assert main(["evaluate", "pipeline", str(pipeline), *arguments]) == 0
     record = json.loads((tmp_path / "out" / "hrtf" / "metrics.json").read_text())
     assert (record["kind"], record["experiment"], record["random_weights"]) == ("videos", "hrtf", [])
     psnr = record["measurements"]["PSNR"]
     assert psnr["counts"] == {"clips": TEST_PEOPLE, "failed": 0, "frames": TEST_PEOPLE * (60 - 1)}
     assert len(list((tmp_path / "out" / "hrtf" / "videos").glob("*.mp4"))) == TEST_PEOPLE
     # Drawn anew, since the seed is another.
-    assert main(["evaluate", "--pipeline", str(pipeline), *arguments, "--seed", "1"]) == 0
+    assert main(["evaluate", "pipeline", str(pipeline), *arguments, "--seed", "1"]) == 0
     again = json.loads((tmp_path / "out" / "hrtf" / "metrics.json").read_text())
     assert again["protocol"]["references"] == record["protocol"]["references"]
     assert again["measurements"]["PSNR"]["value"] != psnr["value"]

@@ -1,4 +1,4 @@
-"""The clips of shards on which `s2tf evaluate --pipeline` measures: read when their turn comes."""
+"""The clips of shards on which `s2tf evaluate pipeline` measures: read when their turn comes."""
 
 import gc
 
@@ -12,7 +12,7 @@ from datamodules.shards.samples import Sample
 from datamodules.shards.writing import read_split
 from s2tf.errors import UserError
 from s2tf.evaluation.videos.measure_clip import measure_clip
-from s2tf.evaluation.videos.pipeline_clips import HRTF, Drawing, clips_with_sound, drawn_pairs
+from s2tf.evaluation.videos.pipeline_clips import HRTF, Generation, clips_with_sound, generated_pairs
 from s2tf.evaluation.videos.pixel_measures import PixelMeasure
 
 CLIPS = 5
@@ -28,7 +28,7 @@ class Still:
 
     output_size = 64
 
-    def __call__(self, picture, speech, seed, steps):
+    def __call__(self, speech, picture, seed, steps):
         return iter([picture] * (len(speech) // 640))
 
 
@@ -44,14 +44,14 @@ def test_memory_does_not_grow_with_the_clips(shards):
     def held(kind):
         return len(alive(kind)) - len(before[kind])
 
-    pairs = drawn_pairs(clips_with_sound(str(shards), "test", None), Drawing(Still(), HRTF, "x", 0, None, None))
+    pairs = generated_pairs(clips_with_sound(str(shards), "test", None), Generation(Still(), HRTF, "x", 0, None, None))
     assert len(pairs) == CLIPS
     assert (held(Sample), held(ShardFile)) == (0, 0)
     for pair in pairs:
         made, true = iter(pair.generated.frames()), iter(pair.reference.frames())
         next(made), next(true)
         assert pair.generated.waveform() is not None
-        # What is drawn and what is true, of this clip alone.
+        # One clip for each of both videos.
         assert held(Sample) <= 2
     made = true = None
     assert held(Sample) == 0
@@ -59,7 +59,7 @@ def test_memory_does_not_grow_with_the_clips(shards):
 
 def test_each_clip_is_the_one_of_its_key(shards):
     samples = {sample.key: sample for sample in read_split(str(shards), "test")}
-    pairs = drawn_pairs(clips_with_sound(str(shards), "test", None), Drawing(Still(), HRTF, "x", 0, None, None))
+    pairs = generated_pairs(clips_with_sound(str(shards), "test", None), Generation(Still(), HRTF, "x", 0, None, None))
     assert [pair.key for pair in pairs] == sorted(samples)
     for pair in pairs:
         sample = samples[pair.key]
@@ -76,7 +76,7 @@ def test_shards_that_were_made_anew_meanwhile_are_an_error_of_the_clip(tmp_path)
     other = tiny_shards(tmp_path / "other", people=3, seed=8)
     for path in other.glob("*.tar"):
         path.replace(tmp_path / "shards" / path.name)
-    (pair,) = drawn_pairs(clips, Drawing(Still(), HRTF, "x", 0, None, None))
+    (pair,) = generated_pairs(clips, Generation(Still(), HRTF, "x", 0, None, None))
     with pytest.raises(ShardError, match="is not what it was when the evaluation began"):
         pair.reference.waveform()
     record = measure_clip(pair, [PixelMeasure()], 64)
