@@ -1,13 +1,10 @@
-"""What the datamodules share: where the shards are, the loaders, and the checks before training begins."""
+"""The base of all datamodules: it opens the shards, checks them before training begins, and makes the loaders."""
 
-import ctypes
-import gc
 import itertools
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import lightning as L
 import numpy as np
 import torch
@@ -18,26 +15,27 @@ from datamodules.shards.errors import ShardError
 from datamodules.shards.reading import read_clips
 from datamodules.shards.samples import WAV, Sample
 from datamodules.shards.sources import OpenSource, ShardSet, ShardSource, open_sources
-from datamodules.streaming.pictures import is_pictures, to_pictures
-from datamodules.streaming.streams import Draw, EvaluationStream, TrainLoader, TrainStream, as_it_is
+from datamodules.streaming.batching import unchanged
+from datamodules.streaming.evaluation_stream import EvaluationStream
+from datamodules.streaming.pictures import is_pictures
+from datamodules.streaming.sampling import ClipSampler
+from datamodules.streaming.train_stream import TrainLoader, TrainStream
+from datamodules.streaming.workers import start_loader_worker
 from s2tf.batches import Clip
-from s2tf.fault_tolerance.signals import ignore_stop_signals
 from s2tf.media.audio import SAMPLES_PER_FRAME
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Of glibc's `mallopt`."""
+from s2tf.media.pictures import batch_to_tensor
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where the training stream stands."""
+    """A position in the training stream."""
 
     stream: str
     """The stream's seed."""
     origin: int
     """Batches that were taken before this stream began."""
     batches: int
-    """Batches taken in all."""
+    """Batches that were taken in total."""
     layout: tuple[int, ...] | None = None
     """Ranks, workers and batch size; None: those of this process."""
 
@@ -46,27 +44,31 @@ class ShardDataModule(L.LightningDataModule):
     """Batches from shards (`s2tf prepare`).
 
     Training is an endless stream for Trainers that count steps (`max_steps`, `val_check_interval` with
-    `check_val_every_n_epoch=None`); what is promised of its order is said at `TrainStream`. A checkpoint holds how many
-    batches were taken, and a resumed run goes on with the next one; with another number of ranks or workers, or another
+    `check_val_every_n_epoch=None`); `TrainStream` says what its order depends on. A checkpoint holds the number of
+    batches taken, and a resumed run continues with the next one; with another number of ranks or workers, or another
     batch size, it begins a new order there. Validation and test give every clip once, in order, always the same.
 
+    A subclass declares its own arguments and hands the rest on (`*args, **common`), so that the common keys, their
+    defaults and their help stand here only; one whose examples are large repeats `buffer` with its own default.
+
     Args:
-        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
+        shards: Folder written by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
         batch_size: Rows in a batch.
         num_workers: Processes that decode; 0: the training process itself.
-        seed: Of every random choice.
-        buffer: Examples that wait to be shuffled, as raw bytes.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
-        per_clip_eval: Examples of each clip in validation and test.
+        seed: Seed for all randomness.
+        buffer: Examples held as raw bytes and shuffled together.
+        max_broken: Broken samples that each worker may skip, counted and logged; one more is an error.
+        per_clip_eval: Examples taken from each clip in validation and test.
     """
 
     def __init__(
         self,
         shards: str | list[ShardSource],
         batch_size: int,
-        num_workers: int,
-        seed: int,
-        buffer: int,
+        num_workers: int = 2,
+        *,
+        seed: int = 0,
+        buffer: int = 256,
         max_broken: int = 0,
         per_clip_eval: int = 1,
     ):
@@ -87,17 +89,17 @@ class ShardDataModule(L.LightningDataModule):
         self._sources: list[OpenSource] | None = None
         self._position = Position(str(seed), 0, 0)
 
-    def draw(self) -> Draw[Any]:
-        """What draws this kind of batch's examples."""
-        raise NotImplementedError(f"{type(self).__name__} must implement draw()")
+    def sampler(self) -> ClipSampler[Any]:
+        """The sampler that chooses this batch's examples."""
+        raise NotImplementedError(f"{type(self).__name__} must implement sampler()")
 
     def wanted_size(self) -> int:
-        """Side of the largest picture in the batch, 0 where it has none."""
+        """Side of the largest picture in the batch; 0: it has none."""
         return 0
 
     @property
     def sources(self) -> list[OpenSource]:
-        """The data sets, with their manifests."""
+        """The data sets with their manifests."""
         if self._sources is None:
             self._sources = open_sources(self.shards)
         return self._sources
@@ -106,15 +108,15 @@ class ShardDataModule(L.LightningDataModule):
         """Check that the data sets have what the batches need.
 
         Raises:
-            FileNotFoundError: No such folder, or not one made by `s2tf prepare`, or no clip of the split.
-            ValueError: Its pictures are smaller than the batches' are to be.
+            FileNotFoundError: The folder is missing, was not written by `s2tf prepare`, or has no clip of the split.
+            ValueError: The stored pictures are smaller than those of the batches.
         """
         self._sets("train" if stage in (None, "fit") else "test" if stage == "test" else "val")
         for source in self.sources:
             self.check_manifest(source.source.shards, source.manifest)
 
     def check_manifest(self, shards: str, manifest: dict) -> None:
-        """Compare what a data set says about itself with what is wanted of it."""
+        """Compare a data set's manifest with what the batches need."""
         stored = manifest["crop_rule"]["size"]
         if self.wanted_size() > stored:
             raise ValueError(
@@ -123,7 +125,8 @@ class ShardDataModule(L.LightningDataModule):
             )
 
     def train_dataloader(self) -> TrainLoader:
-        """Endless; every rank and worker draws its own rows."""
+        """The endless loader; every rank and worker reads its own rows."""
+        # The stored position belongs to another order: begin a new one behind it.
         if self._position.layout not in (None, self._layout()):
             rank_zero_warn(
                 f"resumed with {self._layout()} instead of {self._position.layout} (ranks, workers, batch size): the "
@@ -134,7 +137,7 @@ class ShardDataModule(L.LightningDataModule):
         stream = TrainStream(
             self._sets("train"),
             [source.source.weight for source in self.sources],
-            self.draw(),
+            self.sampler(),
             self._position.stream,
             *self._rank(),
             batch_size=self.batch_size,
@@ -144,32 +147,32 @@ class ShardDataModule(L.LightningDataModule):
         return TrainLoader(stream, self._batches_in_stream, **self._options())
 
     def val_dataloader(self) -> DataLoader:
-        """Finite: each clip of the split `val`."""
+        """The finite loader of each clip of the split `val`."""
         return self.once("val")
 
     def test_dataloader(self) -> DataLoader:
-        """Finite: each clip of the split `test`."""
+        """The finite loader of each clip of the split `test`."""
         return self.once("test")
 
     def once(self, split: str) -> DataLoader:
         """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows."""
         self.check_examples(split, self._rank()[1])
         sets = self._sets(split)
-        # Lightning cannot know that each worker gives its own part.
+        # Lightning cannot know that each worker reads its own part.
         warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
         stream = EvaluationStream(
             sets,
-            self.draw(),
+            self.sampler(),
             self.seed,
             self.per_clip_eval,
             *self._rank(),
             batch_size=self.batch_size,
             max_broken=self.max_broken,
         )
-        return DataLoader(stream, batch_size=None, collate_fn=as_it_is, **self._options())
+        return DataLoader(stream, batch_size=None, collate_fn=unchanged, **self._options())
 
     def check_examples(self, split: str, world: int) -> None:
-        """Compare the clips of validation or test with the ranks that are to share them.
+        """Check that validation or test has a clip for every rank.
 
         Raises:
             FileNotFoundError: The split has no shards.
@@ -183,12 +186,12 @@ class ShardDataModule(L.LightningDataModule):
             )
 
     def first_clips(self, count: int, frames: int, split: str = "val") -> list[Clip]:
-        """The beginnings of the first clips of a split that can be read, to be shown.
+        """The beginnings of the first readable clips of a split, for previews.
 
         Args:
-            count: Clips, at most.
-            frames: Of each, at most.
-            split: Such as `val`.
+            count: Number of clips, at most.
+            frames: Frames of each clip, at most.
+            split: Name of the split, such as `val`.
         """
         clips = (
             clip
@@ -199,16 +202,16 @@ class ShardDataModule(L.LightningDataModule):
         )
         return [_beginning(clip, frames) for clip in itertools.islice(clips, count)]
 
-    def finish(self, batch: dict[str, Any]) -> Any:
-        """What a loader gives, whose pictures are bytes (B, S, S, 3), as the batch that stages take, in [-1, 1]."""
-        return {name: to_pictures(value) if is_pictures(value) else value for name, value in batch.items()}
+    def on_device(self, batch: dict[str, Any]) -> Any:
+        """Turn a loader's batch, whose pictures are bytes (B, S, S, 3), into the stages' batch, in [-1, 1]."""
+        return {name: batch_to_tensor(value) if is_pictures(value) else value for name, value in batch.items()}
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> Any:
-        """Finish the batch on its device: bytes travel there at a quarter of the cost of floats."""
-        return self.finish(batch)
+        """Convert the batch on its device: sending bytes costs a quarter of sending floats."""
+        return self.on_device(batch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the training stream stands."""
+        """The position in the training stream."""
         return {
             "stream": self._position.stream,
             "origin": self._position.origin,
@@ -217,12 +220,12 @@ class ShardDataModule(L.LightningDataModule):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from a stored position."""
         layout = tuple(state_dict["layout"])
         self._position = Position(state_dict["stream"], state_dict["origin"], state_dict["batches"], layout)
 
     def _batches_taken(self) -> int:
-        """Batches that this rank has trained on, in this run and those that it resumes."""
+        """Batches that this rank has trained on, in this run and the runs that it resumes."""
         if self.trainer is None:
             return self._position.batches
         total: Any = self.trainer.fit_loop.epoch_loop.batch_progress.total
@@ -239,7 +242,7 @@ class ShardDataModule(L.LightningDataModule):
         return sets
 
     def _rank(self) -> tuple[int, int]:
-        """This process's rank, and how many there are."""
+        """This process's rank and the number of ranks."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _layout(self) -> tuple[int, ...]:
@@ -249,7 +252,7 @@ class ShardDataModule(L.LightningDataModule):
         return {
             "num_workers": self.num_workers,
             "persistent_workers": self.num_workers > 0,
-            "worker_init_fn": _start_loader,
+            "worker_init_fn": start_loader_worker,
             "pin_memory": torch.cuda.is_available(),
         }
 
@@ -259,33 +262,4 @@ def _beginning(clip: Sample, frames: int) -> Clip:
     silence = np.zeros(count * SAMPLES_PER_FRAME, np.float32)
     sound = clip.speech(0, count) if WAV in clip.members else silence
     pictures = torch.from_numpy(clip.frames(0, count))
-    return {"key": clip.key, "frames": to_pictures(pictures), "waveform": torch.from_numpy(sound)}
-
-
-def _start_loader(_: int) -> None:
-    """Make a loader's worker ready; the process that trains is the one that is asked to stop."""
-    ignore_stop_signals()
-    start_worker()
-
-
-def start_worker() -> None:
-    """Make a process ready to load batches and do nothing else."""
-    cv2.setNumThreads(0)
-    reuse_memory()
-    # What is there stays there: the garbage collector need not look at the modules again and again, nor make a forked
-    # process's memory its own by doing so.
-    gc.freeze()
-
-
-def reuse_memory() -> None:
-    """Keep memory that was freed in this process, for the next batch.
-
-    glibc hands a batch's pictures back to the system and gets fresh pages for the next one's, which took as long
-    as a third of the decoding. Elsewhere this does nothing.
-    """
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, 2**30)
+    return {"key": clip.key, "frames": batch_to_tensor(pictures), "waveform": torch.from_numpy(sound)}

@@ -10,7 +10,6 @@ import torch
 from datamodules.base import ShardDataModule
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import Sample
-from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from datamodules.streaming.pictures import put_picture, put_sizes
 from s2tf.faces.lips import canonical_face, has_frame, to_picture_units
@@ -42,8 +41,8 @@ class FramePairExample:
 
 
 @dataclass(frozen=True)
-class FramePairDraw:
-    """Draws pairs of different frames of a clip."""
+class FramePairSampler:
+    """Chooses pairs of different frames of a clip."""
 
     input_size: int
     output_size: int
@@ -51,7 +50,7 @@ class FramePairDraw:
     span: tuple[float, float] = (0.0, 1.0)
 
     def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
-        """Random pairs, each of two different frames (of one frame twice where the clip has no more)."""
+        """Random pairs of two different frames each (of the same frame twice where the clip has only one)."""
         first, last = (round(edge * sample.record.frames) for edge in self.span)
         first = min(first, sample.record.frames - 1)
         return self._examples(sample, [_two(first, max(1, last - first), rng) for _ in range(self.per_clip)])
@@ -61,8 +60,8 @@ class FramePairDraw:
         frames = sample.record.frames
         return self._examples(sample, [(0, rng.randrange(1, frames) if frames > 1 else 0)])[0]
 
-    def complete(self, batch: Batch) -> Batch:
-        """Lips, eyes and placements in place of the landmarks, computed for all rows at once."""
+    def collate(self, batch: Batch) -> Batch:
+        """Replace the landmarks by lips, eyes and placements, computed for all rows together."""
         pose = canonical_face(batch.pop("landmarks").numpy())
         for index, name in enumerate(("source", "target")):
             for part, values in vars(pose).items():
@@ -89,7 +88,7 @@ class FramePairDraw:
 
 
 def _two(start: int, frames: int, rng: random.Random) -> tuple[int, int]:
-    """Two of `frames` frames from `start` on."""
+    """Two different ones of the `frames` frames from `start` on."""
     if frames == 1:
         return start, start
     one = rng.randrange(frames)
@@ -100,36 +99,29 @@ class FramePairData(ShardDataModule):
     """`FramePairBatch`es: source and target frame of a clip at the input and the output size, lips and eyes.
 
     Args:
-        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
-        batch_size: Rows in a batch.
-        num_workers: Processes that decode; 0: the training process itself.
         input_size: Side of the pictures that the autoencoder sees, in pixels.
-        output_size: Side of the pictures that it draws.
-        pairs_per_clip: Pairs drawn from each clip that training reads. More spare reading; the buffer keeps a clip's
-            pairs apart as long as it holds many clips' worth of them.
-        pairs: Pairs of each clip in validation and test.
-        span: The part of every clip that training draws from, such as [0, 0.75]: what comes after it are unseen frames
-            of people who were seen.
-        seed: Of every random choice.
-        buffer: Pairs that wait to be shuffled, as raw bytes.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+        output_size: Side of the pictures that it reconstructs.
+        pairs_per_clip: Pairs taken from each clip that training reads. More pairs save reading; the buffer keeps a
+            clip's pairs apart as long as it holds the pairs of many clips.
+        pairs: Pairs taken from each clip in validation and test.
+        span: The part of every clip that training uses, such as [0, 0.75]; the rest are unseen frames of people who
+            were seen.
+        buffer: Pairs held as raw bytes and shuffled together.
+        common: The arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        shards: str | list[ShardSource],
-        batch_size: int,
-        num_workers: int = 2,
+        *args: Any,
         input_size: int = 256,
         output_size: int = 512,
         pairs_per_clip: int = 8,
         pairs: int = 1,
         span: tuple[float, float] = (0.0, 1.0),
-        seed: int = 0,
         buffer: int = 2048,
-        max_broken: int = 0,
+        **common: Any,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=pairs)
+        super().__init__(*args, buffer=buffer, per_clip_eval=pairs, **common)
         if min(input_size, output_size, pairs_per_clip) < 1:
             raise ValueError(
                 f"data.init_args: input_size {input_size}, output_size {output_size} and pairs_per_clip "
@@ -142,16 +134,16 @@ class FramePairData(ShardDataModule):
         self.output_size = output_size
         self.pairs_per_clip = pairs_per_clip
 
-    def finish(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.finish`; where both sizes are the same, the output's pictures are the input's."""
-        batch = super().finish(batch)
+    def on_device(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.on_device`; where both sizes are equal, one picture serves as input and output."""
+        batch = super().on_device(batch)
         if self.output_size == self.input_size:
             batch |= {"source_output": batch["source"], "target_output": batch["target"]}
         return batch
 
-    def draw(self) -> FramePairDraw:
-        """Two frames of a clip."""
-        return FramePairDraw(self.input_size, self.output_size, self.pairs_per_clip, self.span)
+    def sampler(self) -> FramePairSampler:
+        """The sampler of frame pairs."""
+        return FramePairSampler(self.input_size, self.output_size, self.pairs_per_clip, self.span)
 
     def wanted_size(self) -> int:
         """Side of the larger picture."""

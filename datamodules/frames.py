@@ -2,10 +2,10 @@
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from datamodules.base import ShardDataModule
 from datamodules.shards.samples import Sample
-from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from datamodules.streaming.pictures import put_picture
 
@@ -26,22 +26,22 @@ class FrameExample:
 
 
 @dataclass(frozen=True)
-class FrameDraw:
-    """Draws frames of a clip."""
+class FrameSampler:
+    """Chooses frames of a clip."""
 
     size: int
     per_clip: int
 
     def train(self, sample: Sample, rng: random.Random) -> list[FrameExample]:
-        """Random frames, each drawn by itself."""
+        """Random frames, chosen independently."""
         return [self._example(sample, rng.randrange(sample.record.frames)) for _ in range(self.per_clip)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FrameExample:
         """A frame chosen by the seed."""
         return self._example(sample, rng.randrange(sample.record.frames))
 
-    def complete(self, batch: Batch) -> Batch:
-        """Nothing is added."""
+    def collate(self, batch: Batch) -> Batch:
+        """Leave the batch as it is."""
         return batch
 
     def _example(self, sample: Sample, frame: int) -> FrameExample:
@@ -52,38 +52,31 @@ class FrameData(ShardDataModule):
     """`FrameBatch`es; the clips need no sound (VFHQ).
 
     Args:
-        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
-        batch_size: Rows in a batch.
-        num_workers: Processes that decode; 0: the training process itself.
         size: Side of the pictures, in pixels.
-        frames_per_clip: Frames drawn from each clip that training reads.
-        frames: Frames of each clip in validation and test.
-        seed: Of every random choice.
-        buffer: Frames that wait to be shuffled, as raw bytes.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+        frames_per_clip: Frames taken from each clip that training reads.
+        frames: Frames taken from each clip in validation and test.
+        buffer: Frames held as raw bytes and shuffled together.
+        common: The arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        shards: str | list[ShardSource],
-        batch_size: int,
-        num_workers: int = 2,
+        *args: Any,
         size: int = 512,
         frames_per_clip: int = 4,
         frames: int = 1,
-        seed: int = 0,
         buffer: int = 2048,
-        max_broken: int = 0,
+        **common: Any,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=frames)
+        super().__init__(*args, buffer=buffer, per_clip_eval=frames, **common)
         if min(size, frames_per_clip) < 1:
             raise ValueError(f"data.init_args: size {size} and frames_per_clip {frames_per_clip} must be positive")
         self.size = size
         self.frames_per_clip = frames_per_clip
 
-    def draw(self) -> FrameDraw:
-        """A frame of a clip."""
-        return FrameDraw(self.size, self.frames_per_clip)
+    def sampler(self) -> FrameSampler:
+        """The sampler of frames."""
+        return FrameSampler(self.size, self.frames_per_clip)
 
     def wanted_size(self) -> int:
         """Side of the pictures."""

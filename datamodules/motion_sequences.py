@@ -9,7 +9,6 @@ import numpy as np
 from datamodules.base import ShardDataModule
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import FEATURES, Sample
-from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from s2tf.faces.lips import canonical_face, to_picture_units
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
@@ -22,13 +21,13 @@ class MotionSequenceExample:
     key: str
     stored: int
     pcm: np.ndarray
-    """The window's sound, int16; less than the window where the clip ends."""
+    """The window's sound, int16; shorter where the clip ends."""
     landmarks: np.ndarray
     """(T' + 1, 68, 2) in pixels: the reference frame, then the window; T' < T where the clip is shorter."""
     motion: np.ndarray | None
-    """(T', m)."""
+    """(T', m) motion codes."""
     features: np.ndarray | None
-    """(2 T', C)."""
+    """(2 T', C) speech features."""
     frames: int
 
     def decode(self, batcher: Batcher) -> None:
@@ -51,14 +50,14 @@ class MotionSequenceExample:
 
 
 def _repeat_edge(array: np.ndarray, length: int) -> np.ndarray:
-    """`array` made `length` long by repeating its last entry."""
+    """`array` extended to `length` by repeating its last entry."""
     missing = length - len(array)
     return array if missing <= 0 else np.concatenate([array, array[-1:].repeat(missing, axis=0)])
 
 
 @dataclass(frozen=True)
-class MotionSequenceDraw:
-    """Draws windows of a clip."""
+class MotionSequenceSampler:
+    """Chooses windows of a clip."""
 
     frames: int
     per_clip: int
@@ -72,8 +71,8 @@ class MotionSequenceDraw:
         """A window and a reference chosen by the seed."""
         return self._example(sample, rng)
 
-    def complete(self, batch: Batch) -> Batch:
-        """Nothing is added."""
+    def collate(self, batch: Batch) -> Batch:
+        """Leave the batch as it is."""
         return batch
 
     def _example(self, sample: Sample, rng: random.Random) -> MotionSequenceExample:
@@ -98,40 +97,32 @@ class MotionSequenceDraw:
 class MotionSequenceData(ShardDataModule):
     """`MotionSequenceBatch`es: T consecutive frames' lips, their speech and, where the shards have them, motion codes.
 
-    A clip shorter than the window is filled up: its last frame's lips and codes are repeated, its speech is followed
-    by silence. None is left out.
+    A clip shorter than the window is padded: lips and codes of its last frame are repeated, and silence follows its
+    speech. No clip is left out.
+
+    Motion codes are in shards copied by `s2tf codes`, speech features in those copied by `s2tf features`.
 
     Args:
-        shards: Folder made by `s2tf prepare` (by `s2tf codes` where motion codes are wanted), a pattern or URL of
-            its shards, or a list of `ShardSource`s to mix.
-        batch_size: Rows in a batch.
-        num_workers: Processes that decode; 0: the training process itself.
         frames: Length of the window, T.
-        require_motion: Motion codes are needed: without them in the shards, setup fails.
-        features: Give the speech features that the shards hold (`s2tf features`), which the stage then need not
-            compute, and which saw the whole recording.
-        windows_per_clip: Windows drawn from each clip that training reads.
-        windows: Windows of each clip in validation and test.
-        seed: Of every random choice.
-        buffer: Windows that wait to be shuffled.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+        require_motion: Refuse shards without motion codes.
+        features: Put the stored speech features into the batch. The stage then need not compute them, and they were
+            computed on the whole recording.
+        windows_per_clip: Windows taken from each clip that training reads.
+        windows: Windows taken from each clip in validation and test.
+        common: The arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        shards: str | list[ShardSource],
-        batch_size: int,
-        num_workers: int = 2,
+        *args: Any,
         frames: int = 50,
         require_motion: bool = False,
         features: bool = False,
         windows_per_clip: int = 1,
         windows: int = 1,
-        seed: int = 0,
-        buffer: int = 256,
-        max_broken: int = 0,
+        **common: Any,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken, per_clip_eval=windows)
+        super().__init__(*args, per_clip_eval=windows, **common)
         if frames < 1 or windows_per_clip < 1:
             raise ValueError(
                 f"data.init_args: frames {frames} and windows_per_clip {windows_per_clip} must be positive"
@@ -141,25 +132,25 @@ class MotionSequenceData(ShardDataModule):
         self.features = features
         self.windows_per_clip = windows_per_clip
 
-    def draw(self) -> MotionSequenceDraw:
-        """A window of a clip."""
-        return MotionSequenceDraw(self.frames, self.windows_per_clip, self.features)
+    def sampler(self) -> MotionSequenceSampler:
+        """The sampler of windows."""
+        return MotionSequenceSampler(self.frames, self.windows_per_clip, self.features)
 
     @property
     def stored_features(self) -> dict[str, Any] | None:
-        """Of which network the features are that the batches bring along: `network`, `fingerprint`, `dim`."""
+        """The network that computed the batches' speech features: `network`, `fingerprint`, `dim`."""
         return self.sources[0].manifest["features"] if self.features else None
 
-    def finish(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.finish`; features are stored and sent at half precision."""
-        batch = super().finish(batch)
+    def on_device(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.on_device`; features, stored and sent at half precision, become floats."""
+        batch = super().on_device(batch)
         return {**batch, "features": batch["features"].float()} if "features" in batch else batch
 
     def check_manifest(self, shards: str, manifest: dict) -> None:
-        """Motion codes and features are there if they are wanted.
+        """Check that the shards hold the motion codes and features that the batches need.
 
         Raises:
-            ValueError: They are not, and which command makes them; or another data set's are of another network.
+            ValueError: They are missing (names the command that adds them), or data sets come from different networks.
         """
         super().check_manifest(shards, manifest)
         if self.require_motion and "motion" not in manifest:

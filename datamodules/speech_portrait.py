@@ -11,7 +11,6 @@ import numpy as np
 from datamodules.base import ShardDataModule
 from datamodules.shards.records import GENDERS
 from datamodules.shards.samples import Sample
-from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher, new_tensor
 from datamodules.streaming.pictures import put_picture
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
@@ -48,29 +47,29 @@ class SpeechPortraitExample:
 
 
 @dataclass(frozen=True)
-class SpeechPortraitDraw:
-    """Draws a frame and a window of speech of the same clip, independently of each other."""
+class SpeechPortraitSampler:
+    """Chooses a frame and a window of speech of the same clip, independently of each other."""
 
     size: int
     seconds: float
     per_clip: int = 1
 
     def train(self, sample: Sample, rng: random.Random) -> list[SpeechPortraitExample]:
-        """A random frame, and a random window where the speech is longer than it."""
+        """A random frame, and a random window where the speech is longer than a window."""
         longer = sample.record.samples - round(self.seconds * SAMPLE_RATE)
         start = rng.randint(0, longer) if longer > 0 else 0
         return [self._example(sample, rng.randrange(sample.record.frames), start)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
-        """A frame chosen by the seed, and the beginning of the speech, as the paper cuts it."""
+        """A frame chosen by the seed, and the beginning of the speech, as in the paper."""
         return self._example(sample, rng.randrange(sample.record.frames), 0)
 
-    def complete(self, batch: Batch) -> Batch:
-        """Add the waveforms and the spectra, each written straight to where it belongs in the batch."""
+    def collate(self, batch: Batch) -> Batch:
+        """Add the waveforms and the spectra, each written straight into its place in the batch."""
         pcm = batch.pop("pcm")
         waveform = new_tensor(tuple(pcm.shape))
         spectra = new_tensor((len(pcm), *spectra_shape(pcm.shape[-1])))
-        # Row by row, which the processor's cache can hold; a whole batch it cannot.
+        # Row by row, since the processor's cache holds a row but not a batch.
         for samples, sound, out in zip(pcm.numpy(), waveform, spectra, strict=True):
             from_pcm(samples, out=sound.numpy())
             power_law_spectra(sound, out=out)
@@ -97,40 +96,31 @@ class SpeechPortraitData(ShardDataModule):
     """`SpeechPortraitBatch`es: a window of a clip's speech and one of its frames.
 
     Args:
-        shards: Folder made by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
-        batch_size: Rows in a batch.
-        num_workers: Processes that decode; 0: the training process itself.
         size: Side of the portrait in pixels.
-        seconds: Length of the speech by the paper's rule, cut or repeated; in training the cut begins anywhere.
-        seed: Of every random choice.
-        buffer: Examples that wait to be shuffled, as raw bytes.
-        max_broken: Broken samples that each worker may pass over, counted and logged, before it is an error.
+        seconds: Length of the speech, cut or repeated by the paper's rule; in training the cut begins anywhere.
+        common: The arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        shards: str | list[ShardSource],
-        batch_size: int,
-        num_workers: int = 2,
+        *args: Any,
         size: int = 256,
         seconds: float = 6.0,
-        seed: int = 0,
-        buffer: int = 256,
-        max_broken: int = 0,
+        **common: Any,
     ):
-        super().__init__(shards, batch_size, num_workers, seed, buffer, max_broken)
+        super().__init__(*args, per_clip_eval=1, **common)
         if size < 1 or seconds < 0.025:
             raise ValueError(f"data.init_args: size {size} must be positive, seconds {seconds} at least 0.025")
         self.size = size
         self.seconds = seconds
 
-    def draw(self) -> SpeechPortraitDraw:
-        """A frame and a window of the same clip."""
-        return SpeechPortraitDraw(self.size, self.seconds)
+    def sampler(self) -> SpeechPortraitSampler:
+        """The sampler of frames and windows."""
+        return SpeechPortraitSampler(self.size, self.seconds)
 
-    def finish(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.finish`; the spectra as pictures of two channels, (B, 2, T, F)."""
-        batch = super().finish(batch)
+    def on_device(self, batch: dict[str, Any]) -> Any:
+        """See `ShardDataModule.on_device`; the spectra become pictures of two channels, (B, 2, T, F)."""
+        batch = super().on_device(batch)
         return batch | {"spectrogram": batch.pop("spectra").movedim(-1, 1).contiguous()}
 
     def wanted_size(self) -> int:

@@ -1,12 +1,13 @@
-"""The `s2tf` command: one sub-command per file of `s2tf.commands`."""
+"""The `s2tf` command: one sub-command per file of `s2tf.commands`, or a package of sub-commands."""
 
 import argparse
 import ast
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 COMMANDS = {
@@ -35,11 +36,17 @@ COMMANDS = {
     "dashboard": "dashboard",
     "bench": "bench",
 }
-"""Sub-command -> module of `s2tf.commands`; in the order of `s2tf --help`."""
+"""Command -> module of `s2tf.commands`; in the order of `s2tf --help`.
+
+A module has `add_arguments(parser)` and `run(args)`. A package has sub-commands instead: its `__init__.py` declares
+`SUBCOMMANDS`, a mapping of the same form, and may declare `REMOVED`: an option or word that the command once had -> the
+command line to write now, and under the empty key the one to write for any other word that is no sub-command.
+"""
+HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, what the command returns, or a user's error's, mostly 2."""
+    """Run the command line; returns the exit status: the command's own (default 0), or that of the `UserError` (2)."""
     from s2tf.errors import UserError
 
     # Read when torch is loaded. Threads that spin while they wait take the cores from the loader's processes: on two
@@ -47,47 +54,85 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parsed = parse(arguments)
-    parsed.said = ["s2tf", *arguments]
+    parsed.argv = ["s2tf", *arguments]
     try:
         return parsed.run(parsed) or 0
     except (UserError, FileNotFoundError) as error:
-        print(f"s2tf {parsed.command}: {error}", file=sys.stderr)
+        print(f"{parsed.prog}: {error}", file=sys.stderr)
         return error.status if isinstance(error, UserError) else UserError.status
 
 
 def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> Any:
-    """A command line as its command takes it, without running it.
+    """Parse a command line without running it.
 
     Args:
-        arguments: the command and its words.
-        parser_class: another one may do else than leave the program where something is wrong.
+        arguments: The command and its words.
+        parser_class: Class of the parsers, such as one that raises an error instead of leaving the program.
 
     Returns:
-        The command's arguments, with its function `run` among them.
+        The command's arguments; among them its function `run`, and `prog`, such as `s2tf evaluate videos`.
     """
-    name = next((argument for argument in arguments if not argument.startswith("-")), None)
     parser = parser_class(prog="s2tf", description="From speech alone to a talking face.")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command, module_name in COMMANDS.items():
-        summary = _summary(module_name)
-        subparser = subparsers.add_parser(command, help=summary, description=summary)
-        # Only the command that runs is imported, so that `s2tf --help` answers at once.
-        if command == name:
-            module = importlib.import_module(f"s2tf.commands.{module_name}")
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+    command_parser = _add_commands(parser, "command", "", COMMANDS, arguments)
     parsed, rest = parser.parse_known_args(arguments)
     # argparse takes all of `key=value ...` at once: those that stand after an option are left over.
     if rest and (any(word.startswith("-") for word in rest) or not hasattr(parsed, "overrides")):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        command_parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         parsed.overrides = [*parsed.overrides, *rest]
     return parsed
 
 
+def _add_commands(
+    parser: argparse.ArgumentParser, dest: str, package: str, commands: Mapping[str, str], words: Sequence[str]
+) -> argparse.ArgumentParser:
+    """Declare commands; only the one that runs is imported, so that `--help` is quick.
+
+    Args:
+        parser: The parser whose sub-commands they are.
+        dest: Name of the argument that holds the chosen command.
+        package: Prefix of the modules, such as `evaluate.`.
+        commands: Command -> module.
+        words: The command line, from the command on.
+
+    Returns:
+        The parser of the command that runs, or `parser` where there is none.
+    """
+    found = parser
+    chosen = next((index for index, word in enumerate(words) if not word.startswith("-")), len(words))
+    subparsers = parser.add_subparsers(dest=dest, required=True, metavar="COMMAND")
+    for command, name in commands.items():
+        summary = _summary(package + name)
+        subparser = subparsers.add_parser(command, help=summary, description=summary)
+        if [command] != list(words[chosen : chosen + 1]):
+            continue
+        module = importlib.import_module(f"s2tf.commands.{package}{name}")
+        if hasattr(module, "SUBCOMMANDS"):
+            rest = words[chosen + 1 :]
+            _refuse_removed(subparser, module, rest)
+            found = _add_commands(subparser, "subcommand", f"{package}{name}.", module.SUBCOMMANDS, rest)
+        else:
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run, prog=subparser.prog)
+            found = subparser
+    return found
+
+
+def _refuse_removed(parser: argparse.ArgumentParser, package: ModuleType, words: Sequence[str]) -> None:
+    """Refuse words that do not begin with a sub-command; the message names the new spelling of a removed one."""
+    if not words or words[0] in (*package.SUBCOMMANDS, *HELP):
+        return
+    removed: Mapping[str, str] = getattr(package, "REMOVED", {})
+    given = {words[0], *(word.partition("=")[0] for word in words if word.startswith("-"))}
+    new = next((removed[old] for old in removed if old in given), removed.get(""))
+    hint = f": write `{new}`" if new else ""
+    parser.error(f"{words[0]!r} is no sub-command, expected one of {', '.join(package.SUBCOMMANDS)}{hint}")
+
+
 def _summary(module_name: str) -> str:
-    """The first line of a command's docstring, read without importing it."""
-    source = (Path(__file__).parent / "commands" / f"{module_name}.py").read_text()
+    """Return the first line of a command's docstring, read without importing it."""
+    path = Path(__file__).parent.joinpath("commands", *module_name.split("."))
+    source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
     return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 

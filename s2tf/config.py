@@ -1,6 +1,6 @@
 """Composition of experiment YAMLs: `base:` files, deep merge, overrides and interpolation, to one plain dictionary.
 
-OmegaConf composes, LightningCLI validates: what comes out of `compose` has no `base`, `vars` or `${...}` left.
+OmegaConf composes, LightningCLI validates: the result of `compose` has no `base`, `vars` or `${...}` left.
 """
 
 import copy
@@ -17,11 +17,23 @@ from omegaconf.errors import OmegaConfBaseException
 
 from s2tf.errors import UserError
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-"""The package of experiment YAMLs."""
+
+def packaged_folder(name: str) -> Path:
+    """A folder of files that come with s2tf: inside the package where it is installed, beside it in a checkout."""
+    inside = Path(__file__).parent / name
+    return inside if inside.is_dir() else Path(__file__).parents[1] / name
+
+
+EXPERIMENTS = packaged_folder("experiments")
+"""The folder of experiment YAMLs, with those of chains and sweeps in it."""
 EXPERIMENT = "experiment="
 EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior", "tracking")
-# Where and how fast a run is computed, not what: the same experiment may change these and resume.
+RENAMED = {
+    "model.init_args.weights.elsewhere": "outside_mouth",
+    "model.init_args.weights.reading": "motion_reader",
+}
+"""Old key, with its parents -> new name. Both are read, and `identity_hash` uses the old one, so that a run keeps its
+folder."""
 NOT_IDENTITY = (
     "tracking",
     "trainer.accelerator",
@@ -37,37 +49,40 @@ NOT_IDENTITY = (
     "model.init_args.compile",
     "model.init_args.diffusion.init_args.unet.init_args.gradient_checkpointing",
 )
+"""Keys of where and how fast a run is computed: the same run may change them and resume."""
 LABEL = re.compile(r"\w+=")
 NOTHING = "none"
-"""In the place of a file that would go on top."""
+"""Stands for no file in `+name=none`."""
 VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 
 
 def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None = None) -> dict[str, Any]:
-    """The experiment at `path` with its bases merged, `key=value` overrides applied and variables filled in.
+    """Compose the experiment at `path`: merge its bases, apply `key=value` overrides, fill in variables.
 
     A file may begin with `base: other.yaml`, relative to itself, or a list of bases of which later ones win. Mappings
     merge deeply, lists are replaced, and where `class_path` changes, the base's `init_args` are dropped. `vars:` holds
     shared values, used as `${vars.name}`.
 
     Args:
-        path: the experiment.
+        path: The experiment's file, or its short name (`find_experiment`).
         overrides: `key=value`, and `+FILE.yaml`, whose entries go on top of the experiment's; in the order given. As a
-            parameter of a sweep the latter has a name, `+name=FILE.yaml`, and `+name=none` is nothing on top.
-        missing: put in the place of every value that must be given (`???`); None: it is an error that one was not.
+            parameter of a sweep the latter has a name, `+name=FILE.yaml`, and `+name=none` adds nothing.
+        missing: Value for every required one (`???`) that is not given; None: a missing one is an error.
 
     Raises:
-        UserError: a file is missing or not a mapping, bases form a cycle, an override is malformed or names an
-            unknown key, a variable is unused or undefined, or a value that must be given (`???`) was not.
+        UserError: A file is missing or not a mapping, bases form a cycle, an override is malformed or names an
+            unknown key, a variable is unused or undefined, or a required value (`???`) is not given.
     """
+    # The files, and on top of them the overrides in their order.
     read: set[str] = set()
-    tree = _load(Path(path), (), read)
+    tree = _load(find_experiment(path), (), read)
     for override in overrides:
         if override.startswith("+"):
             file = LABEL.sub("", override[1:])
-            tree = tree if file == NOTHING else merge(tree, _load(Path(file), (), read))
+            tree = tree if file == NOTHING else merge(tree, _load(find_experiment(file), (), read))
         else:
             tree = _override(tree, override)
+    # Variables and required values.
     tree = _check_variables(tree, read, path)
     if missing is not None:
         tree = _given(tree, missing)
@@ -76,6 +91,7 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     except OmegaConfBaseException as error:
         raise UserError(_explain(path, error)) from error
     assert isinstance(config, dict)
+    # The sections of an experiment, and nothing else.
     config.pop("vars", None)
     unknown = [key for key in config if key not in EXPERIMENT_KEYS]
     if unknown:
@@ -83,10 +99,36 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     return {str(key): value for key, value in config.items()}
 
 
-def named_experiment(words: Sequence[str]) -> tuple[Path, list[str]]:
-    """The experiment and the overrides among the words of a command line.
+def find_experiment(name: str | Path, kind: str = "experiment") -> Path:
+    """Find an experiment, a chain or a sweep by its path or by its short name, such as `demo/conre.yaml`.
 
-    The first word is the experiment, unless one is `experiment=FILE.yaml`: so W&B writes it where a sweep compares
+    A path that exists from the working folder wins. A short name is relative to the folder of experiments that comes
+    with s2tf; it may begin with `experiments/`, as paths in a checkout do.
+
+    Args:
+        name: The path or short name.
+        kind: Noun for the message: `experiment`, `chain` or `sweep`.
+
+    Raises:
+        UserError: There is no such file; the message lists the paths that were tried.
+    """
+    path = Path(name)
+    tried = [path]
+    if not path.is_absolute():
+        tried.append(EXPERIMENTS / path)
+        if path.parts[:1] == (EXPERIMENTS.name,):
+            tried.append(EXPERIMENTS.parent / path)
+    found = next((one for one in tried if one.is_file()), None)
+    if found is None:
+        others = f"; also tried {' and '.join(map(str, tried[1:]))}" if tried[1:] else ""
+        raise UserError(f"{path}: no such {kind} file{others}")
+    return found
+
+
+def named_experiment(words: Sequence[str]) -> tuple[Path, list[str]]:
+    """Split the words of a command line into the experiment and its overrides.
+
+    The first word is the experiment, unless one is `experiment=FILE.yaml`, as W&B writes it for a sweep that compares
     experiments.
     """
     named = [word for word in words if word.startswith(EXPERIMENT)]
@@ -97,7 +139,7 @@ def named_experiment(words: Sequence[str]) -> tuple[Path, list[str]]:
 
 
 def _given(tree: Any, value: str) -> Any:
-    """The tree with `value` for every `???`."""
+    """A copy of the tree with `value` for every `???`."""
     if isinstance(tree, dict):
         return {key: _given(item, value) for key, item in tree.items()}
     if isinstance(tree, list):
@@ -106,20 +148,50 @@ def _given(tree: Any, value: str) -> Any:
 
 
 def identity_hash(config: dict[str, Any]) -> str:
-    """Eight hex digits that name a resolved experiment; what cannot change its results (`NOT_IDENTITY`) is left out."""
-    config = copy.deepcopy(config)
+    """Compute the eight hex digits that name a resolved experiment, from all but `NOT_IDENTITY`."""
+    config = with_old_names(config)
     for dotted in NOT_IDENTITY:
-        *parents, last = dotted.split(".")
-        node: Any = config
-        for parent in parents:
-            node = node.get(parent) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
+        node, name = _parent(config, dotted)
+        node.pop(name, None)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def with_new_names(tree: dict[str, Any], where: str) -> dict[str, Any]:
+    """A copy of a config, or of a part of one, in which renamed keys (`RENAMED`) have their new names.
+
+    Raises:
+        UserError: A key is there under both names; the message begins with `where`.
+    """
+    tree = copy.deepcopy(tree)
+    for dotted, new in RENAMED.items():
+        node, old = _parent(tree, dotted)
+        if old in node and new in node:
+            raise UserError(f"{where}: {dotted} is the old name of {new}: expected one of the two")
+        if old in node:
+            node[new] = node.pop(old)
+    return tree
+
+
+def with_old_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a config in which renamed keys (`RENAMED`) have their old names, as hashes need them."""
+    tree = copy.deepcopy(tree)
+    for dotted, new in RENAMED.items():
+        node, old = _parent(tree, dotted)
+        if new in node:
+            node[old] = node.pop(new)
+    return tree
+
+
+def _parent(tree: Any, dotted: str) -> tuple[dict[str, Any], str]:
+    """The mapping that holds the last key of a dotted name, empty where there is none, and that key."""
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        tree = tree.get(parent) if isinstance(tree, dict) else None
+    return (tree if isinstance(tree, dict) else {}), last
+
+
 def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """`overlay` over `base`, deeply; a changed `class_path` drops the `init_args` that belonged to the old class."""
+    """Merge `overlay` into a copy of `base`, deeply; a changed `class_path` drops the `init_args` of the old class."""
     merged = dict(base)
     changed = "class_path" in overlay and "class_path" in base and overlay["class_path"] != base["class_path"]
     if changed:
@@ -131,14 +203,12 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load(path: Path, parents: tuple[Path, ...], read: set[str]) -> dict[str, Any]:
-    """The merged tree of `path` and its bases; adds to `read` the variables that any of the files refers to."""
+    """Merge `path` with its bases; adds to `read` the variables that any of the files refers to."""
     path = path.resolve()
     if path in parents:
         chain = " -> ".join(str(parent) for parent in (*parents, path))
         raise UserError(f"{path}: its `base:` files form a cycle: {chain}")
-    if not path.is_file():
-        asked = f" (the `base:` of {parents[-1]})" if parents else ""
-        raise UserError(f"{path}: no such experiment file{asked}")
+    # The file by itself.
     try:
         loaded = OmegaConf.load(path)
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
@@ -149,10 +219,21 @@ def _load(path: Path, parents: tuple[Path, ...], read: set[str]) -> dict[str, An
     assert isinstance(tree, dict)
     bases = tree.pop("base", None) or []
     read |= _references(tree)
+    # Its bases, and the file on top of them.
     merged: dict[str, Any] = {}
     for base in bases if isinstance(bases, list) else [bases]:
-        merged = merge(merged, _load(path.parent / str(base), (*parents, path), read))
-    return merge(merged, {str(key): value for key, value in tree.items()})
+        merged = merge(merged, _load(_find_base(path, str(base)), (*parents, path), read))
+    return merge(merged, with_new_names({str(key): value for key, value in tree.items()}, str(path)))
+
+
+def _find_base(path: Path, base: str) -> Path:
+    """The file of a `base:`: relative to `path`, or by its short name."""
+    beside = path.parent / base
+    if beside.is_file():
+        return beside
+    if not Path(base).is_absolute() and (EXPERIMENTS / base).is_file():
+        return EXPERIMENTS / base
+    raise UserError(f"{beside}: no such experiment file (the `base:` of {path}); also tried {EXPERIMENTS / base}")
 
 
 def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:
@@ -168,11 +249,15 @@ def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:
     nested: Any = parsed["value"]
     for name in reversed(names):
         nested = {name: nested}
-    return merge(tree, nested)
+    return merge(tree, with_new_names(nested, f"override {override!r}"))
 
 
 def _check_variables(tree: dict[str, Any], read: set[str], path: str | Path) -> dict[str, Any]:
-    """The tree without the variables that it does not need, such as those of a part that an ablation switched off."""
+    """A copy of the tree without unneeded variables, such as those of a part that an ablation switched off.
+
+    Raises:
+        UserError: A variable is used but not defined, or defined but used in no file.
+    """
     used = _references(tree)
     variables = tree.get("vars") or {}
     undefined, strange = used - set(variables), set(variables) - used - read

@@ -1,5 +1,8 @@
 """The command line as a whole; the single commands have tests of their own."""
 
+import subprocess
+import sys
+
 import pytest
 
 from s2tf import cli
@@ -20,8 +23,31 @@ def test_overrides_may_stand_before_and_behind_options(asked):
     assert str(asked[0].runs) == "there"
 
 
-def test_an_unknown_option_is_refused(asked, capsys):
+def test_an_unknown_option_is_refused_by_the_command_that_lacks_it(asked, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(["fit", "a.yaml", "--lerning-rate", "1"])
-    assert "--lerning-rate" in capsys.readouterr().err
+    assert "s2tf fit: error: unrecognized arguments: --lerning-rate 1" in capsys.readouterr().err
     assert not asked
+
+
+def test_the_help_of_a_package_lists_its_sub_commands_and_imports_none():
+    code = "import sys; from s2tf.cli import main\ntry: main(['evaluate', '--help'])\nfinally: print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    help_text, modules = result.stdout.strip().rsplit("\n", 1)
+    assert "Measure generated videos of any system against the reference" in " ".join(help_text.split())
+    assert not {"torch", "s2tf.commands.evaluate.videos", "s2tf.commands.fit"} & set(modules.split())
+
+
+def test_errors_name_the_sub_command(tmp_path, capsys):
+    assert cli.main(["evaluate", "videos", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith("s2tf evaluate videos: ")
+
+
+def test_a_package_of_commands_needs_one(capsys):
+    for words, message in (
+        (["evaluate"], "s2tf evaluate: error: the following arguments are required: COMMAND"),
+        (["bench", "speed"], "'speed' is no sub-command, expected one of data, evaluate"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(words)
+        assert message in capsys.readouterr().err

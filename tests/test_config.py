@@ -1,6 +1,10 @@
+import hashlib
+import json
+from pathlib import Path
+
 import pytest
 
-from s2tf.config import compose, identity_hash, merge
+from s2tf.config import EXPERIMENTS, compose, find_experiment, identity_hash, merge
 from s2tf.errors import UserError
 
 BASE = """
@@ -104,3 +108,52 @@ def test_an_overlay_on_the_command_line_goes_on_top_of_what_an_ablation_changed(
 
 def test_what_must_be_given_can_be_filled_in(experiment):
     assert compose(experiment("base: base.yaml"), missing="x")["data"]["init_args"]["shards"] == "x"
+
+
+@pytest.mark.parametrize("part", ["whole", "base", "overlay", "override", "mapping"])
+def test_a_renamed_key_is_read_by_its_old_name_and_hashed_by_it(experiment, tmp_path, part):
+    new = experiment("base: base.yaml\nmodel: {init_args: {weights: {outside_mouth: 0.5, motion_reader: 2.0}}}")
+    old = experiment("base: base.yaml\nmodel: {init_args: {weights: {elsewhere: 0.5, reading: 2.0}}}", "old.yaml")
+    base, key = str(tmp_path / "base.yaml"), "model.init_args.weights"
+    words = {
+        "whole": [str(old)],
+        "base": [str(experiment("base: old.yaml\ntrainer: {max_steps: 10}"))],
+        "overlay": [base, f"+{old}"],
+        "override": [base, f"{key}.elsewhere=0.5", f"{key}.reading=2.0"],
+        "mapping": [base, f"{key}={{elsewhere: 0.5, reading: 2.0}}"],
+    }
+    config = compose(words[part][0], [*words[part][1:], "vars.shards=s"])
+    assert config == compose(new, ["vars.shards=s"])
+    weights = config["model"]["init_args"]["weights"]
+    assert weights == {"outside_mouth": 0.5, "motion_reader": 2.0}
+    config["model"]["init_args"]["weights"] = {"elsewhere": 0.5, "reading": 2.0}
+    del config["trainer"]["devices"], config["data"]["init_args"]["num_workers"]
+    text = json.dumps(config, sort_keys=True)
+    assert identity_hash(compose(new, ["vars.shards=s"])) == hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def test_of_an_old_and_a_new_name_the_later_wins_and_both_in_one_place_are_refused(experiment):
+    path = experiment("base: base.yaml\nmodel: {init_args: {weights: {reading: 1.0}}}")
+    key = "model.init_args.weights"
+    config = compose(path, [f"{key}.motion_reader=2", f"{key}.reading=3", "vars.shards=s"])
+    assert config["model"]["init_args"]["weights"] == {"motion_reader": 3}
+    with pytest.raises(UserError, match="reading is the old name of motion_reader: expected one of the two"):
+        compose(path, [f"{key}={{reading: 1, motion_reader: 2}}", "vars.shards=s"])
+
+
+def test_a_short_name_finds_an_experiment_of_s2tf_and_a_path_that_exists_wins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    packaged = EXPERIMENTS / "demo" / "conre.yaml"
+    assert find_experiment("demo/conre.yaml") == find_experiment("experiments/demo/conre.yaml") == packaged
+    assert compose("demo/conre.yaml", ["+small/conre.yaml"], "x") == compose(
+        packaged, [f"+{EXPERIMENTS}/small/conre.yaml"], "x"
+    )
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "conre.yaml").write_text("base: conre.yaml\n")
+    assert find_experiment("demo/conre.yaml") == Path("demo/conre.yaml")
+    with pytest.raises(UserError, match="form a cycle"):
+        compose("demo/conre.yaml")
+    (tmp_path / "mine.yaml").write_text("base: demo/prior.yaml\n")
+    assert compose("mine.yaml", missing="x") == compose(EXPERIMENTS / "demo" / "prior.yaml", missing="x")
+    with pytest.raises(UserError, match="^demo/conrre.yaml: no such experiment file; also tried /.*/demo/conrre.yaml$"):
+        compose("demo/conrre.yaml")

@@ -1,4 +1,4 @@
-"""AVSpeech (Ephrat et al. 2018, "Looking to Listen"): segments of YouTube videos, and where their speaker's face is.
+"""AVSpeech (Ephrat et al. 2018, "Looking to Listen"): segments of YouTube videos with the place of the speaker's face.
 
 Its official page is "AVSpeech: Audio Visual Speech Dataset" at looking-to-listen.github.io/avspeech. The folder:
 
@@ -12,14 +12,15 @@ Its official page is "AVSpeech: Audio Visual Speech Dataset" at looking-to-liste
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.prepare.files import FileRecording, find_videos, unique_key
 from datamodules.prepare.recording import Reader, Recording, UnusableRecording
-from datamodules.prepare.splits import split_identities
+from datamodules.prepare.splits import HeldOut, assign_splits
 
 DATASET = "avspeech"
+HELD_OUT = HeldOut(val=0.01, test=0.0)
 TABLES = {"train": "avspeech_train.csv", "test": "avspeech_test.csv"}
 _CLIP = re.compile(r"(?P<id>.{11})_(?P<start>[0-9]+(?:\.[0-9]+)?)[_-](?P<end>[0-9]+(?:\.[0-9]+)?)")
 
@@ -41,19 +42,18 @@ class AVSpeechReader(Reader):
     """Every segment of the tables; the speaker is the face nearest to the given point, as the paper says.
 
     The data set names no speakers: a video is an identity. `avspeech_test.csv` is the test split, the videos of
-    `avspeech_train.csv` are dealt out to train and val; a video that is in both is used for test alone.
+    `avspeech_train.csv` are divided into train and val; a video that is in both is used for test only.
 
     Args:
         source: The folder.
-        val: Share of the training videos held out for validation.
-        seed: Of their choice.
+        held_out: Share of the training videos held out for validation.
 
     Raises:
-        FileNotFoundError: There is neither table, or neither `videos` nor `clips`.
+        FileNotFoundError: Both tables are missing, or both `videos` and `clips` are.
         ValueError: A line of a table cannot be read.
     """
 
-    def __init__(self, source: str | Path, val: float = 0.01, seed: int = 0):
+    def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
         self.source = Path(source)
         rows = [row for table in TABLES for row in _read(self.source, table)]
         if not rows:
@@ -64,13 +64,9 @@ class AVSpeechReader(Reader):
         self._videos = find_videos(folders[0])
         self._clips = _clips(folders[1])
         tests = {row.video for row in rows if row.table == "test"}
-        splits = split_identities({row.video for row in rows} - tests, val=val, test=0.0, seed=seed)
-        splits |= dict.fromkeys(tests, "test")
         taken: set[str] = set()
-        self.recordings = [
-            replace(self._recording(row, taken, row.table == "train" and row.video in tests), split=splits[row.video])
-            for row in rows
-        ]
+        recordings = [self._recording(row, taken, row.table == "train" and row.video in tests) for row in rows]
+        self.recordings = assign_splits(recordings, held_out, test_set=tests)
 
     def _recording(self, row: Row, taken: set[str], leaks: bool) -> Recording:
         key = unique_key(f"{DATASET}-{row.video}-{round(row.start * 1000):08d}", taken)
@@ -115,7 +111,7 @@ def _inside(row: Row) -> bool:
 
 
 def _clips(folder: Path) -> dict[tuple[str, float], Path]:
-    """Cut segments by their video and start."""
+    """The cut segments by video and start."""
     result = {}
     for name, path in find_videos(folder).items():
         if match := _CLIP.fullmatch(name):

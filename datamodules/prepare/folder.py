@@ -1,15 +1,15 @@
-"""Reader for any folder of videos, with an optional table that says who is in which."""
+"""Reader for any folder of videos, with an optional table that names their speakers."""
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, file_key, unique_key, walk
 from datamodules.prepare.recording import Reader
-from datamodules.prepare.splits import split_identities
+from datamodules.prepare.splits import HeldOut, assign_splits
 
 TABLE = "index.csv"
+HELD_OUT = HeldOut()
 
 
 class FolderReader(Reader):
@@ -21,20 +21,18 @@ class FolderReader(Reader):
 
     Args:
         source: The folder.
-        val: Share of the identities held out for validation (`split_identities`).
-        test: Share held out for test.
-        seed: Of the choice of identities.
+        held_out: Shares of the identities held out for validation and test.
 
     Attributes:
-        ignored: Files that are no videos by their name, relative to the folder.
-        table: The table that was used, None where there is none.
+        ignored: Files that are not videos by their name, relative to the folder.
+        table: The table that was used; None: there is none.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: There is no video in it, or the table cannot be used.
+        FileNotFoundError: The folder is missing.
+        ValueError: The folder has no video, or the table cannot be used.
     """
 
-    def __init__(self, source: str | Path, val: float = 0.1, test: float = 0.1, seed: int = 0):
+    def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
         self.source = Path(source)
         if not self.source.is_dir():
             raise FileNotFoundError(f"no folder {str(source)!r} to read videos from")
@@ -48,9 +46,7 @@ class FolderReader(Reader):
         if not self.videos:
             raise ValueError(f"no video in {source}: no file ends in {' '.join(sorted(VIDEO_SUFFIXES))}")
         rows = _read_table(self.table) if self.table is not None else {}
-        self.recordings = _recordings(self.videos, self.source, rows, self.table)
-        splits = split_identities((item.identity for item in self.recordings), val=val, test=test, seed=seed)
-        self.recordings = [replace(item, split=splits[item.identity]) for item in self.recordings]
+        self.recordings = assign_splits(_recordings(self.videos, self.source, rows, self.table), held_out)
 
 
 def _hidden(path: Path) -> bool:
@@ -73,7 +69,7 @@ def _recordings(
 
 
 def _read_table(path: Path) -> dict[Path, dict[str, str]]:
-    """Rows by the file they speak of."""
+    """The table's rows by the file that they describe."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)

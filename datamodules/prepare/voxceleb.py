@@ -9,16 +9,17 @@ Their official page is that of the Visual Geometry Group, "VoxCeleb", at robots.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, unique_key, walk
 from datamodules.prepare.recording import Reader, Recording, UnusableRecording
-from datamodules.prepare.splits import split_identities
+from datamodules.prepare.splits import HeldOut, assign_splits
 
 TABLES = {"voxceleb1": "vox1_meta.csv", "voxceleb2": "vox2_meta.csv"}
 SOUND_FOLDERS = (("aac", ".m4a"), ("m4a", ".m4a"), ("wav", ".wav"))
+HELD_OUT = HeldOut(val=0.01, test=0.0)
 GENDERS = {"m": "male", "f": "female"}
 _IDENTITY = re.compile(r"id[0-9]{5}")
 
@@ -32,20 +33,19 @@ class Speaker:
 
 
 class VoxCelebReader(Reader):
-    """Every utterance; the official test identities are the test split, the others are dealt out to train and val.
+    """Every utterance; the official test identities are the test split, the others are divided into train and val.
 
     Args:
         source: The folder.
         dataset: `voxceleb1` or `voxceleb2`.
-        val: Share of the development identities held out for validation.
-        seed: Of their choice.
+        held_out: Share of the development identities held out for validation.
 
     Raises:
-        FileNotFoundError: No such folder, or no table in it.
-        ValueError: The table cannot be read, or there is no utterance.
+        FileNotFoundError: The folder or its table is missing.
+        ValueError: The table cannot be read, or the folder has no utterance.
     """
 
-    def __init__(self, source: str | Path, dataset: str, val: float = 0.01, seed: int = 0):
+    def __init__(self, source: str | Path, dataset: str, held_out: HeldOut = HELD_OUT):
         self.source = Path(source)
         self.dataset = dataset
         self._speakers = _read_table(self.source / TABLES[dataset])
@@ -55,9 +55,7 @@ class VoxCelebReader(Reader):
         taken: set[str] = set()
         recordings = [self._recording(path, taken) for path in files]
         tests = {name for name, speaker in self._speakers.items() if speaker.test}
-        splits = split_identities({item.identity for item in recordings} - tests, val=val, test=0.0, seed=seed)
-        splits |= dict.fromkeys(tests, "test")
-        self.recordings = [replace(item, split=splits[item.identity]) for item in recordings]
+        self.recordings = assign_splits(recordings, held_out, test_set=tests)
 
     def _recording(self, path: Path, taken: set[str]) -> Recording:
         identity, video = ("", "", *path.relative_to(self.source).parts)[-3:-1]
@@ -82,7 +80,7 @@ class VoxCelebReader(Reader):
 
 
 def _sounds(path: Path, source: Path) -> tuple[Path, ...]:
-    """Where an utterance's sound may be: in the sound's own tree, or beside it."""
+    """Candidates for an utterance's sound: in the tree of sounds, or beside the video."""
     parts = path.relative_to(source).parts
     return tuple(
         source.joinpath(*(folder if part == "mp4" else part for part in parts)).with_suffix(suffix)
@@ -91,7 +89,7 @@ def _sounds(path: Path, source: Path) -> tuple[Path, ...]:
 
 
 def _read_table(path: Path) -> dict[str, Speaker]:
-    """The speakers by identity; VoxCeleb 1 separates by tabs, VoxCeleb 2 by commas and blanks."""
+    """The speakers by identity; VoxCeleb 1 separates its columns by tabs, VoxCeleb 2 by commas and spaces."""
     if not path.is_file():
         raise FileNotFoundError(f"no table {path}, which the data set's page offers")
     lines = [re.split(r"\s*[\t,]\s*", line.strip()) for line in path.read_text().splitlines() if line.strip()]

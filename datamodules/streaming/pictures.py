@@ -1,4 +1,4 @@
-"""Pictures on their way to batches and devices: bytes until they are there."""
+"""Pictures on their way to batches: they stay bytes until they reach the device."""
 
 from collections.abc import Mapping
 
@@ -15,15 +15,15 @@ def put_picture(batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int
     """Decode a picture into a row.
 
     Args:
-        batcher: Where to.
-        name: The picture's name in the batch.
-        size: Its side there, in pixels.
-        jpeg: The picture, square, of `stored` pixels.
-        stored: Its side by its record.
-        key: The sample's name.
+        batcher: The batch that is being filled.
+        name: Name of the picture in the batch.
+        size: Side of the picture in the batch, in pixels.
+        jpeg: The encoded picture, a square.
+        stored: Side of the encoded picture according to its record, in pixels.
+        key: Name of the sample.
 
     Raises:
-        ShardError: It cannot be decoded, or has another size.
+        ShardError: The picture cannot be decoded, or has another size.
     """
     place = batcher.place(name, (size, size, 3), np.uint8)
     if size == stored:
@@ -39,11 +39,6 @@ def put_sizes(batcher: Batcher, sizes: Mapping[str, int], jpeg: bytes, stored: i
         resize(image, size, batcher.place(name, (size, size, 3), np.uint8))
 
 
-def to_pictures(images: Tensor) -> Tensor:
-    """Pictures (B, S, S, 3) uint8 as (B, 3, S, S) float32 in [-1, 1], on the same device."""
-    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)
-
-
 def is_pictures(value: object) -> bool:
-    """Whether a batch's entry is pictures as bytes."""
+    """True for a batch's entry that holds pictures as bytes."""
     return isinstance(value, Tensor) and value.dtype == torch.uint8 and value.ndim == 4

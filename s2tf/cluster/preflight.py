@@ -1,4 +1,4 @@
-"""What is looked at before a training is queued: its config, its files, its data; and as much before a prior is."""
+"""Checks of a training or a prior before it is queued: its config, its files and its data."""
 
 import copy
 from collections.abc import Sequence
@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s2tf.cluster.request import check_files, is_promised
-from s2tf.cluster.script import Request
+from s2tf.cluster.resources import Resources, check_files, is_planned
 from s2tf.errors import UserError
 from s2tf.precompute.face_prior import PriorSettings
 from s2tf.runs.build import build
@@ -16,46 +15,46 @@ from s2tf.runs.build_data import build_parts
 
 @dataclass(frozen=True)
 class Checked:
-    """What the checks have found that is no error."""
+    """Findings of the checks that are no errors."""
 
     folders: list[str] = field(default_factory=list)
-    """Of shards on a disk, which can be staged."""
+    """Folders of shards on a disk, which can be staged."""
     notes: list[str] = field(default_factory=list)
 
 
-def check_training(config: dict[str, Any], request: "Request", promised: Sequence[Path] = ()) -> Checked:
-    """Check an experiment as far as it goes without its GPUs and without building networks of the paper's size.
+def check_training(config: dict[str, Any], resources: Resources, planned_outputs: Sequence[Path] = ()) -> Checked:
+    """Check an experiment as far as is possible without its GPUs and without building networks of the paper's size.
 
     Args:
-        config: a composed experiment.
-        request: the processes that will train it.
-        promised: folders that other jobs make before; what lies in them is not looked for.
+        config: A composed experiment.
+        resources: Processes that will train it.
+        planned_outputs: Folders that other jobs make before; their contents are not checked.
 
     Raises:
-        UserError: a key, type or class is wrong, a file of weights or a run before it is missing, the data are not
+        UserError: A key, type or class is wrong, a file of weights or an earlier run is missing, the data are not
             there, or do not suffice for the ranks.
     """
     build(config, instantiate=False)
-    check_files(config, promised)
-    named = _shards_of(config)
-    if _made_before(named, promised):
-        return Checked(folders=named)
+    check_files(config, planned_outputs)
+    folders = _shards_of(config)
+    if _planned(folders, planned_outputs):
+        return Checked(folders=folders)
     try:
-        return Checked(named, _check_data(config, request))
+        return Checked(folders, _check_data(config, resources))
     except (ValueError, OSError) as error:
         raise error if isinstance(error, UserError) else UserError(str(error)) from error
 
 
-def check_prior(config: dict[str, Any], promised: Sequence[Path] = ()) -> None:
-    """Check a composed experiment of `s2tf prior` as far.
+def check_prior(config: dict[str, Any], planned_outputs: Sequence[Path] = ()) -> None:
+    """Check a composed experiment of `s2tf prior` likewise.
 
     Raises:
-        UserError: a key or type is wrong, the face encoder is missing, or the data are not there.
+        UserError: A key or type is wrong, the face encoder is missing, or the data are not there.
     """
     # The parser puts objects into the dictionary that it is given.
     data = build_parts(copy.deepcopy(config), prior=PriorSettings).data
-    check_files(config, promised)
-    if _made_before(_shards_of(config), promised):
+    check_files(config, planned_outputs)
+    if _planned(_shards_of(config), planned_outputs):
         return
     try:
         data.setup("fit")
@@ -67,18 +66,19 @@ def _shards_of(config: dict[str, Any]) -> list[str]:
     return plain_folders(config["data"]["init_args"].get("shards"))
 
 
-def _made_before(folders: Sequence[str], promised: Sequence[Path]) -> bool:
-    return any(is_promised(Path(name), promised) for name in folders)
+def _planned(folders: Sequence[str], planned_outputs: Sequence[Path]) -> bool:
+    return any(is_planned(Path(name), planned_outputs) for name in folders)
 
 
 def plain_folders(shards: Any) -> list[str]:
-    """Of a datamodule's `shards`, those on a disk; not lists of files, nor addresses."""
+    """Select the folders on a disk from a datamodule's `shards`, without lists of files and addresses."""
     named = [shards] if isinstance(shards, str) else [one.get("shards", "") for one in shards or []]
     return [name for name in named if not name.endswith(".tar") and ":" not in name]
 
 
-def _check_data(config: dict[str, Any], request: "Request") -> list[str]:
-    data, ranks = build_parts(config).data, request.nodes * request.tasks
+def _check_data(config: dict[str, Any], resources: Resources) -> list[str]:
+    """Open the data; returns a note for every source with fewer shards than readers."""
+    data, ranks = build_parts(config).data, resources.nodes * resources.tasks
     data.setup("fit")
     trainer = config.get("trainer", {})
     if trainer.get("limit_val_batches", 1.0) != 0:
@@ -88,7 +88,7 @@ def _check_data(config: dict[str, Any], request: "Request") -> list[str]:
         shards = len(source.split("train").urls)
         if shards < readers:
             notes.append(
-                f"{source.source.shards}: {shards} shards of training data for {readers} readers (ranks × workers), of "
-                "which several read the same one at a time: `s2tf prepare` with a smaller --samples-per-shard"
+                f"{source.source.shards}: {shards} shards of training data for {readers} readers (ranks × workers), so "
+                "that several readers share a shard in turn: `s2tf prepare` with a smaller --samples-per-shard"
             )
     return notes

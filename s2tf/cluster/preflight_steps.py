@@ -1,79 +1,82 @@
-"""What is looked at before a step of a chain is queued: its command line, and the files that a command reads."""
+"""Checks of a chain's step before it is queued: its command line, and the files that the command reads."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from s2tf.cli import parse
 from s2tf.cluster.preflight import check_prior, plain_folders
-from s2tf.cluster.request import is_there
-from s2tf.config import compose
+from s2tf.cluster.resources import is_there
+from s2tf.config import compose, find_experiment
 from s2tf.errors import UserError
 from s2tf.runs.chain import Step
 
+Parse = Callable[[Sequence[str], type[argparse.ArgumentParser]], Any]
+"""Parser of a command line, `s2tf.cli.parse`: it is handed in, since nothing below the commands imports them."""
 WRITTEN = {"out", "json", "sheet", "runs"}
-"""Arguments of any command that name what it writes, or where there may be runs by then."""
+"""Arguments of any command that name its results, or a folder in which runs may lie by then."""
 NAMED = {"faces", "attributes", "perceptual", "results"}
 """Arguments of the form NAME=PATH, or NAME=PATH,PATH; a name alone is no file."""
 
 
 class _Strict(argparse.ArgumentParser):
-    """Raises what argparse would print before it leaves the program; `--help`, which leaves it too, is unknown."""
+    """Parser that raises an error instead of leaving the program; it has no `--help`, which leaves it, too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "add_help": False})
 
     def error(self, message: str) -> NoReturn:
-        """See `argparse.ArgumentParser`."""
+        """Raise the message as a `UserError`."""
         raise UserError(message)
 
 
-def check_options(step: "Step") -> None:
+def check_options(step: Step, parse: Parse) -> None:
     """Check the command line of a step that trains.
 
     Raises:
-        UserError: it has an option, which the job would not get: it trains by its config alone.
+        UserError: It has an option, which the job would not get: it trains by its config alone.
     """
     parse(step.arguments, _Strict)
     options = {word.partition("=")[0] for word in step.template if word.startswith("--")} - {"--runs"}
     if options:
         raise UserError(
-            f"{min(options)}: a training is queued without options, expected key=value; how often it saves is "
-            "S2TF_SAVE_EVERY in the cluster's `environment`"
+            f"{min(options)}: a training is queued without options, expected key=value; to choose how often it saves, "
+            "set S2TF_SAVE_EVERY in the cluster's `environment`"
         )
 
 
-def check_command(words: Sequence[str], promised: Sequence[Path] = ()) -> None:
+def check_command(words: Sequence[str], parse: Parse, planned_outputs: Sequence[Path] = ()) -> None:
     """Check a command that is no training without running it.
 
     Args:
-        words: the command and its arguments.
-        promised: folders that other jobs make before.
+        words: The command and its arguments.
+        parse: Parser of command lines.
+        planned_outputs: Folders that other jobs make before.
 
     Raises:
-        UserError: the command does not take these arguments, or a file that it reads is neither there nor made before.
+        UserError: The command does not take these arguments, or a file that it reads neither exists nor is made before.
     """
     args = parse(words, _Strict)
-    for name, path in _read(args):
-        if not is_there(path, promised):
+    for name, path in _read(vars(args)):
+        if not is_there(path, planned_outputs):
             raise UserError(f"{name} is {str(path)!r}: no such file or folder, and no step before it makes it")
     if args.command == "prior":
-        check_prior(compose(args.experiment, args.overrides), promised)
+        check_prior(compose(args.experiment, args.overrides), planned_outputs)
 
 
-def _read(args: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """What a command reads, by the name of the argument: each that is a path and names nothing that is written."""
-    for name, value in vars(args).items():
-        if name in WRITTEN or (args.command, name) == ("generate", "portrait"):
+def _read(args: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of what a command reads: every argument that is a path, but for its results."""
+    command = args["command"]
+    for name, value in args.items():
+        if name in WRITTEN or (command, name) == ("generate", "portrait"):
             continue
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, Path):
-                yield name, one
+                yield name, find_experiment(one) if name == "experiment" else one
             elif name in NAMED and "=" in str(one):
                 yield from ((name, Path(path)) for path in one.partition("=")[2].split(","))
-    # These are texts: a number of speakers, an address.
-    if args.command == "prepare" and args.dataset != "synthetic":
-        yield "source", Path(args.source)
-    if args.command == "evaluate" and args.shards is not None:
-        yield from (("shards", Path(folder)) for folder in plain_folders(args.shards))
+    # These are no paths for argparse: a source may also be a number of speakers, shards an address.
+    if command == "prepare" and args["dataset"] != "synthetic":
+        yield "source", Path(args["source"])
+    if command == "evaluate" and args.get("shards") is not None:
+        yield from (("shards", Path(folder)) for folder in plain_folders(args["shards"]))

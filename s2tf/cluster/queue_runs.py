@@ -1,4 +1,4 @@
-"""Queues trainings: one job for a run, or one array for several."""
+"""Trainings in SLURM's queue: one job for a run, or one array for several."""
 
 import os
 import shlex
@@ -10,8 +10,8 @@ from pathlib import Path
 from s2tf.cluster.links import wandb_link
 from s2tf.cluster.preflight import check_training
 from s2tf.cluster.records import Submission, is_finished, last_submission, note, submitting
-from s2tf.cluster.request import request_of
-from s2tf.cluster.script import Request, one_line, render, staging, values_of
+from s2tf.cluster.resources import Resources, resources_of
+from s2tf.cluster.script import one_line, render, staging, values_of
 from s2tf.cluster.settings import Cluster
 from s2tf.cluster.slurm import Job, find_jobs, installed, submit, try_submit
 from s2tf.errors import UserError
@@ -20,40 +20,40 @@ from s2tf.runs.folder import QUEUED_FILE, Run, wandb_id, write_config
 
 TRAIN, ARRAY = "train.sbatch", "array.sbatch"
 ARRAYS = "arrays"
-"""Folder of the scripts of arrays, below that of the runs."""
+"""Folder of the scripts of arrays, below the folder of the runs."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """How jobs are to be queued."""
+class JobRequest:
+    """The way in which jobs are queued."""
 
     cluster: Cluster
-    said: Sequence[str]
-    """The command line that asked for it."""
+    argv: Sequence[str]
+    """Command line that asks for the jobs."""
     dry_run: bool = False
     after: Sequence[str] = ()
     """Jobs that must have succeeded before."""
     needs: dict[str, str] = field(default_factory=dict)
-    """Jobs of a chain's steps that must have, by the steps' names."""
-    promised: Sequence[Path] = ()
-    """Folders that these make."""
+    """Jobs of a chain's steps that must have succeeded before, by the steps' names."""
+    planned_outputs: Sequence[Path] = ()
+    """Folders that those jobs make."""
     done: str = ""
-    """Lines of shell after a success."""
+    """Lines of shell that run after a success."""
 
     @property
-    def waits(self) -> list[str]:
+    def dependencies(self) -> list[str]:
         """All jobs that must have succeeded before."""
         return [*self.after, *self.needs.values()]
 
 
-def submit_run(run: "Run", order: Order) -> str | None:
-    """Check a training and queue it, unless it is finished or queued already; say what was done.
+def submit_run(run: Run, request: JobRequest) -> str | None:
+    """Check a training and queue it, unless it is finished or queued already; prints what was done.
 
     Returns:
-        The id of its job, queued now or before; None: it is finished, or nothing was to be queued.
+        The id of its job, queued now or before; None if it is finished or this is a dry run.
 
     Raises:
-        UserError: something that it needs is wrong or missing.
+        UserError: Something that it needs is wrong or missing.
     """
     folder = run.folder.resolve()
     if is_finished(folder):
@@ -62,27 +62,33 @@ def submit_run(run: "Run", order: Order) -> str | None:
     if (job := active_job(folder)) is not None:
         say_active(job, folder)
         return job.id
-    values = training_values(run, order)
-    return queue_run(run, values, order) if accepted(render(TRAIN, values), order) else None
+    values = training_values(run, request)
+    return queue_run(run, values, request) if confirm_with_slurm(render(TRAIN, values), request) else None
 
 
-def training_values(run: "Run", order: Order) -> dict[str, object]:
-    """Check a training; what its script is rendered with.
+def training_values(run: Run, request: JobRequest) -> dict[str, object]:
+    """Check a training and collect the values of its batch script.
 
     Raises:
-        UserError: something that it needs is wrong or missing.
+        UserError: Something that it needs is wrong or missing.
     """
     folder = run.folder.resolve()
-    shards, request = checked(run, order)
+    shards, resources = preflight(run, request)
     command = ["s2tf", "fit", str(folder / QUEUED_FILE)]
     values = values_of(
-        order.cluster, request, f"{run.experiment}-{folder.name}", folder, command, order.said, order.waits
+        request.cluster,
+        resources,
+        f"{run.experiment}-{folder.name}",
+        folder,
+        command,
+        request.argv,
+        request.dependencies,
     )
-    return values | {"stage": staging(values, shards) if order.cluster.scratch else "", "done": order.done}
+    return values | {"stage": staging(values, shards) if request.cluster.scratch else "", "done": request.done}
 
 
-def queue_run(run: "Run", values: Mapping[str, object], order: Order) -> str:
-    """Make a run's folder and queue its job, unless another command has done it meanwhile; returns the job's id."""
+def queue_run(run: Run, values: Mapping[str, object], request: JobRequest) -> str:
+    """Make a run's folder and queue its job, unless another command did so meanwhile; returns the job's id."""
     folder = run.folder.resolve()
     with submitting(folder):
         if (job := active_job(folder)) is not None:
@@ -91,80 +97,113 @@ def queue_run(run: "Run", values: Mapping[str, object], order: Order) -> str:
         make_run(run, folder)
         (folder / TRAIN).write_text(render(TRAIN, values))
         number = submit(folder / TRAIN)
-        note(folder, _submission(number, run, order))
-    print(f"job:        {number}\nrun folder: {folder}\nW&B:        {_link(run, folder, order)}")
+        note(folder, _submission(number, run, request))
+    print(f"job:        {number}\nrun folder: {folder}\nW&B:        {_link(run, folder, request)}")
     return number
 
 
 def submit_array(
-    runs: Sequence["Run"], labels: Sequence[str], order: Order, name: str, limit: int | None
+    runs: Sequence[Run], labels: Sequence[str], request: JobRequest, name: str, limit: int | None
 ) -> str | None:
-    """Check trainings and queue as one array those that are neither finished nor queued; say what was done.
+    """Check trainings and queue as one array those that are neither finished nor queued; prints what was done.
 
     Args:
-        runs: of different folders.
-        labels: what tells each from the others.
-        order: how they are queued.
-        name: of the array.
-        limit: as many at the same time; None: as there is room.
+        runs: Trainings with different folders.
+        labels: Text for each training that tells it from the others.
+        request: The way in which they are queued.
+        name: Name of the array.
+        limit: Number of tasks at the same time; None: no limit.
 
     Returns:
-        The id of the array; None: nothing was to be queued.
+        The id of the array; None if nothing was to be queued.
 
     Raises:
-        UserError: something that they need is wrong or missing, or another command has queued one of them meanwhile.
+        UserError: Something that they need is wrong or missing, or another command has queued one of them meanwhile.
     """
     folders = [run.folder.resolve() for run in runs]
     states = _states(folders)
     for label, folder, state in zip(labels, folders, states, strict=True):
-        print(f"{state or 'to run'}: {label}: {folder}", file=sys.stderr if order.dry_run else sys.stdout)
-    left = [number for number, state in enumerate(states) if state is None]
-    if not left:
+        print(f"{state or 'to run'}: {label}: {folder}", file=sys.stderr if request.dry_run else sys.stdout)
+    tasks = {
+        number: (runs[number], labels[number], folders[number]) for number, state in enumerate(states) if state is None
+    }
+    if not tasks:
         print("nothing is queued")
         return None
-    requests = [checked(runs[number], order) for number in left]
-    request = requests[0][1]
-    for number, (_, other) in zip(left, requests, strict=True):
-        if other != request:
-            raise UserError(
-                f"{labels[number]} asks for {other}, {labels[left[0]]} for {request}: an array has one size"
-            )
     base = folders[0].parents[1] / ARRAYS / name
-    values = values_of(order.cluster, request, name, base, [], order.said, order.waits)
-    cases = "\n".join(
-        f"{n})\n    # {one_line(labels[n])}\n    run={shlex.quote(str(folders[n]))}\n    ;;" for n in left
-    )
-    staged = sorted({one for shards, _ in requests for one in shards}) if order.cluster.scratch else []
-    array = ranges(left) + (f"%{limit}" if limit else "")
-    script = render(ARRAY, values | {"array": array, "cases": cases, "stage": staging(values, staged)})
-    if not accepted(script, order):
+    array = ranges(list(tasks)) + (f"%{limit}" if limit else "")
+    script = _array_script(tasks, request, base, array)
+    if not confirm_with_slurm(script, request):
         return None
-    with submitting(base):
-        for number, state in enumerate(_states(folders)):
-            if number in left and state is not None:
-                raise UserError(
-                    f"{labels[number]} is {state}, by another command meanwhile: nothing is queued, the same command "
-                    "queues what is left"
-                )
-        for number in left:
-            make_run(runs[number], folders[number])
-        (base / ARRAY).write_text(script)
-        job = submit(base / ARRAY)
-        for number in left:
-            note(folders[number], _submission(f"{job}_{number}", runs[number], order))
+    job = _queue_array(tasks, request, base, script)
     print(f"job:        {job}, tasks {array}\nscript:     {base / ARRAY}")
     return job
 
 
+def _array_script(tasks: Mapping[int, tuple[Run, str, Path]], request: JobRequest, base: Path, array: str) -> str:
+    """Check the trainings of an array and render its batch script.
+
+    Args:
+        tasks: Run, label and folder of each task, by its number.
+        request: The way in which they are queued.
+        base: Folder of the array, named like it.
+        array: Numbers of the tasks, as SLURM takes them.
+
+    Raises:
+        UserError: Something is wrong or missing, or the trainings ask for different resources.
+    """
+    # All tasks of an array have the same size.
+    checked = {number: preflight(run, request) for number, (run, _, _) in tasks.items()}
+    first, *others = checked
+    resources = checked[first][1]
+    for number in others:
+        if checked[number][1] != resources:
+            raise UserError(
+                f"{tasks[number][1]} asks for {checked[number][1]}, {tasks[first][1]} for {resources}: an array has "
+                "one size"
+            )
+    # Each task finds its run folder by its number; all of their shards are staged.
+    cases = [
+        f"{number})\n    # {one_line(label)}\n    run={shlex.quote(str(folder))}\n    ;;"
+        for number, (_, label, folder) in tasks.items()
+    ]
+    values = values_of(request.cluster, resources, base.name, base, [], request.argv, request.dependencies)
+    shards = sorted({one for named, _ in checked.values() for one in named}) if request.cluster.scratch else []
+    return render(ARRAY, values | {"array": array, "cases": "\n".join(cases), "stage": staging(values, shards)})
+
+
+def _queue_array(tasks: Mapping[int, tuple[Run, str, Path]], request: JobRequest, base: Path, script: str) -> str:
+    """Make the run folders of an array and queue it; returns its job's id.
+
+    Raises:
+        UserError: Another command has queued or finished one of the runs meanwhile.
+    """
+    with submitting(base):
+        states = _states([folder for _, _, folder in tasks.values()])
+        for (_, label, _), state in zip(tasks.values(), states, strict=True):
+            if state is not None:
+                raise UserError(
+                    f"{label} is {state}, by another command meanwhile: nothing is queued, the same command queues "
+                    "what is left"
+                )
+        for run, _, folder in tasks.values():
+            make_run(run, folder)
+        (base / ARRAY).write_text(script)
+        job = submit(base / ARRAY)
+        for number, (run, _, folder) in tasks.items():
+            note(folder, _submission(f"{job}_{number}", run, request))
+    return job
+
+
 def active_job(folder: Path) -> Job | None:
-    """The job that waits or runs for a folder."""
+    """Find the job that waits or runs for a folder."""
     submission = last_submission(folder)
     job = find_jobs([submission.job]).get(submission.job) if submission else None
     return job if job is not None and job.active else None
 
 
-def make_run(run: "Run", folder: Path) -> None:
-    """Make a run folder with what its job trains, its id in W&B, and the state of the code."""
+def make_run(run: Run, folder: Path) -> None:
+    """Make a run folder with the config that its job trains, its id in W&B, and the state of the code."""
     write_config(run, QUEUED_FILE)
     wandb_id(folder)
     state = record_git(folder).state
@@ -173,7 +212,7 @@ def make_run(run: "Run", folder: Path) -> None:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """`0,2-4` of 0, 2, 3 and 4."""
+    """Write numbers as SLURM takes those of an array: `0,2-4` for 0, 2, 3 and 4."""
     groups: list[list[int]] = []
     for number in numbers:
         if groups and number == groups[-1][-1] + 1:
@@ -184,7 +223,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def _states(folders: Sequence[Path]) -> list[str | None]:
-    """Of each folder, why nothing is to be queued for it; None where something is."""
+    """Say of each folder why nothing is to be queued for it; None for one that is to be queued."""
     submissions = [last_submission(folder) for folder in folders]
     jobs = find_jobs(one.job for one in submissions if one is not None)
     states: list[str | None] = []
@@ -195,33 +234,33 @@ def _states(folders: Sequence[Path]) -> list[str | None]:
     return states
 
 
-def checked(run: "Run", order: Order) -> tuple[list[str], Request]:
-    """Look at all that a training needs; folders of its shards, and what it asks of the cluster."""
-    request = request_of(run.config, order.cluster)
-    found = check_training(run.config, request, order.promised)
+def preflight(run: Run, request: JobRequest) -> tuple[list[str], Resources]:
+    """Check everything that a training needs; returns the folders of its shards and the resources it asks for."""
+    resources = resources_of(run.config, request.cluster)
+    found = check_training(run.config, resources, request.planned_outputs)
     for text in found.notes:
         print(f"note: {text}", file=sys.stderr)
-    return found.folders, request
+    return found.folders, resources
 
 
-def accepted(script: str, order: Order) -> bool:
-    """Ask the cluster for its opinion; print a dry run's script instead of going on."""
-    if not order.dry_run or installed():
+def confirm_with_slurm(script: str, request: JobRequest) -> bool:
+    """Ask SLURM whether it would take a script, and print it in a dry run; returns whether to queue it."""
+    if not request.dry_run or installed():
         print(f"note: SLURM would take it: {try_submit(script)}", file=sys.stderr)
-    if order.dry_run:
+    if request.dry_run:
         print(script, end="")
-    return not order.dry_run
+    return not request.dry_run
 
 
-def _submission(job: str, run: "Run", order: Order) -> Submission:
-    link = _link(run, run.folder.resolve(), order)
-    return Submission(job, order.cluster.name, shlex.join(order.said), run.experiment, order.needs, link)
+def _submission(job: str, run: Run, request: JobRequest) -> Submission:
+    link = _link(run, run.folder.resolve(), request)
+    return Submission(job, request.cluster.name, shlex.join(request.argv), run.experiment, request.needs, link)
 
 
 def say_active(job: Job, folder: Path) -> None:
-    """Say why nothing is queued for a folder."""
+    """Print why nothing is queued for a folder."""
     print(f"job {job.id} is {job.state} for {folder}: nothing is queued")
 
 
-def _link(run: "Run", folder: Path, order: Order) -> str:
-    return wandb_link(run.config, folder, {**os.environ, **order.cluster.environment})
+def _link(run: Run, folder: Path, request: JobRequest) -> str:
+    return wandb_link(run.config, folder, {**os.environ, **request.cluster.environment})

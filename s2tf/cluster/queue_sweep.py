@@ -1,16 +1,16 @@
-"""W&B sweeps and grids queued as SLURM jobs."""
+"""W&B sweeps and grids in SLURM's queue."""
 
-import argparse
 import json
 import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from s2tf.cluster.links import server
-from s2tf.cluster.queue_runs import Order, accepted, checked
+from s2tf.cluster.queue_runs import JobRequest, confirm_with_slurm, preflight, submit_array
 from s2tf.cluster.records import Submission, note, submitting
 from s2tf.cluster.script import render, staging, values_of
 from s2tf.cluster.settings import SLURM
@@ -20,40 +20,65 @@ from s2tf.errors import UserError
 
 AGENT, SWEEP_FILE = "agent.sbatch", "sweep.json"
 ASK_SECONDS = 20
-"""That W&B may take to say what a sweep is."""
-
-
+"""Seconds that W&B may take to answer what a sweep is."""
 SWEEPS = "sweeps"
-"""Folder of what belongs to sweeps, below that of the runs."""
+"""Folder of the sweeps' files, below the folder of the runs."""
 
 
-def _refuse_twins(sweep: "Sweep", points: list[list[str]], folders: list[Path]) -> None:
-    """Two points that are one run would train in one folder at the same time."""
-    for number, folder in enumerate(folders):
-        if folder in folders[:number]:
-            one, other = (shlex.join(points[index]) for index in (folders.index(folder), number))
-            raise UserError(f"{sweep.path}: the points {one!r} and {other!r} are the same run")
+def submit_grid(sweep: Sweep, request: JobRequest, runs: Path, limit: int | None = None) -> None:
+    """Queue every point of a sweep that is neither finished nor queued, as one array, without W&B's server.
+
+    Args:
+        sweep: A sweep whose parameters all have a list of values.
+        request: The way in which it is queued.
+        runs: Folder of run folders.
+        limit: Number of points at the same time; None: no limit.
+
+    Raises:
+        UserError: A parameter has no list of values, two points are the same run, or a point cannot train.
+    """
+    points = sweep.grid()
+    found = [sweep.run(point, runs) for point in points]
+    _reject_duplicate_runs(sweep, points, [one.folder for one in found])
+    submit_array(found, [shlex.join(point) for point in points], request, sweep.name, limit)
 
 
-def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> None:
-    runs, jobs = args.runs.resolve(), args.jobs or 1
-    # Staged are the shards of one point: all have them, unless they are a parameter.
-    shards, request = checked(sweep.run(sweep.example(), runs), order)
-    if args.id is not None and not order.dry_run:
-        _refuse_strange(args.id)
-    folder = runs / SWEEPS / (sweep.name if args.id is None else f"{args.sweep.stem}-{args.id.rpartition('/')[2]}")
-    values = values_of(order.cluster, request, folder.name, folder, [], order.said)
-    values |= {"array": f"1-{jobs}", "sweep": shlex.quote(args.id or "SWEEP")}
-    submission = Submission("JOB", order.cluster.name, shlex.join(order.said), sweep.name)
-    values["submission"] = shlex.quote(json.dumps(asdict(submission)))
-    values["stage"] = staging(values, shards) if order.cluster.scratch else ""
+def submit_agents(sweep: Sweep, request: JobRequest, runs: Path, jobs: int = 1, sweep_id: str | None = None) -> None:
+    """Queue agents that ask W&B for a trial each.
+
+    Args:
+        sweep: The sweep; it is made in W&B unless it is there already.
+        request: The way in which they are queued.
+        runs: Folder of run folders.
+        jobs: Number of agents.
+        sweep_id: `ENTITY/PROJECT/ID` of a sweep that `s2tf sweep` has made before.
+
+    Raises:
+        UserError: A point cannot train, or W&B has no such sweep.
+    """
+    # Checked, and staged, are the shards of one point: all points have them, unless they are a parameter.
+    shards, resources = preflight(sweep.run(sweep.example(), runs), request)
+    if sweep_id is not None and not request.dry_run:
+        _reject_foreign_sweep(sweep_id)
+    # The script; every agent notes its job in the run folder of its trial.
+    name = sweep.name if sweep_id is None else f"{sweep.path.stem}-{sweep_id.rpartition('/')[2]}"
+    folder = runs / SWEEPS / name
+    submission = Submission("JOB", request.cluster.name, shlex.join(request.argv), sweep.name)
+    values = values_of(request.cluster, resources, name, folder, [], request.argv)
+    values |= {
+        "array": f"1-{jobs}",
+        "sweep": shlex.quote(sweep_id or "SWEEP"),
+        "submission": shlex.quote(json.dumps(asdict(submission))),
+        "stage": staging(values, shards) if request.cluster.scratch else "",
+    }
     command = sweep.command(folder / TRIAL, runs)
-    if not accepted(render(AGENT, values), order):
-        print(f"# of the sweep: {shlex.join(command)}")
+    if not confirm_with_slurm(render(AGENT, values), request):
+        print(f"# command of the sweep: {shlex.join(command)}")
         return
+    # The sweep in W&B, and the job.
     with submitting(folder):
         shutil.copy(SLURM / TRIAL, folder / TRIAL)
-        sweep_id = args.id or _sweep_id(sweep, command, folder)
+        sweep_id = sweep_id or _sweep_id(sweep, command, folder)
         values["sweep"] = shlex.quote(sweep_id)
         (folder / AGENT).write_text(render(AGENT, values))
         job = submit(folder / AGENT)
@@ -61,8 +86,16 @@ def _queue_agents(sweep: "Sweep", order: "Order", args: argparse.Namespace) -> N
     print(f"job:        {job}, {jobs} agents\nsweep:      {_address(sweep_id)}\nfolder:     {folder}")
 
 
-def _refuse_strange(sweep_id: str) -> None:
-    """Refuse a sweep that `s2tf sweep` has not made: its trials would run in the batch shell, on one GPU at most."""
+def _reject_duplicate_runs(sweep: Sweep, points: Sequence[Sequence[str]], folders: Sequence[Path]) -> None:
+    """Reject two points that are one run: they would train in one folder at the same time."""
+    for number, folder in enumerate(folders):
+        if folder in folders[:number]:
+            one, other = (shlex.join(points[index]) for index in (folders.index(folder), number))
+            raise UserError(f"{sweep.path}: the points {one!r} and {other!r} are the same run")
+
+
+def _reject_foreign_sweep(sweep_id: str) -> None:
+    """Reject a sweep that `s2tf sweep` has not made: its trials would run in the batch shell, on one GPU at most."""
     import wandb
 
     try:
@@ -78,8 +111,8 @@ def _refuse_strange(sweep_id: str) -> None:
         )
 
 
-def _sweep_id(sweep: "Sweep", command: list[str], folder: Path) -> str:
-    """The sweep's `ENTITY/PROJECT/ID`, made in W&B unless this very sweep was before."""
+def _sweep_id(sweep: Sweep, command: Sequence[str], folder: Path) -> str:
+    """Look up the sweep's `ENTITY/PROJECT/ID`; makes the sweep in W&B unless this very sweep was made before."""
     path = folder / SWEEP_FILE
     if not path.is_file():
         import wandb
@@ -87,7 +120,7 @@ def _sweep_id(sweep: "Sweep", command: list[str], folder: Path) -> str:
         entity = sweep.config.get("entity") or os.environ.get("WANDB_ENTITY")
         project = sweep.config.get("project") or os.environ.get("WANDB_PROJECT") or "s2tf"
         try:
-            made = wandb.sweep({**sweep.config, "command": command}, entity=entity, project=project)
+            made = wandb.sweep({**sweep.config, "command": list(command)}, entity=entity, project=project)
         except Exception as error:
             raise UserError(
                 f"{sweep.path}: W&B does not make the sweep: {error}; without its server: --local-grid"

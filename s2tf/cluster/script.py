@@ -1,40 +1,29 @@
-"""Batch scripts: the templates of `slurm/` with a job's values, so that what is queued can be read."""
+"""Batch scripts: the templates of `slurm/` with a job's values; every queued script can be read."""
 
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from s2tf.cluster.resources import Resources
 from s2tf.cluster.settings import SLURM, Cluster
 from s2tf.errors import UserError
 
 FIELD = re.compile(r"@\{(\w+)\}")
-RANK, VERDICT = "rank.sh", "verdict.sh"
-"""Parts of the scripts of trainings."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a job asks of the cluster."""
-
-    nodes: int = 1
-    tasks: int = 1
-    """On each node."""
-    gpus: int = 0
-    """On each node."""
+RANK, REQUEUE_DECISION = "rank.sh", "requeue_decision.sh"
+"""Parts of the scripts of trainings, copied into them."""
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
-    """A template of `slurm/` with its fields filled in.
+    """Fill in the fields of a template of `slurm/`.
 
-    A line of `#SBATCH` whose field is None is left out, and so is any line of nothing but a field that is empty.
+    A line of `#SBATCH` whose field is None is left out, and so is a line that consists of an empty field.
 
     Args:
-        template: such as `train.sbatch`.
-        values: by the names in the braces.
+        template: Name of the template, such as `train.sbatch`.
+        values: Values by the names in the braces.
     """
-    parts = {Path(part).stem: _fill((SLURM / part).read_text(), values).strip() for part in (RANK, VERDICT)}
+    parts = {Path(part).stem: _fill((SLURM / part).read_text(), values).strip() for part in (RANK, REQUEUE_DECISION)}
     values = {**values, **parts}
     return _fill((SLURM / template).read_text(), values)
 
@@ -53,62 +42,62 @@ def _fill(text: str, values: Mapping[str, object]) -> str:
 
 def values_of(
     cluster: Cluster,
-    request: Request,
+    resources: Resources,
     name: str,
     folder: Path,
     command: Sequence[str],
-    said: Sequence[str],
+    argv: Sequence[str],
     after: Sequence[str] = (),
 ) -> dict[str, object]:
-    """The values that all templates share.
+    """Collect the values that all templates share.
 
     Args:
-        cluster: where it runs.
-        request: what it asks for.
-        name: of the job.
-        folder: of the job's output.
-        command: that it runs.
-        said: the command line that asked for it.
-        after: jobs that must have succeeded before.
+        cluster: Cluster that runs the job.
+        resources: Size of the job.
+        name: Name of the job.
+        folder: Folder of the job's output.
+        command: Words of the command that it runs.
+        argv: Command line that asks for the job.
+        after: Jobs that must have succeeded before.
 
     Raises:
-        UserError: the request does not fit the cluster's nodes.
+        UserError: The job does not fit the cluster's nodes.
     """
-    _check(cluster, request)
-    gpus = f"gpu:{cluster.gpu_kind}:{request.gpus}" if cluster.gpu_kind else f"gpu:{request.gpus}"
+    _check(cluster, resources)
+    gpus = f"gpu:{cluster.gpu_kind}:{resources.gpus}" if cluster.gpu_kind else f"gpu:{resources.gpus}"
     return {
         "name": shlex.quote(name),
         "directory": shlex.quote(str(Path.cwd())),
         "folder": shlex.quote(str(folder)),
-        # Where `%j` is the job.
+        # In this path SLURM replaces `%j` by the job.
         "logs": shlex.quote(str(folder).replace("%", "%%")),
         "partition": cluster.partition,
         "account": cluster.account,
         "qos": cluster.qos,
-        "nodes": request.nodes,
-        "tasks": request.tasks,
-        "gres": gpus if request.gpus else None,
+        "nodes": resources.nodes,
+        "tasks": resources.tasks,
+        "gres": gpus if resources.gpus else None,
         "cpus": cluster.cpus_per_task,
-        "memory": cluster.memory(request.tasks),
+        "memory": cluster.memory(resources.tasks),
         "time": cluster.time,
         "signal_seconds": cluster.signal_seconds,
         "restart_limit": cluster.restart_limit,
-        **waiting(after),
+        **dependency(after),
         "array": None,
         "sbatch": "\n".join(f"#SBATCH {option}" for option in cluster.sbatch),
         "setup": _setup(cluster),
         "launch": "".join(f"{word} " for word in cluster.srun),
         "container": f"{cluster.container} " if cluster.container else "",
         "command": shlex.join(command),
-        "command_line": one_line(shlex.join(said)),
+        "command_line": one_line(shlex.join(argv)),
         "stage": "",
         "done": "",
         "part": "",
     }
 
 
-def waiting(after: Sequence[str]) -> dict[str, object]:
-    """The values of a job that waits for the success of others."""
+def dependency(after: Sequence[str]) -> dict[str, object]:
+    """The values of a job that waits for the success of the jobs `after`."""
     return {
         "dependency": f"afterok:{':'.join(after)}" if after else None,
         "kill_on_invalid_dep": "yes" if after else None,
@@ -116,21 +105,21 @@ def waiting(after: Sequence[str]) -> dict[str, object]:
 
 
 def one_line(text: str) -> str:
-    """A text for a comment, whose second line would be a command."""
+    """Join the lines of a text for a comment, whose second line would be a command."""
     return " ".join(text.splitlines())
 
 
-def _check(cluster: Cluster, request: Request) -> None:
-    if request.gpus > cluster.gpus_per_node:
+def _check(cluster: Cluster, resources: Resources) -> None:
+    if resources.gpus > cluster.gpus_per_node:
         has = f"{cluster.gpus_per_node} GPUs" if cluster.gpus else "no GPUs (no `gpus` in its settings)"
         raise UserError(
-            f"trainer.devices is {request.gpus}, but a node of {cluster.name} has {has}: use fewer, and more nodes "
+            f"trainer.devices is {resources.gpus}, but a node of {cluster.name} has {has}: use fewer, and more nodes "
             "(trainer.num_nodes), or another --cluster"
         )
 
 
 def _setup(cluster: Cluster) -> str:
-    """The lines of shell before the first command; in double quotes, so that `$USER` is filled in."""
+    """Write the lines of shell before the first command; in double quotes, so that `$USER` is filled in."""
     lines = [f"export {name}={_quoted(value)}" for name, value in cluster.environment.items()]
     if cluster.scratch:
         lines.append(f"export S2TF_SCRATCH={_quoted(cluster.scratch)}")
@@ -144,7 +133,7 @@ def _quoted(text: str) -> str:
 
 
 def staging(values: Mapping[str, object], folders: Sequence[str]) -> str:
-    """The line that copies folders of shards to each node's own disk before a training; none where there are none."""
+    """Write the line that copies folders of shards to each node's own disk before a training; empty without folders."""
     if not folders:
         return ""
     copy = shlex.join(["python", "-m", "datamodules.shards.staging", *folders])

@@ -4,35 +4,46 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.runs.assemble import Runs, assemble
+from s2tf.errors import UserError
 
 if TYPE_CHECKING:
-    pass
+    from s2tf.systems.declaration import System
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
-    runs = parser.add_argument_group(
-        "finished runs; without --scfp the second stage alone, with --scfp alone the first"
-    )
-    runs.add_argument("--scfp", type=Path, metavar="RUN", help="speech to portrait, its ConRe's networks among them")
-    runs.add_argument("--motion-autoencoder", type=Path, metavar="RUN", help="of the high-resolution phase, too")
-    runs.add_argument("--lip-landmarks", type=Path, metavar="RUN", help="speech to lips")
-    runs.add_argument("--motion-diffusion", type=Path, metavar="RUN", help="speech to motion codes of that autoencoder")
+    """Declare the command's arguments: the runs and options of every system, those of the same name once."""
+    from s2tf.systems.registry import SYSTEMS
+
     parser.add_argument("--out", type=Path, required=True, help="folder of the pipeline")
-    parser.add_argument("--steps", type=int, default=50, help="stored: denoiser calls (%(default)s)")
-    parser.add_argument("--temperature", type=float, default=1.0, help="stored: of the portrait (%(default)s)")
+    declared: set[str] = set()
+    for system in SYSTEMS:
+        group = parser.add_argument_group(f"finished runs of {system.name}", "; ".join(_needs(system)))
+        for run_input in system.runs:
+            if run_input.name not in declared:
+                group.add_argument(run_input.option, type=Path, metavar="RUN", help=run_input.help)
+        for chosen in system.chosen:
+            if chosen.option not in declared:
+                group.add_argument(f"--{chosen.option}", type=chosen.type, help=chosen.help)
+        declared |= {one.name for one in system.runs} | {one.option for one in system.chosen}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check that the runs belong together, and save."""
-    from s2tf.errors import UserError
+    """Check that the runs belong together, and save the pipeline."""
+    from s2tf.runs.assemble import assemble, chosen_settings
+    from s2tf.systems.registry import SYSTEMS
 
-    runs = Runs(args.scfp, args.motion_autoencoder, args.lip_landmarks, args.motion_diffusion)
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    runs = {one.name: given[one.name] for system in SYSTEMS for one in system.runs if one.name in given}
+    options = {one.option: given[one.option] for system in SYSTEMS for one in system.chosen if one.option in given}
     try:
-        pipeline = assemble(runs, args.steps, args.steps, args.temperature)
-    except ValueError as error:
+        pipeline = assemble(runs, chosen_settings(runs, options))
+    except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
     pipeline.save_pretrained(args.out)
     print(f"{type(pipeline).__name__}: {args.out}")
     return 0
+
+
+def _needs(system: "System") -> "list[str]":
+    """The runs that each pipeline of a system is made of."""
+    return [f"{one.name}: {' '.join(system.run(name).option for name in one.runs)}" for one in system.pipelines]

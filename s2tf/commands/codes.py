@@ -2,28 +2,28 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from s2tf.precompute.latent_codes import write_codes
-
-if TYPE_CHECKING:
-    pass
+from s2tf.commands.console import copy_with_progress
+from s2tf.commands.options import add_copy_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from s2tf.commands.options import add_copy_arguments
-
     add_copy_arguments(parser)
     parser.add_argument("--autoencoder", type=Path, required=True, help="RUN/networks/motion_autoencoder")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Encode, and print how much."""
-    from s2tf.commands.options import copy_with_progress
+    """Encode every clip, and print the number of clips."""
+    from s2tf.precompute.copying import ShardCopy
+    from s2tf.precompute.latent_codes import write_codes
 
-    return copy_with_progress(
-        args,
+    copy_with_progress(
         "motion codes",
-        lambda on_clip: write_codes(args.shards, args.autoencoder, args.out, args.device, args.part, on_clip),
+        args.out,
+        args.part,
+        lambda on_clip: write_codes(
+            ShardCopy(args.shards, args.out, args.part, on_clip), args.autoencoder, args.device
+        ),
     )
+    return 0

@@ -2,100 +2,121 @@
 
 import argparse
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.evaluation.compare.draw import (
-    FRAMES,
-    GRID,
-    _described,
-    _record,
-    _write_frames,
-    _write_motion,
-    check_request,
-    choose_sound,
-    shown_frames,
-    system_names,
-    write_grid,
-)
+from s2tf.commands.options import check_json, check_out, positive
+from s2tf.errors import UserError
 
 if TYPE_CHECKING:
-    pass
+    from s2tf.evaluation.compare.faces import Video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "videos", type=Path, nargs="+", metavar="VIDEO", help="one per system; the first may be the truth"
+        "videos", type=Path, nargs="+", metavar="VIDEO", help="one video of each system; the first may be the reference"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for frames.png, grid.mp4, traces.png, curves.*")
-    parser.add_argument("--names", help="A,B,... of the systems (the files' names)")
+    parser.add_argument("--names", metavar="A,B,...", help="names of the systems (default: the files' names)")
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--frames", type=int, default=FRAMES, help="columns of frames.png, evenly spread (%(default)s)")
-    shown.add_argument("--times", help="T1,T2,... in seconds, instead of frames evenly spread")
-    parser.add_argument("--sound", metavar="NAME", help="whose sound is heard (the first video's that has any)")
+    shown.add_argument(
+        "--frames", type=positive, default=6, help="number of columns of frames.png, evenly spread (default: 6)"
+    )
+    shown.add_argument(
+        "--times", type=_times, metavar="T1,T2,...", help="times of the columns in seconds, instead of --frames"
+    )
+    parser.add_argument(
+        "--sound", metavar="NAME", help="system whose sound is heard (default: the first video with sound)"
+    )
     parser.add_argument(
         "--landmarks",
         default="mediapipe",
-        help="what reads faces: mediapipe, face-alignment, judges (of synthetic faces), or none: only frames and grid",
+        metavar="mediapipe | face-alignment | judges | none",
+        help="reader of faces; judges read synthetic faces, none leaves frames and grid alone (default: mediapipe)",
     )
     sync = parser.add_argument_group("lip sync: sync.png and sync.csv")
-    sync.add_argument("--syncnet", type=Path, metavar="FOLDER", help="a SyncNet (`s2tf import syncnet`, or trained)")
+    sync.add_argument(
+        "--syncnet", type=Path, metavar="FOLDER", help="a SyncNet, imported or trained (default: no lip sync)"
+    )
     sync.add_argument(
         "--protocol",
         choices=["tracked", "frame"],
         default="tracked",
-        help="what it sees: the crop around the tracked face, or the whole frame (%(default)s)",
+        help="show SyncNet the crop around the tracked face, or the whole frame (default: tracked)",
     )
-    parser.add_argument("--json", type=Path, help="write what was compared here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a record of the comparison to FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read every video twice, frame by frame: for its face, and to be drawn."""
+    """Compare the videos, and print where the pictures are."""
     from rich.console import Console
 
-    from s2tf.evaluation.compare.faces import read_video, zoom_regions
-    from s2tf.evaluation.compare.sync import open_syncnet, write_sync
+    from s2tf.evaluation.compare.compare import Comparison, compare_videos
+    from s2tf.evaluation.compare.sync import open_syncnet
     from s2tf.evaluation.open_readers import open_motion
+
+    names = _system_names(args.videos, args.names)
+    check_out(args.out)
+    check_json(args.json, args.out)
+    console = Console(stderr=True)
+    comparison = Comparison(
+        videos=dict(zip(names, args.videos, strict=True)),
+        out=args.out,
+        frames=args.frames,
+        times=args.times,
+        sound=args.sound,
+        finder=open_motion(args.landmarks, console),
+        syncnet=None if args.syncnet is None else open_syncnet(args.syncnet),
+        tracked=args.protocol == "tracked",
+    )
+    with console.status("") as status:
+        found = compare_videos(comparison, status.update)
+    for line in (*map(_described, found.videos), *found.notes):
+        print(line)
+    print(f"sound: {found.sound or 'none of these videos has any'}")
+    print(f"written to {args.out}: {', '.join(path.name for path in found.written)}")
+    if args.json:
+        args.json.write_text(json.dumps({**found.to_json(), "landmarks": args.landmarks}, indent=2) + "\n")
+    return 0
+
+
+def _times(text: str) -> list[float]:
+    try:
+        times = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected seconds such as 0.4,1.2,2") from error
+    if not all(0 <= time < math.inf for time in times):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected seconds of 0 or more")
+    return times
+
+
+def _system_names(paths: Sequence[Path], given: str | None) -> list[str]:
+    """Names of `--names`, or those of the files, with their folders where files are named alike.
+
+    Raises:
+        UserError: There are not as many names as videos, or two are alike.
+    """
+    if given is None:
+        names = [path.stem for path in paths]
+        if len(set(names)) < len(names):
+            names = [f"{path.absolute().parent.name}/{path.stem}" for path in paths]
+        advice = "name them by --names A,B,..."
+    else:
+        names = [name.strip() for name in given.split(",")]
+        advice = "expected different names"
+    if len(names) != len(paths):
+        raise UserError(f"--names {given}: {len(names)} names, expected one for each of the {len(paths)} videos")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"several videos are named {', '.join(twice)}: {advice}")
+    return names
+
+
+def _described(video: "Video") -> str:
     from s2tf.media.audio import FPS
 
-    names = system_names(args.videos, args.names)
-    check_request(args, names)
-    console = Console(stderr=True)
-    finder = open_motion(args.landmarks, console)
-    syncnet = None if args.syncnet is None else open_syncnet(args.syncnet)
-    videos = []
-    for name, path in zip(names, args.videos, strict=True):
-        with console.status(f"reading {name}"):
-            videos.append(read_video(name, path, finder))
-        print(_described(videos[-1]))
-    shown = shown_frames(args, videos)
-    regions, notes = zoom_regions(videos, shown)
-    sound = choose_sound(videos, args.sound, notes)
-    args.out.mkdir(parents=True, exist_ok=True)
-    with console.status("drawing the grid"):
-        pictures = write_grid(videos, shown, sound, args.out / GRID)
-    _write_frames(videos, shown, pictures, regions, args.out / "frames.png")
-    written = ["frames.png", GRID]
-    if finder is not None:
-        written += _write_motion(videos, sound, args.out)
-    if syncnet is not None:
-        with console.status("lip sync"):
-            heard = None if sound is None else sound.waveform
-            written += write_sync(videos, heard, syncnet, args.protocol == "tracked", args.out, notes)
-    for note in notes:
-        print(note)
-    print(f"sound: {sound.name if sound else 'none of these videos has any'}")
-    print(f"written to {args.out}: {', '.join(written)}")
-    if args.json:
-        record = {
-            "videos": [_record(video) for video in videos],
-            "fps": FPS,
-            "times": [index / FPS for index in shown],
-            "landmarks": args.landmarks,
-            "sound": sound.name if sound else None,
-            "notes": notes,
-            "written": [str(args.out / name) for name in written],
-        }
-        args.json.write_text(json.dumps(record, indent=2) + "\n")
-    return 0
+    height, width = video.size
+    text = f"{video.name}: {video.frames} frames ({video.frames / FPS:.2f} s), {width}x{height} pixels"
+    return text if video.face is None else f"{text}, {video.face.missing} frames without a face"

@@ -1,63 +1,58 @@
-"""W&B workspace and report of each of the paper's ablations: losses, samples by arm, the table."""
+"""A W&B workspace and report for each of the paper's ablations: losses, samples by arm, the table."""
 
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s2tf.errors import UserError
-from s2tf.reporting.dashboards import ABLATIONS, Dashboard, ablation
+
+if TYPE_CHECKING:
+    from s2tf.reporting.dashboards import Dashboard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    from s2tf.reporting.dashboards import ABLATIONS
+
     parser.add_argument(
-        "ablations", nargs="*", metavar="TABLE", help=f"of {', '.join(ABLATIONS)}; all of them where none is named"
+        "ablations", nargs="*", metavar="TABLE", help=f"tables to show, of {', '.join(ABLATIONS)} (default: all)"
     )
-    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="where they are made")
-    parser.add_argument("--runs", type=Path, help="fill the tables from finished runs below here, beside the paper's")
-    parser.add_argument("--dry-run", action="store_true", help="ask no server: say what would be shown")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what is shown, and where")
+    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="save workspace and report in this W&B project")
+    parser.add_argument(
+        "--runs", type=Path, help="fill the tables with finished runs below this folder (default: the paper's numbers)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the dashboards without contacting W&B")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the dashboards and their addresses to FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the dashboards, or say what they would show."""
+    """Save the dashboards at W&B, or print them."""
+    from s2tf.reporting.dashboards import ABLATIONS, ablation
+    from s2tf.reporting.paper_tables import table_markdown
+    from s2tf.reporting.wandb_dashboards import save
+
     if unknown := [name for name in args.ablations if name not in ABLATIONS]:
         raise UserError(f"{unknown[0]}: no ablation with a dashboard, expected one of {', '.join(ABLATIONS)}")
     entity, slash, project = (args.wandb or "").partition("/")
     if not args.dry_run and not (entity and slash and project):
-        raise UserError("give --wandb ENTITY/PROJECT, or --dry-run to ask no server")
+        raise UserError("expected --wandb ENTITY/PROJECT, or --dry-run to contact no server")
     records = []
     for name in args.ablations or ABLATIONS:
-        shown = ablation(name, table_text(name, args.runs))
+        shown = ablation(name, table_markdown(name, args.runs))
         record = shown.to_json()
         if args.dry_run:
             print(_summary(shown))
         else:
-            from s2tf.reporting.wandb_dashboards import save
-
             record["workspace"], record["report"] = save(shown, entity, project)
             print(f"{shown.title}\n  workspace: {record['workspace']}\n  report:    {record['report']}")
         records.append(record)
     if args.json:
-        args.json.write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n")
+        args.json.write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
 
-def table_text(name: str, runs: Path | None) -> str:
-    """The paper's table in Markdown, with our finished runs where there are such."""
-    from s2tf.reporting.build_table import build_table
-    from s2tf.reporting.paper import TABLES
-    from s2tf.reporting.paper_tables import NothingMeasuredError, Sources, report_table
-
-    if runs is not None:
-        try:
-            return report_table(name, Sources(runs)).markdown()
-        except NothingMeasuredError:
-            pass
-    return build_table(TABLES[name], {}).markdown()
-
-
-def _summary(shown: Dashboard) -> str:
+def _summary(shown: "Dashboard") -> str:
     arms = ", ".join(f"{arm.label} ({' or '.join(arm.groups)})" for arm in shown.arms)
     panels = "; ".join(f"{section.title}: {len(section.panels)} panels" for section in shown.sections)
     return f"{shown.title}\n  arms: {arms}\n  {panels}"

@@ -2,34 +2,36 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from s2tf.precompute.speech_features import write_features
-
-if TYPE_CHECKING:
-    pass
+from s2tf.commands.console import copy_with_progress
+from s2tf.commands.options import add_copy_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from s2tf.commands.options import add_copy_arguments
-
     add_copy_arguments(parser)
     network = parser.add_mutually_exclusive_group(required=True)
-    network.add_argument("--hubert", type=Path, metavar="FOLDER", help="of facebook/hubert-large-ls960-ft or the like")
-    network.add_argument("--wav2vec2", type=Path, metavar="FOLDER", help="of facebook/wav2vec2-base-960h or the like")
+    network.add_argument(
+        "--hubert", type=Path, metavar="FOLDER", help="copy of facebook/hubert-large-ls960-ft or the like"
+    )
+    network.add_argument(
+        "--wav2vec2", type=Path, metavar="FOLDER", help="copy of facebook/wav2vec2-base-960h or the like"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute, and print how much."""
-    from s2tf.commands.options import copy_with_progress
+    """Compute the features of every clip, and print the number of clips."""
     from s2tf.models.pretrained_speech import HubertFeatures, Wav2Vec2Features
+    from s2tf.precompute.copying import ShardCopy
+    from s2tf.precompute.speech_features import write_features
 
     kind, folder = (HubertFeatures, args.hubert) if args.hubert else (Wav2Vec2Features, args.wav2vec2)
     # As an absolute path: a folder may be called `random`, which means something else.
     network = kind(str(folder.absolute()))
-    return copy_with_progress(
-        args,
+    copy_with_progress(
         "speech features",
-        lambda on_clip: write_features(args.shards, network, args.out, args.device, args.part, on_clip),
+        args.out,
+        args.part,
+        lambda on_clip: write_features(ShardCopy(args.shards, args.out, args.part, on_clip), network, args.device),
     )
+    return 0

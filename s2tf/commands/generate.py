@@ -3,26 +3,33 @@
 import argparse
 from pathlib import Path
 
-from s2tf.commands import animate, portrait
+from s2tf.commands.console import report_generated
+from s2tf.commands.options import add_gain_arguments, add_generation_arguments, sampling_options
+from s2tf.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    portrait.add_speech_arguments(parser)
+    add_generation_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the video to write, such as talking.mp4")
-    animate.add_gains(parser)
-    parser.add_argument("--portrait", type=Path, metavar="P.png", help="write the portrait here too")
+    add_gain_arguments(parser)
+    parser.add_argument("--portrait", type=Path, metavar="P.png", help="write the generated portrait here too (none)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Generate the portrait and the video."""
-    from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
+    """Generate the video, and write the portrait where that is wanted."""
+    from s2tf.media.pictures import write_picture
+    from s2tf.pipelines.files import read_speech, write_video
+    from s2tf.systems.registry import open_pipeline
 
-    waveform = portrait.read_speech(args.speech)
-    pipeline = portrait.open_pipeline(SpeechToTalkingFacePipeline, args)
-    image = pipeline.portrait(waveform, steps=args.steps, sampler=args.sampler, seed=args.seed).image
+    speech = read_speech(args.speech)
+    pipeline = open_pipeline(args.pipeline, args.device, "generate")
+    try:
+        generated = pipeline(speech, **sampling_options(args))
+    except ValueError as error:
+        raise UserError(str(error)) from error
     if args.portrait:
-        portrait.write_picture(args.portrait, image, pipeline.random_weights)
-    made = animate.speak(pipeline.talking_face, image, waveform, args)
-    portrait.report(args, pipeline.random_weights, made)
+        write_picture(args.portrait, generated.portrait, generated.random_weights)
+    video = write_video(generated, speech, args.out, generated.random_weights)
+    report_generated(video.to_json(), args.seed, generated.random_weights, args.json)
     return 0

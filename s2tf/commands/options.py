@@ -1,18 +1,18 @@
 """Options that several commands share, and the checks of their values."""
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datamodules.shards.add_member import Added, OnClip
-
-
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from s2tf.errors import UserError
+
+LOCAL = ("LOCAL_RANK", "SLURM_LOCALID")
+"""Environment variables of torchrun and srun with the number of a process on its machine."""
+GAINS = ("blink", "head", "lips")
 
 
 def positive(text: str) -> int:
@@ -22,18 +22,155 @@ def positive(text: str) -> int:
     return int(text)
 
 
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn a `ValueError`, whose message is for the user, into a `UserError`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+class _Removed(argparse.Action):
+    """An option of an earlier version: it is refused by an error that names the new spelling."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """See `argparse.Action`."""
+        parser.error(f"{option} is no longer an option: write {self.const}")
+
+
+def add_removed(parser: argparse.ArgumentParser, option: str, new: str) -> None:
+    """Declare an option of an earlier version, which is hidden from the help and refused.
+
+    Args:
+        parser: Parser of the command.
+        option: Old spelling.
+        new: New spelling, for the error.
+    """
+    suppressed = argparse.SUPPRESS
+    parser.add_argument(
+        option, dest=suppressed, default=suppressed, nargs="*", action=_Removed, const=new, help=suppressed
+    )
+
+
+def numbers(text: str) -> list[int]:
+    """Parse whole numbers and ranges of them, such as `0-2` or `0,3,5`."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if match is None or (match[2] and int(match[2]) < int(match[1])):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected numbers such as 0-2 or 0,3,5")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text!r}: a number comes twice")
+    return found
+
+
+def add_trained_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare a trained experiment and the file of its numbers."""
+    parser.add_argument("experiment", type=Path, help="the experiment YAML that was trained, or its short name")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="the same overrides as for `s2tf fit`")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE (default: no file)")
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the cluster, and the dry run."""
+    parser.add_argument(
+        "--cluster", required=True, metavar="NAME", help="one of slurm/clusters, or a YAML file of your own"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check, print the batch script and queue nothing")
+
+
+def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the cluster, the dry run, and jobs to wait for."""
+    add_cluster_arguments(parser)
+    parser.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="JOB",
+        help="wait for the success of this job; may be repeated (default: none)",
+    )
+
+
+def part(text: str) -> tuple[int, int]:
+    """`3/64` as the third of 64 parts."""
+    number, _, parts = text.partition("/")
+    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected I/N such as 3/64")
+    return int(number), int(parts)
+
+
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Declare the share of the work that one of several processes does."""
+    parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
+
+
+def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a command that copies shards with one more member."""
+    parser.add_argument("shards", type=Path, help="a shard folder of `s2tf prepare`")
+    parser.add_argument("--out", type=Path, required=True, help="the new shard folder")
+    parser.add_argument("--device", default="cpu", help="device to compute on, such as cuda (%(default)s)")
+    add_part(parser)
+
+
+def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of every command that generates from speech."""
+    from s2tf.diffusion.samplers import SAMPLERS
+
+    parser.add_argument("speech", type=Path, help="a sound file, or a video with a sound track")
+    parser.add_argument("--pipeline", type=Path, required=True, help="a pipeline folder, such as demo/pipeline")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (%(default)s)")
+    parser.add_argument("--steps", type=positive, help="denoiser calls (as stored in the pipeline)")
+    parser.add_argument("--sampler", choices=SAMPLERS, help="sampler of the diffusions (as stored in the pipeline)")
+    parser.add_argument("--device", default="cpu", help="device to generate on, such as cuda (%(default)s)")
+    parser.add_argument("--json", type=Path, help="write a record of what was generated to this file (none)")
+
+
+def add_gain_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the gains of the motion."""
+    gains = parser.add_argument_group("gains: 0 removes a motion, 1 shows it as generated, 2 doubles it")
+    gains.add_argument("--blink", type=float, help="gain of the blinks (as stored in the pipeline)")
+    gains.add_argument("--head", type=float, help="gain of the head's motion (as stored in the pipeline)")
+    gains.add_argument("--lips", type=float, help="gain of the lips' motion (as stored in the pipeline)")
+
+
+def sampling_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of `add_generation_arguments` and `add_gain_arguments` for the call of a pipeline.
+
+    Those that are not given are left out, so that the pipeline takes what it stores.
+
+    Raises:
+        UserError: A gain is negative or not finite.
+    """
+    options = {name: getattr(args, name) for name in ("seed", "steps", "sampler")}
+    gains = {name: getattr(args, name, None) for name in GAINS}
+    if given := {name: value for name, value in gains.items() if value is not None}:
+        from s2tf.pipelines.motion_gains import Gains
+
+        try:
+            Gains(**given)
+        except ValueError as error:
+            raise UserError(f"--{error}") from error
+        options["gains"] = given
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def check_json(path: Path | None, out: Path | None) -> None:
-    """Refuse a file that could not be written when all is done.
+    """Refuse a file that could not be written at the end.
 
     Args:
         path: The file; None where none is wanted.
-        out: A folder that the command makes.
+        out: A folder that the command will create; None where it creates none.
 
     Raises:
-        UserError: it is a folder, or is to lie in one that is not there.
+        UserError: The path is a folder, or its folder does not exist.
     """
-    from s2tf.errors import UserError
-
     if path is None:
         return
     try:
@@ -47,13 +184,13 @@ def check_json(path: Path | None, out: Path | None) -> None:
 
 
 def check_out(path: Path | None) -> None:
-    """Refuse a folder that could not be made.
+    """Refuse a folder that could not be created.
 
     Args:
-        path: The folder; None where the command has one of its own.
+        path: The folder; None where the command chooses it.
 
     Raises:
-        UserError: it or a folder above it is a file, or not to be written into.
+        UserError: The path, or the nearest one above it that exists, is a file or a folder without write permission.
     """
     if path is None:
         return
@@ -68,32 +205,28 @@ def check_out(path: Path | None) -> None:
 
 
 def refuse_overwriting(source: Path, results: Iterable[Path]) -> None:
-    """Refuse to put a result in the place of what it is made from.
+    """Refuse to write a result over the file that it is computed from.
 
     Raises:
-        UserError: one of the results would be the source.
+        UserError: One of the results is the source.
     """
     if source.is_file() and source.resolve() in {path.resolve() for path in results}:
         raise UserError(f"{source}: the results would be written over it: choose another --out, or another --json")
 
 
-LOCAL = ("LOCAL_RANK", "SLURM_LOCALID")
-"""The number of a process on its machine, as torchrun and srun give it."""
-
-
 def local_device(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """What `--device` names; `cuda` is the GPU of this process's number on its machine, going round.
+    """The device that `--device` names; `cuda` is the GPU of this process's number on its machine.
+
+    With more processes than GPUs, the numbers start again at 0.
 
     Args:
-        text: Such as `cpu`, `cuda` or `cuda:1`; one with a number is meant as it stands.
-        environment: In the place of the process's own.
+        text: A device such as `cpu`, `cuda` or `cuda:1`; one with a number is taken as it stands.
+        environment: Variables to read instead of the process's own.
 
     Raises:
-        UserError: It is no device, or not of this machine.
+        UserError: It is not a device, or this machine lacks it.
     """
     import torch
-
-    from s2tf.errors import UserError
 
     try:
         device = torch.device(text)
@@ -110,39 +243,3 @@ def local_device(text: str, environment: Mapping[str, str] | None = None) -> str
     # Where the launcher shows each process a GPU of its own, all of them are number 0.
     number = next((int(environment[name]) for name in LOCAL if name in environment), 0)
     return f"cuda:{number % count}"
-
-
-def part(text: str) -> tuple[int, int]:
-    """`3/64` as the third of 64 parts."""
-    number, _, parts = text.partition("/")
-    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"{text!r}, expected I/N such as 3/64")
-    return int(number), int(parts)
-
-
-def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is copied where."""
-    parser.add_argument("shards", type=Path, help="a shard folder of `s2tf prepare`")
-    parser.add_argument("--out", type=Path, required=True, help="the new shard folder")
-    parser.add_argument("--device", default="cpu", help="where to compute, such as cuda (%(default)s)")
-    parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
-
-
-def copy_with_progress(args: argparse.Namespace, what: str, copy: "Callable[[OnClip], Added]") -> int:
-    """Show how far it is, and say what was done."""
-    from rich.console import Console
-
-    from s2tf.errors import UserError
-
-    console = Console()
-    try:
-        with console.status("") as status:
-            added = copy(lambda done, total: status.update(f"{done} of {total} clips"))
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    silent = f", {added.without} more have no sound and none" if added.without else ""
-    before = f", {added.clips - added.written} were there" if added.clips > added.written else ""
-    print(f"{added.written - added.without} clips written with {what}{silent}{before}: {args.out}")
-    if not added.complete:
-        print(f"part {args.part[0]} of {args.part[1]} is done; the last part completes {args.out}")
-    return 0

@@ -3,27 +3,27 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from s2tf.precompute.face_prior import write_priors
-
-if TYPE_CHECKING:
-    pass
+from s2tf.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("experiment", type=Path, help="such as experiments/prior.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as vars.conre=RUN/networks")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the prior, or of one folder for each")
-    parser.add_argument("--device", default="cpu", help="where to encode, such as cuda (%(default)s)")
-    parser.add_argument("--wandb", metavar="PROJECT", help="tell W&B what the priors were made of, in a run of its own")
-    parser.add_argument("--json", type=Path, help="write the provenance of each prior here")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the prior, or of a folder for each prior")
+    parser.add_argument("--device", default="cpu", help="device to encode on, such as cuda (%(default)s)")
+    parser.add_argument(
+        "--wandb",
+        metavar="PROJECT",
+        help="record in a W&B run of its own what the priors were computed from (no record)",
+    )
+    parser.add_argument("--json", type=Path, help="write the provenance of each prior to this file (none)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compute, save and describe the priors."""
-    from s2tf.errors import UserError
+    from s2tf.precompute.face_prior import write_priors
 
     try:
         priors = write_priors(args.experiment, args.overrides, args.out, args.device, args.wandb)

@@ -5,9 +5,10 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.objective import denoising_loss, draw_kept, draw_levels
+from s2tf.diffusion.objective import denoising_loss, sample_kept, sample_levels
 from s2tf.diffusion.prior_injection import Predict
 from s2tf.diffusion.row_noise import Generators, repeated
+from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.sampling import sample
 from s2tf.diffusion.schedule import BetaSchedule, make_scheduler, noise_levels
 from s2tf.diffusion.windows import Windows, windowed
@@ -100,13 +101,13 @@ class MotionDiffusion(Network):
         x_0 = cast(Any, self.statistics).normalise(codes).repeat(draws, 1, 1)
         features, generator = features.repeat(draws, 1, 1), repeated(generator, draws)
         if speech_dropout > 0:
-            features = features * draw_kept(x_0, speech_dropout, generator)[:, None, None]
-        started = draw_kept(x_0, start_dropout, generator)
+            features = features * sample_kept(x_0, speech_dropout, generator)[:, None, None]
+        started = sample_kept(x_0, start_dropout, generator)
 
         def predict(x_t: Tensor, t: Tensor) -> Tensor:
             return self._denoise(x_t, t, features, x_0[:, 0], started)
 
-        t = draw_levels(self.train_steps, x_0, generator)
+        t = sample_levels(self.train_steps, x_0, generator)
         weight = None
         if self.target == "sample":
             signal_level, noise_level = noise_levels(self.scheduler, t, x_0)
@@ -118,7 +119,7 @@ class MotionDiffusion(Network):
         self,
         features: Tensor,
         steps: int = 50,
-        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        kind: Sampler = "ddim",
         generator: torch.Generator | None = None,
         start: Tensor | None = None,
         guidance: float = 1.0,

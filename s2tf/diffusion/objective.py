@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
-from s2tf.diffusion.row_noise import Generators, draw_rows
+from s2tf.diffusion.row_noise import Generators, sample_rows
 from s2tf.diffusion.schedule import Scheduler, noise_levels
 
 
@@ -40,9 +40,9 @@ def denoising_loss(
         A scalar, the mean over all elements.
     """
     if t is None:
-        t = draw_levels(len(scheduler.alphas_cumprod), x_0, generator)
+        t = sample_levels(len(scheduler.alphas_cumprod), x_0, generator)
     if noise is None:
-        noise = draw_noise(x_0, generator)
+        noise = sample_noise(x_0, generator)
     signal_level, noise_level = noise_levels(scheduler, t, x_0)
     y_t = signal_level * x_0 + noise_level * noise
     predicted = injected(predict, shift, scheduler, injection)(y_t, t)
@@ -51,23 +51,23 @@ def denoising_loss(
     return ((predicted - noise).square().flatten(1).mean(dim=1) * weight).mean()
 
 
-def draw_levels(count: int, x_0: Tensor, generator: Generators) -> Tensor:
+def sample_levels(count: int, x_0: Tensor, generator: Generators) -> Tensor:
     """A noise level from 0 to `count` − 1 for each row of x_0, shape (B,)."""
-    return draw_rows(
+    return sample_rows(
         lambda rows, one: torch.randint(count, (rows,), generator=one, device=x_0.device), len(x_0), generator
     )
 
 
-def draw_noise(x_0: Tensor, generator: Generators) -> Tensor:
+def sample_noise(x_0: Tensor, generator: Generators) -> Tensor:
     """ε for each row of x_0, in its shape."""
-    return draw_rows(
+    return sample_rows(
         lambda rows, one: torch.randn((rows, *x_0.shape[1:]), generator=one, device=x_0.device, dtype=x_0.dtype),
         len(x_0),
         generator,
     )
 
 
-def draw_kept(x_0: Tensor, dropout: float, generator: Generators) -> Tensor:
+def sample_kept(x_0: Tensor, dropout: float, generator: Generators) -> Tensor:
     """Which rows of x_0 keep a condition that is hidden with the probability `dropout`, shape (B,)."""
-    drawn = draw_rows(lambda rows, one: torch.rand(rows, generator=one, device=x_0.device), len(x_0), generator)
+    drawn = sample_rows(lambda rows, one: torch.rand(rows, generator=one, device=x_0.device), len(x_0), generator)
     return drawn >= dropout

@@ -1,13 +1,14 @@
 """The portrait diffusion P_diff as one network: denoiser, prior weighting, prior, and how they go together."""
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.objective import denoising_loss, draw_kept
+from s2tf.diffusion.objective import denoising_loss, sample_kept
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
 from s2tf.diffusion.row_noise import Generators, repeated
+from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.sampling import sample
 from s2tf.diffusion.schedule import BetaSchedule, make_scheduler
 from s2tf.nn.network import Network
@@ -86,7 +87,7 @@ class PortraitDiffusion(Network):
         """
         z_f, z_s, generator = z_f.repeat(draws, 1), z_s.repeat(draws, 1), repeated(generator, draws)
         if speech_dropout > 0:
-            z_s = z_s * draw_kept(z_s, speech_dropout, generator)[:, None]
+            z_s = z_s * sample_kept(z_s, speech_dropout, generator)[:, None]
         z_0 = self._folded(z_f / self.prior.get_buffer("scale"))
         return denoising_loss(self._predict(z_s), z_0, self.scheduler, generator=generator)
 
@@ -95,7 +96,7 @@ class PortraitDiffusion(Network):
         self,
         z_s: Tensor,
         steps: int = 50,
-        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        kind: Sampler = "ddim",
         generator: torch.Generator | None = None,
         guidance: float = 1.0,
         temperature: float = 1.0,

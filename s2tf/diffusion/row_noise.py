@@ -10,7 +10,7 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 """One for all rows, one for each row, or torch's global one."""
 
 
-def draw_rows(draw: Callable[[int, torch.Generator | None], Tensor], rows: int, generator: Generators) -> Tensor:
+def sample_rows(draw: Callable[[int, torch.Generator | None], Tensor], rows: int, generator: Generators) -> Tensor:
     """What `draw(count, generator)` gives for all rows at once, or for one after the other."""
     if generator is None or isinstance(generator, torch.Generator):
         return draw(rows, generator)

@@ -11,7 +11,10 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-SchedulerKind = Literal["ddpm", "ddim", "dpm-solver++"]
+from s2tf.diffusion.samplers import SAMPLERS, Sampler
+
+SchedulerKind = Literal["ddpm"] | Sampler
+"""The scheduler of training, or a sampler."""
 BetaSchedule = Literal["scaled_linear", "linear"]
 
 
@@ -63,7 +66,7 @@ def make_scheduler(
         return cast(Scheduler, DDIMScheduler(**shared, clip_sample=False, set_alpha_to_one=True))
     if kind == "dpm-solver++":
         return cast(Scheduler, DPMSolverMultistepScheduler(**shared, final_sigmas_type="zero"))
-    raise ValueError(f"kind is {kind!r}, expected 'ddpm', 'ddim' or 'dpm-solver++'")
+    raise ValueError(f"kind is {kind!r}, expected ddpm, {' or '.join(SAMPLERS)}")
 
 
 def noise_levels(scheduler: Scheduler, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:

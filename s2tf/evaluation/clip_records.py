@@ -1,4 +1,4 @@
-"""What was measured of each clip, one file a clip and measure: resumable, shared, merged in the order of the keys."""
+"""Records of measured clips, one file for each clip and measure: resumable, and shared by several processes."""
 
 import hashlib
 import json
@@ -16,32 +16,31 @@ from s2tf.fault_tolerance.atomic_files import atomic_open
 FOLDER = "clips"
 SUFFIX = ".safetensors"
 LONGEST = 180
-"""Bytes of a name: file systems take 255, of which some are for the name that a file has while it is written."""
+"""Bytes of a longest name: file systems take 255, and a file has a longer name while it is written."""
 
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """A clip that was measured, or could not be."""
+    """A clip that was measured, or could not be measured."""
 
     key: str
     frames: int = 0
     cut: int = 0
     """Frames at the end that only one video had, see `s2tf.evaluation.videos.pairs.Alignment`."""
     states: "Mapping[str, Mapping[str, Tensor]]" = field(default_factory=dict)
-    """By measure."""
+    """State of each measure that could be computed."""
     failures: Mapping[str, str] = field(default_factory=dict)
-    """Why a measure has nothing to say of it, by measure; all measures where the pair could not be read."""
+    """Reason by measure that could not be computed; all measures where the pair could not be read."""
     retry: Collection[str] = ()
-    """Measures that failed not for the clip's sake, but the disk's or the memory's: the next start tries them again."""
+    """Measures that failed because of the disk or the memory, not the clip: the next start tries them again."""
 
 
 class RecordFolder:
-    """The records of some measures, each in a folder of its own, so that a measure more leaves the others' valid.
+    """Records of several measures, each in a folder of its own, so that adding a measure leaves the others valid.
 
     Args:
-        folder: Where they lie; made if it is absent.
-        measured: By measure, what tells whether a record is of this very measurement: settings, networks, versions of
-            what computes, as plain values.
+        folder: Folder of the records; created if it is absent.
+        measured: Settings, networks and versions of each measure, as plain values: a record with others is void.
     """
 
     def __init__(self, folder: Path, measured: Mapping[str, Mapping[str, Any]]) -> None:
@@ -52,18 +51,18 @@ class RecordFolder:
             (self.folder / name).mkdir(exist_ok=True)
 
     def missing(self, key: str, version: str, retry: bool = False) -> list[str]:
-        """The measures that have no record of this clip and of these files.
+        """List the measures that have no valid record of a clip.
 
         Args:
-            key: The clip's.
-            version: Of its videos; another one than a record's makes it void.
-            retry: Name those too that are to be tried again.
+            key: Key of the clip.
+            version: Version of its files; a record of another version is void.
+            retry: List also the measures that should be tried again.
         """
         found = {name: self._about(name, key, version) for name in self.measured}
         return [name for name, about in found.items() if about is None or (retry and about["retry"])]
 
     def read(self, key: str, version: str) -> ClipRecord:
-        """A clip's record by all measures, none of which may be missing."""
+        """Read a clip's record by all measures, none of which may be missing."""
         abouts = {name: self._about(name, key, version) or {} for name in self.measured}
         return ClipRecord(
             key,
@@ -83,12 +82,12 @@ class RecordFolder:
                 about = json.loads(file.metadata()["record"])
             valid = (about["measured"], about["version"], about["key"]) == (self.measured[measure], version, key)
         except (SafetensorError, KeyError, TypeError, json.JSONDecodeError):
-            # Of another program, or cut off: it is measured again.
+            # A file of another program, or one that was cut off: the clip is measured again.
             return None
         return about if valid else None
 
     def write(self, record: ClipRecord, version: str) -> None:
-        """Keep what it says, by each of its measures; a file is there wholly or not at all."""
+        """Write a record, one file for each of its measures, by an atomic write."""
         for measure in (*record.states, *record.failures):
             tensors = {name: value.contiguous() for name, value in record.states.get(measure, {}).items()}
             about = {

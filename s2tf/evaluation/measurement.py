@@ -1,4 +1,4 @@
-"""The record that every reported number carries: how it was measured, and what it stands beside."""
+"""A reported number with its protocol, its baseline and the value of the ground truth."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -6,16 +6,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 POOLED = frozenset({"FID"})
-"""Measurements of all frames together, whose value depends on how many these are."""
+"""Measurements over all frames together, whose value depends on the number of frames."""
 
 
 @dataclass(frozen=True)
 class Measurement:
     """One number of a report, with its protocol, its baseline and the ground-truth row.
 
-    `value`, `baseline` and `truth` are in the same unit. `target` is the least value that counts as reached (the most,
-    where `higher_is_better` is false), and `target_rule` says in words where it comes from. Where `higher_is_better` is
-    None, the truth's own value is the best, and there is no target.
+    `value`, `baseline` and `truth` are in the same unit. `target` is the lowest value that counts as reached (the
+    highest, where `higher_is_better` is false), and `target_rule` says in words where it comes from. Where
+    `higher_is_better` is None, the value of the ground truth is the best, and there is no target.
     """
 
     name: str
@@ -28,9 +28,9 @@ class Measurement:
     target_rule: str = ""
     higher_is_better: bool | None = True
     software: Mapping[str, str] = field(default_factory=dict)
-    """Versions of what has read and computed, see `s2tf.evaluation.software`; empty where they were not noted."""
+    """Versions of the packages that computed it, see `s2tf.evaluation.software`; empty where they were not recorded."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """How many items went in and how many were left out, by reason."""
+    """Numbers of items that went in, and of items left out by reason."""
 
     def __post_init__(self) -> None:
         """Refuse a number without protocol, and a target without a direction.
@@ -45,7 +45,7 @@ class Measurement:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the target is met; None where none is set. A value that is not a number never meets it."""
+        """True if the target is met; None where none is set. A value that is not a number never meets it."""
         if self.target is None:
             return None
         if math.isnan(self.value):
@@ -54,11 +54,11 @@ class Measurement:
 
     @property
     def frames(self) -> int | None:
-        """Of how many frames it is, where its value depends on that."""
+        """Number of frames, where the value depends on it."""
         return self.counts.get("frames") if self.name in POOLED else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`; numbers that JSON does not know (NaN, infinity) become null."""
+        """Convert to plain values for `json.dumps`; numbers that JSON does not know (NaN, infinity) become null."""
         mappings = {name: dict(getattr(self, name)) for name in ("protocol", "software", "counts")}
         record = {**asdict(self), **mappings, "reached": self.reached}
         for name in ("value", "baseline", "truth", "target"):
@@ -67,7 +67,7 @@ class Measurement:
 
 
 def measurements_to_json(measurements: Iterable[Measurement]) -> dict[str, Any]:
-    """The measurements by name.
+    """Convert measurements to plain values, by name.
 
     Raises:
         ValueError: two measurements share a name.

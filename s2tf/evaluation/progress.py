@@ -2,7 +2,7 @@
 
 
 def time_left(seconds: float) -> str:
-    """Such as `about 12 min left`."""
+    """Write the time that is left, such as `about 12 min left`."""
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"about {seconds / length:.0f} {unit} left"

@@ -1,4 +1,4 @@
-"""The table that `s2tf evaluate` prints."""
+"""Table of scores for reading, with the baseline and the value of the ground truth beside each number."""
 
 import math
 from collections.abc import Sequence
@@ -6,17 +6,32 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from s2tf.evaluation.headings import heading
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.scores import Scores
 
+UNITS = {
+    "PSNR": "dB",
+    "AV offset": "frames",
+    "cosine_degrees": "degrees",
+    **dict.fromkeys(("landmark distance", "lip landmark distance", "lip shape distance"), "% of the eyes' distance"),
+}
+"""Units of the measurements that have one; the others are shares, scores and distances of features."""
+ARROWS = {True: " ↑", False: " ↓", None: ""}
+"""Arrow by which way is better; none where the value of the ground truth is the best."""
 SIGNIFICANT = 4
 MOST_DECIMALS = 9
-"""Rounding errors about zero are not shown as numbers."""
+"""Most decimals shown, so that a rounding error about zero does not look like a number."""
+
+
+def heading(one: Measurement) -> str:
+    """Name a measurement with its direction and unit, such as `PSNR ↑ (dB)` and `FID of 3000 frames ↓`."""
+    name = one.name if one.frames is None else f"{one.name} of {one.frames} frames"
+    unit = UNITS.get(one.name)
+    return f"{name}{ARROWS[one.higher_is_better]}{f' ({unit})' if unit else ''}"
 
 
 def score_table(scores: "Scores") -> "Table":
-    """The measurements with what stands beside them, and of how many clips each says nothing."""
+    """Make the table of all measurements with their baselines, and with the number of failed clips if any failed."""
     every = scores.measurements
     names = {one.baseline_name for one in every if one.baseline is not None}
     shared = next(iter(names)) if len(names) == 1 else ""
@@ -41,7 +56,7 @@ def score_table(scores: "Scores") -> "Table":
 
 
 def aligned(values: Sequence[float | None]) -> list[str]:
-    """Numbers of four significant digits, their points below each other; a blank for None."""
+    """Write numbers with four significant digits, their points below each other; a blank for None."""
     texts = ["" if value is None else significant(value) for value in values]
     points = [len(text.partition(".")[0]) for text in texts]
     shifted = [" " * (max(points) - point) + text for text, point in zip(texts, points, strict=True)]
@@ -49,7 +64,7 @@ def aligned(values: Sequence[float | None]) -> list[str]:
 
 
 def significant(value: float) -> str:
-    """A number to four significant digits, without an exponent: `31.25`, `0.001834`, `0`."""
+    """Write a number with four significant digits, without an exponent: `31.25`, `0.001834`, `0`."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g}"
     decimals = SIGNIFICANT - 1 - math.floor(math.log10(abs(value)))

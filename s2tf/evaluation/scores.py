@@ -1,4 +1,4 @@
-"""What measuring a finished run needs: its config, its test data, and the scores that come of it."""
+"""Scores of an evaluation, and the `metrics.json` that holds them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ METRICS_FILE = "metrics.json"
 
 @dataclass
 class Scores:
-    """What was measured on one run."""
+    """Scores of one run or system."""
 
     kind: str
     experiment: str
@@ -23,20 +23,20 @@ class Scores:
     protocol: dict[str, Any]
     random_weights: list[str]
     not_computed: "Mapping[str, str]" = field(default_factory=dict)
-    """What was asked for and could not be had, with the reason."""
+    """Reason by number that was asked for and could not be computed."""
     warnings: Sequence[str] = ()
     frames: "Mapping[str, int]" = field(default_factory=dict)
-    """Of videos: how many lie beside each other, and how many of them and beyond them are left out, by reason."""
+    """Frames of compared videos: how many both have, and how many are left out, by reason."""
     packages: Sequence[str] = ()
-    """What has read and computed besides OpenCV and torch, where the measurements do not say it themselves."""
+    """Packages that read and compute besides OpenCV and torch, where the measurements do not tell them."""
     drawn_by: str = ""
-    """What has drawn the videos that were measured, where it is known; no part of how they were measured."""
+    """Description of what has generated the measured videos, where it is known; no part of the protocol."""
     failures: "Sequence[Mapping[str, str]]" = ()
-    """Clips that could not be measured: clip, what and reason."""
+    """Clips that could not be measured, with the keys clip, what (the measure) and reason."""
 
     @property
     def complete(self) -> bool:
-        """Whether all that was asked for is there, of every clip."""
+        """True if every number was computed, over every clip."""
         return not self.not_computed and not self.failures
 
     def to_json(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Scores:
         }
 
     def write(self, folder: Path) -> None:
-        """Write `metrics.json` into `folder`, which is made if it is absent."""
+        """Write `metrics.json` into `folder`, which is created if it is absent."""
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_open(folder / METRICS_FILE, "w") as file:
             file.write(json.dumps(self.to_json(), indent=2) + "\n")

@@ -1,9 +1,9 @@
-"""The versions of what reads pictures and computes: told beside each number, and no part of its protocol.
+"""Versions of the packages that read pictures and compute: told beside each number, but no part of its protocol.
 
-A protocol says what was done, and results of different ones are refused side by side. Versions say with which
-implementation: those of torch or OpenCV agree to rounding, those of a detector to less than the distance of two systems
-that is worth telling, and nobody could compare with last year's result otherwise. So `s2tf report` shows them and
-refuses nothing for them. Which detector or landmark finder it was is in the protocol.
+A protocol says what was done, and results of different protocols are not compared. Versions name the implementation.
+Those of torch or OpenCV agree up to rounding. Detector versions differ by less than any meaningful gap between systems,
+and refusing them would make last year's results incomparable. So `s2tf report` shows versions and refuses none. The
+protocol names the detector and the landmark finder.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,16 +13,16 @@ import cv2
 
 OPENCV = "opencv"
 FRAMES = ("av", OPENCV, "torch")
-"""What every measure of videos needs: frames are decoded, resized, and counted with."""
+"""Packages that every measure of videos uses to decode, resize and compute."""
 PACKAGED_AS = {"dlib": ("dlib-bin", "dlib")}
-"""By name, the distributions that it may come in."""
+"""Distributions that a package may come in, by its name."""
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """The versions of packages by name, in the order of the names; of one that is not installed, `not installed`.
+    """Look up the versions of packages, in the order of their names; `not installed` for one that is absent.
 
     Args:
-        names: As their distributions are called, and `opencv`, of which several may be installed over each other.
+        names: Names of distributions, or `opencv`, of which several distributions may be installed over each other.
     """
     return {name: _version(name) for name in sorted(set(names))}
 
@@ -35,10 +35,10 @@ def _version(name: str) -> str:
 
 
 def software_notes(software: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Lines for below a table: the versions of all results, or of each where they differ.
+    """Write notes for a table: the versions of all results, or of each where they differ.
 
     Args:
-        software: Versions by the result's name; empty where they were not noted.
+        software: Versions by the result's name; empty where they were not recorded.
     """
     names_of: dict[str, list[str]] = {}
     for name, found in software.items():

@@ -1,10 +1,10 @@
-"""Canonical lips and eyes: their shape, apart from where the head is, and the place to put them back.
+"""Canonical lips and eyes: their shape in the frame of the face, and the placement of that frame in the picture.
 
 Coordinates are picture units: x right, y down, -1 the left or top edge of the picture, +1 the right or bottom edge.
 Landmarks are the 68 points of iBUG in their order; the eyes are points 36 to 47, the lips 48 to 67.
 
-The frame of a face comes from its STABLE points alone, which speech does not move: the corners of the eyes (36, 39,
-42, 45) and the bridge of the nose (27 to 30).
+The frame of a face depends only on its STABLE points, which speech does not move: the corners of the eyes (36, 39, 42,
+45) and the bridge of the nose (27 to 30).
 
 - scale: the distance between the outer corners of the eyes, |p45 - p36|.
 - roll: the angle of the line from p36 to p45; 0 for a level face, positive clockwise on the screen (y is down).
@@ -14,13 +14,16 @@ A placement is (cx, cy, log scale, roll), and a point of the picture is
 
     point = R(roll) @ canonical * exp(log scale) + (cx, cy),    R(roll) = [[cos, -sin], [sin, cos]].
 
-Canonical points are therefore in units of the outer-eye distance, with the mouth below the origin at positive y, and a
-translation, rotation or scaling of the whole face changes the placement only.
+Canonical points are therefore in units of the outer-eye distance, with the mouth below the origin at positive y. A
+translation, rotation or scaling of the whole face changes only its placement. `s2tf.nn.lips` places canonical points
+in the picture, and has the openings of mouth and eyes.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from s2tf.nn.lips import rotate
 
 EYES, LIPS = slice(36, 48), slice(48, 68)
 STABLE = (36, 39, 42, 45, 27, 28, 29, 30)
@@ -28,10 +31,6 @@ NOSE_TIP = 30
 POSE = ("centre x", "centre y", "log scale", "roll", "nose x", "nose y")
 """The values of `head_pose`."""
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 36, 45
-INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
-"""Pairs of facing points of the inner lips, as indices of the twenty: iBUG's 61-67, 62-66 and 63-65."""
-UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
-"""Pairs of facing points of the eyelids, as indices of the twelve: iBUG's 37-41, 38-40, 43-47 and 44-46."""
 
 SMALLEST_SCALE = 1e-3
 """Outer-eye distance in picture units below which a face has no frame: half a pixel at 1000 px."""
@@ -39,12 +38,12 @@ SMALLEST_SCALE = 1e-3
 
 @dataclass(frozen=True)
 class FacePose:
-    """Lips and eyes in the frame of their face, and where that frame is in the picture."""
+    """Lips and eyes in the frame of their face, and the placement of that frame in the picture."""
 
     lips: np.ndarray
     """(..., 20, 2) canonical lips, in units of the outer-eye distance."""
     eyes: np.ndarray
-    """(..., 12, 2) canonical eyes, likewise."""
+    """(..., 12, 2) canonical eyes, in the same unit."""
     placement: np.ndarray
     """(..., 4): centre x, centre y (picture units), log scale, roll (radians)."""
 
@@ -56,7 +55,7 @@ def to_picture_units(pixels: np.ndarray, size: int | tuple[int, int]) -> np.ndar
 
     Args:
         pixels: (..., 2) x and y.
-        size: side of the picture, or (height, width).
+        size: Side of the picture, or (height, width).
 
     Returns:
         (..., 2) in [-1, 1] inside the picture.
@@ -70,12 +69,12 @@ def to_pixels(points: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
 
 
 def has_frame(landmarks: np.ndarray) -> bool:
-    """Whether all faces, (..., 68, 2) in picture units, have the frame that their lips need."""
+    """True if every face, (..., 68, 2) in picture units, is large enough to have a frame."""
     return bool((np.hypot(*_eye_line(landmarks)) >= SMALLEST_SCALE).all())
 
 
 def canonical_face(landmarks: np.ndarray) -> FacePose:
-    """Take lips and eyes out of the picture into the frame of their face.
+    """Transforms lips and eyes into the frame of their face.
 
     Args:
         landmarks: (..., 68, 2) iBUG points in picture units.
@@ -84,7 +83,7 @@ def canonical_face(landmarks: np.ndarray) -> FacePose:
         Canonical lips (..., 20, 2), eyes (..., 12, 2) and placement (..., 4), in the landmarks' floating type.
 
     Raises:
-        ValueError: not 68 points, values that are not finite, or outer eye corners that coincide.
+        ValueError: There are not 68 points, values are not finite, or the outer eye corners coincide.
     """
     landmarks = _checked(landmarks, (68, 2), "landmarks")
     eye_x, eye_y = _eye_line(landmarks)
@@ -94,7 +93,7 @@ def canonical_face(landmarks: np.ndarray) -> FacePose:
             f"landmarks have no frame: the outer eye corners (points 36 and 45) are {scale.min():.3g} picture units "
             f"apart, expected at least {SMALLEST_SCALE} (are they in picture units, -1 to 1?)"
         )
-    # By coordinates: arrays whose last axis has two entries take NumPy several times as long.
+    # Computed by coordinates, since NumPy is several times slower on a last axis of two entries.
     x, y = (landmarks[..., EYES.start : LIPS.stop, axis] for axis in (0, 1))
     centre_x, centre_y = (landmarks[..., STABLE, axis].mean(axis=-1) for axis in (0, 1))
     across, down = x - centre_x[..., None], y - centre_y[..., None]
@@ -106,74 +105,29 @@ def canonical_face(landmarks: np.ndarray) -> FacePose:
     return FacePose(lips=lips, eyes=eyes, placement=placement)
 
 
-def place_lips(lips: np.ndarray, placement: np.ndarray) -> np.ndarray:
-    """Put canonical lips into the picture; the exact inverse of `canonical_face`.
-
-    Args:
-        lips: (..., 20, 2) canonical lips.
-        placement: (..., 4) centre x, centre y, log scale, roll.
-
-    Returns:
-        (..., 20, 2) in picture units.
-
-    Raises:
-        ValueError: a shape is wrong or a value not finite.
-    """
-    lips = _checked(lips, (20, 2), "lips")
-    placement = _checked(placement, (4,), "placement")
-    scale = np.exp(placement[..., 2])[..., None, None]
-    return _rotated(lips, placement[..., 3]) * scale + placement[..., None, :2]
-
-
 def to_canonical(points: np.ndarray, placement: np.ndarray) -> np.ndarray:
-    """Points of a face in the frame of that face, where the head does not move.
+    """Transforms points of a face into the frame of that face.
 
     Args:
         points: (..., N, 2) in picture units.
         placement: (..., 4) centre x, centre y, log scale, roll.
 
     Returns:
-        (..., N, 2) in units of the outer-eye distance; NaN where a point or the placement is.
+        (..., N, 2) in units of the outer-eye distance; NaN where a point or the placement is NaN.
     """
     centred = np.asarray(points) - placement[..., None, :2]
-    return _rotated(centred, -placement[..., 3]) / np.exp(placement[..., 2])[..., None, None]
-
-
-def mouth_opening(lips: np.ndarray) -> np.ndarray:
-    """How far the mouth is open: the mean gap between facing points of the inner lips.
-
-    Args:
-        lips: (..., 20, 2) canonical lips.
-
-    Returns:
-        (...) in units of the outer-eye distance; 0 closed, negative where the lower lip is above the upper one.
-    """
-    lips = _checked(lips, (20, 2), "lips")
-    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(axis=-1)
-
-
-def eye_opening(eyes: np.ndarray) -> np.ndarray:
-    """How far the eyes are open: the mean gap between facing points of the lids of both eyes.
-
-    Args:
-        eyes: (..., 12, 2) canonical eyes.
-
-    Returns:
-        (...) in units of the outer-eye distance; 0 closed.
-    """
-    eyes = _checked(eyes, (12, 2), "eyes")
-    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(axis=-1)
+    return rotate(centred, -placement[..., 3]) / np.exp(placement[..., 2])[..., None, None]
 
 
 def head_pose(landmarks: np.ndarray) -> np.ndarray:
-    """Where the head is and how it is turned, as far as landmarks in the plane tell.
+    """Place and turn of the head, as far as landmarks in the plane show them.
 
     Args:
         landmarks: (..., 68, 2) iBUG points in picture units.
 
     Returns:
         (..., 6): the placement (centre x, centre y, log scale, roll) and the tip of the nose (x, y) in the canonical
-        frame, which goes with yaw and pitch.
+        frame, which follows yaw and pitch.
     """
     placement = canonical_face(landmarks).placement
     nose = to_canonical(np.asarray(landmarks)[..., NOSE_TIP : NOSE_TIP + 1, :], placement)
@@ -181,16 +135,9 @@ def head_pose(landmarks: np.ndarray) -> np.ndarray:
 
 
 def _eye_line(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From point 36 to point 45, x and y."""
+    """The line from point 36 to point 45, x and y."""
     right, left = landmarks[..., RIGHT_EYE_OUTER, :], landmarks[..., LEFT_EYE_OUTER, :]
     return left[..., 0] - right[..., 0], left[..., 1] - right[..., 1]
-
-
-def _rotated(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """R(angle) @ point for points (..., N, 2) and angles (...)."""
-    cos, sin = np.cos(angle)[..., None], np.sin(angle)[..., None]
-    x, y = points[..., 0], points[..., 1]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
 
 
 def _checked(values: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Checkpoint files: written atomically, with no training lost to a full disk, and read without running any of them."""
+"""Atomic writes of checkpoints, which are read without running any of them; a full disk does not end a training."""
 
 import os
 import re
@@ -21,9 +21,9 @@ REFUSED_NAME = re.compile(r"(?:GLOBAL|class) (\w[\w.]*\w)")
 class CheckpointFiles(TorchCheckpointIO):
     """Writes checkpoints so that a run always finds a whole one, and reads them as tensors and plain values only.
 
-    A checkpoint is written beside its place, brought to the disk and renamed; of `last.ckpt` the one before is kept.
-    Where it cannot be written, as on a full disk, what is there stays, and the training goes on: `failure` then says
-    why, until one was written again.
+    A checkpoint is written under another name, brought to the disk and renamed; the `last.ckpt` before it is kept. If
+    it cannot be written, as on a full disk, the earlier ones stay and the training goes on: `failure` holds the reason
+    until a checkpoint is written again.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class CheckpointFiles(TorchCheckpointIO):
         self.failure: str | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write `checkpoint` to `path`, or note in `failure` why it is not there.
+        """Write `checkpoint` to `path`, or note the reason in `failure` if that is not possible.
 
         Raises:
             TypeError: it holds an object that `load_checkpoint` would refuse.
@@ -75,7 +75,7 @@ def _write(checkpoint: dict[str, Any], path: Path) -> None:
     with open(path, "wb") as file:
         try:
             torch.save(checkpoint, file)
-        # torch's writer reports what went wrong below it in words of its own.
+        # torch's writer hides the error of the file system behind one of its own.
         except RuntimeError as error:
             raise _underlying(error) from error
         file.flush()
@@ -93,6 +93,7 @@ def _check_readable(part: Path, path: Path) -> None:
 
 
 def _underlying(error: BaseException) -> BaseException:
+    """Find the error of the file system that caused another one; the other one if there is none."""
     cause = error.__cause__ or error.__context__
     while cause is not None:
         if isinstance(cause, OSError):

@@ -1,7 +1,7 @@
 """LIA's generator (Wang et al., ICLR 2022), 256 px: image encoder, motion head, flow generator and colour decoder.
 
-Its public weights were trained with a sampling grid of their own (`WarpConvention`), and with an activation in the
-layers to colours; both are arguments of our networks, and set here.
+Its public weights were trained with another sampling grid (`WarpConvention`) and with an activation in the layers to
+colours. Both are arguments of our networks and are set here.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from s2tf.models.motion_encoder import MotionEncoder
 from s2tf.nn.network import Network
 
 KEY = "gen"
-"""Of the generator in the public checkpoint, vox.pt."""
+"""Key of the generator in the public checkpoint, vox.pt."""
 SIZE, LATENT_DIM, MOTION_DIM = 256, 512, 20
 SCALES = 6
 """Feature maps of sides 8 to 256."""
@@ -43,7 +43,7 @@ def import_lia(path: str | Path) -> Imported:
 
 
 def names() -> dict[str, str]:
-    """Our names -> LIA's."""
+    """The map of our names to LIA's."""
     encoder = {
         "from_rgb.0.weight": "convs.0.0.weight",
         "from_rgb.1.bias": "convs.0.1.bias",
@@ -72,7 +72,7 @@ def names() -> dict[str, str]:
 
 
 def _styled(ours: str, theirs: str) -> dict[str, str]:
-    """Of a styled convolution."""
+    """Names of a styled convolution's tensors."""
     return {
         f"{ours}.conv.weight": f"{theirs}.conv.weight",
         f"{ours}.conv.modulation.weight": f"{theirs}.conv.modulation.weight",

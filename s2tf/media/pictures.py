@@ -1,10 +1,12 @@
-"""Reading and writing of still pictures."""
+"""Still pictures: their files, and the one conversion between uint8 pictures and network inputs in [-1, 1]."""
 
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
 
 from s2tf.errors import UserError
 
@@ -12,11 +14,46 @@ RANDOM_NOTE = "random weights"
 """Key of the note in a picture or video that names the networks which were never trained."""
 
 
-def read_picture(path: Path) -> "np.ndarray":
-    """A picture file as (H, W, 3) uint8 RGB.
+def to_tensor(pictures: np.ndarray | Tensor, device: str | torch.device = "cpu") -> Tensor:
+    """Pictures (..., H, W, 3) uint8 as (..., 3, H, W) float32 in [-1, 1]; the inverse of `to_uint8`.
+
+    The values keep the memory order of the pictures (channels last). Pictures are sent to the device as bytes.
+
+    Example:
+        >>> to_tensor(np.full((1, 2, 2, 3), 255, np.uint8)).shape
+        torch.Size([1, 3, 2, 2])
+    """
+    if isinstance(pictures, np.ndarray):
+        # Torch warns about arrays that cannot be written to, such as those of Pillow.
+        pictures = torch.from_numpy(np.require(pictures, requirements=("C", "W")))
+    return pictures.to(device).movedim(-1, -3).float() / 127.5 - 1
+
+
+def batch_to_tensor(pictures: Tensor) -> Tensor:
+    """A training batch (B, H, W, 3) uint8 as (B, 3, H, W) float32 in [-1, 1], on the same device.
+
+    The values are those of `to_tensor` on a GPU, where a division by a constant is a multiplication. On a CPU the two
+    can differ in the last bit; each keeps the bits that finished runs were trained and measured with.
+    """
+    return pictures.movedim(-1, -3).to(torch.float32, memory_format=torch.contiguous_format).mul_(2 / 255).sub_(1)
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Images (..., 3, H, W) in [-1, 1] as (..., H, W, 3) uint8 RGB; values outside are clipped.
+
+    Example:
+        >>> to_uint8(torch.tensor([-1.0, 0.0, 1.5]).reshape(1, 3, 1, 1)).ravel().tolist()
+        [0, 128, 255]
+    """
+    pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return pixels.movedim(-3, -1).contiguous().cpu().numpy()
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Reads a picture file as (H, W, 3) uint8 RGB.
 
     Raises:
-        UserError: there is no such file, or it is no picture, or a damaged one.
+        UserError: There is no such file, or it is not a picture, or it is damaged.
         OSError: The disk fails.
     """
     if not path.is_file():
@@ -25,14 +62,14 @@ def read_picture(path: Path) -> "np.ndarray":
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # What the system says has a number; what Pillow says of a damaged picture has none.
+        # The system's errors have a number; Pillow's errors about a damaged picture have none.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise UserError(f"{path}: not a picture that can be read: {error}") from error
 
 
-def write_picture(path: Path, image: "np.ndarray", random_weights: tuple[str, ...]) -> None:
-    """Save a picture; a PNG says in its metadata which networks were never trained."""
+def write_picture(path: Path, image: np.ndarray, random_weights: tuple[str, ...]) -> None:
+    """Saves a picture; a PNG names in its metadata the networks that were never trained."""
     notes = PngInfo()
     if random_weights:
         notes.add_text(RANDOM_NOTE, ", ".join(random_weights))

@@ -1,17 +1,15 @@
-"""Video: read at a constant frame rate by timestamp, and write a stream of frames with its sound."""
+"""Video files, read at a constant frame rate by timestamp."""
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
 
-from s2tf.media.audio import FPS, SAMPLE_RATE
+from s2tf.media.audio import FPS
 
 
 @dataclass(frozen=True)
@@ -37,19 +35,19 @@ def read_video(
 ) -> VideoClip:
     """Read a video at a constant frame rate, whatever its own.
 
-    Frame i is the picture whose timestamp is nearest to `start` + i / fps after the first picture's: so the clip does
-    not drift from its sound at 29.97 or variable frame rates. The picture is turned as the file's rotation says.
+    Frame i is the picture whose timestamp is nearest to `start` + i / fps after the first picture's, so that the clip
+    does not drift from its sound at 29.97 or variable frame rates. The picture is turned by the file's rotation.
 
     Args:
         path: Any container that FFmpeg reads.
-        fps: Frames a second to give.
+        fps: Frames a second of the result.
         max_seconds: Read no more than this.
-        start: Seconds after the first picture from which on to read.
-        region: Gives the part of a picture (H, W, 3) that is kept, the same size for all; None: the whole.
+        start: Seconds after the first picture at which reading begins.
+        region: Function from a picture (H, W, 3) to the part that is kept, of one size for all; None keeps the whole.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be read, has no video track, or no picture in the range; the message names the file.
+        ValueError: The file cannot be read, or has no video track, or no picture in the range; the message names it.
     """
     with VideoStream(path, fps, max_seconds, start=start) as stream:
         frames = [frame if region is None else region(frame) for frame in stream]
@@ -57,31 +55,31 @@ def read_video(
 
 
 class VideoStream(Iterator[np.ndarray]):
-    """The frames of a video one by one, the very frames of `read_video`: memory does not grow with the length.
+    """The frames of `read_video` one by one, so that memory does not grow with the length of the video.
 
         with VideoStream("talking.mp4") as stream:
             for frame in stream:
                 ...
 
-    Each is (H, W, 3) uint8 RGB. A picture that is held comes as the same array again: do not write into it. The file
-    is closed by `close`, by the end of the `with` block, or after the last frame.
+    A frame is (H, W, 3) uint8 RGB. A picture that is shown for several frames is the same array each time: do not
+    write into it. The file is closed by `close`, by the end of the `with` block, or after the last frame.
 
     Args:
         path: Any container that FFmpeg reads.
-        fps: Frames a second to give.
+        fps: Frames a second of the result.
         max_seconds: Read no more than this.
-        start: Seconds after the first picture from which on to read.
+        start: Seconds after the first picture at which reading begins.
 
     Attributes:
-        fps: Frames a second that it gives.
+        fps: Frames a second of the result.
         origin: The file's timestamp, in seconds, of its first picture: what `read_audio` takes as its origin.
         size: (height, width) of the first picture, upright.
         source_fps: The file's own average rate; None where it states none.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be read, has no video track, or no picture; the message names the file. What is found
-            only later, an unreadable part or no picture after `start`, is raised when its frame is asked for.
+        ValueError: The file cannot be read, or has no video track or no picture; the message names it. An unreadable
+            part further on, or no picture after `start`, is raised when its frame is asked for.
     """
 
     def __init__(
@@ -116,7 +114,7 @@ class VideoStream(Iterator[np.ndarray]):
         self.close()
 
     def close(self) -> None:
-        """Close the file; there are no frames after this."""
+        """Close the file; no frame follows."""
         self._frames.close()
         self._container.close()
 
@@ -149,20 +147,11 @@ class VideoStream(Iterator[np.ndarray]):
 
 @contextmanager
 def _names_the_file(path: Path) -> Iterator[None]:
-    """FFmpeg's errors as one that says which file cannot be read."""
+    """Turn FFmpeg's errors into a ValueError that names the file."""
     try:
         yield
     except (av.FFmpegError, EOFError) as error:
         raise ValueError(f"cannot read the video of {path}: {error}") from error
-
-
-def video_seconds(path: str | Path) -> float | None:
-    """Length of a file in seconds as its container states it, None where it does not or cannot be opened."""
-    try:
-        with av.open(str(path)) as container:
-            return None if container.duration is None else container.duration / av.time_base
-    except (av.FFmpegError, OSError, EOFError):
-        return None
 
 
 TimedPicture = tuple[float, float, av.VideoFrame]
@@ -179,7 +168,7 @@ def _seek(container: av.container.InputContainer, seconds: float) -> None:
 
 
 def _timed_pictures(container: av.container.InputContainer) -> Iterator[TimedPicture]:
-    """Pictures in the order of time; without timestamps they are counted at the stream's average rate."""
+    """Pictures in the order of time; those without timestamps are counted at the stream's average rate."""
     stream = container.streams.video[0]
     period = float(1 / stream.average_rate) if stream.average_rate else 1.0 / FPS
     last: float | None = None
@@ -222,127 +211,3 @@ def _rgb(picture: av.VideoFrame) -> np.ndarray:
     image = picture.to_ndarray(format="rgb24")
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-class VideoWriter:
-    """Writes frames one by one, with their sound, as MP4 that a browser plays (H.264 yuv420p, AAC, index in front).
-
-    Memory does not grow with the length: frames and sound are encoded as they come. The sound is cut or padded with
-    silence to frames / fps seconds. The file appears under its name only when it is complete.
-
-        with VideoWriter("talking.mp4", (256, 256), waveform=speech) as writer:
-            for frame in frames:
-                writer.write(frame)
-
-    Args:
-        path: File to write; its folder must exist.
-        size: (height, width) of the frames in pixels, both even.
-        fps: Frames a second.
-        waveform: (S,) float in [-1, 1]; None: no sound track.
-        sample_rate: Of the waveform.
-        crf: x264's constant rate factor; smaller is better and larger, 18 looks lossless.
-
-    Raises:
-        ValueError: A side of the size is odd (yuv420p halves both).
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        size: tuple[int, int],
-        fps: int | Fraction = FPS,
-        waveform: np.ndarray | None = None,
-        *,
-        sample_rate: int = SAMPLE_RATE,
-        crf: int = 18,
-    ):
-        height, width = size
-        if height % 2 or width % 2 or height < 2 or width < 2:
-            raise ValueError(f"{path}: video of {width}x{height} pixels cannot be yuv420p, both sides must be even")
-        self.path = Path(path)
-        self.size = (height, width)
-        self.fps = Fraction(fps)
-        self.frames = 0
-        self._aside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part.mp4")
-        self._container = av.open(str(self._aside), "w", format="mp4", options={"movflags": "+faststart"})
-        self._video = self._container.add_stream("libx264", rate=self.fps, options={"crf": str(crf)})
-        self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
-        self._sound = None if waveform is None else _SoundTrack(self._container, waveform, sample_rate)
-
-    def __enter__(self) -> "VideoWriter":
-        return self
-
-    def write(self, frame: np.ndarray) -> None:
-        """Append one frame, (H, W, 3) uint8 RGB.
-
-        Raises:
-            ValueError: Its shape or type is not the one that the writer was made for.
-        """
-        if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
-            raise ValueError(
-                f"{self.path}: frame {self.frames} is {frame.dtype} {frame.shape}, expected uint8 {(*self.size, 3)}"
-            )
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture.pts = self.frames
-        picture.time_base = 1 / self.fps
-        self._container.mux(self._video.encode(picture))
-        self.frames += 1
-        if self._sound is not None:
-            self._sound.write_until(self.frames / self.fps)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        finally:
-            self._container.close()
-            if kind is None and self.frames:
-                os.replace(self._aside, self.path)
-            else:
-                self._aside.unlink(missing_ok=True)
-
-    def _finish(self) -> None:
-        if not self.frames:
-            raise ValueError(f"{self.path}: no frame was written")
-        self._container.mux(self._video.encode(None))
-        if self._sound is not None:
-            self._sound.finish()
-
-
-class _SoundTrack:
-    """Encodes a waveform in step with the pictures, so that the muxer never has to hold one back for the other."""
-
-    BLOCK = 1024
-
-    def __init__(self, container: av.container.OutputContainer, waveform: np.ndarray, sample_rate: int):
-        self.container = container
-        self.waveform = np.asarray(waveform, np.float32).reshape(-1)
-        self.rate = sample_rate
-        self.stream = container.add_stream("aac", rate=sample_rate, layout="mono")
-        self.written = 0
-        self.end = 0
-
-    def write_until(self, seconds: Fraction) -> None:
-        """Encode whole blocks up to this time."""
-        self.end = round(seconds * self.rate)
-        while self.written + self.BLOCK <= self.end:
-            self._encode(self.BLOCK)
-
-    def finish(self) -> None:
-        """Encode the rest and flush."""
-        if self.written < self.end:
-            self._encode(self.end - self.written)
-        self.container.mux(self.stream.encode(None))
-
-    def _encode(self, count: int) -> None:
-        block = np.zeros((1, count), np.float32)
-        piece = self.waveform[self.written : self.written + count]
-        block[0, : len(piece)] = np.clip(piece, -1.0, 1.0)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
-        frame.sample_rate = self.rate
-        frame.pts = self.written
-        frame.time_base = Fraction(1, self.rate)
-        self.container.mux(self.stream.encode(frame))
-        self.written += count

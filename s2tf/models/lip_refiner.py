@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.nn.equalised import octave_channels, octaves
-from s2tf.nn.lips import draw_lips, mouth_region
+from s2tf.nn.lips import mouth_region, render_lips
 from s2tf.nn.network import Network
 from s2tf.nn.vq_blocks import ResidualBlock
 
@@ -40,7 +40,7 @@ class LipGuider(Network):
 
     def forward(self, points: Tensor) -> dict[int, Tensor]:
         """Placed lips (B, 20, 2) in picture units -> z_l (B, C, side, side) by side."""
-        x = self.first(draw_lips(points, self.size))
+        x = self.first(render_lips(points, self.size))
         guidance = {self.size: x}
         for down in self.downs:
             x = down(x)

@@ -123,6 +123,10 @@ class MotionAutoencoder(Network):
         """m, the length of a motion code."""
         return self.motion_encoder.motion_dim
 
+    def encoder_fingerprints(self) -> str:
+        """Fingerprints of the networks that a motion code depends on; shards with motion codes name them."""
+        return f"{self.image_encoder.fingerprint()} {self.motion_encoder.fingerprint()}"
+
     def encode_source(self, image: Tensor) -> SourceFeatures:
         """E_f and phi_id of source pictures (B, 3, S, S) in [-1, 1], Eq. 11."""
         encoded = self.image_encoder(image)
@@ -250,8 +254,3 @@ def from_lia(
 def _check_equal(name: str, *values: int) -> None:
     if len(set(values)) > 1:
         raise ValueError(f"the motion autoencoder's networks have different {name}: {values}, expected equal ones")
-
-
-def encoders_of(autoencoder: "MotionAutoencoder") -> str:
-    """Fingerprints of what a motion code depends on."""
-    return f"{autoencoder.image_encoder.fingerprint()} {autoencoder.motion_encoder.fingerprint()}"

@@ -1,55 +1,90 @@
-"""Lip landmarks as pictures: placing canonical lips in the picture and drawing them, on the device and in batches."""
+"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips drawn as pictures.
 
+Placement and openings serve tensors and NumPy arrays alike.
+"""
+
+from typing import Any, TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
 
+ArrayT = TypeVar("ArrayT", Tensor, np.ndarray)
+
 OUTER = slice(0, 12)
-"""iBUG points 48-59, the closed outer contour, among the 20 lip points."""
+"""The closed outer contour among the 20 lip points: iBUG points 48-59."""
 INNER = slice(12, 20)
-"""iBUG points 60-67, the closed inner contour."""
+"""The closed inner contour: iBUG points 60-67."""
 MESH_LIPS = (61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91, 78, 82, 13, 312, 308, 317, 14, 87)
 """The 20 lip points in the numbering of MediaPipe's face mesh."""
 INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
-"""Pairs of facing points of the inner lips among the 20 lip points."""
+"""Pairs of facing points of the inner lips among the 20 lip points: iBUG's 61-67, 62-66 and 63-65."""
 UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
-"""Pairs of facing points of the eyelids among the 12 eye points."""
+"""Pairs of facing points of the eyelids among the 12 eye points: iBUG's 37-41, 38-40, 43-47 and 44-46."""
 LINE_SHARE = 0.012
-"""A contour's width as a share of the picture's side; at least one pixel and a half."""
+"""Width of a contour as a share of the picture's side; it is at least one and a half pixels."""
 
 
-def place_lips(lips: Tensor, placement: Tensor) -> Tensor:
+def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
     """Canonical lips as points of the picture: R(roll) lips exp(log scale) + centre.
 
     Args:
-        lips: (..., 20, 2) in the canonical frame.
+        lips: (..., N, 2) in the canonical frame, see `s2tf.faces.lips`.
         placement: (..., 4) centre x, centre y, log scale, roll in radians; R = [[cos, -sin], [sin, cos]].
 
     Returns:
-        (..., 20, 2) in picture units, -1 and 1 at the picture's edges, y down.
+        (..., N, 2) in picture units, -1 and 1 at the picture's edges, y down.
     """
-    centre, log_scale, roll = placement[..., None, :2], placement[..., 2:3], placement[..., 3:4]
-    cos, sin = torch.cos(roll), torch.sin(roll)
-    x, y = lips[..., 0], lips[..., 1]
-    turned = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
-    return turned * log_scale.exp().unsqueeze(-1) + centre
+    scale = _functions(placement).exp(placement[..., 2:3])[..., None]
+    return rotate(lips, placement[..., 3]) * scale + placement[..., None, :2]
 
 
-def mouth_opening(lips: Tensor) -> Tensor:
-    """(...) the mean gap between the inner lips of canonical lips (..., 20, 2), in outer-eye distances."""
-    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(dim=-1)
+def rotate(points: ArrayT, angle: ArrayT) -> ArrayT:
+    """R(angle) @ point for points (..., N, 2) and angles (...) in radians."""
+    functions = _functions(points)
+    cos, sin = functions.cos(angle)[..., None], functions.sin(angle)[..., None]
+    x, y = points[..., 0], points[..., 1]
+    return functions.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
 
-def eye_opening(eyes: Tensor) -> Tensor:
-    """(...) the mean gap between the lids of canonical eyes (..., 12, 2), in outer-eye distances."""
-    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(dim=-1)
+def mouth_opening(lips: ArrayT) -> ArrayT:
+    """The mean gap between facing points of the inner lips.
+
+    Args:
+        lips: (..., 20, 2) canonical lips.
+
+    Returns:
+        (...) in outer-eye distances; 0 closed, negative where the lower lip is above the upper one.
+
+    Raises:
+        ValueError: `lips` has another shape.
+    """
+    _check_points(lips, 20, "lips")
+    return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(-1)
 
 
-def draw_lips(points: Tensor, side: int) -> Tensor:
+def eye_opening(eyes: ArrayT) -> ArrayT:
+    """The mean gap between facing points of the lids of both eyes.
+
+    Args:
+        eyes: (..., 12, 2) canonical eyes.
+
+    Returns:
+        (...) in outer-eye distances; 0 closed.
+
+    Raises:
+        ValueError: `eyes` has another shape.
+    """
+    _check_points(eyes, 12, "eyes")
+    return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(-1)
+
+
+def render_lips(points: Tensor, side: int) -> Tensor:
     """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
 
     Args:
         points: (B, 20, 2) in picture units.
-        side: side of the picture in pixels.
+        side: Side of the picture in pixels.
 
     Returns:
         (B, 3, side, side) in [0, 1].
@@ -66,12 +101,12 @@ def draw_lips(points: Tensor, side: int) -> Tensor:
 
 
 def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
-    """1 in the box around the lips, falling linearly to 0 at `margin` mouth widths from it.
+    """A map that is 1 in the box around the lips and falls linearly to 0 at `margin` mouth widths from it.
 
     Args:
         points: (B, 20, 2) in picture units.
-        side: side of the map in pixels.
-        margin: reach outside the box, in widths of the mouth.
+        side: Side of the map in pixels.
+        margin: Reach outside the box, in widths of the mouth.
 
     Returns:
         (B, 1, side, side) in [0, 1].
@@ -86,6 +121,16 @@ def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
     return (1 - distance / (margin * width)[:, None, None]).clamp(0, 1).unsqueeze(1)
 
 
+def _functions(values: Any) -> Any:
+    """The module whose functions take the values: torch or NumPy."""
+    return torch if isinstance(values, Tensor) else np
+
+
+def _check_points(points: Tensor | np.ndarray, count: int, name: str) -> None:
+    if points.shape[-2:] != (count, 2):
+        raise ValueError(f"{name} of shape {tuple(points.shape)}: expected (..., {count}, 2)")
+
+
 def _pixel_centres(side: int, like: Tensor) -> Tensor:
     line = (2 * torch.arange(side, device=like.device, dtype=like.dtype) + 1) / side - 1
     y, x = torch.meshgrid(line, line, indexing="ij")
@@ -93,9 +138,9 @@ def _pixel_centres(side: int, like: Tensor) -> Tensor:
 
 
 def _contour(corners: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of each pixel to a closed polygon, and whether it lies inside by the even-odd rule.
+    """Distance of each pixel to a closed polygon, and a mask of the pixels inside by the even-odd rule.
 
-    One segment at a time: the memory stays at a few pictures whatever the polygon.
+    Segments are taken one by one, so that memory stays at a few pictures whatever the polygon.
     """
     distance = torch.full((len(corners), *pixels.shape[:2]), torch.inf, dtype=corners.dtype, device=corners.device)
     inside = torch.zeros_like(distance, dtype=torch.bool)

@@ -110,6 +110,11 @@ def build_network(config: dict[str, Any], origin: str) -> Network:
         raise ValueError(f"{origin}: init_args of {class_path} do not fit its constructor: {error}") from error
 
 
+def holds_random_part(module: nn.Module) -> bool:
+    """Whether the weights of a network, or of any part of it, were never trained."""
+    return any(getattr(part, "is_random", False) for part in module.modules())
+
+
 def weights_fingerprint(module: nn.Module) -> str:
     """Sixteen hex digits of a module's class and every one of its weights."""
     digest = hashlib.sha256(type(module).__name__.encode())

@@ -1,4 +1,4 @@
-"""What every pipeline shares: networks and settings saved as one folder, loaded and checked without Lightning.
+"""Base of all pipelines: networks and settings saved as one folder, loaded and checked without Lightning.
 
 A pipeline folder holds `model_index.json` and, per network, a subfolder of `config.json` and `weights.safetensors`.
 A pipeline loads from any folder that holds its networks and its section of settings, so that the first stage alone
@@ -9,50 +9,110 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
-import numpy as np
 import torch
-from torch import Tensor
 
 import s2tf
-from s2tf.nn.network import Network
+from s2tf.nn.network import Network, holds_random_part
+from s2tf.pipelines.index import INDEX_FILE, read_index
 
-INDEX_FILE = "model_index.json"
 PipelineT = TypeVar("PipelineT", bound="Pipeline")
 
 
 class Pipeline:
-    """Networks and settings that work together; subclasses add `__call__`.
+    """Networks and settings that work together; subclasses declare them as annotations and add `__call__`.
 
-    Subclasses name their networks in `component_types` and the class of their settings, a frozen dataclass of plain
-    values, in `settings_types` by section. Their constructors take every component and section by its name, and
-    `random_weights`.
+    An annotation whose type is a network declares a component, a dataclass a section of settings (with a default for
+    every value), and a pipeline a part, whose components and settings are the whole's too:
+
+        class PortraitPipeline(Pipeline):
+            speech_encoder: SpeechEmbedder
+            portrait_settings: PortraitSettings
+
+    The constructor takes them in the order of the declaration or by name; sections of settings may be left out.
+
+    Args:
+        parts: Values of the declarations, in their order.
+        random_weights: Names of components that were never trained; their output is no result.
+        named: Values of the declarations, by name.
+
+    Raises:
+        TypeError: A value is missing, of another class than declared, or not declared.
+        ValueError: `random_weights` has a name that is not a component's.
     """
 
     component_types: ClassVar[Mapping[str, type[Network]]] = {}
+    """The declared networks, those of the parts first."""
     settings_types: ClassVar[Mapping[str, type]] = {}
+    """The declared sections of settings, those of the parts first."""
+    part_types: ClassVar[Mapping[str, "type[Pipeline]"]] = {}
+    declared: ClassVar[Mapping[str, type]] = {}
+    """Everything that the constructor takes."""
 
-    def __init__(
-        self,
+    def __init_subclass__(cls) -> None:
+        """Collect what the subclass declares."""
+        super().__init_subclass__()
+        cls.declared = {name: kind for name, kind in get_type_hints(cls).items() if _can_be_declared(kind)}
+        cls.part_types = {name: kind for name, kind in cls.declared.items() if issubclass(kind, Pipeline)}
+        components: dict[str, type[Network]] = {}
+        settings: dict[str, type] = {}
+        for part in cls.part_types.values():
+            components |= part.component_types
+            settings |= part.settings_types
+        components |= {name: kind for name, kind in cls.declared.items() if issubclass(kind, Network)}
+        settings |= {name: kind for name, kind in cls.declared.items() if dataclasses.is_dataclass(kind)}
+        cls.component_types, cls.settings_types = components, settings
+
+    def __init__(self, *parts: Any, random_weights: Sequence[str] = (), **named: Any) -> None:
+        given = dict(zip(self.declared, parts, strict=False)) | named
+        if len(given) < len(parts) + len(named) or not given.keys() <= self.declared.keys():
+            raise TypeError(f"{type(self).__name__} takes each of {', '.join(self.declared)} once")
+        self.components: dict[str, Network] = {}
+        self.settings: dict[str, Any] = {}
+        self._declared_random = set(random_weights)
+        for name, kind in self.declared.items():
+            self._hold(name, kind, given.get(name))
+        unknown = sorted(self._declared_random - set(self.component_types))
+        if unknown:
+            raise ValueError(f"random_weights names {unknown}, expected some of {sorted(self.component_types)}")
+
+    def _hold(self, name: str, kind: type, value: Any) -> None:
+        """Store the value of a declaration as an attribute and among the components or the settings."""
+        if value is None and dataclasses.is_dataclass(kind):
+            value = kind()
+        if not isinstance(value, kind):
+            raise TypeError(f"{type(self).__name__}: {name} is a {type(value).__name__}, expected a {kind.__name__}")
+        setattr(self, name, value)
+        if isinstance(value, Pipeline):
+            self.components |= value.components
+            self.settings |= value.settings
+            self._declared_random |= set(value.random_weights)
+        elif isinstance(value, Network):
+            self.components[name] = value.eval()
+        else:
+            self.settings[name] = value
+
+    @classmethod
+    def from_components(
+        cls: type[PipelineT],
         components: Mapping[str, Network],
         settings: Mapping[str, Any],
         random_weights: Sequence[str] = (),
-    ) -> None:
-        for name, expected in self.component_types.items():
-            if not isinstance(components.get(name), expected):
-                found = type(components.get(name)).__name__
-                raise TypeError(f"{type(self).__name__}: {name} is a {found}, expected a {expected.__name__}")
-        unknown = sorted(set(random_weights) - set(self.component_types))
-        if unknown:
-            raise ValueError(f"random_weights names {unknown}, expected some of {sorted(self.component_types)}")
-        self.components = {name: components[name].eval() for name in self.component_types}
-        self.settings = dict(settings)
-        self._declared_random = tuple(random_weights)
+    ) -> PipelineT:
+        """The pipeline of all components and sections of settings, those of its parts among them."""
+        parts = {
+            name: part.from_components(
+                components, settings, [one for one in random_weights if one in part.component_types]
+            )
+            for name, part in cls.part_types.items()
+        }
+        own = {name: value for name, value in {**components, **settings}.items() if name in cls.declared}
+        return cls(**parts, **own, random_weights=[name for name in random_weights if name in cls.component_types])
 
     @property
     def random_weights(self) -> tuple[str, ...]:
-        """The components whose weights, or a part of them, were never trained: whatever they make is no result."""
+        """The components with weights, or some of them, that were never trained: their output is no result."""
         return tuple(
             name
             for name, network in self.components.items()
@@ -61,7 +121,7 @@ class Pipeline:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """The device of the networks."""
         for network in self.components.values():
             for tensor in (*network.parameters(), *network.buffers()):
                 return tensor.device
@@ -94,9 +154,9 @@ class Pipeline:
         """Load the pipeline from a folder that `save_pretrained` wrote, on the CPU and in evaluation mode.
 
         Raises:
-            FileNotFoundError: the folder, its index or a component's file is absent; the message names it.
-            ValueError: the index is not one of a pipeline, or lacks a component or setting of this one.
-            TypeError: a component is of another class than the pipeline's.
+            FileNotFoundError: The folder, its index or a component's file is absent; the message names it.
+            ValueError: The index is not one of a pipeline, or lacks a component or setting of this one.
+            TypeError: A component is of another class than the pipeline's.
         """
         folder = Path(folder)
         index = read_index(folder)
@@ -107,46 +167,18 @@ class Pipeline:
             for section, settings_type in cls.settings_types.items()
         }
         components = {name: _load_component(folder, name, kind) for name, kind in cls.component_types.items()}
-        random_weights = [name for name in index["random_weights"] if name in cls.component_types]
-        return cls._assembled(components, settings, random_weights)
-
-    @classmethod
-    def _assembled(
-        cls: type[PipelineT],
-        components: Mapping[str, Network],
-        settings: Mapping[str, Any],
-        random_weights: Sequence[str],
-    ) -> PipelineT:
-        arguments: dict[str, Any] = {**components, **settings, "random_weights": random_weights}
-        return cls(**arguments)
+        return cls.from_components(components, settings, index["random_weights"])
 
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """The content of a pipeline folder's index, its outline checked.
-
-    Raises:
-        FileNotFoundError: there is no index; the message names it.
-        ValueError: the file is not JSON, or lacks an entry of an index.
-    """
-    path = folder / INDEX_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: expected a pipeline folder written by `save_pretrained`")
-    try:
-        index = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    outline = {"components": dict, "settings": dict, "random_weights": list}
-    for name, kind in outline.items():
-        if not isinstance(index, dict) or not isinstance(index.get(name), kind):
-            raise ValueError(f"{path}: entry {name!r} is missing or not a {kind.__name__}")
-    return index
+def _can_be_declared(kind: Any) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, (Network, Pipeline)) or dataclasses.is_dataclass(kind))
 
 
 def settings_from_json(settings_type: type, values: Any, origin: str) -> Any:
     """Build the dataclass `settings_type` from JSON values; `origin` names the place in messages.
 
     Raises:
-        ValueError: an entry is missing or unknown, or the dataclass refuses a value.
+        ValueError: An entry is missing or unknown, or the dataclass refuses a value.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{origin} is {values!r}, expected the settings of {settings_type.__name__}")
@@ -158,41 +190,6 @@ def settings_from_json(settings_type: type, values: Any, origin: str) -> Any:
         return settings_type(**{name: _frozen(value) for name, value in values.items()})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{origin}: {error}") from error
-
-
-def generator_of(seed: "int | torch.Generator | None", device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator from a seed, or the generator that was given; None draws a fresh seed.
-
-    Noise is drawn on the CPU by default and moved, so that a seed means the same on every device.
-    """
-    if isinstance(seed, torch.Generator):
-        return seed
-    generator = torch.Generator(device)
-    if seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(seed)
-    return generator
-
-
-def check_waveform(waveform: np.ndarray) -> np.ndarray:
-    """The waveform as contiguous float32.
-
-    Raises:
-        ValueError: it is not one-dimensional, is empty, or holds a value that is not finite.
-    """
-    waveform = np.ascontiguousarray(waveform, dtype=np.float32)
-    if waveform.ndim != 1 or not len(waveform):
-        raise ValueError(f"a waveform of shape {waveform.shape}: expected (S,) samples of one channel, at least one")
-    if not np.isfinite(waveform).all():
-        raise ValueError("the waveform holds samples that are not finite")
-    return waveform
-
-
-def to_uint8(images: Tensor) -> np.ndarray:
-    """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) uint8 RGB; values outside are clipped."""
-    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def _check_components(pipeline_type: type[Pipeline], index: Mapping[str, Any], origin: str) -> None:
@@ -207,11 +204,6 @@ def _load_component(folder: Path, name: str, kind: type[Network]) -> Network:
     if not (folder / name).is_dir():
         raise FileNotFoundError(f"{folder / name} is missing: {INDEX_FILE} lists the component {name!r}")
     return kind.from_pretrained(folder / name)
-
-
-def holds_random_part(network: Network) -> bool:
-    """Whether the weights of a network, or of a part of it, were never trained."""
-    return any(getattr(module, "is_random", False) for module in network.modules())
 
 
 def _frozen(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Speech and portrait files in, video files out."""
+"""Files for pipelines: speech and portrait in, video out."""
 
-import argparse
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,59 +11,34 @@ from s2tf.errors import UserError
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.crop import CropRule, choose_face, crop, square_box
 from s2tf.media.audio import FPS, read_audio
-from s2tf.media.video import VideoWriter
-from s2tf.pipelines.talking_face import TalkingFacePipeline
+from s2tf.media.pictures import RANDOM_NOTE, read_picture
+from s2tf.media.video_writer import VideoWriter
 
 
-def crop_face(path: Path, picture: "np.ndarray", pipeline: "TalkingFacePipeline") -> "np.ndarray":
-    """The largest face of a picture, cropped by the rule that the pipeline was trained with.
+@dataclass(frozen=True)
+class WrittenVideo:
+    """A video file that is complete."""
 
-    Raises:
-        UserError: no face is found, or the pipeline has no rule.
-    """
-    if pipeline.talking_settings.crop is None:
-        raise UserError(f"{path}: the pipeline stores no crop rule: give a picture that is cropped already")
-    rule = CropRule.from_json(pipeline.talking_settings.crop)
-    faces = open_detector("dlib").detect(picture) or open_detector("mediapipe").detect(picture)
-    if not faces:
-        raise UserError(f"{path}: no face found in it")
-    landmarks = open_landmarks("mediapipe").landmarks(picture[None], choose_face(faces)).points
-    if not np.isfinite(landmarks).all():
-        raise UserError(f"{path}: a face was found, but not its landmarks")
-    return crop(picture[None], square_box(landmarks, rule), rule.size)[0]
+    path: Path
+    frames: int
+    size: int
+    """Side of the frames, in pixels."""
 
+    @property
+    def seconds(self) -> float:
+        """Length of the video."""
+        return self.frames / FPS
 
-def speak(
-    pipeline: "TalkingFacePipeline", picture: "np.ndarray", waveform: "np.ndarray", args: argparse.Namespace
-) -> dict[str, object]:
-    """Write the video of a portrait that speaks, frame by frame; returns what was made.
-
-    Raises:
-        UserError: the picture is not square.
-    """
-    given = {name: value for name in ("blink", "head", "lips") if (value := getattr(args, name)) is not None}
-    try:
-        gains = replace(pipeline.talking_settings.gains(), **given)
-    except ValueError as error:
-        raise UserError(f"--{error}") from error
-    try:
-        frames = pipeline(picture, waveform, steps=args.steps, sampler=args.sampler, seed=args.seed, gains=gains)
-    except ValueError as error:
-        raise UserError(f"{error}; `--crop` finds the face in a larger picture") from error
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with VideoWriter(args.out, (pipeline.output_size,) * 2, FPS, waveform) as video:
-        for frame in frames:
-            video.write(frame)
-            count += 1
-    return {"out": str(args.out), "frames": count, "seconds": count / FPS, "size": pipeline.output_size}
+    def to_json(self) -> dict[str, Any]:
+        """The record of the video, in plain values."""
+        return {"out": str(self.path), "frames": self.frames, "seconds": self.seconds, "size": self.size}
 
 
-def read_speech(path: Path) -> "np.ndarray":
+def read_speech(path: Path) -> np.ndarray:
     """The sound of a file at 16 kHz.
 
     Raises:
-        UserError: there is no such file, or no sound in it.
+        UserError: There is no such file, or no sound in it.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file, expected a sound file")
@@ -73,13 +48,63 @@ def read_speech(path: Path) -> "np.ndarray":
         raise UserError(str(error)) from error
 
 
-def open_pipeline(kind: Any, args: argparse.Namespace) -> Any:
-    """The pipeline of `args.pipeline` on `args.device`.
+def read_portrait(path: Path) -> np.ndarray:
+    """A picture file that is framed as a pipeline's crops, (H, H, 3) uint8 RGB.
 
     Raises:
-        UserError: the folder is no pipeline of that kind.
+        UserError: There is no such file, or it is not a square picture.
     """
-    try:
-        return kind.from_pretrained(args.pipeline).to(args.device)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
+    picture = read_picture(path)
+    height, width = picture.shape[:2]
+    if height != width:
+        raise UserError(
+            f"{path}: a picture of {width}x{height} pixels, expected a square portrait; "
+            "`--crop` finds the face in a larger picture"
+        )
+    return picture
+
+
+def crop_portrait(path: Path, crop_rule: Mapping[str, Any] | None) -> np.ndarray:
+    """The largest face of a picture file, cropped by a pipeline's `crop_rule`, (H, H, 3) uint8 RGB.
+
+    Raises:
+        UserError: There is no such picture, no face is found in it, or the pipeline has no rule.
+    """
+    if crop_rule is None:
+        raise UserError(f"{path}: the pipeline stores no crop rule: give a picture that is cropped already")
+    picture, rule = read_picture(path), CropRule.from_json(dict(crop_rule))
+    faces = open_detector("dlib").detect(picture) or open_detector("mediapipe").detect(picture)
+    if not faces:
+        raise UserError(f"{path}: no face found in it")
+    landmarks = open_landmarks("mediapipe").landmarks(picture[None], choose_face(faces)).points
+    if not np.isfinite(landmarks).all():
+        raise UserError(f"{path}: a face was found, but not its landmarks")
+    return crop(picture[None], square_box(landmarks, rule), rule.size)[0]
+
+
+def write_video(
+    frames: Iterable[np.ndarray], waveform: np.ndarray, path: Path, random_weights: Sequence[str] = ()
+) -> WrittenVideo:
+    """Write square frames with their sound as they are generated; the whole video is never in memory.
+
+    Args:
+        frames: (R, R, 3) uint8 RGB each, at least one.
+        waveform: (S,) at 16 kHz.
+        path: The video; its folder is made if absent.
+        random_weights: Networks that were never trained; the file's metadata names them.
+
+    Raises:
+        ValueError: There is no frame.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f"{path}: there is no frame to write")
+    comment = f"{RANDOM_NOTE}: {', '.join(random_weights)}" if random_weights else ""
+    height, width = first.shape[:2]
+    with VideoWriter(path, (height, width), FPS, waveform, comment=comment) as video:
+        video.write(first)
+        for frame in frames:
+            video.write(frame)
+    return WrittenVideo(path, video.frames, height)

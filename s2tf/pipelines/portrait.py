@@ -1,28 +1,28 @@
 """The first stage for use: from speech alone to the portrait of a face (SCFP, §III-A of the paper)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
+from s2tf.diffusion.samplers import Sampler
 from s2tf.media import audio
+from s2tf.media.pictures import to_uint8
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.speech_embedder import SpeechEmbedder
-from s2tf.nn.network import Network
-from s2tf.pipelines.base import Pipeline, check_waveform, generator_of, to_uint8
-
-Sampler = Literal["ddim", "dpm-solver++"]
+from s2tf.pipelines.base import Pipeline
+from s2tf.pipelines.sampling import Sampling, Seed, check_waveform, generator_of
 
 
 @dataclass(frozen=True)
 class PortraitSettings:
-    """What the networks of the first stage were trained with and must be given again, and how to sample from them.
+    """Settings that the networks of the first stage were trained with, and the options of sampling from them.
 
-    The numbers of the speech front end are stored so that a folder made with others is refused, not misread.
+    The numbers of the speech front end are stored so that a folder written with others is refused, not misread.
     """
 
     seconds: float = 6.0
@@ -43,7 +43,7 @@ class PortraitSettings:
         """Refuse settings of another speech front end.
 
         Raises:
-            ValueError: a number differs from that of `s2tf.media.audio`.
+            ValueError: A number differs from that of `s2tf.media.audio`.
         """
         expected = {
             "sample_rate": audio.SAMPLE_RATE,
@@ -59,7 +59,7 @@ class PortraitSettings:
 
 @dataclass(frozen=True)
 class PortraitOutput:
-    """A portrait and how it came about."""
+    """A portrait, and the vectors that it was generated from."""
 
     image: np.ndarray
     """(H, W, 3) uint8 RGB."""
@@ -74,65 +74,40 @@ class PortraitOutput:
 class PortraitPipeline(Pipeline):
     """Speech to portrait: embed the speech, sample the face latent around the weighted prior, decode it."""
 
-    component_types: ClassVar[Mapping[str, type[Network]]] = {
-        "speech_encoder": SpeechEmbedder,
-        "portrait_diffusion": PortraitDiffusion,
-        "face_decoder": FaceDecoder,
-    }
-    settings_types: ClassVar[Mapping[str, type]] = {"portrait_settings": PortraitSettings}
+    speech_encoder: SpeechEmbedder
+    portrait_diffusion: PortraitDiffusion
+    face_decoder: FaceDecoder
+    portrait_settings: PortraitSettings
 
-    def __init__(
-        self,
-        speech_encoder: SpeechEmbedder,
-        portrait_diffusion: PortraitDiffusion,
-        face_decoder: FaceDecoder,
-        portrait_settings: PortraitSettings | None = None,
-        random_weights: Sequence[str] = (),
-    ) -> None:
-        portrait_settings = portrait_settings or PortraitSettings()
-        components = {
-            "speech_encoder": speech_encoder,
-            "portrait_diffusion": portrait_diffusion,
-            "face_decoder": face_decoder,
-        }
-        super().__init__(components, {"portrait_settings": portrait_settings}, random_weights)
-        self.speech_encoder = speech_encoder
-        self.portrait_diffusion = portrait_diffusion
-        self.face_decoder = face_decoder
-        self.portrait_settings = portrait_settings
-
-    @torch.no_grad()
     def __call__(
         self,
-        waveform: np.ndarray,
+        speech: np.ndarray,
+        *,
+        seed: Seed = 0,
         steps: int | None = None,
         sampler: Sampler | None = None,
-        seed: "int | torch.Generator | None" = 0,
         guidance: float | None = None,
         temperature: float | None = None,
     ) -> PortraitOutput:
-        """Generate the portrait of the speaker of `waveform`.
-
-        What is None is taken from the settings.
+        """Generate the portrait of the speaker of `speech`.
 
         Args:
-            waveform: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
-            steps: denoiser calls.
-            sampler: `ddim` or `dpm-solver++`.
-            seed: an integer or a generator; the same one gives the same portrait. None draws a fresh one.
-            guidance: scale of classifier-free guidance, 1 for none.
-            temperature: factor on the initial noise.
+            speech: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
+            seed: A number or a generator; the same one gives the same portrait. None gives another one every time.
+            steps: Denoiser calls; None takes the stored number, as for the options below.
+            sampler: Name of the sampler, see `s2tf.diffusion.samplers`.
+            guidance: Scale of classifier-free guidance, 1 for none.
+            temperature: Factor on the initial noise.
 
         Raises:
-            ValueError: the waveform is empty, not of one channel, or not finite, or `steps` is out of range.
+            ValueError: The waveform is empty, not of one channel, or not finite, or `steps` is out of range.
         """
-        return self.generate([waveform], [seed], steps, sampler, guidance, temperature)[0]
+        return self.generate([speech], [seed], steps, sampler, guidance, temperature)[0]
 
-    @torch.no_grad()
     def generate(
         self,
         waveforms: Sequence[np.ndarray],
-        seeds: "Sequence[int | torch.Generator | None]",
+        seeds: Sequence[Seed],
         steps: int | None = None,
         sampler: Sampler | None = None,
         guidance: float | None = None,
@@ -141,32 +116,33 @@ class PortraitPipeline(Pipeline):
         """Generate a portrait for each of several speeches at once; a portrait does not depend on the others.
 
         Args:
-            waveforms: as `__call__`'s, of any lengths.
-            seeds: one for each.
-            steps: as `__call__`'s.
-            sampler: as `__call__`'s.
-            guidance: as `__call__`'s.
-            temperature: as `__call__`'s.
+            waveforms: Speeches as `__call__` takes one, of any lengths.
+            seeds: One for each speech.
+            steps: See `__call__`.
+            sampler: See `__call__`.
+            guidance: See `__call__`.
+            temperature: See `__call__`.
 
         Raises:
-            ValueError: there are not as many seeds as waveforms, or `__call__` would refuse one of them.
+            ValueError: There are not as many seeds as waveforms, or `__call__` would refuse one of them.
         """
         if len(seeds) != len(waveforms):
             raise ValueError(f"{len(seeds)} seeds for {len(waveforms)} waveforms: expected one each")
-        defaults = self.portrait_settings
-        z_s = self.embed_speech(waveforms)
+        checked = [check_waveform(waveform) for waveform in waveforms]
+        return self.generate_checked(checked, seeds, Sampling(steps, sampler, guidance, temperature))
+
+    @torch.no_grad()
+    def generate_checked(
+        self, waveforms: Sequence[np.ndarray], seeds: Sequence[Seed], sampling: Sampling
+    ) -> list[PortraitOutput]:
+        """`generate` for waveforms that `check_waveform` has returned."""
+        z_s = self._embed(waveforms)
         diffusion = self.portrait_diffusion
+        # Each portrait has its own noise, so that it does not depend on the other rows.
         generators = [generator_of(seed) for seed in seeds]
         shape = (1, *diffusion.latent_shape)
         noise = [torch.randn(shape, generator=one, device=one.device).to(z_s) for one in generators]
-        latents = diffusion.sample(
-            z_s,
-            steps=defaults.steps if steps is None else steps,
-            kind=defaults.sampler if sampler is None else sampler,
-            noise=torch.cat(noise),
-            guidance=defaults.guidance if guidance is None else guidance,
-            temperature=defaults.temperature if temperature is None else temperature,
-        )
+        latents = diffusion.sample(z_s, noise=torch.cat(noise), **sampling.filled(self.portrait_settings))
         images = to_uint8(self.face_decoder(latents))
         return [
             PortraitOutput(image, latent.cpu(), embedding.cpu(), self.random_weights)
@@ -176,8 +152,11 @@ class PortraitPipeline(Pipeline):
     @torch.no_grad()
     def embed_speech(self, waveforms: Sequence[np.ndarray]) -> Tensor:
         """The speech embeddings z_s, shape (B, d), of B waveforms (S,)."""
+        return self._embed([check_waveform(waveform) for waveform in waveforms])
+
+    def _embed(self, waveforms: Sequence[np.ndarray]) -> Tensor:
         seconds = self.portrait_settings.seconds
-        fitted = np.stack([audio.fit_seconds(check_waveform(waveform), seconds) for waveform in waveforms])
+        fitted = np.stack([audio.fit_seconds(waveform, seconds) for waveform in waveforms])
         speech = torch.from_numpy(fitted).to(self.device)
         if self.speech_encoder.reads == "spectrogram":
             speech = audio.power_law_spectrogram(speech)

@@ -1,82 +1,72 @@
 """Both stages for use: from speech alone to a portrait and to the video of it speaking."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import torch
 
-from s2tf.nn.network import Network
+from s2tf.diffusion.samplers import Sampler
 from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.portrait import PortraitPipeline
-from s2tf.pipelines.talking_face import TalkingFacePipeline
-
-
-@dataclass(frozen=True)
-class TalkingFaceOutput:
-    """A portrait, and its frames as they are rendered."""
-
-    portrait: np.ndarray
-    """(H, W, 3) uint8 RGB."""
-    frames: Iterator[np.ndarray]
-    """(R, R, 3) uint8 RGB each, rendered when they are asked for."""
-    random_weights: tuple[str, ...]
-    """Components whose weights were never trained; empty in a trained pipeline."""
+from s2tf.pipelines.sampling import Sampling, Seed, check_waveform
+from s2tf.pipelines.talking_face import TalkingFaceOutput, TalkingFacePipeline
 
 
 class SpeechToTalkingFacePipeline(Pipeline):
-    """The two stages in one folder; `portrait` and `talking_face` can be used, and loaded, alone."""
+    """The two stages in one folder; `portrait` and `talking_face` can be used, and loaded, alone.
 
-    component_types: ClassVar[Mapping[str, type[Network]]] = {
-        **PortraitPipeline.component_types,
-        **TalkingFacePipeline.component_types,
-    }
-    settings_types: ClassVar[Mapping[str, type]] = {
-        **PortraitPipeline.settings_types,
-        **TalkingFacePipeline.settings_types,
-    }
+    pipeline = SpeechToTalkingFacePipeline.from_pretrained("demo/pipeline")
+    for frame in pipeline(speech, seed=0):
+        ...
+    """
 
-    def __init__(self, portrait: PortraitPipeline, talking_face: TalkingFacePipeline) -> None:
-        super().__init__(
-            {**portrait.components, **talking_face.components},
-            {**portrait.settings, **talking_face.settings},
-            [*portrait.random_weights, *talking_face.random_weights],
-        )
-        self.portrait, self.talking_face = portrait, talking_face
+    portrait: PortraitPipeline
+    talking_face: TalkingFacePipeline
 
-    @classmethod
-    def _assembled(
-        cls, components: Mapping[str, Network], settings: Mapping[str, Any], random_weights: Sequence[str]
-    ) -> "SpeechToTalkingFacePipeline":
-        def part(stage: type[Pipeline]) -> Any:
-            return stage._assembled(
-                {name: components[name] for name in stage.component_types},
-                {name: settings[name] for name in stage.settings_types},
-                [name for name in random_weights if name in stage.component_types],
-            )
+    @property
+    def output_size(self) -> int:
+        """Side of the frames, in pixels."""
+        return self.talking_face.output_size
 
-        return cls(part(PortraitPipeline), part(TalkingFacePipeline))
+    @property
+    def crop_rule(self) -> dict[str, Any] | None:
+        """The rule by which a given portrait is cropped, as JSON; None where none is stored."""
+        return self.talking_face.crop_rule
 
     def __call__(
         self,
-        waveform: np.ndarray,
-        seed: "int | torch.Generator | None" = 0,
+        speech: np.ndarray,
+        portrait: np.ndarray | None = None,
+        *,
+        seed: Seed = 0,
         steps: int | None = None,
-        gains: Gains | None = None,
+        sampler: Sampler | None = None,
+        guidance: float | None = None,
+        temperature: float | None = None,
+        gains: Gains | Mapping[str, float] | None = None,
     ) -> TalkingFaceOutput:
-        """Generate the speaker's portrait and the video of it speaking.
+        """Generate the frames of the speaker's face speaking `speech`; the result holds the portrait too.
+
+        The portrait between the stages is a uint8 picture, so that one that is saved, and perhaps edited, and then
+        given as `portrait` speaks like the one that is generated here.
 
         Args:
-            waveform: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
-            seed: an integer or a generator, of both stages.
-            steps: denoiser calls of each diffusion; None takes each stage's own setting.
-            gains: how much of the blinks, of the head's and of the lips' motion is shown; None as the setting says.
+            speech: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
+            portrait: (H, H, 3) uint8 RGB, framed as the training's crops; None generates it from the speech.
+            seed: A number or a generator for both stages; None gives another result every time.
+            steps: Denoiser calls of each diffusion; None takes each stage's stored number, as for the options below.
+            sampler: Name of the sampler, see `s2tf.diffusion.samplers`.
+            guidance: Scale of classifier-free guidance in both stages, 1 for none.
+            temperature: Factor on the initial noise of both stages.
+            gains: Factors on the blinks, the head's and the lips' motion; a mapping replaces the stored ones it names.
 
         Raises:
-            ValueError: the waveform is empty, not of one channel, or not finite.
+            ValueError: The waveform is not sound of one channel, the portrait is not a square picture, or gains are
+                given and the motion diffusion was never trained.
         """
-        portrait = self.portrait(waveform, steps=steps, seed=seed).image
-        frames = self.talking_face(portrait, waveform, steps=steps, seed=seed, gains=gains)
-        return TalkingFaceOutput(portrait, frames, self.random_weights)
+        speech, sampling = check_waveform(speech), Sampling(steps, sampler, guidance, temperature)
+        if portrait is None:
+            portrait = self.portrait.generate_checked([speech], [seed], sampling)[0].image
+        output = self.talking_face.generate_checked(speech, portrait, seed, sampling, gains)
+        return TalkingFaceOutput(portrait, output.frames, self.random_weights)

@@ -1,33 +1,28 @@
-"""Shards written again with the speech features of every clip."""
-
-from pathlib import Path
+"""Speech features of every clip, computed by a pretrained network and stored in a copy of the shards."""
 
 import numpy as np
 import torch
 
-from datamodules.shards.add_member import Added, Addition, OnClip, add_member
+from datamodules.shards.add_member import CopyReport
 from datamodules.shards.samples import FEATURES, Sample
 from s2tf.models.speech_features import SpeechFeatures
+from s2tf.precompute.copying import ShardCopy, copy_with_member
 
 
-def write_features(
-    shards: Path,
-    network: "SpeechFeatures",
-    out: Path,
-    device: str = "cpu",
-    part: tuple[int, int] = (1, 1),
-    on_clip: "OnClip | None" = None,
-) -> "Added":
-    """Copy `shards` to `out` with `features.npy` (2 T, C) in every sample that has sound.
+def write_features(copy: ShardCopy, network: SpeechFeatures, device: str = "cpu") -> CopyReport:
+    """Copy shards with `features.npy` (2 T, C) in every sample that has sound.
 
-    They are computed on the whole recording, as they are when a trained model is used. See
-    `datamodules.shards.add_member.add_member`.
+    The features are computed on the whole recording, as they are when a trained model is used.
+
+    Args:
+        copy: From where, to where, and which part of it.
+        network: The speech features to compute.
+        device: Device to compute on.
 
     Raises:
         FileNotFoundError: The shards are absent.
-        ValueError: `out` holds other shards.
+        ValueError: The new folder holds other shards.
     """
-    about = {"dim": network.out_dim, "network": type(network).__name__, "fingerprint": network.fingerprint()}
     network.eval().to(device)
 
     @torch.no_grad()
@@ -37,4 +32,4 @@ def write_features(
         waveform = torch.from_numpy(sample.speech(0, sample.record.frames)).to(device)
         return network(waveform[None], sample.record.frames)[0].float().cpu().numpy()
 
-    return add_member(shards, out, Addition(FEATURES, about, describe), part, on_clip)
+    return copy_with_member(copy, FEATURES, network, network.out_dim, describe)

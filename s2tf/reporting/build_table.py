@@ -1,4 +1,4 @@
-"""Puts finished runs into the paper's tables: the mean of each row, and the baseline and truth below them."""
+"""Builds a table of the paper with finished runs: the mean of each row, and baseline and truth below them."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]], no
     """Put runs into the paper's table.
 
     Args:
-        table: The paper's.
+        table: The paper's table.
         scores: The runs of each row, by its label, all of one mark; rows without runs show the paper's numbers alone.
-            What is no row of the paper's becomes one, below them.
-        notes: What else is to be said below.
+            A label that the paper's table lacks becomes a row below its rows.
+        notes: Further notes for the foot of the table.
     """
-    others = (Row(label, (), ()) for label in scores if label not in {row.label for row in table.rows})
+    others = (Row(label) for label in scores if label not in {row.label for row in table.rows})
     lines: list[Line] = []
     for row in (*table.rows, *others):
         if row.paper:
@@ -38,15 +38,21 @@ def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]], no
 
 
 def _references(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) -> Iterator[Line]:
-    """The lines of baseline and truth, of each protocol its own."""
+    """Yield the lines of baseline and truth, for each protocol its own.
+
+    The first lines cover all clips. Where a column has no number there, since no row has measured all clips, each row
+    has its own line of baseline and truth.
+    """
     every = [run for runs in scores.values() for run in runs]
     for mark in sorted({run.mark for run in every}):
+        # Lines that cover all clips; columns without a number there stay open.
         open_columns: dict[str, list[Column]] = {}
         for source, name in ((table.baseline, "baselines"), (table.truth, "truths")):
             cells = [_of_all_clips(_alike(every, mark, column, name), column, name) for column in table.columns]
             open_columns[name] = [column for column, cell in zip(table.columns, cells, strict=True) if cell is None]
             if any(cell is not None for cell in cells):
                 yield Line("", source, cells, len(every), mark)
+        # Lines of single rows, for the open columns.
         for label, runs in scores.items():
             for source, name in ((table.baseline, "baselines"), (table.truth, "truths")):
                 own = [_alone(runs, one, name) if one in open_columns[name] else None for one in table.columns]
@@ -55,14 +61,14 @@ def _references(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) ->
 
 
 def _alike(every: Sequence[RunScores], mark: str, column: Column, name: str) -> list[RunScores]:
-    """The runs that have measured a column as the rows of a letter have."""
+    """Return the runs that have measured a column as the rows of a letter have."""
     having = [run for run in every if column.measurement in getattr(run, name)]
     marks = {run.mark_of(column.measurement) for run in having if run.mark == mark}
     return [run for run in having if run.mark_of(column.measurement) in marks]
 
 
 def _of_all_clips(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
-    """Of the runs that have measured all clips; if none has, of all if they say the same; else None."""
+    """Return the mean of the runs that have measured all clips; if none has, of all if they agree; else None."""
     whole = [run for run in runs if run.is_whole(column.measurement)]
     if whole or len({getattr(run, name)[column.measurement] for run in runs}) == 1:
         return _alone(whole or runs, column, name)
@@ -70,12 +76,12 @@ def _of_all_clips(runs: Sequence[RunScores], column: Column, name: str) -> Cell 
 
 
 def _present(rows: Sequence[Row], scores: Mapping[str, Sequence[RunScores]]) -> list[str]:
-    missing = [row.label for row in rows if row.runs and not row.beside and not scores.get(row.label)]
+    missing = [row.label for row in rows if row.runs and not row.optional and not scores.get(row.label)]
     return [f"No finished run yet: {', '.join(missing)}."] if missing else []
 
 
 def _alone(runs: Sequence[RunScores], column: Column, name: str) -> Cell | None:
-    """The mean over runs whose spread says nothing."""
+    """Return the mean over runs without their spread, which means nothing for a baseline or truth."""
     cell = _mean(runs, column, name)
     return None if cell is None else replace(cell, deviation=None)
 
@@ -103,7 +109,7 @@ def _values(runs: Sequence[RunScores], column: Column, name: str) -> list[float]
 
 
 def _clips(runs: Sequence[RunScores], measurement: str) -> Count | None:
-    """How many clips runs have measured; None where not all say it."""
+    """Return the number of clips that runs have measured; None unless it is known for all of them."""
     counts = [clips for run in runs if (clips := run.clips(measurement)) is not None]
     if len(counts) < len(runs):
         return None
@@ -112,7 +118,7 @@ def _clips(runs: Sequence[RunScores], measurement: str) -> Count | None:
 
 
 def _frames(runs: Sequence[RunScores], measurement: str) -> Count | None:
-    """Of how many frames the numbers are that depend on it; None where none says it."""
+    """Return the number of frames behind a measurement that depends on it; None where it is unknown."""
     found = [run.counts.get(measurement, {}).get("frames") for run in runs] if measurement in POOLED else []
     known = [count for count in found if count is not None]
     return Count(min(known), max(known)) if known else None

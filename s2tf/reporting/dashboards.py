@@ -1,4 +1,4 @@
-"""What a dashboard of one of the paper's ablations shows, without a word of W&B: its arms, its panels, its table."""
+"""Content of the dashboard of one of the paper's ablations, independent of W&B: its arms, its panels, its table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,14 +7,14 @@ from typing import Any, Literal
 from s2tf.reporting.paper import TABLES, PaperTable
 
 ABLATIONS = ("table3", "table4", "table5", "table6", "table10", "table11")
-"""The paper's."""
+"""Tables of the paper's ablations."""
 PREFIX = "metrics"
-"""Of what `s2tf evaluate` writes into a run's summary."""
+"""Prefix of the numbers that `s2tf evaluate` writes into a run's summary."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of the table: the runs that are compared as one."""
+    """One row of the table: runs whose mean is shown."""
 
     label: str
     groups: tuple[str, ...]
@@ -28,7 +28,7 @@ class Panel:
     kind: Literal["lines", "media", "bars"]
     title: str
     keys: tuple[str, ...]
-    """What is logged, or for bars what stands in the summary."""
+    """Keys of the log, or for bars of the summary."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """All of it."""
+    """A dashboard of one table."""
 
     table: str
     title: str
@@ -53,14 +53,14 @@ class Dashboard:
     """The table in Markdown: the paper's numbers, and ours where there are runs."""
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """Return the dashboard as a JSON object."""
         return asdict(self)
 
 
 CURVES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "portraits": (
         ("denoising loss", ("train/loss", "val/loss")),
-        ("distance to the true face, and of the mean face", ("val/portrait_l1", "val/mean_face_l1")),
+        ("distance to the reference face, and of the mean face", ("val/portrait_l1", "val/mean_face_l1")),
     ),
     "reconstruction": (
         ("reconstruction", ("train/l1", "train/vgg")),
@@ -71,13 +71,13 @@ CURVES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     ),
     "motion": (("denoising loss", ("train/loss", "val/loss")),),
 }
-"""Titles and what is logged, by the kind of a table; a run without one of them has no line there."""
+"""Titles and keys of the log, by the kind of a table; a run that does not log a key has no line for it."""
 SAMPLES: Mapping[str, tuple[str, ...]] = {
     "portraits": ("true", "reconstructed", "generated", "mean_face"),
     "reconstruction": ("target", "rebuilt", "video-0", "video-1"),
     "motion": ("codes/true", "codes/generated", "sound-0"),
 }
-"""What `Stage.samples` shows, by the kind of a table."""
+"""Names of the samples that stages show, by the kind of a table."""
 SPEED = (
     ("samples a second", ("throughput/samples_per_second",)),
     ("MFU", ("throughput/mfu",)),
@@ -87,11 +87,11 @@ SPEED = (
 
 
 def ablation(name: str, text: str = "") -> Dashboard:
-    """The dashboard of one of `ABLATIONS`.
+    """Return the dashboard of one of `ABLATIONS`.
 
     Args:
-        name: such as `table3`.
-        text: the table in Markdown.
+        name: Name of the table, such as `table3`.
+        text: The table in Markdown.
     """
     table = TABLES[name]
     columns = tuple(column.measurement for column in table.columns if column.measurement)

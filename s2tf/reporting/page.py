@@ -1,7 +1,7 @@
-"""One page of everything that there is: tables, figures, and pictures of the runs.
+"""One page of all results: tables, figures, and pictures of the runs.
 
-The pictures are in the page itself, so that it stays whole when it is sent or kept as one file. Those of the runs are
-therefore few, and JPEG; the figures, whose lines JPEG would blur, are as they were drawn.
+The page contains its pictures, so that it can be sent and kept as one file. Pictures of the runs are therefore few and
+JPEG; figures, whose lines JPEG would blur, stay PNG.
 """
 
 import base64
@@ -17,10 +17,11 @@ from s2tf.errors import UserError
 from s2tf.evaluation.scores import METRICS_FILE
 from s2tf.evaluation.stages.scfp import PORTRAIT, SAMPLES
 from s2tf.reporting.paper import TABLES
-from s2tf.reporting.paper_tables import NothingMeasuredError, Sources, report_table
+from s2tf.reporting.paper_tables import NothingMeasuredError, report_table
 from s2tf.reporting.portrait_sheet import by_seed, portraits_sheet, random_weights_note
+from s2tf.reporting.sources import Sources
 from s2tf.reporting.table import ReportTable
-from s2tf.reporting.write_html import Section, write_page, write_table
+from s2tf.reporting.write_html import Section, write_page, write_section
 
 PAGE = "report.html"
 TITLE = "From speech alone to a talking face"
@@ -28,46 +29,46 @@ FIGURES = {
     "figure10": "Figure 10: the face prior and the number of its faces",
     "figure11": "Figure 11: the face prior and its share of women",
     "figure12": "Figure 12: where the weights of the face prior act",
-    "portraits": "Test speakers by variant: the true face, and what each variant makes of the speech",
+    "portraits": "Test speakers by variant: the reference face, and the portrait by each variant",
 }
-"""Files that other commands of the report write, and what they show."""
-MEASURED = "measured where it runs: `s2tf report table12`"
+"""Figures that `s2tf report figure` writes, and their titles on the page."""
+MEASURED = "measured where it runs: `s2tf report table table12`"
 QUALITY = 90
+"""JPEG quality of the pictures."""
 
 
 def write_report(sources: Sources, clips: int, out: Path) -> dict[str, Any]:
     """Write `out`/report.html.
 
-    Figures are taken from `out`, where the other commands of the report have put them; the sheet of portraits is drawn
-    anew where there are runs to draw it of.
+    Figures are read from `out`, where `s2tf report figure` has written them; the sheet of portraits is drawn again
+    where runs have portraits.
 
     Args:
-        sources: What the tables are made of.
-        clips: How many pictures to show of an experiment.
-        out: A folder.
+        sources: Sources of the tables; each result names its table.
+        clips: Number of clips to show of an experiment.
+        out: Folder of the page.
 
     Returns:
-        The tables, the names of the figures and of the folders whose pictures are shown, and what was left out, why.
+        The tables, the names of the figures, the folders whose pictures are shown, and the reason for all left out.
 
     Raises:
-        UserError: there is nothing to show, or a result does not say which table it is of.
+        UserError: There is nothing to show.
     """
-    for result in sources.results:
-        if result.table is None:
-            raise UserError(f"--results {result.name}={result.path}: expected its table too: table8:{result.name}=...")
+    # Collect all that can be shown.
     tables, left_out = _tables(sources)
     _draw_portraits(sources.runs, clips, out, left_out)
     figures = [name for name in FIGURES if name not in left_out and (out / f"{name}.png").is_file()]
     samples = list(_sample_folders(sources))
     if not (tables or figures or samples):
         raise UserError(f"{sources.runs or 'W&B'}: nothing to report: no table has a run, and there are no pictures")
+    # Write the page.
     sections = [
-        *(write_table(table) for table in tables.values()),
+        *(write_section(table) for table in tables.values()),
         *(_figure(name, out / f"{name}.png") for name in figures),
         *(_samples(number, name, folder, clips) for number, (name, folder) in enumerate(samples)),
         _left_out(left_out),
     ]
-    (out / PAGE).write_text(write_page(TITLE, sections))
+    (out / PAGE).write_text(write_page(TITLE, sections), encoding="utf-8")
     return {
         "tables": {name: table.to_json() for name, table in tables.items()},
         "figures": figures,
@@ -76,23 +77,24 @@ def write_report(sources: Sources, clips: int, out: Path) -> dict[str, Any]:
     }
 
 
-def _tables(sources: Sources) -> "tuple[dict[str, ReportTable], dict[str, str]]":
-    """The tables that can be made, and why the others cannot."""
-    made, left_out = {}, {}
+def _tables(sources: Sources) -> tuple[dict[str, ReportTable], dict[str, str]]:
+    """Return the tables that can be filled, and the reason for each other one."""
+    filled, left_out = {}, {}
     for name, table in TABLES.items():
         if table.kind == "efficiency":
             left_out[name] = MEASURED
             continue
         try:
-            made[name] = report_table(name, sources)
+            filled[name] = report_table(name, sources)
         except NothingMeasuredError:
             left_out[name] = "nothing measured yet"
         except UserError as error:
             left_out[name] = str(error)
-    return made, left_out
+    return filled, left_out
 
 
 def _draw_portraits(runs: Path | None, clips: int, out: Path, left_out: dict[str, str]) -> None:
+    """Draw the sheet of portraits, or note in `left_out` why there is none."""
     if runs is None:
         return
     try:
@@ -102,7 +104,7 @@ def _draw_portraits(runs: Path | None, clips: int, out: Path, left_out: dict[str
 
 
 def _sample_folders(sources: Sources) -> Iterator[tuple[str, Path]]:
-    """Of each experiment the folder of its first evaluated run, and those of results."""
+    """Yield the folder of the first evaluated run of each experiment, and those of results."""
 
     def shown(folder: Path) -> bool:
         return (folder / METRICS_FILE).is_file() and any((folder / SAMPLES).glob("*.png"))
@@ -115,12 +117,12 @@ def _sample_folders(sources: Sources) -> Iterator[tuple[str, Path]]:
             yield result.name, result.path.parent
 
 
-def _figure(name: str, path: Path) -> "Section":
+def _figure(name: str, path: Path) -> Section:
     return Section(name, FIGURES[name], _pictures([_picture(path.read_bytes(), "png", FIGURES[name])], wide=True))
 
 
-def _samples(number: int, name: str, folder: Path, clips: int) -> "Section":
-    """The first pictures of a folder, those of one clip beside each other."""
+def _samples(number: int, name: str, folder: Path, clips: int) -> Section:
+    """Return a section with the first pictures of a folder, those of one clip beside each other."""
     paths = sorted((folder / SAMPLES).glob("*.png"))
     pairs = any(path.name.endswith(PORTRAIT) for path in paths)
     shown = paths[: clips * (2 if pairs else 1)]
@@ -136,11 +138,11 @@ def _pictures(figures: Sequence[str], wide: bool) -> str:
 
 
 def _picture(data: bytes, form: str, text: str, caption: bool = False) -> str:
-    """A picture that carries its own bytes; `caption` shows its text below, too."""
+    """Return a picture that contains its bytes; `caption` repeats its text below it."""
     with Image.open(io.BytesIO(data)) as picture:
         width, height = picture.size
     source = f"data:image/{form};base64,{base64.b64encode(data).decode()}"
-    # A reader of the page aloud has the text from the picture itself.
+    # A screen reader takes the text from the picture itself.
     below = f'<figcaption aria-hidden="true">{escape(text)}</figcaption>' if caption else ""
     image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(text)}">'
     return f"<figure>{image}{below}</figure>"
@@ -153,6 +155,6 @@ def _as_jpeg(path: Path) -> bytes:
     return out.getvalue()
 
 
-def _left_out(reasons: Mapping[str, str]) -> "Section":
+def _left_out(reasons: Mapping[str, str]) -> Section:
     items = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in reasons.items())
     return Section("left-out", "Not on this page", f'<ul class="notes">{items}</ul>')

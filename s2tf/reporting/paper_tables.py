@@ -1,72 +1,34 @@
-"""The paper's tables with what was measured: by our runs, by other systems, and as W&B has kept it."""
+"""The paper's tables with measurements from our runs, from other systems and from W&B."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from s2tf.errors import UserError
-from s2tf.evaluation.scores import METRICS_FILE
 from s2tf.reporting.build_table import build_table
-from s2tf.reporting.find_runs import refuse_same_seed, runs_of_row, with_flops
+from s2tf.reporting.find_runs import reject_duplicate_seeds, runs_of_row, with_flops
 from s2tf.reporting.paper import TABLES, PaperTable, Row
-from s2tf.reporting.read_scores import VIDEOS, mark_protocols, read_scores, scores_of
+from s2tf.reporting.protocols import mark_protocols
+from s2tf.reporting.read_scores import VIDEOS, read_scores, scores_of
 from s2tf.reporting.run_scores import RunScores
+from s2tf.reporting.sources import Result, Sources
 from s2tf.reporting.table import ReportTable
-from s2tf.reporting.wandb_records import LoggedRuns
+from s2tf.reporting.write_markdown import write_markdown
 
 
 class NothingMeasuredError(UserError):
-    """There is nothing of any row of a table."""
+    """Nothing was measured for any row of a table."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """A `metrics.json` of any system, and the row that it belongs to."""
-
-    name: str
-    """A row's label, or a new one."""
-    path: Path
-    """The file."""
-    table: str | None = None
-    """Such as `table8`; None where the command makes one table."""
-
-    @classmethod
-    def parse(cls, text: str) -> "Result":
-        """From `NAME=PATH` or `TABLE:NAME=PATH`, where the path is the file or its folder.
-
-        Raises:
-            UserError: it is written otherwise.
-        """
-        table, _, rest = text.partition(":")
-        left, equals, path = (rest if table in TABLES else text).partition("=")
-        if not (left.strip() and equals and path):
-            raise UserError(f"--results {text}: expected NAME=PATH or TABLE:NAME=PATH, such as table8:HRTF=results")
-        file = Path(path) / METRICS_FILE if Path(path).is_dir() else Path(path)
-        return cls(left.strip(), file, table if table in TABLES else None)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where a report's numbers are from."""
-
-    runs: Path | None
-    """A folder of run folders."""
-    results: Sequence[Result] = ()
-    logged: LoggedRuns = field(default_factory=LoggedRuns)
-    """What W&B has."""
-    mixed: bool = False
-    """Whether rows of different protocols may stand in one table."""
-
-
-def report_table(name: str, sources: Sources) -> "ReportTable":
-    """A table of the paper with what there is of its rows.
+def report_table(name: str, sources: Sources) -> ReportTable:
+    """Fill a table of the paper with the measurements of its rows.
 
     Raises:
-        NothingMeasuredError: there is nothing of any row.
-        UserError: a run is not what its row says, runs of one row differ in more than their seed or have the same, or
-            rows were measured by different protocols; the message names them.
+        NothingMeasuredError: Nothing was measured for any row.
+        UserError: A run's config is not its row's, runs of one row differ in more than their seed or share it, or rows
+            were measured by different protocols; the message names them.
     """
+    # Collect runs by row; a result of another name becomes a row of its own.
     table = TABLES[name]
     results = [one for one in sources.results if one.table in (None, name)]
     labels = {row.label for row in table.rows}
@@ -78,12 +40,23 @@ def report_table(name: str, sources: Sources) -> "ReportTable":
         raise NothingMeasuredError(
             f"{sources.runs or 'W&B'}: no run with a metrics.json of `s2tf evaluate` of any of: {wanted}{unmeasured}"
         )
+    # Compare protocols, and build the table.
     marked = mark_protocols(scores, [column.measurement for column in table.columns], sources.mixed)
     return build_table(table, marked, _notes(table, scores, sources, results))
 
 
-def _of_row(table: "PaperTable", row: "Row", sources: Sources, results: Sequence[Result]) -> "list[RunScores]":
-    """Our runs of a row, and what was given by its name."""
+def table_markdown(name: str, runs: Path | None) -> str:
+    """Return a table of the paper as Markdown, with our finished runs below a folder where there are any."""
+    if runs is not None:
+        try:
+            return write_markdown(report_table(name, Sources(runs)))
+        except NothingMeasuredError:
+            pass
+    return write_markdown(build_table(TABLES[name], {}))
+
+
+def _of_row(table: PaperTable, row: Row, sources: Sources, results: Sequence[Result]) -> list[RunScores]:
+    """Return our runs of a row, and the results that are given under its name."""
     runs = runs_of_row(row, sources.runs, table.kind) if sources.runs is not None else []
     if any(column.measurement == "" for column in table.columns):
         runs = [with_flops(one) for one in runs]
@@ -92,7 +65,7 @@ def _of_row(table: "PaperTable", row: "Row", sources: Sources, results: Sequence
         for one in sources.logged.runs
         if one.record.get("experiment") in row.runs
     ]
-    refuse_same_seed(row.label, [*runs, *logged])
+    reject_duplicate_seeds(row.label, [*runs, *logged])
     given = _given(table, row.label, results)
     for one in given:
         if any(Path(one.folder).resolve() == Path(run.folder).resolve() for run in runs):
@@ -100,8 +73,8 @@ def _of_row(table: "PaperTable", row: "Row", sources: Sources, results: Sequence
     return [*runs, *logged, *given]
 
 
-def _given(table: "PaperTable", name: str, results: Sequence[Result]) -> "list[RunScores]":
-    """What was given by a name, numbered in its order."""
+def _given(table: PaperTable, name: str, results: Sequence[Result]) -> list[RunScores]:
+    """Return the results that are given under a name, numbered in their order."""
     paths = [one.path for one in results if one.name == name]
     for path in paths:
         if [other.resolve() for other in paths].count(path.resolve()) > 1:
@@ -110,20 +83,22 @@ def _given(table: "PaperTable", name: str, results: Sequence[Result]) -> "list[R
 
 
 def _notes(
-    table: "PaperTable", scores: "Mapping[str, list[RunScores]]", sources: Sources, results: Sequence[Result]
+    table: PaperTable, scores: Mapping[str, list[RunScores]], sources: Sources, results: Sequence[Result]
 ) -> list[str]:
-    """What was taken on trust, and what W&B has not."""
+    """Return notes on numbers that are not checked, and on runs in W&B without measurements."""
     notes = []
+    # Our own runs.
     given = Counter(one.name for one in results)
     found = [label for label, runs in scores.items() if len(runs) > given[label]]
     if table.kind == VIDEOS and found:
-        notes.append(f"Tables VII to IX have the same runs of ours, of the data named below: {', '.join(found)}.")
+        notes.append(f"Tables VII to IX all show the same runs of ours, on the data named below: {', '.join(found)}.")
     if given:
-        notes.append(f"Given as results, not checked to be what their names say: {', '.join(given)}.")
+        notes.append(f"Given as results, under names that were not checked: {', '.join(given)}.")
+    # Runs from W&B.
     experiments = {name for row in table.rows for name in row.runs}
     logged = [one.name for one in sources.logged.runs if one.record.get("experiment") in experiments]
     if logged:
-        notes.append(f"From W&B, where a run's config is not compared with its row's: {', '.join(logged)}.")
+        notes.append(f"From W&B, without comparing a run's config with its row's: {', '.join(logged)}.")
     if sources.logged.unmeasured:
-        notes.append(f"In W&B without measurements, and left out: {', '.join(sources.logged.unmeasured)}.")
+        notes.append(f"Left out, since W&B has no measurements of them: {', '.join(sources.logged.unmeasured)}.")
     return notes

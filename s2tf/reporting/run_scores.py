@@ -1,4 +1,4 @@
-"""What is known of one finished run, for the tables."""
+"""Scores of one finished run, as the tables use them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,41 +7,41 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RunScores:
-    """What a `metrics.json` says, by measurement."""
+    """Content of a `metrics.json`, by measurement."""
 
     experiment: str
     folder: str
-    """Where it is from, for messages: the folder of the file, or the name of a W&B run."""
+    """Origin for messages: the folder of the file, or the name of a W&B run."""
     seed: int
     values: Mapping[str, float]
     baselines: Mapping[str, float]
     truths: Mapping[str, float]
     protocol: Mapping[str, Any]
-    """What holds of all its numbers."""
+    """The part of the protocol that all its numbers share."""
     random_weights: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    """What its numbers leave out, and what they are to be taken with."""
+    """Failures, measurements that are missing, and warnings."""
     software: Mapping[str, str] = field(default_factory=dict)
     """Versions by package, see `s2tf.evaluation.software`."""
     mark: str = ""
-    """The letter of its protocol, where the table has several."""
+    """Letter of its protocol where the table has several."""
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """How each measurement was made, beyond what holds of all."""
+    """Protocol of each measurement beyond the shared one."""
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Of each measurement, see `s2tf.evaluation.measurement.Measurement`."""
+    """Counts of each measurement, see `s2tf.evaluation.measurement.Measurement`."""
     marks: Mapping[str, str] = field(default_factory=dict)
-    """By measurement, the first letter of those that have measured it alike; `mark` where it is not named."""
+    """By measurement, the first letter of those that measured it in the same way; `mark` where it is not named."""
 
     def mark_of(self, measurement: str) -> str:
-        """The letter of the protocol of one measurement: those of equal letters compare."""
+        """Return the letter of one measurement's protocol: numbers of equal letters can be compared."""
         return self.marks.get(measurement, self.mark)
 
     def clips(self, measurement: str) -> tuple[int, int] | None:
-        """How many clips one measurement is of, and how many there were; None where that is not known."""
+        """Return the number of clips measured and the number of clips given; None where they are unknown."""
         failed, clips = self.counts.get(measurement, {}).get("failed"), self.protocol.get("clips")
         return None if failed is None or clips is None else (clips - failed, clips)
 
     def is_whole(self, measurement: str) -> bool:
-        """Whether one measurement leaves out no clip, as far as that is known."""
+        """Return False if a measurement is known to leave out clips."""
         clips = self.clips(measurement)
         return clips is None or clips[0] == clips[1]

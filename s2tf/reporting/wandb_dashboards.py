@@ -1,4 +1,4 @@
-"""Our dashboards as objects of the library `wandb-workspaces`, and their way to W&B."""
+"""Dashboards as objects of the library `wandb-workspaces`, which saves them at W&B."""
 
 import warnings
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ from s2tf.reporting.dashboards import Dashboard, Panel
 
 STEP = "trainer/global_step"
 GROUP = "Group"
-"""W&B's name of a run's group, which is our experiment; seeds are the runs of a group."""
+"""W&B's name for the group of a run: our experiment, whose seeds are the runs of the group."""
 
 
-def save(dashboard: "Dashboard", entity: str, project: str) -> tuple[str, str]:
-    """Make workspace and report at W&B; returns their addresses.
+def save(dashboard: Dashboard, entity: str, project: str) -> tuple[str, str]:
+    """Save workspace and report at W&B; returns their addresses.
 
     Raises:
-        UserError: the library is not installed, nobody is logged in, or W&B cannot be reached or refuses.
+        UserError: The library is not installed, the user is not logged in, or W&B cannot be reached or refuses.
     """
     with _library() as library:
         try:
             workspace = build_workspace(dashboard, entity, project, library).save()
             report = build_report(dashboard, entity, project, library).save()
-        # The library raises bare exceptions where nobody is logged in, and those of three others elsewhere.
+        # The library raises bare exceptions without a login, and those of three other libraries elsewhere.
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
@@ -34,8 +34,8 @@ def save(dashboard: "Dashboard", entity: str, project: str) -> tuple[str, str]:
     return workspace.url, report.url
 
 
-def build_workspace(dashboard: "Dashboard", entity: str, project: str, library: Any = None) -> Any:
-    """A `Workspace`: runs of all arms, those of an arm's experiment as one line with their range."""
+def build_workspace(dashboard: Dashboard, entity: str, project: str, library: Any = None) -> Any:
+    """Return a `Workspace` with the runs of all arms; each experiment is one line with the range of its runs."""
     with _library(library) as lib:
         groups = [group for arm in dashboard.arms for group in arm.groups]
         sections = [
@@ -52,12 +52,12 @@ def build_workspace(dashboard: "Dashboard", entity: str, project: str, library: 
         )
 
 
-def build_report(dashboard: "Dashboard", entity: str, project: str, library: Any = None) -> Any:
-    """A `Report`: the table in words, then each section with a set of runs for each arm."""
+def build_report(dashboard: Dashboard, entity: str, project: str, library: Any = None) -> Any:
+    """Return a `Report`: the table as text, then each section with a set of runs for each arm."""
     with _library(library) as lib:
         blocks: list[Any] = [lib.wr.TableOfContents(), lib.wr.MarkdownBlock(dashboard.text)]
         for section in dashboard.sections:
-            # Without entity and project a set is of the report's own, and no server is asked for it.
+            # A set without entity and project belongs to the report's own, and needs no request to the server.
             runs = [
                 lib.wr.Runset(
                     name=arm.label,
@@ -72,9 +72,9 @@ def build_report(dashboard: "Dashboard", entity: str, project: str, library: Any
         return lib.wr.Report(entity=entity, project=project, title=dashboard.title, blocks=blocks, width="fluid")
 
 
-def _panel(panel: "Panel", lib: Any) -> Any:
+def _panel(panel: Panel, lib: Any) -> Any:
     if panel.kind == "lines":
-        # The mean over an arm's seeds, in a band from the least to the greatest.
+        # The mean over an arm's seeds, in a band from the smallest to the largest.
         return lib.wr.LinePlot(
             title=panel.title,
             x=STEP,
@@ -93,8 +93,8 @@ def _panel(panel: "Panel", lib: Any) -> Any:
 
 
 @contextmanager
-def _library(given: Any = None) -> "Iterator[Any]":
-    """The modules of `wandb-workspaces`, whose own use of old pydantic is no news for our users."""
+def _library(given: Any = None) -> Iterator[Any]:
+    """Import the modules of `wandb-workspaces` without its warnings of its own use of old pydantic."""
     if given is not None:
         yield given
         return

@@ -1,4 +1,4 @@
-"""The numbers of `s2tf evaluate` in a W&B run's summary: written there, and read back on line and from disk."""
+"""The numbers of `s2tf evaluate` in a W&B run's summary: written there, and read back online and from disk."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from s2tf.loggers.wandb_files import find_files, records
 
 PREFIX = "metrics"
 RECORD, SEED = f"{PREFIX}/record", f"{PREFIX}/seed"
-"""The whole `metrics.json` as text, from which everything is rebuilt, and the run's seed."""
+"""Keys of the whole `metrics.json` as text, which is all that is read back, and of the run's seed."""
 
 
 @dataclass(frozen=True)
@@ -21,30 +21,30 @@ class LoggedRun:
     """A W&B run that holds measurements."""
 
     name: str
-    """For messages."""
+    """Name for messages."""
     record: Mapping[str, Any]
-    """As in `metrics.json`."""
+    """Content of the `metrics.json`."""
     seed: int
 
 
 @dataclass(frozen=True)
 class LoggedRuns:
-    """What was found in W&B."""
+    """Runs found in W&B."""
 
     runs: tuple[LoggedRun, ...] = ()
     unmeasured: tuple[str, ...] = ()
     """Names of the runs without measurements."""
 
     def __add__(self, other: "LoggedRuns") -> "LoggedRuns":
-        """Both."""
+        """Join both."""
         return LoggedRuns(self.runs + other.runs, self.unmeasured + other.unmeasured)
 
 
 def to_summary(record: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """A `metrics.json` as values of a W&B summary: `run.summary.update(to_summary(...))`.
+    """Return a `metrics.json` as values of a W&B summary: `run.summary.update(to_summary(...))`.
 
     Args:
-        record: As `Scores.to_json` gives it.
+        record: Record as `Scores.to_json` returns it.
         seed: The `seed_everything` of the run.
 
     Returns:
@@ -63,11 +63,11 @@ def log_record(record: Mapping[str, Any], seed: int, project: str, folder: Path,
     """Write a `metrics.json` into the summary of a W&B run, and wait until it is there.
 
     Args:
-        record: As `Scores.to_json` gives it.
-        seed: Of the run that was measured.
-        project: W&B's.
-        folder: In which W&B keeps its files.
-        run_id: Of the W&B run that the training has logged to, which goes on; None for a run of its own.
+        record: Record as `Scores.to_json` returns it.
+        seed: Seed of the run that was measured.
+        project: Project at W&B.
+        folder: Folder in which W&B keeps its files.
+        run_id: Id of the W&B run of the training, which is resumed; None for a new run.
     """
     import wandb
 
@@ -77,16 +77,16 @@ def log_record(record: Mapping[str, Any], seed: int, project: str, folder: Path,
         project=project, dir=str(folder), id=run_id, resume="allow" if run_id else None, name=name, job_type=job
     ) as run:
         run.summary.update(to_summary(record, seed))
-    # A finished run is only announced to W&B's service, which writes the run's file when it gets to it. Ending the
-    # service waits for that.
+    # A finished run is only announced to W&B's service, which writes the run's file later. Ending the service waits
+    # for that.
     wandb.teardown()
 
 
 def from_summary(summary: Mapping[str, Any], name: str) -> LoggedRun | None:
-    """What `to_summary` has put into a summary; None where there is nothing of it.
+    """Read back the values of `to_summary` from a summary; None where it has none.
 
     Raises:
-        UserError: the record is no JSON object, or its seed no number.
+        UserError: The record is no JSON object, or its seed no number.
     """
     if summary.get(RECORD) is None:
         return None
@@ -100,13 +100,13 @@ def from_summary(summary: Mapping[str, Any], name: str) -> LoggedRun | None:
 
 
 def read_offline(folder: Path) -> LoggedRuns:
-    """All runs that W&B has written to disk below a folder, such as `.../wandb/offline-run-*/run-*.wandb`.
+    """Read all runs that W&B has written to disk below a folder, such as `.../wandb/offline-run-*/run-*.wandb`.
 
-    A run that was taken up again has several folders there; what the later ones say holds. Of a file whose end is cut
-    off, as a killed run leaves it, the beginning is read.
+    A run that was resumed has several folders there; values of later ones win. A file whose end is missing, as a killed
+    run leaves it, is read up to there.
 
     Raises:
-        UserError: there is none.
+        UserError: There is none.
     """
     paths = find_files(folder)
     if not paths:
@@ -121,13 +121,13 @@ def read_offline(folder: Path) -> LoggedRuns:
 
 
 def read_project(project: str) -> LoggedRuns:
-    """The finished runs of a project at W&B.
+    """Read the finished runs of a project at W&B.
 
     Args:
         project: `ENTITY/PROJECT`.
 
     Raises:
-        UserError: W&B cannot be reached, knows nobody who is logged in, or has no such project.
+        UserError: W&B cannot be reached, the user is not logged in, or there is no such project.
     """
     import wandb
 
@@ -152,15 +152,15 @@ def _found(summaries: Iterable[tuple[str, Mapping[str, Any]]]) -> LoggedRuns:
 
 @dataclass
 class _File:
-    """A file of W&B's."""
+    """A file in which W&B keeps a run."""
 
     name: str
-    """Of the run, with its id."""
+    """Name of the run, with its id."""
     summary: dict[str, Any] = field(default_factory=dict)
     damage: str = ""
 
     def read(self, path: Path) -> None:
-        """Read up to the end, or to where the file is damaged."""
+        """Read up to the end, or to the first damage."""
         try:
             for record in records(path):
                 if record.HasField("run"):

@@ -33,7 +33,7 @@ img { height: auto; max-width: 100%; }
 figcaption { color: var(--faint); font-size: 0.8rem; overflow-wrap: anywhere; }
 """
 WARNINGS = ("RANDOM WEIGHTS", "MIXED PROTOCOLS")
-"""How the notes begin that must not be overlooked."""
+"""Beginnings of the notes that must not be overlooked."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,13 @@ class Section:
     """HTML."""
 
 
-def write_table(report: "ReportTable") -> Section:
-    """A table in a frame that scrolls sideways by touch and by keys, the best numbers in `<strong>`, and its notes."""
+def write_html(report: ReportTable) -> str:
+    """Return a page with one table."""
+    return write_page("See the Speaker", [write_section(report)])
+
+
+def write_section(report: ReportTable) -> Section:
+    """Return a table in a frame that scrolls sideways, its best numbers in `<strong>`, and its notes."""
     table, best = report.table, report.best()
     anchor, title = f"table-{table.number.replace(' ', '-')}", f"Table {table.number}: {table.title}"
     heads = "".join(f'<th scope="col">{escape(column.heading)}</th>' for column in table.columns)
@@ -74,7 +79,7 @@ def write_table(report: "ReportTable") -> Section:
 
 
 def write_page(title: str, sections: Sequence[Section]) -> str:
-    """A page of its own; where it has several sections, its title is followed by links to them."""
+    """Return a whole page; where it has several sections, links to them follow its title."""
     links = [f'<li><a href="#{one.anchor}">{escape(one.title)}</a></li>' for one in sections]
     contents = ['<nav aria-label="contents">', "<ul>", *links, "</ul>", "</nav>"] if len(sections) > 1 else []
     parts = [f'<section id="{one.anchor}">\n<h2>{escape(one.title)}</h2>\n{one.body}\n</section>' for one in sections]
@@ -93,7 +98,7 @@ def write_page(title: str, sections: Sequence[Section]) -> str:
     return "\n".join([*head, *body, "</body>", "</html>", ""])
 
 
-def _row(line: "Line", texts: Sequence[str], best: set[int]) -> str:
+def _row(line: Line, texts: Sequence[str], best: set[int]) -> str:
     label, whose, *cells = (escape(text) for text in texts)
     if line.is_reference and not line.label:
         head = f'<tr class="reference"><th scope="row" colspan="2">{whose}</th>'
@@ -106,8 +111,3 @@ def _row(line: "Line", texts: Sequence[str], best: set[int]) -> str:
 
 def _warning(note: str) -> str:
     return ' class="warning"' if note.startswith(WARNINGS) else ""
-
-
-def table_page(report: "ReportTable") -> str:
-    """A page with one table."""
-    return write_page("See the Speaker", [write_table(report)])

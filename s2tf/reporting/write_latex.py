@@ -12,10 +12,10 @@ CHARACTERS = {
     **{character: f"\\{character}" for character in "&%$#_"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    # At a row's beginning these would belong to the line break before it.
+    # At the start of a row these would be read as arguments of the line break before it.
     "[": "{[}",
     "*": "{*}",
-    # In LaTeX's own encoding of fonts these four are other characters.
+    # In LaTeX's own encoding of fonts these four show as other characters.
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
@@ -43,21 +43,22 @@ CHARACTERS = {
     "μ": r"$\mu$",
     "σ": r"$\sigma$",
 }
-"""How LaTeX writes what it would read otherwise, or cannot read."""
+"""LaTeX source of characters that LaTeX would read as commands, or cannot read."""
 LETTERS = "ßæÆøØœŒłŁı"
-"""Letters that are none of ASCII with an accent, and that LaTeX's own encoding of fonts has."""
+"""Letters beyond accented ASCII that LaTeX's own encoding of fonts has."""
 LAST_LATIN, OGONEK = "\u017f", "\u0328"
-"""The last accented letter that it can have, and the accent that it has not."""
+"""The last accented letter that this encoding can have, and the accent that it lacks."""
 
 
-def write_latex(report: "ReportTable") -> str:
-    r"""A `table*` with its caption, the best numbers in `\textbf` and the notes below.
+def write_latex(report: ReportTable) -> str:
+    r"""Return a `table*` with its caption, the best numbers in `\textbf` and the notes below.
 
     It needs `\usepackage{booktabs}` and an engine that reads UTF-8. Characters that pdfLaTeX does not know are written
     as `[U+4E2D]`.
     """
     table, best = report.table, report.best()
     heads = ["", "", *(column.heading for column in table.columns)]
+    # Caption and heads.
     out = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table*}",
@@ -70,20 +71,22 @@ def write_latex(report: "ReportTable") -> str:
         _row([escape(head) for head in heads]),
         r"\midrule",
     ]
+    # Lines, a rule before baselines and truths.
     for index, (line, texts) in enumerate(zip(report.lines, report.texts(), strict=True)):
         if line.is_reference and not report.lines[index - 1].is_reference:
             out.append(r"\midrule")
         cells = [escape(text) for text in texts]
         out.append(_row([rf"\textbf{{{cell}}}" if (index, n - 2) in best else cell for n, cell in enumerate(cells)]))
+    # Notes.
     out += [r"\bottomrule", r"\end{tabular}", r"\par\medskip", r"{\footnotesize\raggedright"]
     out += [rf"{escape(note)}\par" for note in report.notes]
     return "\n".join([*out, "}", r"\end{table*}"]) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX shows it, on one line."""
+    """Return the LaTeX source that shows a text on one line."""
     pairs = itertools.pairwise([*" ".join(text.split()), ""])
-    # Two hyphens in a row would be drawn as a dash.
+    # Two hyphens in a row would show as a dash.
     return "".join(_character(one) + ("{}" if one == following == "-" else "") for one, following in pairs)
 
 

@@ -1,6 +1,6 @@
-"""Finished runs joined into a pipeline."""
+"""Finished runs joined into a pipeline, as its system declares."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,72 +9,80 @@ from datamodules.shards.writing import load_manifest
 from s2tf.errors import UserError
 from s2tf.nn.network import load_network
 from s2tf.pipelines.base import Pipeline
-from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
-from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
-from s2tf.pipelines.talking_face import TalkingFacePipeline, TalkingSettings
 from s2tf.runs.finished import check_codes, finished_config
+from s2tf.systems.declaration import StoredSetting, System
+from s2tf.systems.registry import find_pipeline_of_runs, load_class
 
 
-@dataclass(frozen=True)
-class Runs:
-    """Finished runs of the stages; None for a stage that is left out."""
-
-    scfp: Path | None = None
-    motion_autoencoder: Path | None = None
-    lip_landmarks: Path | None = None
-    motion_diffusion: Path | None = None
-
-
-def assemble(runs: Runs, portrait_steps: int = 50, motion_steps: int = 50, temperature: float = 1.0) -> "Pipeline":
-    """The pipeline of one stage or of both.
+def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None) -> Pipeline:
+    """The pipeline that is made of these runs.
 
     Args:
-        runs: All three of the second stage, or SCFP, or all four.
-        portrait_steps: Denoiser calls that the pipeline stores for portraits ...
-        motion_steps: ... and for motion.
-        temperature: That it stores for portraits.
+        runs: Finished runs by the names that their system gives them, such as `motion_diffusion`.
+        settings: Values that the pipeline stores, by their places such as `talking_settings.steps`; those not given
+            have their defaults.
 
     Raises:
-        UserError: A run is not finished, some of the second stage are absent, or the motion codes are of another
-            autoencoder; the message names it.
+        UserError: A run is not finished or is missing, the motion codes are another autoencoder's, or the pipeline has
+            no such setting; the message names it.
+        ValueError: A setting's value is refused.
+        TypeError: A run's network is of another class than the pipeline's.
     """
-    second = {name: getattr(runs, name) for name in ("motion_autoencoder", "lip_landmarks", "motion_diffusion")}
-    absent = [f"--{name.replace('_', '-')}" for name, run in second.items() if run is None]
-    if absent and (len(absent) < len(second) or runs.scfp is None):
-        raise UserError(f"{' and '.join(absent)} must be given: a talking face needs all three of the second stage")
-    portrait = None if runs.scfp is None else _portrait(runs.scfp, portrait_steps, temperature)
-    if absent:
-        assert portrait is not None
-        return portrait
-    talking_face = _talking_face(second, motion_steps)
-    return talking_face if portrait is None else SpeechToTalkingFacePipeline(portrait, talking_face)
+    system, declared = find_pipeline_of_runs(runs)
+    kind = load_class(declared.class_path)
+    components = {
+        component: _network(path, network)
+        for name, path in runs.items()
+        for component, network in system.run(name).components.items()
+    }
+    for pair in system.codes:
+        if {pair.run, pair.autoencoder} <= set(runs):
+            shards, autoencoder = runs[pair.run], runs[pair.autoencoder]
+            network = components[next(iter(system.run(pair.autoencoder).components))]
+            check_codes(_manifest(system, pair.run, shards), network, str(autoencoder), f"the data of {shards}")
+    # What is chosen comes after what a run determines.
+    found = {one.setting: _stored(system, one, runs[one.run]) for one in system.stored if one.run in runs}
+    return kind.from_components(components, _sections(kind, {**found, **(settings or {})}))
 
 
-def _portrait(run: Path, steps: int, temperature: float) -> Any:
-    data = finished_config(run, "portrait_diffusion")["data"]["init_args"]
-    return PortraitPipeline(
-        **{name: _network(run, name) for name in PortraitPipeline.component_types},
-        portrait_settings=PortraitSettings(
-            seconds=data["seconds"],
-            crop=_manifest(run, "portrait_diffusion")["crop_rule"],
-            steps=steps,
-            temperature=temperature,
-        ),
-    )
+def chosen_settings(runs: Mapping[str, Path], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that options of the system set on the pipeline of these runs, by their places.
+
+    Raises:
+        UserError: The pipeline has no setting that an option sets.
+    """
+    system, declared = find_pipeline_of_runs(runs)
+    sections = load_class(declared.class_path).settings_types
+    settings: dict[str, Any] = {}
+    for one in system.chosen:
+        if one.option not in options:
+            continue
+        places = [place for place in one.settings if place.partition(".")[0] in sections]
+        if not places:
+            raise UserError(f"--{one.option} has no effect on a {declared.name}")
+        settings |= dict.fromkeys(places, options[one.option])
+    return settings
 
 
-def _talking_face(runs: dict[str, Any], steps: int) -> Any:
-    autoencoder = _network(runs["motion_autoencoder"], "motion_autoencoder")
-    codes = _manifest(runs["motion_diffusion"], "motion_diffusion")
-    check_codes(codes, autoencoder, str(runs["motion_autoencoder"]), f"the data of {runs['motion_diffusion']}")
-    return TalkingFacePipeline(
-        motion_autoencoder=autoencoder,
-        lip_features=_network(runs["lip_landmarks"], "speech_features"),
-        lip_landmarks=_network(runs["lip_landmarks"], "lip_landmarks"),
-        motion_features=_network(runs["motion_diffusion"], "speech_features"),
-        motion_diffusion=_network(runs["motion_diffusion"], "motion_diffusion"),
-        talking_settings=TalkingSettings(crop=codes["crop_rule"], steps=steps),
-    )
+def _sections(kind: type[Pipeline], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The pipeline's sections of settings from values by their places."""
+    sections: dict[str, dict[str, Any]] = {section: {} for section in kind.settings_types}
+    for place, value in values.items():
+        section, _, name = place.partition(".")
+        if section not in sections:
+            raise UserError(f"{place} has no effect on a {kind.__name__}, whose settings are {', '.join(sections)}")
+        sections[section][name] = value
+    return {section: kind.settings_types[section](**given) for section, given in sections.items()}
+
+
+def _stored(system: System, setting: StoredSetting, run: Path) -> Any:
+    if setting.source == "manifest":
+        found: Any = _manifest(system, setting.run, run)
+    else:
+        found = _config(system, setting.run, run)
+    for key in setting.key.split("."):
+        found = found[key]
+    return found
 
 
 def _network(run: Path, name: str) -> Any:
@@ -82,7 +90,11 @@ def _network(run: Path, name: str) -> Any:
     return load_network(str(run / "networks" / name))
 
 
-def _manifest(run: Path, network: str) -> dict[str, Any]:
-    """Of the first of the data sets that the run has learned from: one crop rule holds for all of them."""
-    chosen = finished_config(run, network)["data"]["init_args"]["shards"]
+def _config(system: System, name: str, run: Path) -> dict[str, Any]:
+    return finished_config(run, next(iter(system.run(name).components.values())))
+
+
+def _manifest(system: System, name: str, run: Path) -> dict[str, Any]:
+    """The manifest of the first of the data sets that a run was trained on: one crop rule holds for all of them."""
+    chosen = _config(system, name, run)["data"]["init_args"]["shards"]
     return load_manifest(chosen if isinstance(chosen, str) else ShardSource(**chosen[0]))

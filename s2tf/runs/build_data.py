@@ -1,4 +1,4 @@
-"""Builds the parts of a composed experiment that are no stage."""
+"""Datamodule and settings of a composed experiment, without its stage and trainer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from s2tf.runs.build import first_cause
 
 
 def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
-    """The data module of a composed experiment, and settings classes by the name of their section.
+    """Build the datamodule of a composed experiment, and settings of other sections.
 
     Args:
-        config: Of `s2tf.config.compose`.
-        settings: Section -> class.
+        config: A composed experiment.
+        settings: Class of the settings by the name of its section.
 
     Returns:
-        A namespace with `data` and each section.
+        An object with `data` and each section as attributes.
 
     Raises:
         UserError: A section is missing, a key unknown or a value wrong; the message names the key.

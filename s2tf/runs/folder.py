@@ -1,4 +1,4 @@
-"""A run's folder, `runs/<experiment>/<hash>/`, found again by the same config."""
+"""Run folders, `runs/<experiment>/<hash>/`: the same config finds the same folder."""
 
 import contextlib
 import json
@@ -11,16 +11,16 @@ from typing import Any
 
 import yaml
 
-from s2tf.config import compose, identity_hash
+from s2tf.config import compose, find_experiment, identity_hash, with_new_names
 from s2tf.errors import UserError
 from s2tf.fault_tolerance.atomic_files import atomic_write, part_name
 from s2tf.fault_tolerance.checkpoints import find_checkpoint
 from s2tf.provenance.facts import tags
 
 CONFIG_FILE = "config.yaml"
-"""What the last fit has trained."""
+"""Config of the last fit."""
 QUEUED_FILE = "train.yaml"
-"""What a queued job trains: only `s2tf submit` writes it, since a fit with other devices has the same folder."""
+"""Config that a queued job trains: only `s2tf submit` writes it, since a fit with other devices has the same folder."""
 TAGS_FILE = "tags.json"
 WANDB_ID_FILE = "wandb_id"
 
@@ -33,42 +33,49 @@ class Run:
     config: dict[str, Any]
     folder: Path
     tags: tuple[str, ...] = ()
-    """What W&B finds it by."""
+    """Tags in W&B."""
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of Lightning's checkpoints."""
+        """Folder of Lightning's checkpoints."""
         return self.folder / "checkpoints"
 
     @property
     def networks(self) -> Path:
-        """The folder of the trained networks, written when a fit ends."""
+        """Folder of the trained networks, written when a fit ends."""
         return self.folder / "networks"
 
     @property
     def last_checkpoint(self) -> Path | None:
-        """The checkpoint to resume from, or None before the first.
+        """Checkpoint to resume from, or None before the first.
 
         Raises:
-            UserError: there are some, and none is whole.
+            UserError: There are checkpoints, and none is whole.
         """
         return find_checkpoint(self.checkpoints).path
 
 
 def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
-    """Compose `experiment` and say which run folder belongs to it, without making that."""
-    config = compose(experiment, overrides)
-    run = run_of(experiment, config, runs)
-    return run if run.tags else replace(run, tags=tags(Path(experiment), overrides, config))
+    """Compose `experiment` and name its run folder, which is not made.
+
+    Args:
+        experiment: Its file or short name (`find_experiment`).
+        overrides: `key=value` and `+FILE.yaml`, as for `compose`.
+        runs: Folder of run folders.
+    """
+    path = find_experiment(experiment)
+    config = compose(path, overrides)
+    run = run_of(path, config, runs)
+    return run if run.tags else replace(run, tags=tags(path, overrides, config))
 
 
 def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:
-    """Which run folder belongs to an experiment that was composed.
+    """Name the run folder of an experiment that was composed.
 
     The `config.yaml` and `train.yaml` of a run folder belong to that folder, wherever it is, unless an override makes
     them another run.
     """
-    path, identity = Path(experiment).resolve(), identity_hash(config)
+    path, identity = find_experiment(experiment).resolve(), identity_hash(config)
     if path.name in (CONFIG_FILE, QUEUED_FILE) and path.parent.name == identity:
         return Run(experiment=path.parents[1].name, config=config, folder=path.parent, tags=_read_tags(path.parent))
     # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
@@ -84,36 +91,37 @@ def write_config(run: Run, name: str = CONFIG_FILE) -> None:
 
 
 def _read_tags(folder: Path) -> tuple[str, ...]:
-    """The tags of when the folder was made: its `config.yaml` does not tell which ablation it came from."""
+    """Read the tags that were written with the folder: its `config.yaml` does not name the ablation it came from."""
     path = folder / TAGS_FILE
     return tuple(json.loads(path.read_text())) if path.is_file() else ()
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The resolved config of a run folder: of the last fit, before the first that of the queued job.
+    """Read the resolved config of a run folder: that of the last fit, before the first that of the queued job.
 
     Raises:
-        UserError: the folder has none.
+        UserError: The folder has none.
     """
     path = find_config(Path(folder))
     if path is None:
         raise UserError(f"{Path(folder) / CONFIG_FILE} is missing: expected the folder of a run")
-    return yaml.safe_load(path.read_text())
+    config = yaml.safe_load(path.read_text())
+    return with_new_names(config, str(path)) if isinstance(config, dict) else config
 
 
 def find_config(folder: Path) -> Path | None:
-    """The file that `read_config` reads, where there is one."""
+    """Find the file that `read_config` reads; None if there is none."""
     return next((folder / name for name in (CONFIG_FILE, QUEUED_FILE) if (folder / name).is_file()), None)
 
 
 def wandb_id(folder: Path) -> str:
-    """The id of a run in W&B, made when it is first asked for; that of the trial which a sweep's agent has drawn."""
+    """Read the id of a run in W&B, or choose one: that of the trial if a sweep's agent has started it."""
     path = folder / WANDB_ID_FILE
     if not path.is_file():
-        aside = part_name(path)
-        aside.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
-        # All ranks come here at once: the first one's holds.
+        part = part_name(path)
+        part.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
+        # All ranks come here at the same time: the id of the first one counts.
         with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-        aside.unlink()
+            os.link(part, path)
+        part.unlink()
     return path.read_text().strip()

@@ -17,7 +17,7 @@ from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.pairs import ROWS_AT_ONCE, Pairs, recall
-from s2tf.stages.speech import spectrogram_map, speech_of
+from s2tf.stages.speech_portrait_batch import spectrogram_map, speech_of
 
 
 class ConReStage(Stage):

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from s2tf.batches import Clip, MotionSequenceBatch
 from s2tf.models.lip_landmarks import LipLandmarks
-from s2tf.nn.lips import draw_lips, mouth_opening
+from s2tf.nn.lips import mouth_opening, render_lips
 from s2tf.nn.network import Network
 from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.silence import Silence
-from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
+from s2tf.stages.speech_features import check_stored_features, checked_features, features_of, restorable
 
 DRAWN_SIDE = 128
 """Of the drawn lips, in pixels."""
@@ -120,7 +120,7 @@ class LipLandmarksStage(Stage):
         if self.silence == 0:
             return batch
         rows, frames = batch["lips"].shape[:2]
-        silence = Silence.draw(rows, frames, self.silence, self.device)
+        silence = Silence.sample(rows, frames, self.silence, self.device)
         changed = {"lips": silence.lips(batch["lips"]), "waveform": silence.waveform(batch["waveform"])}
         if "features" in batch:
             changed["features"] = silence.features(batch["features"], self._features_of_silence(batch))
@@ -145,7 +145,7 @@ class LipLandmarksStage(Stage):
 def _drawn(lips: Tensor) -> Tensor:
     """Canonical lips (T, 20, 2) as pictures (T, 3, side, side) in [-1, 1], enlarged to be seen."""
     centred = lips.float() - lips.float().mean(dim=(0, 1))
-    return 2 * draw_lips(1.5 * centred, DRAWN_SIDE) - 1
+    return 2 * render_lips(1.5 * centred, DRAWN_SIDE) - 1
 
 
 def correlation(predicted: Tensor, true: Tensor) -> Tensor:

@@ -1,26 +1,21 @@
 """Motion autoencoder training (Eq. 14-19): reconstruct one frame of a clip from another one."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.batches import Clip, FramePairBatch
 from s2tf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
-from s2tf.losses.codebook import code_loss
-from s2tf.losses.flow import face_points, point_flow_loss
-from s2tf.losses.locality import elsewhere_loss
+from s2tf.losses.motion_autoencoder import LossWeights, TrueFrames, generator_terms
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.metrics.code_use import CodeUse
 from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
 from s2tf.models.motion_reader import FaceState
-from s2tf.nn.lips import eye_opening
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
@@ -30,37 +25,13 @@ from s2tf.stages.rendering import beside_truth, codes_of
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 """LIA's scaling of the rate and of Adam's second moment, left over from StyleGAN2's lazy regularisation."""
 SECOND_MOMENT = 0.99
-HALF_CLOSED = 0.05
-"""By so much, in outer-eye distances, an eye closes halfway: the error at which the square costs as much as L1."""
 COMPARED = 1 / 4
 """Of a batch, what is decoded a second time without the lip refiner: it is enough to bound its reach, and cheap."""
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
 """Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
 
-
-@dataclass
-class LossWeights:
-    """Factors of the terms; the paper's Eq. 14 has 1 for all, LIA 10 for the VGG term."""
-
-    l1: float = 1.0
-    """L_re, Eq. 15."""
-    vgg: float = 10.0
-    """L_vgg, Eq. 16; not computed at 0."""
-    adversarial: float = 1.0
-    """L_adv, Eq. 17."""
-    code: float = 1.0
-    """L_code, Eq. 19."""
-    coarse: float = 1.0
-    """L1 of the RGB decoder's picture where the codebook makes the final one."""
-    reading: float = 1.0
-    """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
-    flow: float = 0.0
-    """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
-    elsewhere: float = 0.0
-    """Change by the lip refiner away from the mouth, which the codebook's generator spreads over the picture by its
-    normalisation; not of the paper. Above 0, the unrefined latents of some rows are decoded, too."""
-    r1: float = 0.0
-    """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
+LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
+"""Loss term -> its name in the log, which stays that of earlier runs: a resumed run continues its own curve."""
 
 
 class MotionAutoencoderStage(Stage):
@@ -151,12 +122,16 @@ class MotionAutoencoderStage(Stage):
             terms |= self._generator_terms(rendering, batch)
         if self._adversarial:
             terms |= self._adversarial_terms(rendering, batch)
-        losses = {**terms, "loss": self._total(terms)}
+        losses = {**terms, "loss": self.weights.total(terms)}
         loss = self.checked(losses, cast(Any, batch))
         self.log_losses("train", losses | self._code_statistics(rendering), len(batch["target"]))
         self._restart_codes(rendering)
         # `ddp` wants a gradient for every parameter.
         return loss + sum(parameter.sum() * 0 for parameter in self._resting())
+
+    def log_losses(self, split: str, losses: Mapping[str, Tensor], batch_size: int) -> None:
+        """Log the terms under their names in the log (`LOGGED`); see `Stage.log_losses`."""
+        super().log_losses(split, {LOGGED.get(name, name): value for name, value in losses.items()}, batch_size)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Leave the network alone whose turn it is not: Adam passes over what has no gradient."""
@@ -224,28 +199,14 @@ class MotionAutoencoderStage(Stage):
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
         true = batch["target_placement"]
         placement = true + self.placement_noise * torch.randn_like(true)
-        compared = math.ceil(COMPARED * len(true)) if self.weights.elsewhere > 0 else 0
+        compared = math.ceil(COMPARED * len(true)) if self.weights.outside_mouth > 0 else 0
         return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement, compared)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
-        true = batch["target_output"]
         source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])
         target = FaceState(batch["target_lips"], batch["target_eyes"], batch["target_placement"])
-        terms = {
-            "l1": F.l1_loss(rendering.image, true),
-            "reading": _reading_loss(rendering.face, target) + _reading_loss(rendering.source_face, source),
-        }
-        source_points, target_points = (face_points(one.lips, one.eyes, one.placement) for one in (source, target))
-        terms["flow"] = point_flow_loss(rendering.flow, source_points, target_points)
-        if self.vgg is not None and self.weights.vgg > 0:
-            terms["vgg"] = self.vgg(rendering.image, true)
-        if rendering.unrefined is not None and rendering.mouth is not None:
-            rows = len(rendering.unrefined)
-            terms["elsewhere"] = elsewhere_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
-        if rendering.code is not None:
-            terms["coarse"] = F.l1_loss(rendering.coarse, batch["target"])
-            terms |= code_loss(rendering.code.z, rendering.code.z_q, self.beta)
-        return terms
+        true = TrueFrames(batch["target"], batch["target_output"], source, target)
+        return generator_terms(rendering, true, self.beta, self.vgg if self.weights.vgg > 0 else None)
 
     def _adversarial_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         assert self.discriminator is not None
@@ -281,15 +242,6 @@ class MotionAutoencoderStage(Stage):
             resting += self.discriminator.parameters()
         return [parameter for parameter in resting if parameter.requires_grad]
 
-    def _total(self, terms: dict[str, Tensor]) -> Tensor:
-        factors = vars(self.weights) | {
-            "codebook": self.weights.code,
-            "commitment": self.weights.code,
-            # The discriminator's own loss is not traded against the others: it reaches no shared parameter.
-            "discriminator": 1.0,
-        }
-        return torch.stack([factors[name] * term for name, term in terms.items()]).sum()
-
     def _code_statistics(self, rendering: Rendering) -> dict[str, Tensor]:
         if rendering.code is None or self.autoencoder.codebook is None:
             return {}
@@ -311,10 +263,3 @@ def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> li
     if unknown := sorted(set(trained) - set(parts)):
         raise ValueError(f"trained is {list(trained)}, but the autoencoder has no {unknown[0]}: {', '.join(parts)}")
     return [f"autoencoder.{name}" for name in parts if name not in trained]
-
-
-def _reading_loss(read: FaceState, true: FaceState) -> Tensor:
-    pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
-    points = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
-    # Blinks are rare: the median of the eyes' opening, which L1 asks for, is that of open eyes; the square is not.
-    return points + F.mse_loss(eye_opening(read.eyes), eye_opening(true.eyes)) / HALF_CLOSED

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from s2tf.batches import Clip, MotionSequenceBatch
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
 from s2tf.diffusion.row_noise import Generators, generators_of
+from s2tf.diffusion.samplers import Sampler
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_statistics import MotionStatistics
 from s2tf.models.motion_unet import MotionUNet
@@ -18,7 +19,7 @@ from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, source_of
-from s2tf.stages.speech import check_stored_features, checked_features, features_of, restorable
+from s2tf.stages.speech_features import check_stored_features, checked_features, features_of, restorable
 
 VALIDATION_SEED = 0
 VALIDATION_DRAWS = 4
@@ -152,7 +153,7 @@ class MotionDiffusionStage(Stage):
         steps: int = 50,
         generator: torch.Generator | None = None,
         start: Tensor | None = None,
-        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        kind: Sampler = "ddim",
         guidance: float = 1.0,
     ) -> Tensor:
         """Draw motion for whole speech.

@@ -1,21 +1,22 @@
 """SCFP: portrait diffusion conditioned on speech, with the statistical face prior as guidance (Eq. 1–9)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, SpeechPortraitBatch
-from s2tf.diffusion.objective import draw_noise
+from s2tf.diffusion.objective import sample_noise
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.diffusion.row_noise import Generators, generators_of
+from s2tf.diffusion.samplers import Sampler
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
-from s2tf.stages.speech import spectrogram_map, speech_of
+from s2tf.stages.speech_portrait_batch import spectrogram_map, speech_of
 
 VALIDATION_SEED = 0
 VALIDATION_STEPS = 20
@@ -111,7 +112,7 @@ class SCFPStage(Stage):
         generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
         values = self.losses(batch, self.draws, 0.0, generators)
         latents = portrait.new_empty(len(portrait), *self.diffusion.latent_shape)
-        picture = self.sample(speech, VALIDATION_STEPS, noise=draw_noise(latents, generators))
+        picture = self.sample(speech, VALIDATION_STEPS, noise=sample_noise(latents, generators))
         mean_face = self._mean_face().expand_as(portrait)
         values |= {
             "portrait_l1": mean_absolute_error(picture, portrait),
@@ -141,7 +142,7 @@ class SCFPStage(Stage):
         speech: Tensor,
         steps: int = 50,
         generator: torch.Generator | None = None,
-        kind: Literal["ddim", "dpm-solver++"] = "ddim",
+        kind: Sampler = "ddim",
         guidance: float = 1.0,
         noise: Tensor | None = None,
     ) -> Tensor:

@@ -27,7 +27,7 @@ class Silence:
     """(B, T) 1 where silent, 0 elsewhere."""
 
     @classmethod
-    def draw(cls, rows: int, frames: int, share: float, device: torch.device | str = "cpu") -> "Silence":
+    def sample(cls, rows: int, frames: int, share: float, device: torch.device | str = "cpu") -> "Silence":
         """A silence of a fifth of the window or more, anywhere, in a share of the rows; by the global generator."""
         length = frames * (LEAST_SHARE + (1 - LEAST_SHARE) * torch.rand(rows, device=device))
         start = (frames - length) * torch.rand(rows, device=device)

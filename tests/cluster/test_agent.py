@@ -14,8 +14,9 @@ import pytest
 from slurm_jobs import stand_in
 
 from s2tf.cluster.records import Submission, last_submission
+from s2tf.cluster.resources import Resources
 from s2tf.cluster.run_status import states_below
-from s2tf.cluster.script import Request, render, values_of
+from s2tf.cluster.script import render, values_of
 from s2tf.cluster.settings import SLURM, Cluster
 
 TRAIN = 'run=$PWD/runs/scfp/$WANDB_RUN_ID\nmkdir -p "$run"\necho "$run" >"$S2TF_RUN_FILE"\n'
@@ -43,7 +44,7 @@ def folder(tmp_path, monkeypatch):
     }
     for name, script in programs.items():
         stand_in(tmp_path / "bin", name, script, monkeypatch)
-    values = values_of(Cluster(name="local"), Request(), "sweep", path, [], [])
+    values = values_of(Cluster(name="local"), Resources(), "sweep", path, [], [])
     submission = json.dumps(vars(Submission("JOB", "local", "s2tf sweep it's 'a JOB'", "sweep")))
     values |= {"array": "1-1", "sweep": "us/faces/here", "submission": shlex.quote(submission)}
     (path / "agent.sbatch").write_text(render("agent.sbatch", values))

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from s2tf.cluster.script import Request, render, staging, values_of
+from s2tf.cluster.resources import Resources
+from s2tf.cluster.script import render, staging, values_of
 from s2tf.cluster.settings import SLURM, Cluster, in_seconds, load_cluster
 from s2tf.errors import UserError
 
 CLUSTERS = sorted((SLURM / "clusters").glob("*.yaml"))
-EIGHT = Request(nodes=2, tasks=8, gpus=8)
+EIGHT = Resources(nodes=2, tasks=8, gpus=8)
 
 
-def script(template, cluster=None, request=EIGHT, after=(), folder=Path("/runs/a b/1a2b"), **values):
+def script(template, cluster=None, resources=EIGHT, after=(), folder=Path("/runs/a b/1a2b"), **values):
     cluster = cluster or load_cluster("a6000x8")
     command = ["s2tf", "fit", f"{folder}/train.yaml"]
-    shared = values_of(cluster, request, "conre-1a2b", folder, command, ["s2tf", "submit", "x.yaml", "a=it's"], after)
+    shared = values_of(cluster, resources, "conre-1a2b", folder, command, ["s2tf", "submit", "x.yaml", "a=it's"], after)
     array = {"array": "0-1", "cases": "0)\n    run=/a\n    ;;", "sweep": "us/faces/here", "job_pattern": "%j"}
     array["submission"] = """'{"job": "JOB"}'"""
     return render(template, {**shared, **(array if template != "train.sbatch" else {}), **values})
@@ -77,7 +78,7 @@ TEMPLATES = ["train.sbatch", "array.sbatch", "prepare.sbatch", "agent.sbatch"]
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_ranks_get_the_environment_where_sbatch_hands_none_on(template):
-    lines = script(template, Cluster(sbatch=["--export=NONE"]), Request()).splitlines()
+    lines = script(template, Cluster(sbatch=["--export=NONE"]), Resources()).splitlines()
     assert "#SBATCH --export=NONE" in lines
     first = next(number for number, line in enumerate(lines) if line.startswith("srun ") or "    srun " in line)
     assert lines.index("export SLURM_EXPORT_ENV=ALL") < first
@@ -87,7 +88,7 @@ def test_ranks_get_the_environment_where_sbatch_hands_none_on(template):
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=lambda path: path.stem)
 def test_every_script_is_one_that_bash_reads(template, cluster):
     settings = load_cluster(cluster.stem)
-    request = EIGHT if settings.gpus else Request(nodes=2, tasks=2)
+    request = EIGHT if settings.gpus else Resources(nodes=2, tasks=2)
     text = script(template, settings, request, part='command+=(--part "1/2")', done="touch it")
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     assert "@{" not in text
@@ -141,7 +142,7 @@ def test_a_time_is_read_as_slurm_reads_it(text, seconds):
 def test_a_name_that_the_shell_or_slurm_would_read_otherwise_is_one_word(tmp_path):
     """A comment of two lines would run its second, and `%j` is a job's number."""
     folder = tmp_path / "a b %j it's"
-    values = values_of(Cluster(), Request(), "a b;c", folder, ["s2tf"], ["s2tf", "x=1\ntouch here"])
+    values = values_of(Cluster(), Resources(), "a b;c", folder, ["s2tf"], ["s2tf", "x=1\ntouch here"])
     text = render("train.sbatch", values)
     assert "\ntouch here" not in text
     asked = options(text)
@@ -157,7 +158,7 @@ def test_an_unknown_cluster_is_told_which_there_are():
 
 def test_more_gpus_than_a_node_has_are_refused():
     with pytest.raises(UserError, match=r"trainer\.devices is 9, but a node of a6000x8 has 8 GPUs"):
-        values_of(load_cluster("a6000x8"), Request(1, 9, 9), "n", Path("f"), [], [])
+        values_of(load_cluster("a6000x8"), Resources(1, 9, 9), "n", Path("f"), [], [])
 
 
 def test_a_step_s_settings_are_checked_as_the_cluster_s_own():

@@ -6,7 +6,7 @@ import pytest
 import wandb
 
 from s2tf.cli import main
-from s2tf.cluster.queue_sweep import _refuse_strange
+from s2tf.cluster.queue_sweep import _reject_foreign_sweep
 from s2tf.cluster.sweeps import load_sweep
 from s2tf.errors import UserError
 
@@ -29,16 +29,16 @@ def at_w_b(monkeypatch):
 def test_a_sweep_of_ours_is_joined_and_another_is_refused(at_w_b, tmp_path):
     (tmp_path / "s.yaml").write_text("method: grid\nparameters: {a: {values: [1]}}\n")
     at_w_b(load_sweep(tmp_path / "s.yaml").command(tmp_path / "trial.sh", tmp_path))
-    _refuse_strange("us/faces/here")
+    _reject_foreign_sweep("us/faces/here")
     for command in (["srun", "s2tf", "fit", "${args_no_hyphens}"], None):
         at_w_b(command)
         with pytest.raises(UserError, match="--id us/faces/here: its command is .*, expected a sweep that `s2tf sw"):
-            _refuse_strange("us/faces/here")
+            _reject_foreign_sweep("us/faces/here")
 
 
 def test_where_w_b_cannot_be_asked_it_is_said(at_w_b, capsys):
     at_w_b(ValueError("nobody is logged in"))
-    _refuse_strange("us/faces/here")
+    _reject_foreign_sweep("us/faces/here")
     assert "W&B does not say what its command is: nobody is logged in" in capsys.readouterr().err
 
 

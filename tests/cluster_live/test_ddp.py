@@ -13,6 +13,7 @@ from tiny_shards import tiny_shards
 
 from s2tf.config import compose
 from s2tf.models.face_prior import FacePrior
+from s2tf.precompute.copying import ShardCopy
 from s2tf.precompute.latent_codes import write_codes
 from s2tf.runs.build import build
 
@@ -39,7 +40,7 @@ def plan(folder):
     weights = f"{init}.weights"
     side = ("vars.size=32", f"{init}.autoencoder.init_args.lip_refiner.init_args.guider.init_args.finest=32")
     motion_autoencoder = ["motion_autoencoder", debug["motion_autoencoder"], shards, *side, "vars.output_size=32"]
-    adversarial = (f"{init}.adversarial_start=3", f"{weights}.r1=1.0", f"{weights}.elsewhere=1.0")
+    adversarial = (f"{init}.adversarial_start=3", f"{weights}.r1=1.0", f"{weights}.outside_mouth=1.0")
     networks = folder / "networks"
     no_vgg = f"{init}.vgg=null"
     # Convolutions in float64 are slow: fewer of them.
@@ -89,7 +90,7 @@ def stages(tmp_path_factory):
     for name in ("conre", "motion_autoencoder"):
         untrained(name, stages).export(folder)
     FacePrior(64).save_pretrained(folder / "networks" / "prior")
-    write_codes(folder / "shards", folder / "networks" / "motion_autoencoder", folder / "codes")
+    write_codes(ShardCopy(folder / "shards", folder / "codes"), folder / "networks" / "motion_autoencoder")
     return stages
 
 

@@ -1,4 +1,4 @@
-"""`s2tf submit` on a real SLURM: a training on two nodes runs to its end, is queued once, and is found again."""
+"""`s2tf submit run` on a real SLURM: a training on two nodes runs to its end, is queued once, and is found again."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def submit(slurm, shards, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def call(*words, status=0):
-        assert main(["submit", *CONRE, f"vars.shards={shards}", "--cluster", "local", *words]) == status
+        assert main(["submit", "run", *CONRE, f"vars.shards={shards}", "--cluster", "local", *words]) == status
         return capsys.readouterr()
 
     return call

@@ -54,7 +54,7 @@ def submit(slurm, shards, tmp_path, monkeypatch, capsys):
     (tmp_path / "cluster.yaml").write_text(CLUSTER)
 
     def call(runs, *more):
-        words = ["submit", str(EXPERIMENTS / "demo" / "conre.yaml"), f"vars.shards={shards}", *SETTINGS, *more]
+        words = ["submit", "run", str(EXPERIMENTS / "demo" / "conre.yaml"), f"vars.shards={shards}", *SETTINGS, *more]
         assert main([*words, "--cluster", "cluster.yaml", "--runs", runs]) == 0
         return re.search(r"job:? +(\d+)", capsys.readouterr().out)[1]
 

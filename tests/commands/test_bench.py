@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from video_folders import status
 
 from datamodules.bench import measure
 from s2tf.cli import main
@@ -30,27 +31,24 @@ def test_each_number_comes_with_its_floor_and_ratio(tmp_path, monkeypatch, group
 
 
 def test_more_clips_than_are_drawn_are_all_measured(tmp_path, monkeypatch, capsys):
-    from s2tf.evaluation.videos import bench as bench_evaluate
-    from s2tf.evaluation.videos import measure_clip as clip_measuring
+    from s2tf.evaluation.videos import bench
 
     measured = []
-    measure = clip_measuring.measure_clip
-    monkeypatch.setattr(bench_evaluate, "DRAWN", 2)
-    monkeypatch.setattr(
-        clip_measuring, "measure_clip", lambda pair, *more: measured.append(pair.key) or measure(pair, *more)
-    )
+    measure = bench.measure_clip
+    monkeypatch.setattr(bench, "DIFFERENT", 2)
+    monkeypatch.setattr(bench, "measure_clip", lambda pair, *more: measured.append(pair.key) or measure(pair, *more))
     arguments = ["--metrics", "lpips,pixels", "--frames", "4", "--size", "64"]
     assert main(["bench", "evaluate", *arguments, "--clips", "3", "--json", str(tmp_path / "b.json")]) == 0
     # The first one once more, before the clock runs.
     assert measured == ["0", "0", "1", "0"]
-    assert main(["bench", "evaluate", *arguments, "--clips", "0"]) == 2
-    assert "--clips 0: expected 1 at least" in capsys.readouterr().err
+    assert status(["bench", "evaluate", *arguments, "--clips", "0"]) == 2
+    assert "argument --clips: '0', expected a number from 1" in capsys.readouterr().err
 
 
 def test_metrics_without_a_network_have_nothing_to_stand_beside(capsys):
     arguments = ["--metrics", "pixels,sharpness", "--clips", "1", "--frames", "4", "--size", "64"]
     assert main(["bench", "evaluate", *arguments]) == 2
-    assert "--metrics pixels,sharpness: none of them has a network or a detector" in capsys.readouterr().err
+    assert "--metrics pixels,sharpness: expected a metric with a network or a detector" in capsys.readouterr().err
 
 
 def test_evaluation_is_measured_beside_its_networks(tmp_path):

@@ -5,27 +5,30 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from video_folders import status
 
-from datamodules.prepare.synthetic.clip import draw_clip
+from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
 from s2tf.evaluation.compare.draw import FRAME_HEIGHT
 from s2tf.evaluation.judge_training import JudgeData, cache_folder
 from s2tf.faces.judge_network import FaceReader
 from s2tf.faces.judges import Judges
-from s2tf.faces.lips import POSE, canonical_face, mouth_opening, to_picture_units
+from s2tf.faces.lips import POSE, canonical_face, to_picture_units
 from s2tf.faces.motion import FaceMotion
 from s2tf.faces.tracking import FaceSettings, follow_face
 from s2tf.faces.tracks import whole_frames
 from s2tf.figures.video_grid import VideoGrid
 from s2tf.figures.zoom import ORANGE, RED, zoom_size
 from s2tf.media.audio import read_audio
-from s2tf.media.video import VideoWriter, read_video
+from s2tf.media.video import read_video
+from s2tf.media.video_writer import VideoWriter
 from s2tf.metrics.lip_sync import LipSyncReader
 from s2tf.models.syncnet import SyncNet
+from s2tf.nn.lips import mouth_opening
 
-SPEAKER = draw_clip(make_speaker(3, 0), 2.0, 160, 0)
-OTHER = draw_clip(make_speaker(3, 2), 1.2, 128, 1)
+SPEAKER = render_clip(make_speaker(3, 0), 2.0, 160, 0)
+OTHER = render_clip(make_speaker(3, 2), 1.2, 128, 1)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def compared(videos):
 
 def compare(videos, out, *more, names=("truth", "other", "empty")):
     paths = [videos / f"{name}.mp4" for name in names]
-    return main([str(word) for word in ("compare", *paths, "--out", out, *more)])
+    return status(["compare", *paths, "--out", out, *more])
 
 
 def rows_of(folder, system):
@@ -201,7 +204,7 @@ def test_judges_read_square_crops_of_synthetic_faces(videos, tmp_path, monkeypat
         (("--times", "0.2,1.2"), "1.2 s is beyond the end of other, whose last frame is at 1.16 s"),
         (("--times", "0.2,soon"), "expected seconds such as"),
         (("--times=-1",), "expected seconds of 0 or more"),
-        (("--frames", "0"), "--frames 0: expected 1 or more"),
+        (("--frames", "0"), "argument --frames: '0', expected a number from 1"),
         (("--sound", "nobody"), "--sound nobody: expected one of truth, other, empty"),
         (("--sound", "empty"), "empty.mp4 has no sound track"),
         (("--json", "nowhere/x.json"), "--json nowhere/x.json: no such folder nowhere"),

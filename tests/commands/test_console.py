@@ -9,10 +9,9 @@ from video_folders import evaluate, talking, write
 
 from s2tf.commands import console as screen
 from s2tf.commands.console import progress
-from s2tf.evaluation.headings import heading
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.progress import time_left
-from s2tf.evaluation.score_table import aligned, score_table, significant
+from s2tf.evaluation.score_table import aligned, heading, score_table, significant
 from s2tf.evaluation.scores import Scores
 
 COPY = "source frame copied"

@@ -12,10 +12,11 @@ import torch
 import yaml
 from PIL import Image
 from tiny_shards import tiny_shards
+from video_folders import status
 
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
-from s2tf.evaluation.stages.conre import _other_hair, _other_shape
+from s2tf.evaluation.stages.changed_faces import with_other_hair, with_other_shape
 from s2tf.nn.network import load_network
 from s2tf.runs.fit import fit
 
@@ -56,7 +57,7 @@ def run_folders(study, name):
 def evaluate(run, out, *more):
     encoder = next((run.parents[1] / "conre").iterdir()) / "networks" / "face_encoder"
     arguments = ["--faces", f"network={encoder}", "--out", str(out), "--steps", "3", "--batch", "2"]
-    return main(["evaluate", "--run", str(run), *arguments, *more])
+    return status(["evaluate", "run", str(run), *arguments, *more])
 
 
 @pytest.mark.slow
@@ -93,7 +94,7 @@ def test_portraits_are_measured_and_do_not_depend_on_the_batch(study, tmp_path, 
 @pytest.mark.slow
 def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_path, capsys):
     run = run_folders(study, "conre")[0]
-    assert main(["evaluate", "--run", str(run), "--out", str(tmp_path)]) == 0
+    assert status(["evaluate", "run", str(run), "--out", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["kind"] == "alignment"
     pairs = {name: one["counts"] for name, one in record["measurements"].items() if name.startswith("choice")}
@@ -103,23 +104,38 @@ def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_pat
     assert pairs["choice against another voice-linked shape"]["choices"] == people
     assert pairs["choice against another hair colour"]["choices"] == people
     for arguments, message in (
-        (["--clips", "0"], "--clips 0"),
-        (["--faces", "judges"], "--faces says nothing of a run of ConRe"),
+        (["--clips", "0"], "argument --clips: '0', expected a number from 1"),
+        (
+            ["--faces", "judges"],
+            "--faces has no effect on a run of ConReStage; it applies to: SCFPStage",
+        ),
     ):
-        assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
+        assert status(["evaluate", "run", str(run), "--out", str(tmp_path), *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_part_that_was_never_trained_is_named_by_both_stages(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Linear, "is_random", True, raising=False)
+    assert main(["evaluate", "--run", str(run_folders(study, "conre")[0]), "--out", str(tmp_path / "conre")]) == 0
+    assert evaluate(run_folders(study, "table3-both")[0], tmp_path / "scfp", "--clips", "1", "--seeds", "1") == 0
+    conre, scfp = (
+        json.loads((tmp_path / name / "metrics.json").read_text())["random_weights"] for name in ("conre", "scfp")
+    )
+    assert "speech_encoder" in conre
+    assert "portrait_diffusion" in scfp
 
 
 def test_a_face_is_changed_to_that_of_another_person_though_clips_share_one():
     speakers = [make_speaker(0, index) for index in (0, 0, 1, 1, 2, 2, 3, 3)]
     for speaker in speakers:
-        shape, hair = _other_shape(speaker, speakers), _other_hair(speaker, speakers)
+        shape, hair = with_other_shape(speaker, speakers), with_other_hair(speaker, speakers)
         assert shape.gender == speaker.gender
         assert shape.face.jaw_width != speaker.face.jaw_width
         assert shape.face.eye_spacing == speaker.face.eye_spacing
         assert hair.appearance.hair != speaker.appearance.hair
         assert replace(hair.appearance, hair=speaker.appearance.hair) == speaker.appearance
-    assert _other_shape(speakers[0], speakers[:2]) is None
+    assert with_other_shape(speakers[0], speakers[:2]) is None
 
 
 @pytest.mark.slow
@@ -128,7 +144,7 @@ def test_runs_become_the_papers_table(study, tmp_path, capsys):
         for run in run_folders(study, name):
             assert evaluate(run, run, "--seeds", "1") == 0
     capsys.readouterr()
-    arguments = ["report", "table3", "--runs", str(study / "runs"), "--out", str(tmp_path)]
+    arguments = ["report", "table", "table3", "--runs", str(study / "runs"), "--out", str(tmp_path)]
     assert main([*arguments, "--json", str(tmp_path / "t.json")]) == 0
     text = (tmp_path / "table3.md").read_text()
     assert "| + ConRe + SAW | ours (2 seeds) |" in text
@@ -148,7 +164,9 @@ def test_table_five_counts_the_flops_of_the_runs_own_network(study, tmp_path):
     copy = tmp_path / "runs" / "table5-linear" / run.name
     shutil.copytree(run, copy)
     assert evaluate(run, copy, "--seeds", "1") == 0
-    assert main(["report", "table5", "--runs", str(tmp_path / "runs"), "--json", str(tmp_path / "t.json")]) == 0
+    assert (
+        main(["report", "table", "table5", "--runs", str(tmp_path / "runs"), "--json", str(tmp_path / "t.json")]) == 0
+    )
     lines = json.loads((tmp_path / "t.json").read_text())["lines"]
     dim = load_network(str(run / "networks" / "portrait_diffusion")).prior.z_p.numel()
     ours = next(line for line in lines if line["source"] == "ours")
@@ -162,7 +180,7 @@ def test_runs_that_cannot_stand_beside_each_other_are_refused(study, tmp_path, c
         copy = tmp_path / "runs" / "table3-both" / run.name
         shutil.copytree(run, copy)
         assert evaluate(run, copy, "--seeds", "1", *(("--temperature", "0.5") if run == other else ())) == 0
-    arguments = ["report", "table3", "--runs", str(tmp_path / "runs")]
+    arguments = ["report", "table", "table3", "--runs", str(tmp_path / "runs")]
     assert main(arguments) == 2
     assert "temperature: 1.0 and 0.5" in capsys.readouterr().err
     config = tmp_path / "runs" / "table3-both" / other.name / "config.yaml"
@@ -189,7 +207,7 @@ def test_runs_that_cannot_stand_beside_each_other_are_refused(study, tmp_path, c
         config.write_text(yaml.safe_dump(changed))
         assert main(arguments) == 2
         assert message in capsys.readouterr().err
-    assert main(["report", "table4", "--runs", str(tmp_path / "nothing")]) == 2
+    assert main(["report", "table", "table4", "--runs", str(tmp_path / "nothing")]) == 2
     assert "table4-beta0" in capsys.readouterr().err
 
 
@@ -200,11 +218,11 @@ def test_what_cannot_be_evaluated_is_refused_by_name(study, tmp_path, capsys):
         (["--faces", "facenet"], "--faces facenet: expected"),
         ([], "--faces must be given"),
         (["--faces", f"network={run / 'nothing'}"], "nothing"),
-        (["--faces", "judges", "--clips", "0"], "--clips 0"),
+        (["--faces", "judges", "--clips", "0"], "argument --clips: '0'"),
     ):
-        assert main(["evaluate", "--run", str(run), "--out", str(tmp_path), *arguments]) == 2
+        assert status(["evaluate", "run", str(run), "--out", str(tmp_path), *arguments]) == 2
         assert message in capsys.readouterr().err
-    assert main(["evaluate", "--run", str(tmp_path), "--faces", "judges"]) == 2
+    assert status(["evaluate", "run", str(tmp_path), "--faces", "judges"]) == 2
     assert "no finished run: expected networks in" in capsys.readouterr().err
 
 
@@ -232,7 +250,7 @@ def test_priors_of_many_sizes_and_shares_become_figures(study, tmp_path, capsys)
         yaml_file = experiment(f"ablations/{figure}/{name}")
         assert main(["prior", yaml_file, *given, *change, "--out", str(priors)]) == 0
         decoder = ["--decoder", str(networks / "face_decoder")]
-        assert main(["report", figure, "--priors", str(priors), "--out", str(out), *decoder]) == 0
+        assert main(["report", "figure", figure, "--priors", str(priors), "--out", str(out), *decoder]) == 0
         assert min(png_size(out / f"{figure}.png")) > 200
     rows = read_csv(tmp_path / "figure10" / "figure10.csv")
     small, large = (load_network(str(tmp_path / "priors-figure10" / f"n0000{n}-female0.50")).z_p for n in (2, 4))
@@ -243,9 +261,9 @@ def test_priors_of_many_sizes_and_shares_become_figures(study, tmp_path, capsys)
     assert float(rows[1]["l1"]) == 0.0
     assert float(rows[0]["l1"]) > 0
     out = ["--out", str(tmp_path / "out")]
-    assert main(["report", "figure11", "--priors", str(tmp_path / "priors-figure10" / "none"), *out]) == 2
+    assert main(["report", "figure", "figure11", "--priors", str(tmp_path / "priors-figure10" / "none"), *out]) == 2
     assert "0 priors" in capsys.readouterr().err
-    assert main(["report", "figure11", "--priors", str(tmp_path / "priors-figure10"), *out]) == 2
+    assert main(["report", "figure", "figure11", "--priors", str(tmp_path / "priors-figure10"), *out]) == 2
     assert "priors of different n: [2, 4]" in capsys.readouterr().err
     # Of two men and two women, four women cannot be taken: what can is written.
     more = ["prior", experiment("ablations/figure11/genders"), *given, shares, "prior.faces=4"]
@@ -259,7 +277,7 @@ def test_priors_of_many_sizes_and_shares_become_figures(study, tmp_path, capsys)
 @pytest.mark.slow
 def test_the_weights_of_saw_are_drawn(study, tmp_path):
     run = run_folders(study, "table3-both")[0]
-    arguments = ["report", "figure12", "--run", str(run), "--clips", "3", "--out", str(tmp_path)]
+    arguments = ["report", "figure", "figure12", "--run", str(run), "--clips", "3", "--out", str(tmp_path)]
     assert main([*arguments, "--json", str(tmp_path / "f.json")]) == 0
     rows = read_csv(tmp_path / "figure12.csv")
     assert len(rows) == 3
@@ -273,11 +291,21 @@ def test_the_weights_of_saw_are_drawn(study, tmp_path):
 def test_speakers_are_shown_by_variant(study, tmp_path, capsys):
     for name in ("table3-both", "table3-conre"):
         assert evaluate(run_folders(study, name)[0], tmp_path / "runs" / name / "1234", "--seeds", "1") == 0
-    arguments = ["report", "portraits", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path), "--clips", "3"]
+    arguments = [
+        "report",
+        "figure",
+        "portraits",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--out",
+        str(tmp_path),
+        "--clips",
+        "3",
+    ]
     assert main(arguments) == 0
     width, height = png_size(tmp_path / "portraits.png")
     # Three speakers beside each other; the true face and two variants below each other.
     assert 3 * 96 < width < 4.5 * 96
     assert 3 * 96 < height < 4 * 96
-    assert main([*arguments[:3], str(tmp_path / "nothing"), "--out", str(tmp_path)]) == 2
+    assert main([*arguments[:4], str(tmp_path / "nothing"), "--out", str(tmp_path)]) == 2
     assert "table3-both" in capsys.readouterr().err

@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from narrow_autoencoder import narrow_autoencoder
 from rich.console import Console
 from tiny_shards import tiny_shards
+from video_folders import status
 
 from s2tf.cli import main
 from s2tf.evaluation.judge_training import JudgeData, cache_folder, make_judges
@@ -58,11 +60,11 @@ def run_of(study, name):
 
 
 def evaluate(run, out, *more):
-    assert main(["evaluate", "--run", str(run), "--out", str(out), *more]) == 0
+    assert main(["evaluate", "run", str(run), "--out", str(out), *more]) == 0
     return json.loads((out / "metrics.json").read_text())
 
 
-def test_rebuilt_frames_are_measured_whatever_the_batch(study, tmp_path):
+def test_reconstructed_frames_are_measured_whatever_the_batch(study, tmp_path):
     run = run_of(study, "table10-lip_refiner")
     record = evaluate(run, tmp_path / "a", *READERS)
     again = evaluate(run, tmp_path / "b", *READERS, "--batch", "7")
@@ -82,9 +84,9 @@ def test_rebuilt_frames_are_measured_whatever_the_batch(study, tmp_path):
     assert len(list((tmp_path / "a" / "samples").glob("*.png"))) == 2
 
 
-def test_a_part_of_each_clip_and_fewer_readers(study, tmp_path):
+def test_a_span_of_each_clip_and_fewer_readers(study, tmp_path):
     run = run_of(study, "table10-lip_refiner")
-    record = evaluate(run, tmp_path, "--part", "0.75", "1", "--stride", "5", "--split", "train", "--size", "32")
+    record = evaluate(run, tmp_path, "--span", "0.75", "1", "--stride", "5", "--split", "train", "--size", "32")
     assert record["protocol"]["frames"] == 3 * TEST_PEOPLE
     assert record["protocol"]["part of each clip"] == [0.75, 1.0]
     without = {"PSNR", "SSIM", "sharpness", "refiner's change outside the mouth, of that inside"}
@@ -112,21 +114,33 @@ def test_motion_is_measured_and_the_seed_decides(study, tmp_path):
     assert other["measurements"]["mouth correlation"]["value"] != record["measurements"]["mouth correlation"]["value"]
 
 
+def test_a_part_that_was_never_trained_is_named_by_every_stage(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Linear, "is_random", True, raising=False)
+    autoencoder = run_of(study, "table10-lip_refiner")
+    motion = ["--autoencoder", str(autoencoder / "networks" / "motion_autoencoder"), "--steps", "2", "--seeds", "1"]
+    for run, options, named in (
+        (autoencoder, ["--size", "32"], "motion_autoencoder"),
+        (run_of(study, "lip_landmarks"), [], "lip_landmarks"),
+        (run_of(study, "motion_diffusion"), motion, "motion_diffusion"),
+    ):
+        assert named in evaluate(run, tmp_path / named, "--clips", "1", *options)["random_weights"]
+
+
 def test_wrong_words_and_wrong_networks_are_named(study, tmp_path, capsys):
     motion, run = run_of(study, "motion_diffusion"), run_of(study, "table10-lip_refiner")
     other = tmp_path / "other"
     narrow_autoencoder().save_pretrained(other)
     for arguments, message in (
-        (["--run", str(run), "--landmarks", "eyes"], "--landmarks eyes: expected judges"),
-        (["--run", str(run), "--perceptual", "alex=random"], "LPIPS of random weights"),
-        (["--run", str(run), "--perceptual", "lpips"], "--perceptual lpips: expected alex=FILE"),
-        (["--run", str(run), "--stride", "0"], "--stride 0"),
-        (["--run", str(run), "--part", "0.5", "0.5"], "--part 0.5 0.5"),
-        (["--run", str(motion)], "--autoencoder must be given"),
-        (["--run", str(motion), "--autoencoder", str(other)], "but the codes of"),
-        (["--run", str(tmp_path)], "no finished run"),
+        ([str(run), "--landmarks", "eyes"], "--landmarks eyes: expected judges"),
+        ([str(run), "--perceptual", "alex=random"], "LPIPS of random weights"),
+        ([str(run), "--perceptual", "lpips"], "--perceptual lpips: expected alex=FILE"),
+        ([str(run), "--stride", "0"], "argument --stride: '0'"),
+        ([str(run), "--span", "0.5", "0.5"], "0.5 0.5"),
+        ([str(motion)], "--autoencoder must be given"),
+        ([str(motion), "--autoencoder", str(other)], "but the codes of"),
+        ([str(tmp_path)], "no finished run"),
     ):
-        assert main(["evaluate", *arguments]) == 2
+        assert status(["evaluate", "run", *arguments]) == 2
         assert message in capsys.readouterr().err
 
 
@@ -134,14 +148,14 @@ def test_table_ten_is_reported_and_refuses_what_is_not_its_row(study, tmp_path, 
     for row in ("lip_refiner", "both"):
         run = run_of(study, f"table10-{row}")
         evaluate(run, run, *READERS, "--size", "64")
-    assert main(["report", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
+    assert main(["report", "table", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "table10.md").read_text()
     assert "| + lip refiner | ours (1 run) |" in text
     assert "No finished run yet: baseline, + codebook." in text
     assert "source frame copied" in text
     capsys.readouterr()
     (study / "runs" / "table10-baseline").symlink_to(study / "runs" / "table10-lip_refiner")
-    assert main(["report", "table10", "--runs", str(study / "runs")]) == 2
+    assert main(["report", "table", "table10", "--runs", str(study / "runs")]) == 2
     assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
     (study / "runs" / "table10-baseline").unlink()
 
@@ -155,14 +169,14 @@ def test_a_pipeline_of_finished_runs_is_measured_from_the_true_first_frame(study
     assert "TalkingFacePipeline" in capsys.readouterr().out
     arguments = ["--shards", str(study / "shards"), "--out", str(tmp_path / "out"), "--metrics", "pixels"]
     arguments += ["--size", "64", "--steps", "2"]
-    assert main(["evaluate", "--pipeline", str(pipeline), *arguments]) == 0
+    assert main(["evaluate", "pipeline", str(pipeline), *arguments]) == 0
     record = json.loads((tmp_path / "out" / "hrtf" / "metrics.json").read_text())
     assert (record["kind"], record["experiment"], record["random_weights"]) == ("videos", "hrtf", [])
     psnr = record["measurements"]["PSNR"]
     assert psnr["counts"] == {"clips": TEST_PEOPLE, "failed": 0, "frames": TEST_PEOPLE * (60 - 1)}
     assert len(list((tmp_path / "out" / "hrtf" / "videos").glob("*.mp4"))) == TEST_PEOPLE
     # Drawn anew, since the seed is another.
-    assert main(["evaluate", "--pipeline", str(pipeline), *arguments, "--seed", "1"]) == 0
+    assert main(["evaluate", "pipeline", str(pipeline), *arguments, "--seed", "1"]) == 0
     again = json.loads((tmp_path / "out" / "hrtf" / "metrics.json").read_text())
     assert again["protocol"]["references"] == record["protocol"]["references"]
     assert again["measurements"]["PSNR"]["value"] != psnr["value"]

@@ -1,74 +1,113 @@
-"""Options of `s2tf evaluate` that say nothing of what is measured, and the device of each process."""
-
-import argparse
+"""Options of `s2tf evaluate`: foreign ones and old spellings are refused, and each process takes its own device."""
 
 import pytest
 import torch
-from PIL import Image
-from video_folders import evaluate, talking, write
+from video_folders import evaluate, status, talking, write
 
-from s2tf.cli import main
-from s2tf.commands.evaluate import add_arguments
-from s2tf.commands.evaluate_options import ANY, OF_METRIC, TAKEN, refuse_others
 from s2tf.commands.options import local_device
-from s2tf.errors import UserError
+from s2tf.evaluation.videos.metric_files import FILES, METRICS
+from s2tf.evaluation.videos.open_measures import MEASURES
+from s2tf.runs import finished
+
+VIDEOS, PORTRAITS = ["videos", "made", "true"], ["portraits", "made", "true", "--faces", "judges"]
+PIPELINE, RUN = ["pipeline", "p", "--shards", "s", "--out", "o"], ["run", "r"]
 
 
 @pytest.fixture
 def folders(tmp_path):
     for name in ("made", "true"):
         write(tmp_path / name / "a.mp4", talking(0))
-        (tmp_path / f"{name}-portraits").mkdir()
-        Image.new("RGB", (32, 32)).save(tmp_path / f"{name}-portraits" / "a.png")
     return tmp_path
 
 
-def parsed(*words):
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(words)
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        # The default's value is refused like any other.
+        (VIDEOS, ["--batch", "32"]),
+        (VIDEOS, ["--attributes", "facepp"]),
+        (VIDEOS, ["--shards", "s"]),
+        (PORTRAITS, ["--metrics", "pixels"]),
+        (PORTRAITS, ["--allow-random"]),
+        (PORTRAITS, ["--clips", "3"]),
+        (PIPELINE, ["--guidance", "2"]),
+        (PIPELINE, ["--name", "mine"]),
+        (RUN, ["--metrics", "fid"]),
+        (RUN, ["--weights", "w"]),
+    ],
+)
+def test_options_of_another_evaluation_are_refused(capsys, words, option):
+    assert status(["evaluate", *words, *option]) == 2
+    message = f"s2tf evaluate {words[0]}: error: unrecognized arguments: {' '.join(option)}"
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
-def test_every_option_belongs_to_something():
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    options = {action.dest for action in parser._actions if action.option_strings} - {"help"}
-    assert ANY | set().union(*TAKEN.values()) == options
-    assert set(OF_METRIC) <= options
+@pytest.mark.parametrize(
+    ("words", "new"),
+    [
+        (["--run", "r", "--faces", "judges"], "write `s2tf evaluate run RUN`"),
+        (["--out", "o", "--run=r"], "write `s2tf evaluate run RUN`"),
+        (["--pipeline", "p", "--shards", "s"], "write `s2tf evaluate pipeline FOLDER --shards S --out O`"),
+        (["made", "true"], "write `s2tf evaluate videos GENERATED REFERENCE` or `s2tf evaluate portraits GENERATED"),
+        ([*VIDEOS, "--process", "1/2"], "--process is no longer an option: write --part I/N"),
+        ([*PORTRAITS, "--process=1/2"], "--process is no longer an option: write --part I/N"),
+        ([*PIPELINE, "--pictures", "0"], "--pictures is no longer an option: write --no-videos"),
+        ([*RUN, "--part", "0", "0.5"], "--part is no longer an option: write --span FROM TO"),
+    ],
+)
+def test_an_old_spelling_names_the_new_one(capsys, words, new):
+    assert status(["evaluate", *words]) == 2
+    assert new in " ".join(capsys.readouterr().err.split())
+
+
+def test_removed_options_are_not_in_the_help(capsys):
+    assert status(["evaluate", "videos", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--part" in shown
+    assert "--process" not in shown
+
+
+@pytest.mark.parametrize(
+    ("stage", "words", "message"),
+    [
+        ("ConReStage", ["--faces", "judges"], "--faces has no effect on a run of ConReStage; it applies to: SCFPStage"),
+        ("LipLandmarksStage", ["--batch", "32"], "--batch has no effect on a run of LipLandmarksStage"),
+        (
+            "MotionAutoencoderStage",
+            ["--seeds", "2"],
+            "--seeds has no effect on a run of MotionAutoencoderStage; it applies to: SCFPStage, MotionDiffusionStage",
+        ),
+        ("SyncNetStage", [], "a run of SyncNetStage, expected one of ConReStage"),
+        ("SCFPStage", ["--seeds", "2"], "--faces must be given for a run of SCFPStage: vggface=FILE"),
+    ],
+)
+def test_options_without_effect_on_the_runs_stage_are_refused(tmp_path, monkeypatch, capsys, stage, words, message):
+    monkeypatch.setattr(finished, "finished_stage", lambda _: stage)
+    assert status(["evaluate", "run", tmp_path, *words]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert error.startswith("s2tf evaluate run: ")
+    assert message in error
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        # The default's value is as much left out as another.
-        (["--batch", "32"], "--batch says nothing of videos: it belongs to a run of ConReStage, a run of SCFPStage"),
-        (["--attributes", "facepp"], "--attributes says nothing of videos: it belongs to portraits"),
-        (["--shards", "s"], "--shards says nothing of videos: it belongs to --pipeline"),
-        (["--seed", "1"], "--seed says nothing of videos: it belongs to --pipeline"),
-        (["--faces", "judges"], "--faces belongs to the metric identity, which --metrics pixels leaves out"),
-        (["--protocol", "frame"], "--protocol belongs to the metric sync, which --metrics pixels leaves out"),
+        (
+            ["--faces", "judges"],
+            "--faces has no effect: it is for the metric identity, which --metrics pixels",
+        ),
+        (["--protocol", "frame"], "--protocol has no effect: it is for the metric sync"),
     ],
 )
-def test_options_that_say_nothing_of_videos_are_refused(folders, capsys, options, message):
+def test_options_of_a_metric_that_is_left_out_are_refused(folders, capsys, options, message):
     assert evaluate(folders, *options) == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert not (folders / "made-evaluation").exists()
 
 
-def test_options_that_say_nothing_of_portraits_are_refused(folders, capsys):
-    pair = [str(folders / "made-portraits"), str(folders / "true-portraits")]
-    assert main(["evaluate", *pair, "--faces", "judges", "--metrics", "pixels"]) == 2
-    assert "--metrics says nothing of portraits: it belongs to videos, --pipeline" in capsys.readouterr().err
-    assert main(["evaluate", *pair, "--faces", "judges", "--allow-random"]) == 2
-    assert "--allow-random says nothing of portraits" in capsys.readouterr().err
-
-
-def test_options_that_say_nothing_of_a_run_are_refused():
-    with pytest.raises(UserError, match="--metrics says nothing of a run of SCFPStage: it belongs to videos"):
-        refuse_others(parsed("--run", "r", "--faces", "judges", "--metrics", "fid"), "SCFPStage")
-    with pytest.raises(UserError, match="--faces says nothing of a run of ConReStage"):
-        refuse_others(parsed("--run", "r", "--faces", "judges"), "ConReStage")
-    refuse_others(parsed("--run", "r", "--faces", "judges", "--seeds", "2", "--out", "o", "--wandb", "p"), "SCFPStage")
+def test_every_metric_is_opened_by_its_name():
+    assert tuple(MEASURES) == METRICS
+    assert set(FILES) <= set(METRICS)
 
 
 def test_each_process_of_a_machine_takes_its_own_gpu(monkeypatch):

@@ -1,4 +1,4 @@
-"""`s2tf evaluate PORTRAITS TRUE` on picture files of any system."""
+"""`s2tf evaluate portraits GENERATED REFERENCE` on picture files of any system."""
 
 import csv
 import json
@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from video_folders import status
 
 from s2tf.cli import main
 from s2tf.errors import UserError
@@ -35,7 +36,7 @@ def folders(tmp_path):
 
 def evaluate(folder, name, *more):
     faces = ["--faces", f"network={folder / 'encoder'}"]
-    return main(["evaluate", str(folder / name), str(folder / "true"), *faces, *more])
+    return main(["evaluate", "portraits", str(folder / name), str(folder / "true"), *faces, *more])
 
 
 def read(folder, name):
@@ -56,7 +57,7 @@ def times(folder, name):
 
 def report(folder, *names):
     results = [word for name in names for word in ("--results", f"{name}={folder / f'{name}-evaluation'}")]
-    return main(["report", "table1", *results])
+    return main(["report", "table", "table1", *results])
 
 
 def picture(folder, person):
@@ -85,8 +86,8 @@ def test_portraits_that_are_not_there_are_listed(folders, capsys):
 
 
 def test_the_network_that_compares_must_be_named(folders, capsys):
-    assert main(["evaluate", str(folders / "near"), str(folders / "true")]) == 2
-    assert "--faces must be given for portraits" in capsys.readouterr().err
+    assert status(["evaluate", "portraits", folders / "near", folders / "true"]) == 2
+    assert "the following arguments are required: --faces" in capsys.readouterr().err
 
 
 def test_what_cannot_be_used_is_listed_and_the_rest_is_measured(folders, capsys):
@@ -162,12 +163,12 @@ def test_results_against_other_true_pictures_are_refused_side_by_side(folders, c
 def test_parts_merge_to_the_same_bits_and_are_not_read_again(folders, capsys):
     assert evaluate(folders, "near") == 0
     for part in ("2/3", "3/3"):
-        assert evaluate(folders, "near", "--out", str(folders / "parts-evaluation"), "--process", part) == 0
-        assert f"share {part[0]} of 3 is done; clips of other shares" in capsys.readouterr().out
+        assert evaluate(folders, "near", "--out", str(folders / "parts-evaluation"), "--part", part) == 0
+        assert f"part {part[0]} of 3 is done; clips of other parts" in capsys.readouterr().out
     assert not (folders / "parts-evaluation" / "metrics.json").exists()
     kept = times(folders, "parts")
     assert len(kept) == 2 * PEOPLE - 4
-    assert evaluate(folders, "near", "--out", str(folders / "parts-evaluation"), "--process", "1/3") == 0
+    assert evaluate(folders, "near", "--out", str(folders / "parts-evaluation"), "--part", "1/3") == 0
     assert kept.items() <= times(folders, "parts").items()
     assert read(folders, "parts") == read(folders, "near")
     assert rows(folders, "parts") == rows(folders, "near")
@@ -263,7 +264,7 @@ def test_several_portraits_of_a_speech_and_several_speeches_of_a_person(folders)
     found = {}
     for name in ("heard", "guessed"):
         faces = ["--faces", f"network={folders / 'encoder'}"]
-        assert main(["evaluate", str(folders / name), str(folders / "truth"), *faces]) == 0
+        assert main(["evaluate", "portraits", str(folders / name), str(folders / "truth"), *faces]) == 0
         found[name] = read(folders, name)["measurements"]
     heard, guessed = found["heard"], found["guessed"]
     assert heard["L1"]["counts"]["portraits"] == 8
@@ -283,14 +284,14 @@ def test_a_folder_of_portraits_without_a_true_picture_is_listed(folders):
     assert evaluate(folders, "near") == 3
     (failure,) = read(folders, "near")["failures"]
     assert failure["clip"] == "person9/face/1"
-    assert "no true picture for" in failure["reason"]
+    assert "no reference picture for" in failure["reason"]
     assert "diversity" not in read(folders, "near")["measurements"]
 
 
 def test_a_share_takes_the_results_of_another_system_away(folders):
     out = ("--out", str(folders / "near-evaluation"))
     assert evaluate(folders, "far", *out) == 0
-    assert evaluate(folders, "near", *out, "--process", "1/2") == 0
+    assert evaluate(folders, "near", *out, "--part", "1/2") == 0
     assert [path.name for path in (folders / "near-evaluation").iterdir()] == ["clips"]
-    assert evaluate(folders, "near", *out, "--process", "2/2") == 0
+    assert evaluate(folders, "near", *out, "--part", "2/2") == 0
     assert read(folders, "near")["experiment"] == "near"

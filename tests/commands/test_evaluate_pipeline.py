@@ -1,4 +1,4 @@
-"""The clips of shards on which `s2tf evaluate --pipeline` measures: read when their turn comes."""
+"""The clips of shards on which `s2tf evaluate pipeline` measures: read when their turn comes."""
 
 import gc
 
@@ -12,7 +12,7 @@ from datamodules.shards.samples import Sample
 from datamodules.shards.writing import read_split
 from s2tf.errors import UserError
 from s2tf.evaluation.videos.measure_clip import measure_clip
-from s2tf.evaluation.videos.pipeline_clips import HRTF, Drawing, clips_with_sound, drawn_pairs
+from s2tf.evaluation.videos.pipeline_clips import HRTF, Generation, clips_with_sound, generated_pairs
 from s2tf.evaluation.videos.pixel_measures import PixelMeasure
 
 CLIPS = 5
@@ -44,14 +44,14 @@ def test_memory_does_not_grow_with_the_clips(shards):
     def held(kind):
         return len(alive(kind)) - len(before[kind])
 
-    pairs = drawn_pairs(clips_with_sound(str(shards), "test", None), Drawing(Still(), HRTF, "x", 0, None, None))
+    pairs = generated_pairs(clips_with_sound(str(shards), "test", None), Generation(Still(), HRTF, "x", 0, None, None))
     assert len(pairs) == CLIPS
     assert (held(Sample), held(ShardFile)) == (0, 0)
     for pair in pairs:
-        made, true = iter(pair.made.frames()), iter(pair.true.frames())
+        made, true = iter(pair.generated.frames()), iter(pair.reference.frames())
         next(made), next(true)
-        assert pair.made.waveform() is not None
-        # What is drawn and what is true, of this clip alone.
+        assert pair.generated.waveform() is not None
+        # One clip for each of both videos.
         assert held(Sample) <= 2
     made = true = None
     assert held(Sample) == 0
@@ -59,13 +59,13 @@ def test_memory_does_not_grow_with_the_clips(shards):
 
 def test_each_clip_is_the_one_of_its_key(shards):
     samples = {sample.key: sample for sample in read_split(str(shards), "test")}
-    pairs = drawn_pairs(clips_with_sound(str(shards), "test", None), Drawing(Still(), HRTF, "x", 0, None, None))
+    pairs = generated_pairs(clips_with_sound(str(shards), "test", None), Generation(Still(), HRTF, "x", 0, None, None))
     assert [pair.key for pair in pairs] == sorted(samples)
     for pair in pairs:
         sample = samples[pair.key]
-        np.testing.assert_array_equal(np.stack(list(pair.true.frames())), sample.frames())
-        np.testing.assert_array_equal(pair.true.waveform(), sample.waveform())
-        np.testing.assert_array_equal(next(pair.made.frames()), sample.frame(0))
+        np.testing.assert_array_equal(np.stack(list(pair.reference.frames())), sample.frames())
+        np.testing.assert_array_equal(pair.reference.waveform(), sample.waveform())
+        np.testing.assert_array_equal(next(pair.generated.frames()), sample.frame(0))
     assert len(clips_with_sound(str(shards), "test", 2)) == 2
     with pytest.raises(UserError, match="no clip with sound in its split"):
         clips_with_sound(str(shards), "test", 0)
@@ -76,8 +76,8 @@ def test_shards_that_were_made_anew_meanwhile_are_an_error_of_the_clip(tmp_path)
     other = tiny_shards(tmp_path / "other", people=3, seed=8)
     for path in other.glob("*.tar"):
         path.replace(tmp_path / "shards" / path.name)
-    (pair,) = drawn_pairs(clips, Drawing(Still(), HRTF, "x", 0, None, None))
+    (pair,) = generated_pairs(clips, Generation(Still(), HRTF, "x", 0, None, None))
     with pytest.raises(ShardError, match="is not what it was when the evaluation began"):
-        pair.true.waveform()
+        pair.reference.waveform()
     record = measure_clip(pair, [PixelMeasure()], 64)
     assert "is not what it was" in record.failures["pixels"]

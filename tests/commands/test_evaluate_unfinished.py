@@ -52,18 +52,29 @@ def results(folder):
 
 
 def test_a_share_takes_the_results_of_another_system_away(folders, capsys):
-    assert evaluate(folders, *out(folders), "--process", "1/2", made="second") == 0
+    assert evaluate(folders, *out(folders), "--part", "1/2", made="second") == 0
     assert results(folders) == set()
     assert not (folders / "copy.json").exists()
-    assert main(["report", "table8", "--results", f"B={folders / 'out'}", "--runs", str(folders / "none")]) == 2
+    assert (
+        main(["report", "table", "table8", "--results", f"B={folders / 'out'}", "--runs", str(folders / "none")]) == 2
+    )
     assert "metrics.json is missing" in " ".join(capsys.readouterr().err.split())
-    assert evaluate(folders, *out(folders), "--process", "2/2", made="second") == 0
+    assert evaluate(folders, *out(folders), "--part", "2/2", made="second") == 0
     assert results(folders) == RESULTS
     assert read(folders / "out")["experiment"] == "second"
 
 
 def test_a_kill_leaves_nothing_of_another_system_and_what_was_measured(folders):
-    words = ["evaluate", str(folders / "second"), str(folders / "true"), "--metrics", "pixels", "--size", "64"]
+    words = [
+        "evaluate",
+        "videos",
+        str(folders / "second"),
+        str(folders / "true"),
+        "--metrics",
+        "pixels",
+        "--size",
+        "64",
+    ]
     killed = subprocess.run([sys.executable, "-c", KILLED, *words, *out(folders)], check=False, timeout=120)
     assert killed.returncode == -signal.SIGKILL
     assert results(folders) == set()
@@ -91,7 +102,7 @@ def test_a_table_of_pairs_is_not_taken_for_a_result_of_before(folders, capsys):
     table = folders / "clips.csv"
     table.write_text("generated,reference\nsecond/a.mp4,true/a.mp4\n")
     for words in (["--out", folders], ["--out", folders / "new", "--json", table]):
-        assert main(["evaluate", str(table), "--metrics", "pixels", "--size", "64", *map(str, words)]) == 2
+        assert main(["evaluate", "videos", str(table), "--metrics", "pixels", "--size", "64", *map(str, words)]) == 2
         assert f"{table}: the results would be written over it" in " ".join(capsys.readouterr().err.split())
     assert table.read_text().startswith("generated,reference")
 
@@ -118,8 +129,8 @@ def test_of_a_pipeline_both_configurations_are_taken_away_when_the_first_begins(
     monkeypatch.setattr(evaluate_pipeline, "open_pipeline", lambda *_: SimpleNamespace(random_weights=(), portrait=1))
     monkeypatch.setattr(evaluate_pipeline, "fingerprint_of", lambda _: "x")
     monkeypatch.setattr(evaluate_pipeline, "clips_with_sound", lambda *_: [])
-    monkeypatch.setattr(evaluate_pipeline, "drawn_pairs", lambda *_: pairs)
-    words = ["evaluate", "--pipeline", str(folders), "--shards", "s", "--metrics", "pixels", "--size", "64"]
+    monkeypatch.setattr(evaluate_pipeline, "generated_pairs", lambda *_: pairs)
+    words = ["evaluate", "pipeline", str(folders), "--shards", "s", "--metrics", "pixels", "--size", "64"]
     words += ["--out", str(folders / "both"), "--json", str(folders / "both.json")]
     assert main(words) == 0
     files = [folders / "both" / name / "metrics.json" for name in ("hrtf", "hrtf-scfp")]
@@ -133,8 +144,8 @@ def test_of_a_pipeline_both_configurations_are_taken_away_when_the_first_begins(
 
 @pytest.mark.parametrize("when", ["begins", "measures"])
 def test_of_processes_at_once_one_that_comes_late_takes_nothing_away(folders, monkeypatch, when):
-    """The second share ends, and merges, while the first one begins or measures its last clip."""
-    assert evaluate(folders, *out(folders), "--process", "1/2", made="second") == 0
+    """The second part ends, and merges, while the first one begins or measures its last clip."""
+    assert evaluate(folders, *out(folders), "--part", "1/2", made="second") == 0
     kept = folders / "out" / "clips" / "pixels" / "a.safetensors"
     if when == "measures":
         kept.unlink()
@@ -144,12 +155,12 @@ def test_of_processes_at_once_one_that_comes_late_takes_nothing_away(folders, mo
     def meanwhile(*arguments):
         if not inside:
             inside.append(True)
-            assert evaluate(folders, *out(folders), "--process", "2/2", made="second") == 0
+            assert evaluate(folders, *out(folders), "--part", "2/2", made="second") == 0
             assert results(folders) == (RESULTS if when == "begins" else set())
         return unchanged(*arguments)
 
     monkeypatch.setattr(module, other, meanwhile)
-    assert evaluate(folders, *out(folders), "--process", "1/2", made="second") == 0
+    assert evaluate(folders, *out(folders), "--part", "1/2", made="second") == 0
     assert inside
     assert results(folders) == RESULTS
     record = read(folders / "out")

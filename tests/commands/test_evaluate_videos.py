@@ -1,4 +1,4 @@
-"""`s2tf evaluate GENERATED REFERENCE` on real video files."""
+"""`s2tf evaluate videos GENERATED REFERENCE` on real video files."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from video_folders import FRAMES, evaluate, read, rows, talking, write
+from video_folders import FRAMES, evaluate, read, rows, status, talking, write
 
 from s2tf.cli import main
 from s2tf.media.video import read_video
@@ -67,28 +67,27 @@ def test_more_noise_is_worse(folders):
 def test_parts_merge_to_the_same_numbers_bit_by_bit(folders, capsys):
     assert evaluate(folders, "--out", str(folders / "whole")) == 0
     out = ("--out", str(folders / "parts"))
-    assert evaluate(folders, *out, "--process", "2/2") == 0
-    assert "share 2 of 2 is done; clips of other shares are still missing" in capsys.readouterr().out
+    assert evaluate(folders, *out, "--part", "2/2") == 0
+    assert "part 2 of 2 is done; clips of other parts are still missing" in capsys.readouterr().out
     assert not (folders / "parts" / "metrics.json").exists()
-    assert evaluate(folders, *out, "--process", "1/2") == 0
+    assert evaluate(folders, *out, "--part", "1/2") == 0
     assert read(folders / "parts") == read(folders / "whole")
     assert rows(folders / "parts" / "clips.csv") == rows(folders / "whole" / "clips.csv")
 
 
 def test_fid_merges_bit_by_bit_though_long_clips_are_folded(folders, monkeypatch):
-    from s2tf.evaluation.videos import fid_measure as video_frechet
-    from s2tf.metrics import frechet
+    from s2tf.evaluation.videos import open_measures
 
-    monkeypatch.setattr(frechet, "InceptionFeatures", lambda *_, **__: Columns())
+    monkeypatch.setattr(open_measures, "InceptionFeatures", lambda *_, **__: Columns())
     # 11 to 13 frames a clip.
-    folding = partial(video_frechet.FrechetMeasure, block=4)
+    folding = partial(open_measures.FrechetMeasure, block=4)
     found = []
-    for name, measure in (("folded", folding), ("held", video_frechet.FrechetMeasure)):
-        monkeypatch.setattr(video_frechet, "FrechetMeasure", measure)
+    for name, measure in (("folded", folding), ("held", open_measures.FrechetMeasure)):
+        monkeypatch.setattr(open_measures, "FrechetMeasure", measure)
         fid = ("--metrics", "fid", "--allow-random", "--out")
         assert evaluate(folders, *fid, str(folders / name)) == 0
         for part in ("2/2", "1/2"):
-            assert evaluate(folders, *fid, str(folders / f"{name}-parts"), "--process", part) == 0
+            assert evaluate(folders, *fid, str(folders / f"{name}-parts"), "--part", part) == 0
         assert read(folders / f"{name}-parts") == read(folders / name)
         found.append(read(folders / name)["measurements"]["FID"])
     assert found[0]["counts"]["frames"] == 3 * FRAMES + 3 - 3
@@ -242,7 +241,7 @@ def test_wrong_arguments_are_named(folders, capsys):
     (folders / "bad.csv").write_text("made,true\na,b\n")
     (folders / "latin.csv").write_text("generated,reference\nmade/é.mp4,true/é.mp4\n", encoding="latin-1")
     for arguments, message in (
-        ([], "expected either GENERATED REFERENCE"),
+        ([], "the following arguments are required: generated"),
         ([folders / "made"], "expected a second argument"),
         ([folders / "made", folders / "gone"], "gone: no such file or folder"),
         ([folders / "made", folders / "true" / "a.mp4"], "expected two folders or two videos"),
@@ -250,9 +249,9 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "empty", folders / "true"], "no videos in it"),
         ([folders / "bad.csv"], "expected rows with the columns generated, reference"),
         ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "'psnr' is none of"),
-        ([folders / "made", folders / "true", "--process", "3/2"], "--process 3/2"),
-        ([folders / "made", folders / "true", "--size", "0"], "--size 0: expected 16 pixels at least"),
-        ([folders / "made", folders / "true", "--clips", "0"], "--clips 0: expected 1 at least"),
+        ([folders / "made", folders / "true", "--part", "3/2"], "argument --part: '3/2', expected I/N"),
+        ([folders / "made", folders / "true", "--size", "0"], "argument --size: '0', expected 16 pixels or more"),
+        ([folders / "made", folders / "true", "--clips", "0"], "argument --clips: '0', expected a number from 1"),
         ([folders / "made", folders / "true", "--json", folders / "no" / "x.json"], "no such folder"),
         ([folders / "made", folders / "true", "--json", folders], "is a folder, expected a file"),
         ([folders / "made", folders / "true", "--out", folders / "bad.csv"], "bad.csv is a file, expected a folder"),
@@ -260,9 +259,10 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "latin.csv"], "latin.csv: expected a CSV in UTF-8: 'utf-8' codec can't decode byte 0xe9"),
         ([folders / "short.csv"], "line 3: expected a generated video and a reference"),
         ([folders / "made", folders / "true", "--weights", folders / "gone"], "gone: no such folder"),
-        ([folders / "made", folders / "true", "--run", folders], "expected either"),
+        ([folders / "made", folders / "true", "--seed", "1"], "--seed has no effect without --wandb"),
+        ([folders / "made", folders / "true", "--landmarks", "none"], "leave landmarks out of --metrics instead"),
     ):
-        assert main(["evaluate", *map(str, arguments)]) == 2
+        assert status(["evaluate", "videos", *arguments]) == 2
         assert message in " ".join(capsys.readouterr().err.split())
 
 
@@ -271,14 +271,14 @@ def test_all_metrics_run_with_random_networks_and_say_so(folders, capsys):
     (folders / "weights").mkdir()
     arguments = [str(folders / "made"), str(folders / "true"), "--size", "64", "--clips", "2"]
     wanted = ["--metrics", "lpips,pixels,fid,sharpness", "--weights", str(folders / "weights")]
-    assert main(["evaluate", *arguments, *wanted, "--out", str(folders / "without")]) == 3
+    assert main(["evaluate", "videos", *arguments, *wanted, "--out", str(folders / "without")]) == 3
     record = read(folders / "without")
     assert sorted(record["not_computed"]) == ["fid", "lpips"]
     assert "alexnet-owt-7be5be79.pth" in record["not_computed"]["lpips"]
     assert "LPIPS" not in record["measurements"]
     assert record["random_weights"] == []
     assert "not computed: lpips: no alexnet" in " ".join(capsys.readouterr().out.split())
-    assert main(["evaluate", *arguments, *wanted, "--out", str(folders / "with"), "--allow-random"]) == 0
+    assert main(["evaluate", "videos", *arguments, *wanted, "--out", str(folders / "with"), "--allow-random"]) == 0
     record = read(folders / "with")
     assert record["random_weights"] == ["lpips", "fid"]
     for name in ("LPIPS", "FID"):
@@ -303,7 +303,7 @@ def test_where_nothing_can_be_computed_the_json_says_why(folders, capsys):
     assert record == json.loads((folders / "copy.json").read_text())
     assert record["measurements"] == {}
     assert [one["clip"] for one in record["failures"]] == ["b"]
-    # Which file, what it is, and where it is to be had.
+    # The file, its content, and where it is available.
     ways = {
         "sync": ("syncnet_v2.model", "https://github.com/joonson/syncnet_python"),
         "lpips": ("alexnet-owt-7be5be79.pth", "https://github.com/pytorch/vision"),
@@ -342,7 +342,10 @@ def test_a_report_does_not_prefer_the_system_that_left_out_its_hard_clip(folders
     whole, lacking = (read(folders / f"{name}-evaluation")["measurements"]["PSNR"] for name in ("made", "lacking"))
     assert lacking["value"] > whole["value"]
     given = [f"--results={name}={folders / name}-evaluation" for name in ("made", "lacking")]
-    assert main(["report", "table8", "--runs", str(tmp_path / "no"), *given, "--out", str(tmp_path / "report")]) == 0
+    assert (
+        main(["report", "table", "table8", "--runs", str(tmp_path / "no"), *given, "--out", str(tmp_path / "report")])
+        == 0
+    )
     text = (tmp_path / "report" / "table8.md").read_text()
     assert "| lacking | ours (1 run, 2 of 3 clips) |" in text
     assert not [line for line in text.splitlines() if "ours (1 run" in line and "**" in line]
@@ -394,16 +397,20 @@ class Failing:
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), OSError(5, "Input/output error")])
 def test_what_was_the_machines_fault_is_measured_again(folders, error):
-    from s2tf.evaluation.videos.evaluate import VideoTest, evaluate_videos
+    from s2tf.evaluation.videos.evaluate import evaluate_videos
     from s2tf.evaluation.videos.find_pairs import find_pairs
+    from s2tf.evaluation.videos.open_measures import OpenedMeasures
     from s2tf.evaluation.videos.pixel_measures import PixelMeasure
+    from s2tf.evaluation.videos.request import VideoEvaluation
 
-    test = VideoTest(find_pairs(folders / "made", folders / "true").pairs, {}, 64, "made")
-    out = folders / "out"
-    first = evaluate_videos(test, [Failing(PixelMeasure(), error)], {}, out, str)
+    def measured(measure):
+        pairs = find_pairs(folders / "made", folders / "true").pairs
+        return evaluate_videos(VideoEvaluation("made", pairs, OpenedMeasures([measure]), folders / "out", 64), str)
+
+    first = measured(Failing(PixelMeasure(), error))
     (failure,) = first.failures
     assert (failure["clip"], failure["reason"]) == ("b", str(error))
-    again = evaluate_videos(test, [PixelMeasure()], {}, out, str)
+    again = measured(PixelMeasure())
     assert again.complete
     assert again.measurements[0].counts["clips"] == 3
 
@@ -417,7 +424,7 @@ def test_a_metric_without_any_clip_is_not_computed_and_why(folders):
     assert record["not_computed"] == {"pixels": "no clip of 1 could be measured"}
 
 
-def test_previews_beside_videos_do_not_make_them_portraits(folders):
+def test_previews_beside_videos_are_no_clips(folders):
     from PIL import Image
 
     for name in ("made", "true"):

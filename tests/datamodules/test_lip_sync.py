@@ -41,7 +41,7 @@ def starts_of(window_mfcc, whole):
 
 def test_a_window_is_the_clip_s_frames_and_their_part_of_the_whole_clip_s_coefficients(shards):
     data = lip_sync(shards)
-    batch = data.finish(next(iter(data.val_dataloader())))
+    batch = data.on_device(next(iter(data.val_dataloader())))
     for row, sample in enumerate(read_split(shards, "val")):
         starts = starts_of(batch["mfcc"][row], mfcc(sample.waveform()))
         assert all(later - earlier >= 3 for earlier, later in itertools.pairwise(starts))
@@ -52,7 +52,7 @@ def test_a_window_is_the_clip_s_frames_and_their_part_of_the_whole_clip_s_coeffi
 
 def test_training_shows_a_row_s_windows_in_one_view_and_rows_in_several(shards):
     data = lip_sync(shards, zoom=0.0, brightness=0.3, batch_size=6)
-    batch = data.finish(next(iter(data.train_dataloader())))
+    batch = data.on_device(next(iter(data.train_dataloader())))
     clips = {sample.key: sample for sample in read_split(shards, "train")}
     factors = []
     for row, key in enumerate(batch["key"]):
@@ -87,7 +87,7 @@ def test_a_clip_too_short_for_its_windows_is_named_and_counted(shards, caplog):
     with pytest.raises(ShardError, match=r"has 40 frames with sound, but 2 windows 34 frames apart need 41") as caught:
         next(iter(short.val_dataloader()))
     assert "max_broken" in str(caught.value)
-    with caplog.at_level(logging.WARNING, logger="datamodules.streaming.streams"):
+    with caplog.at_level(logging.WARNING, logger="datamodules.streaming.sampling"):
         assert not list(lip_sync(shards, windows=2, gap=34, max_broken=2).val_dataloader())
     assert caplog.text.count("need 41") == 2
 

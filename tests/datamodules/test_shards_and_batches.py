@@ -15,17 +15,18 @@ from datamodules.frame_pairs import FramePairData
 from datamodules.frames import FrameData
 from datamodules.lip_sync import LipSyncData
 from datamodules.motion_sequences import MotionSequenceData
+from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from datamodules.shards.add_member import Addition, add_member
+from datamodules.shards.add_member import NewMember, add_member
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import MOTION, Sample
 from datamodules.shards.writing import load_manifest, read_shard, read_split
 from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.faces.crop import CropRule
 
-RULE = CropRule(size=64)
+SETTINGS = ClipSettings(CropRule(size=64))
 PEOPLE = 6
 
 
@@ -57,7 +58,7 @@ def test_recordings_that_cannot_be_used_are_listed_with_their_reason_and_stop_no
     good = list(SyntheticReader(2, 1, 1.2, 64, seed=4))
     faults = ["unreadable", "bug", "short", "mute", "faceless"]
     bad = [Made(key=f"bad-{fault}", dataset="made", identity=fault, fault=fault) for fault in faults]
-    summary = prepare([*bad[:2], *good, *bad[2:]], tmp_path / "out", rule=RULE)
+    summary = prepare([*bad[:2], *good, *bad[2:]], tmp_path / "out", SETTINGS)
     assert summary.recordings == summary.written + summary.failed == 7
     assert summary.written == 2
     with open(tmp_path / "out" / FAILURES, newline="") as file:
@@ -75,7 +76,7 @@ def test_recordings_that_cannot_be_used_are_listed_with_their_reason_and_stop_no
 @pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_number_of_workers(shards, tmp_path):
     reader = SyntheticReader(PEOPLE, 1, 1.6, 64, seed=3, val=1 / 3, test=1 / 3)
-    prepare(reader, tmp_path / "again", rule=RULE, samples_per_shard=2, workers=2)
+    prepare(reader, tmp_path / "again", SETTINGS, samples_per_shard=2, workers=2)
     names = sorted(path.name for path in shards.iterdir())
     assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
     for name in names:
@@ -96,7 +97,7 @@ def test_a_sample_decodes_to_its_own_clip(shards):
     assert sample.waveform().shape == (25600,)
     assert sample.landmarks().shape == (40, 68, 2)
     assert sample.record.attributes["gender"] in ("female", "male")
-    assert CropRule.from_json(sample.record.crop["rule"]) == RULE
+    assert CropRule.from_json(sample.record.crop["rule"]) == SETTINGS.rule
 
 
 def test_a_window_of_the_sound_is_that_of_the_whole_whoever_wrote_the_wav(shards):
@@ -187,7 +188,7 @@ SHAPES = {
 def test_a_batch_has_the_contract_s_shapes_and_ranges(shards, kind):
     data = _kinds(shards)[kind]
     data.setup("fit")
-    batch = data.finish(next(iter(data.train_dataloader())))
+    batch = data.on_device(next(iter(data.train_dataloader())))
     for name, shape in SHAPES[kind].items():
         assert tuple(batch[name].shape) == shape, name
         assert torch.isfinite(batch[name]).all()
@@ -212,7 +213,7 @@ def test_first_clips_are_the_beginnings_with_their_sound(shards):
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_same_seed_draws_the_same_training_stream(shards, kind):
     data = _kinds(shards)[kind]
-    first, again = (data.finish(next(iter(data.train_dataloader()))) for _ in range(2))
+    first, again = (data.on_device(next(iter(data.train_dataloader()))) for _ in range(2))
     assert first["key"] == again["key"]
     assert all(torch.equal(first[name], again[name]) for name in SHAPES[kind])
 
@@ -235,7 +236,7 @@ def test_motion_codes_are_added_and_asked_for(shards, tmp_path):
     without = MotionSequenceData(str(shards), batch_size=1, num_workers=0, frames=20, require_motion=True)
     with pytest.raises(ValueError, match="s2tf codes"):
         without.setup("fit")
-    codes = Addition(MOTION, {"dim": 3}, lambda s: np.full((s.record.frames, 3), s.record.frames))
+    codes = NewMember(MOTION, {"dim": 3}, lambda s: np.full((s.record.frames, 3), s.record.frames))
     add_member(shards, tmp_path / "codes", codes)
     data = MotionSequenceData(str(tmp_path / "codes"), batch_size=1, num_workers=0, frames=20, require_motion=True)
     data.setup("fit")

@@ -1,7 +1,7 @@
 import pytest
 
 from s2tf.errors import UserError
-from s2tf.evaluation.process_share import Part, parse_part
+from s2tf.evaluation.process_share import Part, choose_part
 
 
 def test_parts_take_every_thing_once():
@@ -12,18 +12,18 @@ def test_parts_take_every_thing_once():
 
 
 @pytest.mark.parametrize(
-    ("text", "environment", "part"),
+    ("given", "environment", "part"),
     [
         (None, {}, Part(0, 1)),
-        ("1/8", {"RANK": "3", "WORLD_SIZE": "4"}, Part(0, 8)),
+        ((1, 8), {"RANK": "3", "WORLD_SIZE": "4"}, Part(0, 8)),
         (None, {"RANK": "3", "WORLD_SIZE": "4"}, Part(3, 4)),
         # Inside `srun`; in a batch script alone SLURM_PROCID is 0 of all the job's tasks, which do not run.
         (None, {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2"}, Part(1, 2)),
         (None, {"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}, Part(0, 1)),
     ],
 )
-def test_the_part_is_given_or_read_off_the_environment(text, environment, part):
-    assert parse_part(text, environment) == part
+def test_the_part_is_given_or_read_off_the_environment(given, environment, part):
+    assert choose_part(given, environment) == part
 
 
 def test_tasks_of_an_array_share_with_their_processes():
@@ -32,14 +32,8 @@ def test_tasks_of_an_array_share_with_their_processes():
         for process in (0, 1):
             numbers = {"ID": task, "MIN": 3, "MAX": 4, "COUNT": 2}
             environment = {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in numbers.items()}
-            found.add(parse_part(None, environment | {"RANK": str(process), "WORLD_SIZE": "2"}))
+            found.add(choose_part(None, environment | {"RANK": str(process), "WORLD_SIZE": "2"}))
     assert found == {Part(index, 4) for index in range(4)}
-
-
-@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/"])
-def test_a_part_that_is_none_is_refused(text):
-    with pytest.raises(UserError, match="expected I/N such as 1/8"):
-        parse_part(text)
 
 
 def test_an_array_with_holes_is_refused():
@@ -47,4 +41,4 @@ def test_an_array_with_holes_is_refused():
         f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in {"ID": 1, "MIN": 1, "MAX": 9, "COUNT": 3}.items()
     }
     with pytest.raises(UserError, match="expected consecutive numbers"):
-        parse_part(None, environment)
+        choose_part(None, environment)

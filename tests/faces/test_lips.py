@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2tf.faces.lips import canonical_face, mouth_opening, place_lips, to_canonical, to_picture_units, to_pixels
+from s2tf.faces.lips import canonical_face, to_canonical, to_picture_units, to_pixels
+from s2tf.nn.lips import mouth_opening, place_lips
 
 
 def face(seed=0, opening=0.1):

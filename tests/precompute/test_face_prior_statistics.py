@@ -5,7 +5,7 @@ import torch
 
 from s2tf.models.face_prior import FacePrior
 from s2tf.nn.network import Network
-from s2tf.precompute.face_prior_statistics import Wanted, compute_face_prior, compute_face_priors
+from s2tf.precompute.face_prior_statistics import Wanted, compute_face_priors
 
 D = 12
 
@@ -26,18 +26,24 @@ def _encode(portrait):
     return portrait.flatten(1)
 
 
+def prior_of(encode, batches, n, balance=0.5, seed=0):
+    """The one prior of n faces."""
+    wanted = Wanted(n, balance)
+    return compute_face_priors(encode, batches, [wanted], seed)[wanted]
+
+
 def test_same_n_and_seed_give_the_same_prior_whatever_the_order_and_the_batches():
     faces = _faces([0, 1] * 30)
-    one = compute_face_prior(_encode, _batches(faces, 60), 20, seed=3)
-    other = compute_face_prior(_encode, _batches(faces[::-1] + faces[:5], 7), 20, seed=3)
+    one = prior_of(_encode, _batches(faces, 60), 20, seed=3)
+    other = prior_of(_encode, _batches(faces[::-1] + faces[:5], 7), 20, seed=3)
     assert torch.equal(one.z_p, other.z_p)
     assert torch.equal(one.scale, other.scale)
-    assert not torch.equal(one.z_p, compute_face_prior(_encode, _batches(faces, 60), 20, seed=4).z_p)
+    assert not torch.equal(one.z_p, prior_of(_encode, _batches(faces, 60), 20, seed=4).z_p)
 
 
 def test_mean_and_scale_of_all_faces_are_those_of_torch():
     faces = _faces([0, 1] * 10)
-    prior = compute_face_prior(_encode, _batches(faces, 6), 20)
+    prior = prior_of(_encode, _batches(faces, 6), 20)
     latents = torch.stack([picture.flatten() for _, picture, _ in faces]).double()
     torch.testing.assert_close(prior.z_p.double(), latents.mean(0), rtol=0, atol=1e-6)
     assert prior.scale.item() == pytest.approx(latents.std(correction=0).item(), rel=1e-6)
@@ -48,15 +54,15 @@ def test_mean_and_scale_of_all_faces_are_those_of_torch():
 @pytest.mark.parametrize(("balance", "female"), [(0.0, 0), (0.25, 5), (0.5, 10), (1.0, 20)])
 def test_balance_is_kept(balance, female):
     faces = [(key, torch.full((3, 2, 2), float(gender)), gender) for key, _, gender in _faces([0, 1, 1] * 20)]
-    prior = compute_face_prior(_encode, _batches(faces, 16), 20, balance)
+    prior = prior_of(_encode, _batches(faces, 16), 20, balance)
     torch.testing.assert_close(prior.z_p, torch.full((D,), 1 - balance))
     assert (prior.provenance["n"], prior.provenance["female"], prior.provenance["male"]) == (20, female, 20 - female)
 
 
 def test_a_larger_n_holds_the_faces_of_the_smaller():
     faces = [(key, torch.eye(20)[i][None], gender) for i, (key, _, gender) in enumerate(_faces([0, 1] * 10))]
-    small = compute_face_prior(_encode, _batches(faces, 5), 6).z_p > 0
-    large = compute_face_prior(_encode, _batches(faces, 5), 12).z_p > 0
+    small = prior_of(_encode, _batches(faces, 5), 6).z_p > 0
+    large = prior_of(_encode, _batches(faces, 5), 12).z_p > 0
     assert small.sum() == 6
     assert (large & small).sum() == 6
 
@@ -67,7 +73,7 @@ def test_several_priors_of_one_pass_are_those_of_their_own():
     together = compute_face_priors(_encode, _batches(faces, 7), wanted, seed=2)
     assert list(together) == wanted
     for one, prior in together.items():
-        alone = compute_face_prior(_encode, _batches(faces, 60), one.n, one.balance, seed=2)
+        alone = prior_of(_encode, _batches(faces, 60), one.n, one.balance, seed=2)
         assert torch.equal(prior.z_p, alone.z_p)
         assert torch.equal(prior.scale, alone.scale)
         assert prior.provenance == alone.provenance
@@ -75,7 +81,7 @@ def test_several_priors_of_one_pass_are_those_of_their_own():
     assert most.provenance["n"] == 41
 
 
-def test_priors_that_there_are_faces_for_are_made_though_others_cannot_be():
+def test_priors_that_there_are_faces_for_are_computed_though_others_cannot_be():
     missing = []
     wanted = [Wanted(40, 1.0), Wanted(8)]
     priors = compute_face_priors(
@@ -84,7 +90,7 @@ def test_priors_that_there_are_faces_for_are_made_though_others_cannot_be():
     assert list(priors) == [Wanted(8)]
     assert missing[0][0] == Wanted(40, 1.0)
     assert "needs 40 female faces, but the data set has 10" in str(missing[0][1])
-    with pytest.raises(ValueError, match="no prior is asked for"):
+    with pytest.raises(ValueError, match="no prior is requested"):
         compute_face_priors(_encode, _batches(_faces([0, 1]), 2), [])
 
 
@@ -95,7 +101,7 @@ def test_a_prior_that_cannot_be_is_refused(n, balance):
 
 
 def test_all_that_the_balance_allows():
-    prior = compute_face_prior(_encode, _batches(_faces([0] * 5 + [1] * 20), 8), None)
+    prior = prior_of(_encode, _batches(_faces([0] * 5 + [1] * 20), 8), None)
     assert (prior.provenance["female"], prior.provenance["male"]) == (5, 5)
 
 
@@ -107,27 +113,27 @@ def test_few_faces_are_encoded_beyond_those_taken():
         seen += len(portrait)
         return portrait.flatten(1)
 
-    compute_face_prior(encode, _batches(_faces([0, 1] * 1000), 50), 20)
+    prior_of(encode, _batches(_faces([0, 1] * 1000), 50), 20)
     # Expected: n (1 + ln(M / n)) = 112.
     assert seen < 250
 
 
 def test_too_few_faces_of_a_gender_are_an_error_with_the_numbers():
     with pytest.raises(ValueError, match="needs 10 female faces, but the data set has 3: lower n"):
-        compute_face_prior(_encode, _batches(_faces([0] * 3 + [1] * 20), 8), 20)
+        prior_of(_encode, _batches(_faces([0] * 3 + [1] * 20), 8), 20)
     with pytest.raises(ValueError, match="needs 9 faces, but the data set has 4, none of known gender"):
-        compute_face_prior(_encode, _batches(_faces([-1] * 4), 8), 9)
+        prior_of(_encode, _batches(_faces([-1] * 4), 8), 9)
 
 
 def test_unknown_genders_are_left_out_or_recorded():
-    mixed = compute_face_prior(_encode, _batches(_faces([0, 1, -1] * 4), 5), 8)
+    mixed = prior_of(_encode, _batches(_faces([0, 1, -1] * 4), 5), 8)
     assert (mixed.provenance["unknown"], mixed.provenance["balanced"]) == (0, True)
-    unknown = compute_face_prior(_encode, _batches(_faces([-1] * 12), 5), 8)
+    unknown = prior_of(_encode, _batches(_faces([-1] * 12), 5), 8)
     assert (unknown.provenance["unknown"], unknown.provenance["balanced"]) == (8, False)
 
 
 def test_a_saved_prior_keeps_values_and_provenance(tmp_path):
-    prior = compute_face_prior(_encode, _batches(_faces([0, 1] * 10), 6), 12, seed=5)
+    prior = prior_of(_encode, _batches(_faces([0, 1] * 10), 6), 12, seed=5)
     prior.save_pretrained(tmp_path)
     loaded = Network.from_pretrained(tmp_path)
     assert isinstance(loaded, FacePrior)

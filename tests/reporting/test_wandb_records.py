@@ -83,17 +83,17 @@ def test_offline_runs_become_the_papers_table(logged, tmp_path, capsys, monkeypa
     # Runs of here are not asked for where W&B is.
     monkeypatch.chdir(tmp_path)
     video_scores(tmp_path / "runs" / "hrtf" / "1234", factor=100.0)
-    arguments = ["report", "table7", "--wandb-offline", str(logged), "--json", str(tmp_path / "t.json")]
+    arguments = ["report", "table", "table7", "--wandb-offline", str(logged), "--json", str(tmp_path / "t.json")]
     assert main(arguments) == 0
     lines = json.loads((tmp_path / "t.json").read_text())["lines"]
     ours = next(line for line in lines if line["source"] == "ours")
     assert (ours["method"], ours["runs"], ours["cells"]["LSE-D ↓"]["mean"]) == ("HRTF", 2, 2.0)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "From W&B, where a run's config is not compared with its row's: W&B run hrtf-0 (run0)" in printed
-    assert "In W&B without measurements, and left out: conre (" in printed
+    assert "From W&B, without comparing a run's config with its row's: W&B run hrtf-0 (run0)" in printed
+    assert "Left out, since W&B has no measurements of them: conre (" in printed
     assert main([*arguments, "--runs", str(tmp_path / "runs")]) == 2
     assert "both have the seed 0" in capsys.readouterr().err
-    assert main([*arguments[:3], str(tmp_path)]) == 2
+    assert main([*arguments[:4], str(tmp_path)]) == 2
     assert "no run-*.wandb below it" in capsys.readouterr().err
 
 

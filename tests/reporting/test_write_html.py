@@ -4,13 +4,15 @@ from html_page import Page
 from s2tf.reporting.build_table import build_table
 from s2tf.reporting.paper import TABLES, Column, PaperTable, Row
 from s2tf.reporting.run_scores import RunScores
-from s2tf.reporting.write_html import Section, table_page, write_page
+from s2tf.reporting.write_html import Section, write_html, write_page
 
 TABLE = PaperTable(
     "0",
     "made <up>",
     (Column("error ↓", "e"), Column("right ↑", "r", higher_is_better=True)),
     (Row("old", (), (3.0, 1.0)),),
+    baseline="without the speech",
+    explained="Without the speech: the mean face.",
 )
 
 
@@ -22,7 +24,7 @@ def report(marks=("",)):
 
 
 def test_a_page_is_well_formed_and_names_are_text():
-    page = Page(table_page(report()))
+    page = Page(write_html(report()))
     assert all(len(row) == 4 for row in page.rows)
     assert page.rows[1] == ["old", "paper", "3.00", "1.00"]
     assert page.rows[2] == ['<b>&"', "ours (1 run)", "2.00", "0.50"]
@@ -35,7 +37,7 @@ def test_a_page_is_well_formed_and_names_are_text():
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_of_the_paper_is_a_page_that_loads_nothing(name):
-    text = table_page(build_table(TABLES[name], {}))
+    text = write_html(build_table(TABLES[name], {}))
     page = Page(text)
     assert {len(row) for row in page.rows} == {2 + len(TABLES[name].columns)}
     assert not {"link", "script", "iframe"} & {tag for tag, _ in page.elements}
@@ -44,7 +46,7 @@ def test_every_table_of_the_paper_is_a_page_that_loads_nothing(name):
 
 
 def test_the_page_is_for_phones_keys_and_dark_rooms():
-    text = table_page(report())
+    text = write_html(report())
     page = Page(text)
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all("meta")
     assert page.all("html") == [{"lang": "en"}]
@@ -56,7 +58,7 @@ def test_the_page_is_for_phones_keys_and_dark_rooms():
 
 
 def test_warnings_stand_out():
-    warnings = [a for a in Page(table_page(report("ab"))).all("li") if a.get("class") == "warning"]
+    warnings = [a for a in Page(write_html(report("ab"))).all("li") if a.get("class") == "warning"]
     assert len(warnings) == 2
 
 
@@ -65,7 +67,7 @@ def test_a_baseline_of_one_rows_clips_names_the_row():
         name: [RunScores("x", "", 0, {"e": 2.0}, {"e": value}, {}, {"clips": 4}, counts={"e": {"failed": 1}})]
         for name, value in (("<i>", 8.0), ("two", 9.0))
     }
-    rows = Page(table_page(build_table(TABLE, runs))).rows
+    rows = Page(write_html(build_table(TABLE, runs))).rows
     whose = "without the speech (its own 3 of 4 clips)"
     assert rows[-2:] == [["<i>", whose, "8.00", ""], ["two", whose, "9.00", ""]]
 
@@ -74,4 +76,4 @@ def test_several_sections_are_linked():
     page = Page(write_page("t", [Section("one", "<1>", "<p>a</p>"), Section("two", "2", "")]))
     assert [link["href"] for link in page.all("a")] == ["#one", "#two"]
     assert [section["id"] for section in page.all("section")] == ["one", "two"]
-    assert not Page(table_page(report())).all("a")
+    assert not Page(write_html(report())).all("a")

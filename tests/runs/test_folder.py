@@ -51,3 +51,24 @@ def test_a_trial_s_run_has_the_id_that_the_agent_drew(tmp_path, monkeypatch):
     assert wandb_id(tmp_path) == "drawn"
     monkeypatch.delenv("WANDB_RUN_ID")
     assert wandb_id(tmp_path) == "drawn"
+
+
+@pytest.mark.parametrize("name", ["conre.yaml", "demo/conre.yaml"])
+def test_a_short_name_has_the_run_folder_of_the_path(tmp_path, monkeypatch, name):
+    by_path = find_run(EXPERIMENTS / name, GIVEN, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    by_name = find_run(name, GIVEN, tmp_path)
+    assert (by_name.folder, by_name.experiment, by_name.tags) == (by_path.folder, by_path.experiment, by_path.tags)
+
+
+def test_a_run_folder_from_before_a_key_was_renamed_is_that_run_and_trains(tmp_path):
+    given = ["vars.shards=here", "vars.vgg=random"]
+    run = find_run(EXPERIMENTS / "motion_autoencoder.yaml", given, tmp_path)
+    write_config(run)
+    path = run.folder / CONFIG_FILE
+    path.write_text(path.read_text().replace("      motion_reader: 1.0", "      reading: 1.0"))
+    assert "reading: 1.0" in path.read_text()
+    again = find_run(path)
+    assert (again.folder, again.config) == (run.folder.resolve(), run.config)
+    assert read_config(run.folder) == run.config
+    build(again.config, instantiate=False)

@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_shards import tiny_shards
 from wandb_run_files import read_run
 
-from datamodules.shards.add_member import Addition, add_member
+from datamodules.shards.add_member import NewMember, add_member
 from datamodules.shards.samples import MOTION
 from s2tf.cli import main
 from s2tf.config import EXPERIMENTS
@@ -46,7 +46,7 @@ def shards(tmp_path_factory):
     """Of 128 px, with motion codes."""
     folder = tmp_path_factory.mktemp("data")
     plain = tiny_shards(folder / "plain", size=128, people=9)
-    codes = Addition(MOTION, {"dim": 4}, lambda clip: np.random.default_rng(0).normal(size=(clip.record.frames, 4)))
+    codes = NewMember(MOTION, {"dim": 4}, lambda clip: np.random.default_rng(0).normal(size=(clip.record.frames, 4)))
     add_member(plain, folder / "faces", codes)
     return folder / "faces"
 

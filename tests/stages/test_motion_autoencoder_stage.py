@@ -124,7 +124,9 @@ def test_the_code_is_asked_for_blinks():
         # Upper lids go down by 0.05; the lower ones stay, go along, or come up.
         eyes[:, [1, 2, 7, 8], 1] += 0.05
         eyes[:, [5, 4, 11, 10], 1] += lower
-        losses.append(float(module._generator_terms(rendering, {**batch, "target_eyes": eyes})["reading"].detach()))
+        losses.append(
+            float(module._generator_terms(rendering, {**batch, "target_eyes": eyes})["motion_reader"].detach())
+        )
     moved, met = losses[1], losses[2]
     # By hand: the openings differ by 0.1, whose square over 0.05 is 0.2.
     assert met - moved == pytest.approx(0.2, abs=1e-4)
@@ -141,7 +143,7 @@ def test_the_refiner_learns_to_stay_at_the_mouth():
     """The codebook's generator normalises over the whole picture, and so spreads what the refiner does."""
 
     def reach(weight: float) -> float:
-        module = stage(weights=LossWeights(vgg=0.0, adversarial=0.0, elsewhere=weight), ordinary_learning_rate=1e-3)
+        module = stage(weights=LossWeights(vgg=0.0, adversarial=0.0, outside_mouth=weight), ordinary_learning_rate=1e-3)
         for merge in module.autoencoder.lip_refiner.merges.values():
             torch.nn.init.normal_(merge.out.weight, std=0.1)
         fit(module, max_steps=20)
@@ -160,7 +162,7 @@ def test_the_refiner_learns_to_stay_at_the_mouth():
 
 def test_without_a_refiner_there_is_nothing_to_keep_at_the_mouth():
     network = MotionAutoencoder(**narrow_parts() | {"lip_refiner": None})
-    module = MotionAutoencoderStage(network, weights=LossWeights(elsewhere=1.0))
+    module = MotionAutoencoderStage(network, weights=LossWeights(outside_mouth=1.0))
     trainer = fit(module, max_steps=1)
     assert "train/elsewhere" not in trainer.callback_metrics
 

@@ -117,7 +117,7 @@ def fit_stage(experiment, overrides, nodes, devices, val_batch, folder):
     # Pictures become floats after Lightning has made all floats double.
     data.on_after_batch_transfer = lambda batch, _: {
         name: value.double() if torch.is_tensor(value) and value.is_floating_point() else value
-        for name, value in data.finish(batch).items()
+        for name, value in data.on_device(batch).items()
     }
     with draws:
         trainer.fit(stage, datamodule=data)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.prepare import prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
 from s2tf.faces.crop import CropRule
@@ -16,7 +17,7 @@ def run(out, part=1, parts=1, workers=1):
     return prepare(
         reader,
         Path(out),
-        rule=CropRule(size=64),
+        ClipSettings(CropRule(size=64)),
         samples_per_shard=2,
         part=(part, parts),
         workers=workers,

@@ -1,4 +1,4 @@
-"""Folders of small videos, and `s2tf evaluate` on them."""
+"""Folders of small videos, and `s2tf evaluate videos` on them."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from s2tf.cli import main
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SIZE, FRAMES = 64, 12
 
@@ -33,7 +33,15 @@ def write(path, frames: np.ndarray, fps=25, sound="tone") -> None:
 
 def evaluate(folder, *more, made="made", true="true") -> int:
     reference = [] if true is None else [str(folder / true)]
-    return main(["evaluate", str(folder / made), *reference, "--metrics", "pixels", "--size", "64", *more])
+    return status(["evaluate", "videos", folder / made, *reference, "--metrics", "pixels", "--size", "64", *more])
+
+
+def status(words) -> int:
+    """Run the command line; returns its exit status, be it that argparse leaves the program."""
+    try:
+        return main([str(word) for word in words])
+    except SystemExit as left:
+        return int(left.code or 0)
 
 
 def read(path):

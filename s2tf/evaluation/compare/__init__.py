@@ -1,1 +1,1 @@
-"""Compare."""
+"""Comparison of videos by eye."""

@@ -1,19 +1,21 @@
-"""The faces of videos that are compared: read frame by frame, and where their eyes and lips are."""
+"""Faces of compared videos: their motion frame by frame, and the regions of eyes and lips."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from s2tf.errors import UserError
-from s2tf.faces.lips import place_lips, to_canonical, to_picture_units, to_pixels
+from s2tf.faces.lips import to_canonical, to_picture_units, to_pixels
 from s2tf.faces.motion import DetectedMotion, FaceMotion, JudgedMotion, MotionFinder
 from s2tf.faces.tracking import BLOCK, FaceSettings, follow_face
 from s2tf.figures.zoom import Regions, crop_regions, eye_distance, face_regions
 from s2tf.media.audio import FPS
 from s2tf.media.video import VideoStream
+from s2tf.nn.lips import place_lips
 
 LANDMARKS = 68
 
@@ -22,39 +24,39 @@ LANDMARKS = 68
 class Face:
     """The face of a video of T frames; NaN where it was not read.
 
-    Picture units are those of a square as wide as the frame's longer side, from its upper left corner: so a frame that
-    is no square distorts nothing.
+    Picture units are those of a square as wide as the frame's longer side, from its upper left corner, so that a frame
+    that is no square distorts nothing.
     """
 
-    points: "np.ndarray"
-    """(T, P, 2) in picture units: 68 landmarks, or the 20 of the lips where the judges read no others."""
-    motion: "FaceMotion"
+    points: np.ndarray
+    """(T, P, 2) in picture units: 68 landmarks, or the 20 of the lips alone, which is what the judges read."""
+    motion: FaceMotion
 
     @property
     def has_landmarks(self) -> bool:
-        """Whether all 68 were read, not the lips alone."""
+        """True if all 68 landmarks were read, not the lips alone."""
         return self.points.shape[1] == LANDMARKS
 
     @property
     def missing(self) -> int:
-        """Frames whose face was not read."""
+        """Number of frames whose face was not read."""
         return int((~self.motion.known).sum())
 
-    def travelled(self) -> "np.ndarray":
-        """(T, P, 2) points as they go through the picture.
+    def travelled(self) -> np.ndarray:
+        """Return the points (T, P, 2) as they move through the picture, head motion included.
 
         Zero is the median place of the head and one the median outer-eye distance, so that clips of different framing
-        have one scale; what the head does stays in.
+        have the same scale.
         """
         middle = self._median_pose()
         return (self.points - middle[:2]) / np.exp(middle[2])
 
-    def expressed(self) -> "np.ndarray":
-        """(T, P, 2) points in the frame of the face: what it does apart from the head."""
+    def expressed(self) -> np.ndarray:
+        """Return the points (T, P, 2) in the frame of the face, head motion removed."""
         return to_canonical(self.points, self.motion.pose[:, :4])
 
-    def curves(self) -> "dict[str, np.ndarray]":
-        """(T,) each: openings in outer-eye distances, and the head against its median over the clip."""
+    def curves(self) -> dict[str, np.ndarray]:
+        """Return curves (T,): openings in outer-eye distances, and the head against its median over the clip."""
         middle = self._median_pose()
         moved = self.motion.pose - middle
         scale = np.exp(middle[2])
@@ -68,8 +70,8 @@ class Face:
             "nod\n(nose down)": moved[:, 5],
         }
 
-    def _median_pose(self) -> "np.ndarray":
-        """(6,), NaN where no frame was read."""
+    def _median_pose(self) -> np.ndarray:
+        """Median pose (6,), NaN where no frame was read."""
         known = self.motion.pose[self.motion.known]
         return np.median(known, axis=0) if len(known) else np.full(self.motion.pose.shape[1], np.nan)
 
@@ -87,19 +89,32 @@ class Video:
     origin: float
     """See `s2tf.media.video.VideoClip.origin`."""
     face: Face | None
-    """None: not looked for."""
+    """Face of the video; None where nothing reads faces."""
 
     @property
     def shows_face(self) -> bool:
-        """Whether a face was read in any frame."""
+        """True if a face was read in any frame."""
         return self.face is not None and self.face.missing < self.frames
 
+    def to_json(self) -> dict[str, Any]:
+        """Convert to plain values, without the motion."""
+        height, width = self.size
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "frames": self.frames,
+            "source_fps": self.source_fps,
+            "width": width,
+            "height": height,
+            "frames_without_face": None if self.face is None else self.face.missing,
+        }
 
-def read_video(name: str, path: Path, finder: "MotionFinder | None") -> Video:
-    """Read a video once from end to end: how long it is, and its face where a finder is given.
+
+def read_video(name: str, path: Path, finder: MotionFinder | None) -> Video:
+    """Read a video once from end to end: its length, and its face where a finder is given.
 
     Raises:
-        UserError: it cannot be read, or is no square crop where the judges need one.
+        UserError: The video cannot be read, or is no square crop where the judges need one.
     """
     try:
         with VideoStream(path) as stream:
@@ -113,17 +128,17 @@ def read_video(name: str, path: Path, finder: "MotionFinder | None") -> Video:
     return Video(name, path, frames, stream.size, stream.source_fps, stream.origin, face)
 
 
-def read_face(frames: "Iterable[np.ndarray]", size: tuple[int, int], finder: "MotionFinder") -> Face:
-    """The face of frames (H, W, 3) uint8 of (height, width) `size`; the judges read square ones."""
+def read_face(frames: Iterable[np.ndarray], size: tuple[int, int], finder: MotionFinder) -> Face:
+    """Read the face of frames (H, W, 3) uint8 of (height, width) `size`; the judges read square frames."""
     if not isinstance(finder, DetectedMotion):
         return _judged_face(frames, finder)
-    # Only what is asked for need be installed.
+    # Only the detector that is asked for need be installed.
     second = finder.name if finder.name == "mediapipe" else ""
     landmarks = follow_face(frames, FaceSettings(second_chance=second, landmarks=finder.name))
     return Face(to_picture_units(landmarks, max(size)), FaceMotion.of_landmarks(landmarks, max(size)))
 
 
-def _judged_face(frames: "Iterable[np.ndarray]", finder: "MotionFinder") -> Face:
+def _judged_face(frames: Iterable[np.ndarray], finder: MotionFinder) -> Face:
     frames = iter(frames)
     parts = []
     while block := list(islice(frames, BLOCK)):
@@ -133,11 +148,11 @@ def _judged_face(frames: "Iterable[np.ndarray]", finder: "MotionFinder") -> Face
     return Face(place_lips(motion.lips, motion.pose[:, :4]), motion)
 
 
-def zoom_regions(videos: Sequence[Video], frames: Sequence[int]) -> "tuple[list[list[Regions | None]], list[str]]":
-    """Which parts of these frames are enlarged: those of the face, or what stands in for it.
+def zoom_regions(videos: Sequence[Video], frames: Sequence[int]) -> tuple[list[list[Regions | None]], list[str]]:
+    """Choose the regions of frames to enlarge: those of the face, or a stand-in where it was not read.
 
     Returns:
-        For each video the regions of each frame, and a line for every stand-in. None: no video shows a face.
+        The regions of each frame of each video, None where no video shows a face; and a note for every stand-in.
     """
     notes: list[str] = []
     faces = [video.face for video in videos]
@@ -159,8 +174,8 @@ def zoom_regions(videos: Sequence[Video], frames: Sequence[int]) -> "tuple[list[
     return regions, notes
 
 
-def _face_regions(video: Video, frame: int, notes: list[str]) -> "Regions":
-    """Of the frame's face, or of that in the nearest frame that has one."""
+def _face_regions(video: Video, frame: int, notes: list[str]) -> Regions:
+    """Regions of the frame's face, or of the face in the nearest frame that has one."""
     assert video.face is not None
     known = np.flatnonzero(video.face.motion.known)
     nearest = int(known[np.abs(known - frame).argmin()])

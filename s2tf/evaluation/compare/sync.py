@@ -1,6 +1,5 @@
-"""How the lips of compared videos go with their sound: SyncNet's distance at every offset."""
+"""Lip sync of compared videos: SyncNet's distance at every offset between picture and sound."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import numpy as np
 
 from s2tf.errors import UserError
 from s2tf.evaluation.compare.faces import Video
-from s2tf.evaluation.videos.sources import VideoFile
+from s2tf.evaluation.result_files import write_rows
+from s2tf.evaluation.sources import VideoFile
 from s2tf.evaluation.videos.sync_measure import FaceScores
 from s2tf.faces.tracks import TrackSettings
 from s2tf.figures.motion_figures import draw_sync
@@ -20,11 +20,11 @@ from s2tf.nn.published_weights import RANDOM_WEIGHTS
 FIGURE, TABLE = "sync.png", "sync.csv"
 
 
-def open_syncnet(folder: Path) -> "SyncNet":
-    """The network of `--syncnet`.
+def open_syncnet(folder: Path) -> SyncNet:
+    """Open the network of `--syncnet`.
 
     Raises:
-        UserError: It is no folder of a SyncNet.
+        UserError: The folder does not hold a SyncNet.
     """
     try:
         return SyncNet.from_pretrained(folder).eval()
@@ -33,22 +33,22 @@ def open_syncnet(folder: Path) -> "SyncNet":
 
 
 def write_sync(
-    videos: "Sequence[Video]",
-    heard: "np.ndarray | None",
-    network: "SyncNet",
+    videos: Sequence[Video],
+    heard: np.ndarray | None,
+    network: SyncNet,
     tracked: bool,
     out: Path,
     notes: list[str],
 ) -> list[str]:
-    """Draw and write the distances; returns the files' names.
+    """Draw and write the distances; returns the names of the files.
 
     Args:
-        videos: Each is heard with its own sound.
-        heard: The sound of those that have none.
+        videos: Videos, each heard with its own sound.
+        heard: Sound for videos that have none.
         network: SyncNet.
-        tracked: Whether it sees the crop of the face that is seen longest, or the whole frames.
+        tracked: True shows it the crop of the face that is seen longest, False the whole frames.
         out: Folder of the files.
-        notes: Gets why a video has no curve, and that the network has random weights.
+        notes: List that gets the reason why a video has no curve, and a warning if the network has random weights.
     """
     if network.is_random:
         notes.append(f"{RANDOM_WEIGHTS} in the SyncNet: its curves are no result")
@@ -67,15 +67,16 @@ def write_sync(
         for name, one in scores.items()
     }
     draw_sync(offsets, labels, out / FIGURE)
-    with open(out / TABLE, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["system", "offset", "distance"])
-        for name, one in scores.items():
-            writer.writerows([name, offset, value] for offset, value in zip(offsets, one.distances, strict=True))
+    rows = [
+        {"system": name, "offset": offset, "distance": distance}
+        for name, one in scores.items()
+        for offset, distance in zip(offsets, one.distances, strict=True)
+    ]
+    write_rows(rows, out / TABLE)
     return [FIGURE, TABLE]
 
 
-def _score(video: "Video", heard: "np.ndarray | None", network: "SyncNet", tracked: bool) -> "LipSyncScore":
+def _score(video: Video, heard: np.ndarray | None, network: SyncNet, tracked: bool) -> LipSyncScore:
     own = VideoFile(video.path).waveform()
     waveform = heard if own is None else own
     if waveform is None:

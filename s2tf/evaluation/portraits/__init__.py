@@ -1,1 +1,1 @@
-"""Portraits."""
+"""Evaluation of portraits."""

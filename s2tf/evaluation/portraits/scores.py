@@ -1,4 +1,4 @@
-"""Portraits as in Tables I to VI: from features and attributes, already read, to numbers with their baselines."""
+"""Scores of portraits as in Tables I to VI: from features and attributes that were read to numbers with baselines."""
 
 import statistics
 from collections import Counter
@@ -20,14 +20,14 @@ RANKS = (1, 2, 5, 10)
 
 @dataclass
 class PortraitReadings:
-    """What was read off the pictures of each test clip, in the clips' order."""
+    """Readings of the pictures of each test clip, in the clips' order."""
 
     keys: list[str] = field(default_factory=list)
     identities: list[int] = field(default_factory=list)
     labels: list[Attributes] = field(default_factory=list)
-    """What the data set says of the speaker."""
+    """Gender and age of the speaker as the data set states them."""
     true: list[Tensor] = field(default_factory=list)
-    """Features (D,) of the true frame."""
+    """Features (D,) of the reference frame."""
     other: list[Tensor | None] = field(default_factory=list)
     """Features of another frame of the clip, for the ground-truth row; None where there was no other."""
     generated: list[Tensor] = field(default_factory=list)
@@ -35,13 +35,13 @@ class PortraitReadings:
     read: list[Attributes | None] = field(default_factory=list)
     """Gender and age read off the portrait; empty where nothing reads them."""
     read_true: list[Attributes | None] = field(default_factory=list)
-    """Read off the true frame where the data set does not say both."""
+    """Gender and age read off the reference frame where the data set does not state both."""
     read_other: list[Attributes | None] = field(default_factory=list)
-    """Read off another frame of the clip, for the ground-truth row."""
+    """Gender and age read off another frame of the clip, for the ground-truth row."""
     varied: list[Tensor] = field(default_factory=list)
     """Features (N, D) of portraits of one speech with N seeds, for some of the clips."""
     only_searched: list[tuple[int, Tensor]] = field(default_factory=list)
-    """Speaker and features (D,) of true frames whose portrait is missing: searched, so that no system has fewer."""
+    """Speaker and features (D,) of reference frames without a portrait: searched too, so that no system has fewer."""
 
 
 def portrait_scores(
@@ -51,14 +51,14 @@ def portrait_scores(
     attributes: Mapping[str, Any] | None,
     protocol: Mapping[str, Any],
 ) -> list[Measurement]:
-    """Every number of the paper's portrait tables, and diversity and consistency (Fig. 3), over seeds and speeches.
+    """Compute all numbers of the paper's portrait tables, and diversity and consistency (Fig. 3).
 
     Args:
-        readings: Of all test clips.
+        readings: Readings of all test clips.
         mean_face: Features (1, D) of the mean face, the baseline of the distances.
-        faces: Protocol of the network that gave the features.
-        attributes: Protocol of what read gender and age; None where nothing did.
-        protocol: Of the portraits.
+        faces: Protocol of the network that computed the features.
+        attributes: Protocol of the reader of gender and age; None where nothing read them.
+        protocol: Protocol of the portraits.
     """
     return [
         *_distances(readings, mean_face, str(faces["network"]), protocol),
@@ -111,15 +111,15 @@ def retrieval_scores(
     protocol: Mapping[str, Any],
     only_searched: Sequence[tuple[int, Tensor]] = (),
 ) -> list[Measurement]:
-    """Recall at `RANKS` among the speakers' faces, of which a speaker's share one row; beside it that of other frames.
+    """Compute the recall at `RANKS` among the speakers' faces; the ground truth is the recall of other frames.
 
     Args:
-        faces: Features (D,) of the true frame of each clip: the gallery.
-        identities: Of the clips' speakers.
-        queries: What searches, for each clip: the portrait's features, or the speech's embedding.
-        other: Features of another true frame, the ground-truth row; None where there is none.
-        protocol: What to record beside.
-        only_searched: Speaker and features of more faces of the gallery, of which there is no query.
+        faces: Features (D,) of the reference frame of each clip: the gallery, one row for each speaker.
+        identities: Speaker of each clip.
+        queries: Features that search, for each clip: those of the portrait, or the embedding of the speech.
+        other: Features of another reference frame, the ground-truth row; None where there is none.
+        protocol: Protocol of the queries.
+        only_searched: Speaker and features of further faces of the gallery, for which there is no query.
     """
     gallery, rows = _gallery(faces, identities, only_searched)
     two = [index for index, features in enumerate(other) if features is not None]
@@ -148,7 +148,7 @@ def retrieval_scores(
 
 
 def retrieval_ranks(readings: PortraitReadings) -> list[int]:
-    """The rank, from 1, at which each portrait finds its speaker: what `retrieval_scores` counts."""
+    """Compute the rank, from 1, at which each portrait finds its speaker, as `retrieval_scores` counts it."""
     gallery, rows = _gallery(readings.true, readings.identities, readings.only_searched)
     return cosine_ranks(torch.stack(readings.generated), rows, gallery, torch.arange(len(gallery))).tolist()
 
@@ -156,7 +156,7 @@ def retrieval_ranks(readings: PortraitReadings) -> list[int]:
 def _gallery(
     faces: Sequence[Tensor], identities: Sequence[int], only_searched: Sequence[tuple[int, Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    """The gallery (G, D) of all speakers, and the row (N,) of each of the N faces' speaker."""
+    """Build the gallery (G, D) of all speakers, and the row (N,) of the speaker of each of N faces."""
     more = [features for _, features in only_searched]
     gallery, rows = identity_gallery(torch.stack([*faces, *more]), [*identities, *(who for who, _ in only_searched)])
     return gallery, rows[: len(faces)]
@@ -165,7 +165,7 @@ def _gallery(
 def _attributes(
     readings: PortraitReadings, reader: Mapping[str, Any], protocol: Mapping[str, Any]
 ) -> list[Measurement]:
-    """Against the data set's labels; where it has none, against what is read off the true frame."""
+    """Compare with the labels of the data set, or with readings of the reference frame where it has none."""
     truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_true, strict=True)]
     portraits, frames = IdentityPreservation(reader), IdentityPreservation(reader)
     portraits.update(readings.read, truth)
@@ -200,7 +200,7 @@ def _attributes(
 
 
 def _with_other(readings: PortraitReadings) -> list[int]:
-    """The clips of which there was another frame."""
+    """List the clips that have another frame."""
     return [index for index, features in enumerate(readings.other) if features is not None]
 
 
@@ -216,7 +216,7 @@ def _commonest(genders: Sequence[int]) -> float:
 
 
 def _near_median(ages: Sequence[float]) -> float:
-    """The share of people that an answer of the median age is right for."""
+    """Compute the share of people for whom the median age is a right answer."""
     if not ages:
         return float("nan")
     median = statistics.median(ages)
@@ -224,7 +224,7 @@ def _near_median(ages: Sequence[float]) -> float:
 
 
 def _speakers(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[Measurement]:
-    """Of people with several speeches; beside it other people's portraits, and the true pictures of these speeches."""
+    """Compare portraits of people with several speeches; the baseline is other people, the truth their references."""
     several = [person for person, speeches in Counter(readings.identities).items() if speeches > 1]
     if not several:
         return []

@@ -1,4 +1,4 @@
-"""Lips drawn from speech against the true ones, and what they do in silence."""
+"""Scores of generated lips against the reference, and of the mouth in silence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,50 +7,52 @@ from typing import Any
 import numpy as np
 
 from s2tf.evaluation.measurement import Measurement
-from s2tf.faces.lips import mouth_opening
 from s2tf.metrics.correlation import mean_correlation
 from s2tf.metrics.face_statistics import RANGE
 from s2tf.metrics.landmark_distance import point_distance
+from s2tf.nn.lips import mouth_opening
 
 CLOSED_SHARE = 0.25
-"""Of the range of a speaker's opening: a mouth that is open less counts as closed."""
+"""Share of the range of a speaker's opening below which a mouth counts as closed."""
 LEAST_RANGE = 0.01
-"""Of a mouth that speaks, in outer-eye distances."""
+"""The smallest range of the opening of a mouth that speaks, in outer-eye distances."""
 
 
 @dataclass(frozen=True)
 class LipClip:
     """Canonical lips of one clip, (T, 20, 2) each."""
 
-    true: np.ndarray
-    drawn: np.ndarray
+    reference: np.ndarray
+    generated: np.ndarray
     silent: np.ndarray
-    """(S, 20, 2) drawn for the silence behind the speech."""
+    """(S, 20, 2) generated for the silence behind the speech."""
     wrong: np.ndarray | None = None
-    """Drawn for the speech of another person, if there is one."""
+    """Generated for the speech of another person, if there is one."""
 
 
 def lip_scores(clips: Sequence[LipClip], protocol: dict[str, Any]) -> list[Measurement]:
-    """The numbers, each beside that of the reference standing still or of another's speech."""
-    drawn = mean_correlation((mouth_opening(clip.drawn), mouth_opening(clip.true)) for clip in clips)
+    """The numbers, each beside that of frame 0 standing still or of another person's speech."""
+    generated = mean_correlation((mouth_opening(clip.generated), mouth_opening(clip.reference)) for clip in clips)
     wrong = mean_correlation(
-        (mouth_opening(clip.wrong), mouth_opening(clip.true)) for clip in clips if clip.wrong is not None
+        (mouth_opening(clip.wrong), mouth_opening(clip.reference)) for clip in clips if clip.wrong is not None
     )
-    counts = {"clips": len(clips), "still": drawn.still, "undefined": drawn.undefined}
+    counts = {"clips": len(clips), "still": generated.still, "undefined": generated.undefined}
     error, still = (
-        float(np.mean([point_distance(lips, clip.true).mean() for clip in clips for lips in [choose(clip)]]))
-        for choose in (lambda clip: clip.drawn, lambda clip: clip.true[:1])
+        float(np.mean([point_distance(choose(clip), clip.reference).mean() for clip in clips]))
+        for choose in (lambda clip: clip.generated, lambda clip: clip.reference[:1])
     )
     return [
-        Measurement("mouth correlation", drawn.mean, protocol, wrong.mean, "another's speech", 1.0, counts=counts),
+        Measurement("mouth correlation", generated.mean, protocol, wrong.mean, "another's speech", 1.0, counts=counts),
         Measurement("lip error", error, protocol, still, "the reference, still", 0.0, higher_is_better=False),
         _silence(clips, protocol),
     ]
 
 
 def _silence(clips: Sequence[LipClip], protocol: dict[str, Any]) -> Measurement:
-    """How far the mouth is open in silence: 0 as closed as the speaker's ever is, 1 as open, but for outliers."""
-    silent, speaking = ([_in_range(getattr(clip, name), clip.true) for clip in clips] for name in ("silent", "drawn"))
+    """The mouth's opening in silence as a share of the speaker's own range: 0 closed, 1 open."""
+    silent, speaking = (
+        [_in_range(getattr(clip, name), clip.reference) for clip in clips] for name in ("silent", "generated")
+    )
     # Lips that cross in one clip do not make up for a mouth that stays open in another.
     known = [max(value, 0.0) for value in silent if np.isfinite(value)]
     return Measurement(
@@ -66,8 +68,9 @@ def _silence(clips: Sequence[LipClip], protocol: dict[str, Any]) -> Measurement:
     )
 
 
-def _in_range(lips: np.ndarray, true: np.ndarray) -> float:
-    closed, opened = np.percentile(mouth_opening(true), RANGE)
+def _in_range(lips: np.ndarray, reference: np.ndarray) -> float:
+    """The mean opening of `lips` within the reference's range; NaN where the reference does not move."""
+    closed, opened = np.percentile(mouth_opening(reference), RANGE)
     if opened - closed < LEAST_RANGE:
         return float("nan")
     return float((mouth_opening(lips).mean() - closed) / (opened - closed))

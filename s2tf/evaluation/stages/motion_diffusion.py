@@ -1,10 +1,8 @@
-"""A finished motion diffusion, measured by what its codes show when the motion reader reads them."""
+"""Evaluation of a motion diffusion by the lips, eyes and head that the motion reader reads off its codes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,171 +10,182 @@ from torch import Tensor
 
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
-from datamodules.shards.writing import load_manifest, read_split
+from datamodules.shards.writing import load_manifest
+from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.windows import Windows
 from s2tf.errors import UserError
+from s2tf.evaluation.clips_of_run import another, clip_seed, first_test_clips, shards_of, shards_protocol, speech_for
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.motion_scores import MotionClip, MotionScores, Signals, frame_steps
-from s2tf.evaluation.test_clips import another, clip_seed, manifests_fingerprint, name_of, shards_of, speech_for
-from s2tf.faces import lips as face_lips
+from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
 from s2tf.faces.crop import resize
 from s2tf.faces.lips import canonical_face, to_picture_units
+from s2tf.media.pictures import to_tensor
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.lips import eye_opening, mouth_opening
-from s2tf.nn.network import load_network
 from s2tf.runs.finished import check_codes
 
 KIND = "motion"
+NETWORKS = ("motion_diffusion", "speech_features")
 AUTOENCODER = "autoencoder"
-"""In the protocol: whose codes these are; runs of other seeds have other ones."""
+"""Key of the protocol: the autoencoder of the codes, which runs of other seeds do not share."""
 
 
 @dataclass(frozen=True)
 class MotionTest:
-    """What is drawn, and for which speech."""
+    """The motion to generate, and the speech that it is generated for."""
 
     autoencoder: Path | None
-    """The motion autoencoder whose codes these are."""
+    """Folder of the motion autoencoder whose codes the shards hold."""
     shards: str | None = None
     """Other data than the run's own."""
     clips: int | None = None
-    """The first so many; all where None."""
+    """The first N clips; all where None."""
     seed: int = 0
     seeds: int = 4
+    """Motions of each speech, for diversity."""
     steps: int = 50
-    sampler: Literal["ddim", "dpm-solver++"] = "ddim"
+    sampler: Sampler = "ddim"
     guidance: float = 1.0
     temperature: float = 1.0
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuse numbers that leave nothing to measure.
+        """Refuses numbers that leave nothing to measure.
 
         Raises:
-            ValueError: a number is below 1.
+            ValueError: A number is below 1.
         """
-        for name in ("clips", "seeds", "steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"--{name} {value}: expected 1 or more")
+        check_counts(self, "clips", "seeds", "steps")
 
 
-def evaluate_motion(
-    run: Path, test: MotionTest, out: Path, report: Callable[[str], None] = lambda text: None
-) -> "Scores":
-    """Draw motion for the speech of the test clips, measure it and write `metrics.json` into `out`.
+def evaluate_motion(run: Path, test: MotionTest, out: Path, report: Report = silent) -> Scores:
+    """Generates motion for the speech of the test clips, measures it and writes `metrics.json` into `out`.
+
+    Args:
+        run: A finished run of the motion diffusion.
+        test: The motion to generate.
+        out: Folder of the results.
+        report: Called with a line on progress.
 
     Raises:
-        UserError: the run is not finished, there is no clip, or the codes are of another autoencoder.
+        UserError: The run is not finished, there is no clip, or the codes belong to another autoencoder.
     """
-    drawer = _Drawer.open(run, test)
-    samples = list(islice(read_split(drawer.shards, "test"), test.clips))
-    if not samples:
-        raise UserError(f"{drawer.shards.shards}: no clip in its split test")
+    stage_run = StageRun.open(run, NETWORKS, test.device, report)
+    shards = shards_of(stage_run.config, run, test.shards)
+    autoencoder = _open_autoencoder(run, shards, test)
+    stage_run = stage_run.with_network("motion_autoencoder", autoencoder)
+    generator = _Generator(stage_run.networks["speech_features"], stage_run.networks["motion_diffusion"], test)
+    reader = _Reader(autoencoder, test.device)
+
+    samples = first_test_clips(shards, test.clips)
     scores = MotionScores()
-    for index, sample in enumerate(samples):
-        scores.clips.append(drawer.clip(sample, another(samples, index)))
-        report(f"{run.parent.name}: {index + 1} of {len(samples)} clips")
+    for index, sample in enumerate(stage_run.each(samples, len(samples))):
+        scores.clips.append(_clip(sample, another(samples, index), generator, reader))
+
     protocol: dict[str, Any] = {
-        "clips": len(samples),
-        "shards": name_of(drawer.shards),
-        "data": manifests_fingerprint([load_manifest(drawer.shards)]),
+        **shards_protocol(shards, len(samples)),
         "start": "the code of frame 0",
         "read by": "the motion reader of the codes' autoencoder",
-        AUTOENCODER: drawer.autoencoder.fingerprint(),
+        AUTOENCODER: autoencoder.fingerprint(),
         **{name: getattr(test, name) for name in ("seed", "seeds", "steps", "sampler", "guidance", "temperature")},
     }
-    random = [name for name, network in drawer.networks.items() if getattr(network, "is_random", False)]
-    result = Scores(KIND, run.parent.name, scores.measurements(protocol), protocol, random)
-    result.write(out)
-    return result
+    return stage_run.write(KIND, scores.measurements(protocol), protocol, out)
 
 
-@dataclass
-class _Drawer:
-    """The networks of a run, and where its test clips are."""
+def _open_autoencoder(run: Path, shards: ShardSource, test: MotionTest) -> MotionAutoencoder:
+    """The autoencoder of the shards' codes.
 
-    networks: dict[str, Any]
-    autoencoder: "MotionAutoencoder"
-    shards: "ShardSource"
+    Raises:
+        UserError: None is given, or it has other codes.
+    """
+    if test.autoencoder is None:
+        raise UserError(
+            f"{run}: --autoencoder must be given: the folder of the network whose codes {shards.shards} has"
+        )
+    autoencoder = MotionAutoencoder.from_pretrained(test.autoencoder)
+    check_codes(load_manifest(shards), autoencoder, f"--autoencoder {test.autoencoder}", shards.shards)
+    return autoencoder.to(test.device)
+
+
+@dataclass(frozen=True)
+class _Generator:
+    """The diffusion with the speech features that it reads."""
+
+    speech_features: Any
+    diffusion: Any
     test: MotionTest
 
-    @classmethod
-    def open(cls, run: Path, test: MotionTest) -> "_Drawer":
-        shards = shards_of(run, "motion_diffusion", test.shards)
-        if test.autoencoder is None:
-            raise UserError(
-                f"{run}: --autoencoder must be given: the folder of the network whose codes {shards.shards} has"
-            )
-        autoencoder = MotionAutoencoder.from_pretrained(test.autoencoder)
-        check_codes(load_manifest(shards), autoencoder, f"--autoencoder {test.autoencoder}", shards.shards)
-        networks: dict[str, Any] = {
-            name: load_network(str(run / "networks" / name)).to(test.device)
-            for name in ("speech_features", "motion_diffusion")
-        }
-        return cls(networks, autoencoder.to(test.device), shards, test)
-
-    def clip(self, sample: "Sample", other: "Sample | None") -> "MotionClip":
-        """One clip with its draws, and one draw for another clip's speech."""
-        true = sample.motion()
-        assert true is not None
-        codes = torch.tensor(true, dtype=torch.float32, device=self.test.device)
-        z_id = self._identity(sample)
-        speech = sample.waveform()
-        seeds = [clip_seed(self.test.seed + number, sample.key) for number in range(self.test.seeds)]
-        draws = [self._draw(speech, codes, seed) for seed in seeds]
-        wrong = None
-        if other is not None:
-            wrong = self._read(self._draw(other.waveform(), codes, seeds[0]), z_id)
-        return MotionClip(
-            _true_signals(sample),
-            self._read(codes, z_id),
-            [self._read(draw, z_id) for draw in draws],
-            wrong,
-            self._steps(torch.stack(draws)),
-            self._steps(codes[None]),
-            self._borders(len(codes)),
-        )
-
-    def _borders(self, frames: int) -> list[int]:
-        """The frames before those where windows of the diffusion begin, and with which they end."""
-        diffusion = self.networks["motion_diffusion"]
-        windows = Windows(frames, diffusion.window, diffusion.overlap)
-        begins = (start - 1 for start in windows.starts[1:])
-        ends = (start + windows.length - 1 for start in windows.starts[:-1])
-        return sorted({*begins, *ends})
-
-    def _steps(self, codes: "Tensor") -> "np.ndarray":
-        return frame_steps(self.networks["motion_diffusion"].statistics.normalise(codes).cpu().numpy())
-
-    def _identity(self, sample: "Sample") -> "Tensor":
-        frame = resize(sample.frames(0, 1)[0], self.autoencoder.input_size)
-        picture = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None].to(self.test.device)
+    def codes(self, waveform: np.ndarray, start: Tensor, frames: int, seed: int) -> Tensor:
+        """Codes (T, m) of `frames` frames for a speech, from the code `start` (1, m) on."""
+        test = self.test
         with torch.no_grad():
-            return self.autoencoder.encode_source(picture.float() / 127.5 - 1).z_id
-
-    def _draw(self, waveform: "np.ndarray", codes: "Tensor", seed: int) -> "Tensor":
-        """Codes (T, m) for a speech brought to the clip's length."""
-        frames, test = len(codes), self.test
-        with torch.no_grad():
-            features = self.networks["speech_features"](speech_for(waveform, frames).to(test.device), frames)
-        return self.networks["motion_diffusion"].sample(
+            features = self.speech_features(speech_for(waveform, frames).to(test.device), frames)
+        return self.diffusion.sample(
             features,
             steps=test.steps,
             kind=test.sampler,
             generator=torch.Generator().manual_seed(seed),
-            start=codes[:1],
+            start=start,
             guidance=test.guidance,
             temperature=test.temperature,
         )[0]
 
-    def _read(self, codes: "Tensor", z_id: "Tensor") -> "Signals":
+    def steps_of(self, codes: Tensor) -> np.ndarray:
+        """(T - 1,) `frame_steps` of codes (N, T, m), each value in its own deviation."""
+        return frame_steps(self.diffusion.statistics.normalise(codes).cpu().numpy())
+
+    def borders(self, frames: int) -> list[int]:
+        """The last frame before each window of the diffusion, and the last frame of each window but the last one."""
+        windows = Windows(frames, self.diffusion.window, self.diffusion.overlap)
+        begins = (start - 1 for start in windows.starts[1:])
+        ends = (start + windows.length - 1 for start in windows.starts[:-1])
+        return sorted({*begins, *ends})
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """The motion reader of the codes' autoencoder."""
+
+    autoencoder: MotionAutoencoder
+    device: str
+
+    def identity(self, sample: Sample) -> Tensor:
+        """z_id (1, d) of the clip's frame 0."""
+        frame = resize(sample.frames(0, 1)[0], self.autoencoder.input_size)
+        with torch.no_grad():
+            return self.autoencoder.encode_source(to_tensor(frame[None], self.device).contiguous()).z_id
+
+    def signals(self, codes: Tensor, z_id: Tensor) -> Signals:
+        """The openings and the placement that codes (T, m) show."""
         with torch.no_grad():
             face = self.autoencoder.motion_reader(z_id.expand(len(codes), -1), codes)
         values = (mouth_opening(face.lips), eye_opening(face.eyes), face.placement)
         return Signals(*(value.double().cpu().numpy() for value in values))
 
 
-def _true_signals(sample: "Sample") -> "Signals":
+def _clip(sample: Sample, other: Sample | None, generator: _Generator, reader: _Reader) -> MotionClip:
+    """A clip with the motion of several seeds, and with one motion for another person's speech."""
+    stored = sample.motion()
+    assert stored is not None
+    codes = torch.tensor(stored, dtype=torch.float32, device=reader.device)
+    start, frames, z_id = codes[:1], len(codes), reader.identity(sample)
+    seeds = [clip_seed(generator.test.seed + number, sample.key) for number in range(generator.test.seeds)]
+    generated = [generator.codes(sample.waveform(), start, frames, seed) for seed in seeds]
+    wrong = None
+    if other is not None:
+        wrong = reader.signals(generator.codes(other.waveform(), start, frames, seeds[0]), z_id)
+    return MotionClip(
+        landmarks=_signals_of_landmarks(sample),
+        reference=reader.signals(codes, z_id),
+        generated=[reader.signals(one, z_id) for one in generated],
+        wrong=wrong,
+        steps=generator.steps_of(torch.stack(generated)),
+        reference_steps=generator.steps_of(codes[None]),
+        borders=generator.borders(frames),
+    )
+
+
+def _signals_of_landmarks(sample: Sample) -> Signals:
     face = canonical_face(to_picture_units(sample.landmarks(), sample.record.size))
-    return Signals(face_lips.mouth_opening(face.lips), face_lips.eye_opening(face.eyes), face.placement)
+    return Signals(mouth_opening(face.lips), eye_opening(face.eyes), face.placement)

@@ -1,4 +1,4 @@
-"""How generated motion compares with real motion: how the mouth follows the speech, how often eyes and head move."""
+"""Scores of generated motion against real motion: the mouth follows the speech; eyes and head move as often."""
 
 import itertools
 import math
@@ -14,47 +14,47 @@ from s2tf.metrics.blinks import CLOSED, count_blinks
 from s2tf.metrics.correlation import mean_correlation, pearson
 
 HEAD_BANDS = ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0))
-"""In Hz; faster motion of the head is too small to be read."""
+"""Bands in Hz; faster motion of the head is too small to be read."""
 LEAST_SECONDS = 2.0
-"""Of a clip whose spectrum is taken: half a hertz is resolved."""
+"""The shortest clip whose spectrum is taken: half a hertz is resolved."""
 SEAM = 1.5
-"""Times the median step: what the step at a window's border may be."""
+"""The largest step at a window's border that counts as smooth, as a multiple of the median step."""
 LEAST_CLIPS = 8
-"""Of one length, for their average step at a frame to say something of windows and not of what is said there."""
+"""The fewest clips of one length whose average step at a frame depends on windows rather than on the speech there."""
 SPECTRUM = 0.3
-"""Of the true power: what the drawn head's may differ by."""
+"""The largest difference between the generated and the reference head's power that counts as reached, as a share."""
 
 
 @dataclass(frozen=True)
 class Signals:
-    """What T frames of motion show."""
+    """The visible motion of T frames."""
 
     mouth: np.ndarray
-    """(T,) opening in outer-eye distances."""
+    """(T,) opening of the mouth in outer-eye distances."""
     eyes: np.ndarray
-    """(T,) likewise."""
+    """(T,) opening of the eyes in outer-eye distances."""
     head: np.ndarray
     """(T, 4) placement."""
 
 
 @dataclass(frozen=True)
 class MotionClip:
-    """One clip's speech, its true motion and what was drawn for the speech."""
+    """One clip's reference motion and the motion generated for its speech."""
 
     landmarks: Signals
-    """The true ones."""
-    true: Signals
-    """Of the true frames' codes, read as the drawn ones are."""
-    drawn: Sequence[Signals]
+    """Read off the landmarks."""
+    reference: Signals
+    """Read off the reference codes, by the reader of the generated ones."""
+    generated: Sequence[Signals]
     """One for each seed."""
     wrong: Signals | None = None
-    """For another speaker's speech, as long as this clip."""
+    """Generated for another speaker's speech, as long as this clip."""
     steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    """(T - 1,) `frame_steps` of the drawn codes."""
-    true_steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    """(T - 1,) those of the true codes."""
+    """(T - 1,) `frame_steps` of the generated codes."""
+    reference_steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(T - 1,) `frame_steps` of the reference codes."""
     borders: Sequence[int] = ()
-    """Where windows begin or end: b is the step from frame b to b + 1; empty where one window is all."""
+    """Frames b whose step to frame b + 1 is at the border of a window; empty where one window holds all frames."""
 
 
 def band_power(signal: np.ndarray, low: float, high: float) -> float:
@@ -65,6 +65,11 @@ def band_power(signal: np.ndarray, low: float, high: float) -> float:
     return float(spectrum[(frequency > low) & (frequency <= high)].sum() / (window**2).sum() / len(signal))
 
 
+def frame_steps(codes: np.ndarray) -> np.ndarray:
+    """(T - 1,) the mean step, over motions and values, from frame to frame of codes (N, T, m)."""
+    return np.abs(np.diff(codes, axis=1)).mean(axis=(0, 2))
+
+
 @dataclass
 class MotionScores:
     """Collects clips, one by one."""
@@ -72,7 +77,7 @@ class MotionScores:
     clips: list[MotionClip] = field(default_factory=list)
 
     def measurements(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """The numbers; `truth` is that of the true codes, read alike."""
+        """The numbers; `truth` is that of the reference codes, read in the same way."""
         return [
             self._mouth(protocol),
             self._blinks(protocol),
@@ -81,86 +86,51 @@ class MotionScores:
             *self._seams(protocol),
         ]
 
-    def _seams(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """Steps at the borders of windows, averaged over clips of one length, and of the median frame's average step.
-
-        What is said at a border moves the mouth as much as what is said elsewhere: one clip tells nothing.
-        """
-        groups: dict[int, list[MotionClip]] = {}
-        for clip in self.clips:
-            if clip.borders:
-                groups.setdefault(len(clip.steps), []).append(clip)
-        counted = [clips for clips in groups.values() if len(clips) >= LEAST_CLIPS]
-        if not counted:
-            return []
-        rule = {"seam": f"steps averaged over {LEAST_CLIPS} or more clips of one length; the largest at a border"}
-        clips = sum(map(len, counted))
-        return [
-            Measurement(
-                "step at a window's border, of the median",
-                max(_border_step([clip.steps for clip in group], group[0].borders) for group in counted),
-                {**protocol, **rule},
-                truth=max(_border_step([clip.true_steps for clip in group], group[0].borders) for group in counted),
-                target=SEAM,
-                target_rule="1.5 × the median step",
-                higher_is_better=False,
-                counts={"clips": clips, "of lengths too rare": sum(map(len, groups.values())) - clips},
-            )
-        ]
-
     def _mouth(self, protocol: dict[str, Any]) -> Measurement:
-        drawn, true, wrong = (
+        generated, reference, wrong = (
             mean_correlation((signals.mouth, clip.landmarks.mouth) for clip in self.clips for signals in choose(clip))
-            for choose in (lambda clip: clip.drawn, lambda clip: [clip.true], _wrong)
+            for choose in (_generated, _reference, _wrong)
         )
         return Measurement(
             "mouth correlation",
-            drawn.mean,
+            generated.mean,
             protocol,
             wrong.mean,
             "wrong speech",
-            true.mean,
-            counts={"clips": len(self.clips), "still": drawn.still, "undefined": drawn.undefined},
+            reference.mean,
+            counts={"clips": len(self.clips), "still": generated.still, "undefined": generated.undefined},
         )
 
     def _blinks(self, protocol: dict[str, Any]) -> Measurement:
-        drawn, true, seen = (
+        generated, reference, seen = (
             _per_minute([signals.eyes for clip in self.clips for signals in choose(clip)])
-            for choose in (lambda clip: clip.drawn, lambda clip: [clip.true], lambda clip: [clip.landmarks])
+            for choose in (_generated, _reference, lambda clip: [clip.landmarks])
         )
         rule = {"blink": f"eyes below {CLOSED} of their median", "blinks per minute of the landmarks": round(seen, 2)}
-        about = {**protocol, **rule}
-        return Measurement("blinks per minute", drawn, about, truth=true, higher_is_better=None)
+        return Measurement("blinks per minute", generated, {**protocol, **rule}, truth=reference, higher_is_better=None)
 
     def _head(self, protocol: dict[str, Any]) -> list[Measurement]:
-        long = [clip for clip in self.clips if len(clip.true.mouth) >= LEAST_SECONDS * FPS]
+        """Power of the head's motion by bands, and the spectrum's difference, over the clips that are long enough."""
+        long = [clip for clip in self.clips if len(clip.reference.mouth) >= LEAST_SECONDS * FPS]
         counts = {"clips": len(long), f"shorter than {LEAST_SECONDS} s": len(self.clips) - len(long)}
         if not long:
             return []
-        scale = np.std(np.concatenate([clip.true.head - clip.true.head.mean(0) for clip in long]), axis=0)
-        moving = scale > 0
-        if not moving.any():
+        scale = np.std(np.concatenate([clip.reference.head - clip.reference.head.mean(0) for clip in long]), axis=0)
+        if not (scale > 0).any():
             return []
         rule = {"head": "placement, each value in its own deviation; power in Hann windows of a clip"}
+
+        # One row for each band, and the sums over all bands for the spectrum's difference.
         rows, difference, whole = [], 0.0, 0.0
         for low, high in HEAD_BANDS:
-            drawn, true = (
-                float(
-                    np.mean(
-                        [
-                            band_power(column, low, high)
-                            for clip in long
-                            for signals in choose(clip)
-                            for column in (signals.head[:, moving] / scale[moving]).T
-                        ]
-                    )
-                )
-                for choose in (lambda clip: clip.drawn, lambda clip: [clip.true])
+            generated, reference = (
+                _head_power([signals.head for clip in long for signals in choose(clip)], scale, low, high)
+                for choose in (_generated, _reference)
             )
             name = f"head power, {low:g} to {high:g} Hz, of the true"
-            values = drawn / true, {**protocol, **rule}, 0.0, "no motion", 1.0
+            values = generated / reference, {**protocol, **rule}, 0.0, "no motion", 1.0
             rows.append(Measurement(name, *values, higher_is_better=None, counts=counts))
-            difference, whole = difference + abs(drawn - true), whole + true
+            difference, whole = difference + abs(generated - reference), whole + reference
         spectrum = Measurement(
             "head spectrum's difference, of the true power",
             difference / whole,
@@ -176,14 +146,63 @@ class MotionScores:
         return [spectrum, *rows]
 
     def _seeds(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """How alike the draws of different seeds are."""
-        several = [clip for clip in self.clips if len(clip.drawn) > 1]
+        """Similarity of the motions of different seeds."""
+        several = [clip for clip in self.clips if len(clip.generated) > 1]
         if not several:
             return []
         return [
             _between_seeds("mouth", several, lambda signals: signals.mouth[:, None], protocol, higher=True),
             _between_seeds("head", several, lambda signals: signals.head, protocol, higher=False),
         ]
+
+    def _seams(self, protocol: dict[str, Any]) -> list[Measurement]:
+        """The largest step at the borders of windows, as a multiple of the median frame's step.
+
+        Steps are averaged over clips of one length, since in a single clip the speech at a border moves the mouth as
+        much as the speech anywhere else.
+        """
+        groups: dict[int, list[MotionClip]] = {}
+        for clip in self.clips:
+            if clip.borders:
+                groups.setdefault(len(clip.steps), []).append(clip)
+        counted = [clips for clips in groups.values() if len(clips) >= LEAST_CLIPS]
+        if not counted:
+            return []
+        rule = {"seam": f"steps averaged over {LEAST_CLIPS} or more clips of one length; the largest at a border"}
+        clips = sum(map(len, counted))
+        return [
+            Measurement(
+                "step at a window's border, of the median",
+                max(_border_step([clip.steps for clip in group], group[0].borders) for group in counted),
+                {**protocol, **rule},
+                truth=max(
+                    _border_step([clip.reference_steps for clip in group], group[0].borders) for group in counted
+                ),
+                target=SEAM,
+                target_rule="1.5 × the median step",
+                higher_is_better=False,
+                counts={"clips": clips, "of lengths too rare": sum(map(len, groups.values())) - clips},
+            )
+        ]
+
+
+def _generated(clip: MotionClip) -> Sequence[Signals]:
+    return clip.generated
+
+
+def _reference(clip: MotionClip) -> Sequence[Signals]:
+    return [clip.reference]
+
+
+def _wrong(clip: MotionClip) -> Sequence[Signals]:
+    return [] if clip.wrong is None else [clip.wrong]
+
+
+def _head_power(heads: Sequence[np.ndarray], scale: np.ndarray, low: float, high: float) -> float:
+    """Mean power in a band over placements (T, 4) and their values that move, each in its own deviation."""
+    moving = scale > 0
+    columns = (column for head in heads for column in (head[:, moving] / scale[moving]).T)
+    return float(np.mean([band_power(column, low, high) for column in columns]))
 
 
 def _between_seeds(
@@ -194,21 +213,17 @@ def _between_seeds(
     *,
     higher: bool,
 ) -> Measurement:
+    """The mean correlation of columns (T, n) between each two seeds of a clip."""
     values = [
         pearson(a, b)
         for clip in clips
-        for one, other in itertools.combinations(clip.drawn, 2)
+        for one, other in itertools.combinations(clip.generated, 2)
         for a, b in zip(columns(one).T, columns(other).T, strict=True)
     ]
     known = [value for value in values if not math.isnan(value)]
     mean = float(np.mean(known)) if known else math.nan
-    counts = {"clips": len(clips), "seeds": len(clips[0].drawn)}
+    counts = {"clips": len(clips), "seeds": len(clips[0].generated)}
     return Measurement(f"{name} correlation between seeds", mean, protocol, higher_is_better=higher, counts=counts)
-
-
-def frame_steps(codes: np.ndarray) -> np.ndarray:
-    """(T - 1,) the mean step, over draws and values, from frame to frame of codes (N, T, m)."""
-    return np.abs(np.diff(codes, axis=1)).mean(axis=(0, 2))
 
 
 def _border_step(steps: Sequence[np.ndarray], borders: Sequence[int]) -> float:
@@ -219,7 +234,3 @@ def _border_step(steps: Sequence[np.ndarray], borders: Sequence[int]) -> float:
 
 def _per_minute(eyes: Sequence[np.ndarray]) -> float:
     return sum(map(count_blinks, eyes)) / sum(map(len, eyes)) * FPS * 60
-
-
-def _wrong(clip: MotionClip) -> list[Signals]:
-    return [] if clip.wrong is None else [clip.wrong]

@@ -1,16 +1,15 @@
-"""What a motion autoencoder is measured by: frames rebuilt from their own motion, and motion given to another face."""
+"""Scores of a motion autoencoder: frames reconstructed from a clip's source frame and their own motion."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.evaluation.measurement import Measurement
-from s2tf.faces.lips import POSE
+from s2tf.evaluation.stages.lip_refiner import RefinerChange, refiner_measurement
+from s2tf.evaluation.stages.pose_scores import mean_of, pose_correlations, pose_measurement, without_lips
 from s2tf.faces.motion import FaceMotion
 from s2tf.metrics.correlation import mean_correlation
 from s2tf.metrics.face_statistics import LEAST_FRAMES
@@ -18,62 +17,28 @@ from s2tf.metrics.image import FRAMES_AT_ONCE, FrameQuality
 from s2tf.metrics.landmark_distance import point_distance
 from s2tf.metrics.perceptual_distance import PerceptualDistance
 from s2tf.metrics.sharpness import gradient_energy
-from s2tf.nn.lips import mouth_region
 
 COPY = "source frame copied"
-MOUTH_MARGIN = 0.5
-"""As far as the refiner itself may act, see `s2tf.nn.lips.mouth_region`."""
 READABLE = 0.8
-"""Least correlation with the landmarks at which a value of the pose, read on true frames, can tell anything."""
-REFINER_LEAK = 0.05
-"""Of its change at the mouth: the most that the refiner may change elsewhere."""
+"""The lowest correlation with the landmarks at which a value of the pose, read on reference frames, counts."""
 
 
 @dataclass(frozen=True)
-class Refined:
-    """The mean absolute change of pixels by the lip refiner, (T,) each, of 1 for the whole range."""
+class ReconstructedClip:
+    """A clip's frames reconstructed from its source frame and their own motion; pictures are uint8, (T, 3, R, R)."""
 
-    inside: Tensor
-    """In the box around the mouth, `MOUTH_MARGIN` of its widths larger on each side."""
-    outside: Tensor
-
-
-def refined(made: Tensor, unrefined: Tensor, lips: Tensor) -> Refined:
-    """Compare pictures (T, 3, R, R) in [-1, 1] with and without the refiner, given placed lips (T, 20, 2)."""
-    change = (made - unrefined).abs().mean(1) / 2
-    box = (mouth_region(lips, made.shape[-1], MOUTH_MARGIN)[:, 0] > 0).to(change)
-    inside, outside = ((change * part).sum((1, 2)) / part.sum((1, 2)).clamp_min(1) for part in (box, 1 - box))
-    return Refined(inside, outside)
-
-
-@dataclass(frozen=True)
-class Rebuilt:
-    """A clip's frames rebuilt from its source frame and their own motion; pictures are uint8, (T, 3, R, R)."""
-
-    true: Tensor
+    reference: Tensor
     source: Tensor
     """(1, 3, R, R)"""
-    made: Tensor
+    reconstructed: Tensor
     landmarks: FaceMotion | None = None
-    """Of the true frames, from their landmarks."""
-    read_true: FaceMotion | None = None
-    """Of the true frames, as what reads the made ones reads them."""
+    """Motion of the reference frames, from their landmarks."""
+    read_reference: FaceMotion | None = None
+    """Motion of the reference frames, read as that of the reconstructed ones is."""
     read_source: FaceMotion | None = None
-    read_made: FaceMotion | None = None
-    refined: Refined | None = None
-    """Where the lip refiner has changed the pictures; None without one."""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """The motion of clip A on the face of clip B."""
-
-    similar_to_b: float
-    """Cosine of the made face and B's, in features of faces."""
-    similar_to_a: float
-    landmarks: FaceMotion | None = None
-    """Of A's true frames; None where nothing reads the made ones."""
-    read_made: FaceMotion | None = None
+    read_reconstructed: FaceMotion | None = None
+    refiner_change: RefinerChange | None = None
+    """The lip refiner's change of the pictures; None without a refiner."""
 
 
 @dataclass
@@ -92,211 +57,152 @@ class _Mean:
         return self.total / self.count if self.count else math.nan
 
 
+def _means(*names: str) -> dict[str, _Mean]:
+    return {name: _Mean() for name in names}
+
+
 @dataclass
 class ReconstructionScores:
     """Collects clips, one by one.
 
     Attributes:
-        perceptual: compares frames; None leaves that out.
+        perceptual: Compares frames; None leaves that out.
     """
 
     perceptual: PerceptualDistance | None = None
-    quality: dict[str, FrameQuality] = field(default_factory=lambda: {"made": FrameQuality(), "copy": FrameQuality()})
-    distances: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean()})
-    sharpness: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean()})
-    lips: dict[str, _Mean] = field(default_factory=lambda: {"made": _Mean(), "copy": _Mean(), "true": _Mean()})
+    quality: dict[str, FrameQuality] = field(
+        default_factory=lambda: {"reconstructed": FrameQuality(), "source copy": FrameQuality()}
+    )
+    distances: dict[str, _Mean] = field(default_factory=lambda: _means("reconstructed", "source copy"))
+    sharpness: dict[str, _Mean] = field(default_factory=lambda: _means("reconstructed", "source copy"))
+    lips: dict[str, _Mean] = field(default_factory=lambda: _means("reconstructed", "source copy", "reference"))
     motions: list[tuple[FaceMotion, FaceMotion, FaceMotion]] = field(default_factory=list)
-    """Of each clip the landmarks, what was read on the true, and on the made frames; without the lips."""
-    refinement: dict[str, _Mean] = field(default_factory=lambda: {"inside": _Mean(), "outside": _Mean()})
+    """For each clip the landmarks' motion, and that read on reference and on reconstructed frames; without lips."""
+    refiner: dict[str, _Mean] = field(default_factory=lambda: _means("inside", "outside"))
     short: int = 0
     """Clips with fewer than `LEAST_FRAMES` readable frames, so that they count in no correlation."""
     unread: int = 0
     """Frames in which a face could not be read, so that they count in no landmark error."""
 
-    def update(self, clip: Rebuilt) -> dict[str, float]:
-        """Add a clip; returns its own numbers."""
+    def update(self, clip: ReconstructedClip) -> dict[str, float]:
+        """Adds a clip; returns its own numbers."""
         before = self._sums()
-        for true, made in zip(clip.true.split(FRAMES_AT_ONCE), clip.made.split(FRAMES_AT_ONCE), strict=True):
-            self._compare(clip.source.expand_as(true), true, made)
-        if clip.refined is not None:
-            self.refinement["inside"].add(clip.refined.inside)
-            self.refinement["outside"].add(clip.refined.outside)
-        own = {name: (total - before[name]) / len(clip.true) for name, total in self._sums().items()}
-        if clip.landmarks is not None and clip.read_true is not None:
+        parts = zip(clip.reference.split(FRAMES_AT_ONCE), clip.reconstructed.split(FRAMES_AT_ONCE), strict=True)
+        for reference, reconstructed in parts:
+            self._compare(reference, reconstructed, clip.source.expand_as(reference))
+        if clip.refiner_change is not None:
+            self.refiner["inside"].add(clip.refiner_change.inside)
+            self.refiner["outside"].add(clip.refiner_change.outside)
+        own = {name: (total - before[name]) / len(clip.reference) for name, total in self._sums().items()}
+        if clip.landmarks is not None and clip.read_reference is not None:
             own |= self._read(clip)
         return own
 
     def _sums(self) -> dict[str, float]:
-        """Over all frames so far."""
-        quality = self.quality["made"]
+        """Sums over all frames so far."""
+        quality = self.quality["reconstructed"]
         return {"psnr": float(quality.psnr_sum), "ssim": float(quality.ssim_sum)}
 
-    def _compare(self, copy: Tensor, true: Tensor, made: Tensor) -> None:
-        true_energy = gradient_energy(true)
-        for name, frames in (("made", made), ("copy", copy)):
-            self.quality[name].update(frames, true)
-            self.sharpness[name].add(gradient_energy(frames) / true_energy)
+    def _compare(self, reference: Tensor, reconstructed: Tensor, source_copy: Tensor) -> None:
+        energy = gradient_energy(reference)
+        for name, frames in (("reconstructed", reconstructed), ("source copy", source_copy)):
+            self.quality[name].update(frames, reference)
+            self.sharpness[name].add(gradient_energy(frames) / energy)
             if self.perceptual is not None:
-                self.distances[name].add(self.perceptual.compare(frames, true))
+                self.distances[name].add(self.perceptual.compare(frames, reference))
 
-    def _read(self, clip: Rebuilt) -> dict[str, float]:
+    def _read(self, clip: ReconstructedClip) -> dict[str, float]:
+        """Adds the motion read off a clip's pictures; returns its own error of the lips."""
         assert clip.landmarks is not None
-        assert clip.read_true is not None
+        assert clip.read_reference is not None
         assert clip.read_source is not None
-        assert clip.read_made is not None
-        known = clip.landmarks.known & clip.read_true.known & clip.read_made.known
+        assert clip.read_reconstructed is not None
+        known = clip.landmarks.known & clip.read_reference.known & clip.read_reconstructed.known
         known &= np.broadcast_to(clip.read_source.known, known.shape)
         self.unread += int((~known).sum())
-        read = {"made": clip.read_made.lips, "true": clip.read_true.lips, "copy": clip.read_source.lips}
+
+        read = {
+            "reconstructed": clip.read_reconstructed.lips,
+            "reference": clip.read_reference.lips,
+            "source copy": clip.read_source.lips,
+        }
         errors = {
             name: point_distance(np.broadcast_to(lips, clip.landmarks.lips.shape), clip.landmarks.lips)[known]
             for name, lips in read.items()
         }
         for name, error in errors.items():
             self.lips[name].add(error)
-        landmarks, true, made = (_only(one, known) for one in (clip.landmarks, clip.read_true, clip.read_made))
+
         if known.sum() >= LEAST_FRAMES:
-            self.motions.append((landmarks, true, made))
+            landmarks, reference, reconstructed = (
+                without_lips(one, known) for one in (clip.landmarks, clip.read_reference, clip.read_reconstructed)
+            )
+            self.motions.append((landmarks, reference, reconstructed))
         else:
             self.short += 1
-        return {"lip_error": float(errors["made"].mean()) if known.any() else math.nan}
+        return {"lip_error": float(errors["reconstructed"].mean()) if known.any() else math.nan}
 
     def measurements(self, protocol: dict[str, object]) -> list[Measurement]:
-        """The numbers, each beside that of the copied source and of the true frames."""
-        made, copy = (
-            {name: float(value) for name, value in self.quality[one].compute().items()} for one in ("made", "copy")
+        """The numbers, each beside that of the source frame copied and of the reference frames."""
+        reconstructed, copied = (
+            {name: float(value) for name, value in self.quality[one].compute().items()}
+            for one in ("reconstructed", "source copy")
         )
-        frames = {"frames": int(self.quality["made"].frames)}
+        frames = {"frames": int(self.quality["reconstructed"].frames)}
         rows = [
-            Measurement("PSNR", made["psnr"], protocol, copy["psnr"], COPY, 100.0, counts=frames),
-            Measurement("SSIM", made["ssim"], protocol, copy["ssim"], COPY, 1.0, counts=frames),
-            _sharpness(self.sharpness["made"].value, self.sharpness["copy"].value, protocol),
+            Measurement("PSNR", reconstructed["psnr"], protocol, copied["psnr"], COPY, 100.0, counts=frames),
+            Measurement("SSIM", reconstructed["ssim"], protocol, copied["ssim"], COPY, 1.0, counts=frames),
+            self._sharpness(protocol),
         ]
         if self.perceptual is not None:
             record = {**protocol, **self.perceptual.protocol}
-            values = (self.distances[name].value for name in ("made", "copy"))
-            rows.append(_lower(self.perceptual.name, next(values), record, next(values), 0.0, frames))
-        if self.refinement["inside"].count:
-            rows.append(self._refinement(protocol))
-        if self.lips["made"].count:
-            counts = {"frames": self.lips["made"].count, "frames without a face": self.unread}
-            error = {name: mean.value for name, mean in self.lips.items()}
-            rows.append(_lower("lip landmark error", error["made"], protocol, error["copy"], error["true"], counts))
+            rows.append(_lower(self.perceptual.name, self.distances, record, 0.0, frames))
+        if self.refiner["inside"].count:
+            inside, outside = (self.refiner[name].value for name in ("inside", "outside"))
+            rows.append(refiner_measurement(inside, outside, protocol))
+        if self.lips["reconstructed"].count:
+            counts = {"frames": self.lips["reconstructed"].count, "frames without a face": self.unread}
+            rows.append(_lower("lip landmark error", self.lips, protocol, self.lips["reference"].value, counts))
         if self.motions:
             rows += self._correlations(protocol)
         return rows
 
-    def _refinement(self, protocol: dict[str, object]) -> Measurement:
-        inside, outside = (self.refinement[name].value for name in ("inside", "outside"))
-        record = {**protocol, "change inside": inside, "mouth box": f"larger by {MOUTH_MARGIN} widths on each side"}
-        return Measurement(
-            "refiner's change outside the mouth, of that inside",
-            outside / inside if inside else math.nan,
-            record,
-            target=REFINER_LEAK,
-            target_rule="5 %",
-            higher_is_better=False,
-        )
+    def _sharpness(self, protocol: dict[str, object]) -> Measurement:
+        value, baseline = (self.sharpness[name].value for name in ("reconstructed", "source copy"))
+        return Measurement("sharpness", value, protocol, baseline, COPY, 1.0, higher_is_better=None)
 
     def _correlations(self, protocol: dict[str, object]) -> list[Measurement]:
+        """Correlations of mouth, eyes and pose with the landmarks."""
         rows = []
         for name in ("mouth", "eyes"):
-            made, read = (
+            reconstructed, reference = (
                 mean_correlation((getattr(motions[which], name), getattr(motions[0], name)) for motions in self.motions)
                 for which in (2, 1)
             )
-            counts = {"clips": made.clips, "still": made.still, "undefined": made.undefined, "short": self.short}
-            rows.append(Measurement(f"{name} correlation", made.mean, protocol, 0.0, COPY, read.mean, counts=counts))
-        pose = _pose_correlations([(made, landmarks) for landmarks, _, made in self.motions])
-        truth = _mean_of(self._pose_of_truth(), self.readable_pose())
-        rows.append(_pose("pose correlation", pose, self.readable_pose(), protocol, COPY, truth))
+            counts = {
+                "clips": reconstructed.clips,
+                "still": reconstructed.still,
+                "undefined": reconstructed.undefined,
+                "short": self.short,
+            }
+            values = reconstructed.mean, protocol, 0.0, COPY, reference.mean
+            rows.append(Measurement(f"{name} correlation", *values, counts=counts))
+        pose = pose_correlations([(reconstructed, landmarks) for landmarks, _, reconstructed in self.motions])
+        truth = mean_of(self._pose_of_reference(), self.readable_pose())
+        rows.append(pose_measurement("pose correlation", pose, self.readable_pose(), protocol, COPY, truth))
         return rows
 
     def readable_pose(self) -> list[str]:
-        """The values of the pose that can be read off the true frames; the others move too little to be seen."""
-        return [name for name, value in self._pose_of_truth().items() if value >= READABLE]
+        """The values of the pose that can be read off the reference frames; the others move too little to be seen."""
+        return [name for name, value in self._pose_of_reference().items() if value >= READABLE]
 
-    def _pose_of_truth(self) -> dict[str, float]:
-        return _pose_correlations([(true, landmarks) for landmarks, true, _ in self.motions])
-
-
-def transfer_measurements(
-    pairs: Sequence[Transfer], protocol: dict[str, object], readable_pose: Sequence[str]
-) -> list[Measurement]:
-    """Whether the motion of A on the face of B keeps who B is and does what A does.
-
-    Args:
-        pairs: one or more; those without landmarks count for the identity alone.
-        protocol: how they were made.
-        readable_pose: values of the pose that count, see `ReconstructionScores.readable_pose`.
-    """
-    kept = float(np.mean([pair.similar_to_b > pair.similar_to_a for pair in pairs]))
-    identity = Measurement("transfer: identity kept", kept, protocol, 0.5, "guessing", counts={"pairs": len(pairs)})
-    readable = []
-    for pair in pairs:
-        if pair.landmarks is None or pair.read_made is None:
-            continue
-        known = pair.landmarks.known & pair.read_made.known
-        if known.sum() >= LEAST_FRAMES:
-            readable.append((_only(pair.read_made, known), _only(pair.landmarks, known)))
-    if not readable:
-        return [identity]
-    counts = {"pairs": len(pairs), "too few frames with a face": len(pairs) - len(readable)}
-    mouth = mean_correlation((made.mouth, true.mouth) for made, true in readable)
-    eyes = mean_correlation((made.eyes, true.eyes) for made, true in readable)
-    return [
-        identity,
-        Measurement("transfer: mouth correlation", mouth.mean, protocol, 0.0, "no motion", counts=counts),
-        Measurement("transfer: eyes correlation", eyes.mean, protocol, 0.0, "no motion", counts=counts),
-        _pose("transfer: pose correlation", _pose_correlations(readable), readable_pose, protocol, "no motion"),
-    ]
-
-
-def similarity(one: Tensor, other: Tensor) -> float:
-    """Cosine of the mean features of two sets of frames, (T, D) each."""
-    return float(F.cosine_similarity(one.mean(0), other.mean(0), dim=0))
-
-
-def _pose_correlations(pairs: Sequence[tuple[FaceMotion, FaceMotion]]) -> dict[str, float]:
-    """Of each value of the pose: the first of each pair with the second."""
-    return {
-        name: mean_correlation((made.pose[:, index], true.pose[:, index]) for made, true in pairs).mean
-        for index, name in enumerate(POSE)
-    }
-
-
-def _mean_of(values: Mapping[str, float], names: Sequence[str]) -> float:
-    return float(np.mean([values[name] for name in names])) if names else math.nan
-
-
-def _pose(
-    name: str,
-    values: Mapping[str, float],
-    readable: Sequence[str],
-    protocol: dict[str, object],
-    baseline: str,
-    truth: float | None = None,
-) -> Measurement:
-    each = {f"pose: {key}": round(value, 3) for key, value in values.items()}
-    record = {**protocol, "pose: those counted": ", ".join(readable), **each}
-    return Measurement(name, _mean_of(values, readable), record, 0.0, baseline, truth)
-
-
-def _only(motion: FaceMotion, known: np.ndarray) -> FaceMotion:
-    """The known frames, without their lips: what is kept of every clip should be little."""
-    return FaceMotion(motion.lips[known, :0], motion.mouth[known], motion.eyes[known], motion.pose[known])
-
-
-def _sharpness(made: float, copy: float, protocol: dict[str, object]) -> Measurement:
-    return Measurement("sharpness", made, protocol, copy, COPY, 1.0, higher_is_better=None)
+    def _pose_of_reference(self) -> dict[str, float]:
+        return pose_correlations([(reference, landmarks) for landmarks, reference, _ in self.motions])
 
 
 def _lower(
-    name: str, value: float, protocol: dict[str, object], baseline: float, truth: float, counts: dict[str, int]
+    name: str, values: Mapping[str, _Mean], protocol: dict[str, object], truth: float, counts: dict[str, int]
 ) -> Measurement:
+    """A measurement that is better the lower it is."""
+    value, baseline = (values[one].value for one in ("reconstructed", "source copy"))
     return Measurement(name, value, protocol, baseline, COPY, truth, higher_is_better=False, counts=counts)
-
-
-def stack_frames(frames: np.ndarray) -> Tensor:
-    """(T, H, W, 3) uint8 as (T, 3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)

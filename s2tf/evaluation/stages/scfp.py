@@ -1,12 +1,11 @@
-"""Portraits of a run's test speakers, drawn and measured as in Tables I to VI.
+"""Evaluation of SCFP: portraits of a run's test speakers, measured as in Tables I to VI.
 
-For every test clip one portrait is drawn from the beginning of its speech. It is compared with the clip's frame that
-seed 0 chooses; another frame of the same clip takes the portrait's place in the ground-truth row, and
-the run's mean face in the baseline of the feature distances.
+One portrait is generated from the beginning of the speech of each test clip. It is compared with the clip's frame that
+seed 0 chooses. Another frame of the same clip takes the portrait's place in the ground-truth row, and the run's mean
+face in the baseline of the feature distances.
 """
 
-import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,37 +15,38 @@ import numpy as np
 import torch
 from PIL import Image
 
+from s2tf.evaluation.clips_of_run import clip_pairs, clip_seed, count_test_clips, data_of_run, data_protocol
 from s2tf.evaluation.portraits.scores import PortraitReadings, portrait_scores
+from s2tf.evaluation.result_files import write_rows
 from s2tf.evaluation.scores import Scores
-from s2tf.evaluation.test_clips import clip_pairs, clip_seed, data_protocol, test_data
+from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
 from s2tf.faces.attributes import AttributeReader, Attributes
 from s2tf.faces.features import FaceFeatures
+from s2tf.media.pictures import to_uint8
 from s2tf.metrics.portrait import feature_distances
-from s2tf.nn.network import load_network
-from s2tf.pipelines.base import to_uint8
 from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
-from s2tf.runs.finished import finished_config
 
 CLIPS_FILE = "portraits.csv"
 SAMPLES = "samples"
 PORTRAIT, TRUE = ".portrait.png", ".true.png"
-"""In it: what was drawn from a clip's speech, and the clip's own frame."""
+"""Suffixes of the pictures in `samples`: the portrait generated from a clip's speech, and the clip's own frame."""
 KIND = "portraits"
+NETWORKS = ("portrait_diffusion", "speech_encoder", "face_decoder")
 
 
 @dataclass(frozen=True)
 class PortraitTest:
-    """What is drawn, of what, and how."""
+    """The portraits to generate, and the speech that they are generated for."""
 
-    settings: "PortraitSettings"
+    settings: PortraitSettings
     """Sampler, steps, guidance and temperature; the length of the speech is the run's."""
     shards: str | None = None
-    """Other test data than the run's own."""
+    """Other data than the run's own."""
     clips: int | None = None
-    """The first so many; all where None."""
+    """The first N clips; all where None."""
     seed: int = 0
     seeds: int = 4
-    """Portraits of each of the `varied` speeches."""
+    """Portraits of each of the first `varied` speeches, for diversity."""
     varied: int = 32
     batch: int = 32
     pictures: int = 64
@@ -54,60 +54,60 @@ class PortraitTest:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuse numbers that leave nothing to draw.
+        """Refuses numbers that leave nothing to generate.
 
         Raises:
-            ValueError: a number is below 1.
+            ValueError: A number is below 1.
         """
-        for name in ("clips", "seeds", "batch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"--{name} {value}: expected 1 or more")
+        check_counts(self, "clips", "seeds", "batch")
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PortraitRows:
     """Test clips with their portraits; pictures are (B, H, W, 3) uint8."""
 
     keys: list[str]
     identities: list[int]
-    labels: "list[Attributes]"
-    waveforms: "list[np.ndarray]"
-    true: "np.ndarray"
-    other: "np.ndarray"
+    labels: list[Attributes]
+    waveforms: list[np.ndarray]
+    reference: np.ndarray
+    other: np.ndarray
     """Another frame of each clip."""
-    portraits: "np.ndarray"
+    portraits: np.ndarray
 
 
 def evaluate_portraits(
     run: Path,
     test: PortraitTest,
-    faces: "FaceFeatures",
-    attributes: "AttributeReader | None",
+    faces: FaceFeatures,
+    attributes: AttributeReader | None,
     out: Path,
-    report: Callable[[str], None] = lambda text: None,
-) -> "Scores":
-    """Draw, measure and write `metrics.json`, `portraits.csv` and `samples/` into `out`.
+    report: Report = silent,
+) -> Scores:
+    """Generates and measures portraits; writes `metrics.json`, `portraits.csv` and `samples/` into `out`.
 
     Args:
         run: A finished run of the portrait diffusion.
-        test: What to draw.
+        test: The portraits to generate.
         faces: The network that compares faces.
-        attributes: What reads gender and age; None leaves them out.
-        out: A folder.
-        report: Called with a line on how far it is.
+        attributes: The reader of gender and age; None leaves them out.
+        out: Folder of the results.
+        report: Called with a line on progress.
 
     Raises:
         UserError: The run is not finished.
         FileNotFoundError: Its data have no test clip.
     """
-    pipeline, data = _open(run, test)
+    stage_run, pipeline, data = _open(run, test, report)
     (out / SAMPLES).mkdir(parents=True, exist_ok=True)
-    readings = PortraitReadings()
-    total = test.clips or sum(int(source.split("test").counts.sum()) for source in data.sources)
-    for drawn in _drawn(pipeline, data, test):
-        _read(drawn, readings, pipeline, faces, attributes, test, out)
-        report(f"{run.parent.name}: {len(readings.keys)} of {total} portraits")
+    readings, total = PortraitReadings(), count_test_clips(data, test.clips)
+    for rows in _generate(pipeline, data, test):
+        done = len(readings.keys)
+        _add_readings(rows, readings, faces, attributes)
+        _add_variation(rows, readings, pipeline, faces, test)
+        for pictures, suffix in ((rows.portraits, PORTRAIT), (rows.reference, TRUE)):
+            _write_pictures(pictures, rows.keys, max(0, test.pictures - done), out / SAMPLES, suffix)
+        stage_run.count(len(readings.keys), total, "portraits")
     protocol = {
         **data_protocol(data, readings.keys),
         "faces": dict(faces.protocol),
@@ -121,123 +121,120 @@ def evaluate_portraits(
     mean_face = faces.embed(_mean_face(pipeline))
     measurements = portrait_scores(readings, mean_face, faces.protocol, reader, protocol)
     packages = attributes.packages if attributes is not None else ()
-    scores = Scores(KIND, run.parent.name, measurements, protocol, list(pipeline.random_weights), packages=packages)
-    scores.write(out)
+    scores = stage_run.write(KIND, measurements, protocol, out, packages)
     _write_clips(readings, out / CLIPS_FILE)
     return scores
 
 
-def portrait_rows(run: Path, test: PortraitTest) -> "tuple[PortraitPipeline, Iterator[Drawn]]":
+def portrait_rows(run: Path, test: PortraitTest) -> tuple[PortraitPipeline, Iterator[PortraitRows]]:
     """A run's pipeline, and batches of its test clips with their portraits.
 
     Raises:
         UserError: The run is not finished.
     """
-    pipeline, data = _open(run, test)
-    return pipeline, _drawn(pipeline, data, test)
+    _, pipeline, data = _open(run, test)
+    return pipeline, _generate(pipeline, data, test)
 
 
-def _open(run: Path, test: PortraitTest) -> "tuple[PortraitPipeline, Any]":
-    config = finished_config(run, "portrait_diffusion")
-    return _pipeline(run, config, test), test_data(config, test.shards, test.batch)
+def _open(run: Path, test: PortraitTest, report: Report = silent) -> tuple[StageRun, PortraitPipeline, Any]:
+    stage_run = StageRun.open(run, NETWORKS, test.device, report)
+    settings = replace(test.settings, seconds=stage_run.config["data"]["init_args"]["seconds"])
+    pipeline = PortraitPipeline(**stage_run.networks, portrait_settings=settings)
+    return stage_run, pipeline, data_of_run(stage_run.config, test.shards, test.batch)
 
 
-def _pipeline(run: Path, config: Mapping[str, Any], test: PortraitTest) -> "PortraitPipeline":
-    def network(name: str) -> Any:
-        return load_network(str(run / "networks" / name))
-
-    settings = replace(test.settings, seconds=config["data"]["init_args"]["seconds"])
-    names = ("speech_encoder", "portrait_diffusion", "face_decoder")
-    return PortraitPipeline(**{name: network(name) for name in names}, portrait_settings=settings).to(test.device)
-
-
-def _drawn(pipeline: "PortraitPipeline", data: Any, test: PortraitTest) -> "Iterator[Drawn]":
+def _generate(pipeline: PortraitPipeline, data: Any, test: PortraitTest) -> Iterator[PortraitRows]:
     for first, second in clip_pairs(data, test.clips):
         keys, waveforms = list(first["key"]), list(first["waveform"].numpy())
         genders, ages = first["gender"].tolist(), first["age"].tolist()
-        yield Drawn(
+        yield PortraitRows(
             keys=keys,
             identities=first["identity"].tolist(),
             labels=[Attributes(gender, age) for gender, age in zip(genders, ages, strict=True)],
             waveforms=waveforms,
-            true=to_uint8(first["portrait"]),
+            reference=to_uint8(first["portrait"]),
             other=to_uint8(second["portrait"]),
-            portraits=_draw(pipeline, waveforms, keys, test.seed),
+            portraits=_portraits(pipeline, waveforms, keys, test.seed),
         )
 
 
-def _read(
-    drawn: Drawn,
-    readings: "PortraitReadings",
-    pipeline: "PortraitPipeline",
-    faces: "FaceFeatures",
-    attributes: "AttributeReader | None",
-    test: PortraitTest,
-    out: Path,
+def _add_readings(
+    rows: PortraitRows, readings: PortraitReadings, faces: FaceFeatures, attributes: AttributeReader | None
 ) -> None:
-    """Add what is read off all pictures of a batch."""
-    done = len(readings.keys)
-    different = (drawn.true != drawn.other).any(axis=(1, 2, 3))
-    readings.true.extend(faces.embed(drawn.true))
-    readings.generated.extend(faces.embed(drawn.portraits))
-    readings.other += [row if two else None for row, two in zip(faces.embed(drawn.other), different, strict=True)]
-    readings.labels += drawn.labels
-    # The variation between speakers is of different speakers: the first clip of each.
+    """Adds the features of all pictures of a batch, and gender and age where a reader is given."""
+    different = (rows.reference != rows.other).any(axis=(1, 2, 3))
+    readings.keys += rows.keys
+    readings.labels += rows.labels
+    readings.true.extend(faces.embed(rows.reference))
+    readings.generated.extend(faces.embed(rows.portraits))
+    readings.other += [row if two else None for row, two in zip(faces.embed(rows.other), different, strict=True)]
+    if attributes is not None:
+        readings.read += attributes.read(rows.portraits)
+        readings.read_other += _read_some(attributes, rows.other, different)
+        unlabelled = np.array([not label.complete for label in rows.labels])
+        readings.read_true += _read_some(attributes, rows.reference, unlabelled)
+
+
+def _add_variation(
+    rows: PortraitRows,
+    readings: PortraitReadings,
+    pipeline: PortraitPipeline,
+    faces: FaceFeatures,
+    test: PortraitTest,
+) -> None:
+    """Adds features of portraits of further seeds, of the first `varied` speakers' first clips."""
     new = [
         row
-        for row, identity in enumerate(drawn.identities)
-        if identity not in readings.identities and identity not in drawn.identities[:row]
+        for row, identity in enumerate(rows.identities)
+        if identity not in readings.identities and identity not in rows.identities[:row]
     ]
-    readings.identities += drawn.identities
-    if attributes is not None:
-        readings.read += attributes.read(drawn.portraits)
-        readings.read_other += _read_some(attributes, drawn.other, different)
-        unlabelled = np.array([not label.complete for label in drawn.labels])
-        readings.read_true += _read_some(attributes, drawn.true, unlabelled)
-    rows = new[: max(0, test.varied - len(readings.varied))] if test.seeds > 1 else []
-    if rows:
-        waveforms, keys = [drawn.waveforms[row] for row in rows], [drawn.keys[row] for row in rows]
-        more = [_draw(pipeline, waveforms, keys, test.seed + number) for number in range(1, test.seeds)]
-        features = [faces.embed(pictures) for pictures in (drawn.portraits[rows], *more)]
+    readings.identities += rows.identities
+    chosen = new[: max(0, test.varied - len(readings.varied))] if test.seeds > 1 else []
+    if chosen:
+        waveforms, keys = [rows.waveforms[row] for row in chosen], [rows.keys[row] for row in chosen]
+        more = [_portraits(pipeline, waveforms, keys, test.seed + number) for number in range(1, test.seeds)]
+        features = [faces.embed(pictures) for pictures in (rows.portraits[chosen], *more)]
         readings.varied += torch.stack(features, dim=1)
-    for pictures, suffix in ((drawn.portraits, PORTRAIT), (drawn.true, TRUE)):
-        _write_pictures(pictures, drawn.keys, max(0, test.pictures - done), out / SAMPLES, suffix)
-    readings.keys += drawn.keys
 
 
-def _read_some(
-    attributes: "AttributeReader", pictures: "np.ndarray", wanted: "np.ndarray"
-) -> "list[Attributes | None]":
+def _read_some(attributes: AttributeReader, pictures: np.ndarray, wanted: np.ndarray) -> list[Attributes | None]:
     """Gender and age of the wanted pictures; None for the others, which are not asked for."""
     found = iter(attributes.read(pictures[wanted]) if wanted.any() else [])
     return [next(found) if one else None for one in wanted]
 
 
-def _draw(
-    pipeline: "PortraitPipeline", waveforms: "Sequence[np.ndarray]", keys: Sequence[str], seed: int
-) -> "np.ndarray":
+def _portraits(
+    pipeline: PortraitPipeline, waveforms: Sequence[np.ndarray], keys: Sequence[str], seed: int
+) -> np.ndarray:
     """A portrait for each speech, (B, H, W, 3); its noise follows from seed and key alone."""
     return np.stack([output.image for output in pipeline.generate(waveforms, [clip_seed(seed, key) for key in keys])])
 
 
-def _mean_face(pipeline: "PortraitPipeline") -> "np.ndarray":
+def _mean_face(pipeline: PortraitPipeline) -> np.ndarray:
     """The run's face prior as a picture (1, H, W, 3)."""
     with torch.no_grad():
         return to_uint8(pipeline.face_decoder(pipeline.portrait_diffusion.prior.get_buffer("z_p")[None]))
 
 
-def _write_pictures(pictures: "np.ndarray", keys: Sequence[str], count: int, folder: Path, suffix: str) -> None:
+def _write_pictures(pictures: np.ndarray, keys: Sequence[str], count: int, folder: Path, suffix: str) -> None:
     for picture, key in islice(zip(pictures, keys, strict=True), count):
         Image.fromarray(picture).save(folder / f"{key}{suffix}")
 
 
-def _write_clips(readings: "PortraitReadings", path: Path) -> None:
-    """One line for each portrait: how far it is from the true face, and what was read off it."""
+def _write_clips(readings: PortraitReadings, path: Path) -> None:
+    """Writes one line for each portrait: its distance from the reference, and gender and age, labelled and read."""
     angles = feature_distances(torch.stack(readings.generated), torch.stack(readings.true))["cosine_degrees"]
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["key", "cosine_degrees", "gender", "age", "gender_read", "age_read"])
-        for index, key in enumerate(readings.keys):
-            label, read = readings.labels[index], readings.read[index] if readings.read else None
-            known = ["", ""] if read is None else [read.gender, f"{read.age:.1f}"]
-            writer.writerow([key, f"{angles[index]:.3f}", label.gender, label.age, *known])
+    rows = []
+    for index, key in enumerate(readings.keys):
+        label, read = readings.labels[index], readings.read[index] if readings.read else None
+        rows.append(
+            {
+                "key": key,
+                "cosine_degrees": f"{angles[index]:.3f}",
+                "gender": label.gender,
+                "age": label.age,
+                "gender_read": "" if read is None else read.gender,
+                "age_read": "" if read is None else f"{read.age:.1f}",
+            }
+        )
+    write_rows(rows, path, ("key", "cosine_degrees", "gender", "age", "gender_read", "age_read"))

@@ -1,1 +1,1 @@
-"""Videos."""
+"""Evaluation of videos."""

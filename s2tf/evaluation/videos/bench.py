@@ -1,6 +1,5 @@
-"""How much of the time that `s2tf evaluate` takes for videos its networks and detectors take by themselves."""
+"""Speed of an evaluation of videos, beside the speed of its networks and detectors by themselves."""
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,37 +14,36 @@ from rich.console import Console
 
 from datamodules.bench.measure import Entry
 from datamodules.prepare.synthetic.reader import SyntheticReader
-from s2tf.commands.evaluate import add_arguments
 from s2tf.errors import UserError
-from s2tf.evaluation.videos.measure import VideoMeasure
+from s2tf.evaluation.sources import VideoFile
+from s2tf.evaluation.videos.measure import GENERATED, VideoMeasure
 from s2tf.evaluation.videos.measure_clip import measure_clip
-from s2tf.evaluation.videos.open_measures import open_measures
+from s2tf.evaluation.videos.open_measures import ALL, MeasureChoices, open_measures
 from s2tf.evaluation.videos.pairs import ClipPair
-from s2tf.evaluation.videos.sources import VideoFile
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.tracking import FaceSettings
 from s2tf.media.audio import FPS
-from s2tf.media.video import VideoWriter
+from s2tf.media.video_writer import VideoWriter
 
 SECONDS_A_MINUTE = 60
-DRAWN = 8
-"""Clips that differ; of more, the same files are measured again, so that a bench of many begins soon."""
+DIFFERENT = 8
+"""Number of different clips; beyond it the same files are measured again, so that a long measurement starts soon."""
 
 
 @dataclass(frozen=True)
 class EvaluationBench:
-    """What is measured.
+    """Evaluation whose speed is measured.
 
     Args:
-        metrics: As of `s2tf evaluate`; networks whose files are absent get random weights, which are as slow.
-        clips: Pairs of videos, of which up to eight differ.
-        frames: Of each.
+        metrics: Names of metrics, see `MeasureChoices`; absent networks get random weights, which are as slow.
+        clips: Number of video pairs, of which up to eight differ.
+        frames: Frames of each video.
         size: Side of the videos and of the comparison, pixels.
-        device: Where the networks are.
+        device: Device of the networks.
         weights: Folder of the public files.
     """
 
-    metrics: str = "all"
+    metrics: str = ALL
     clips: int = 2
     frames: int = 50
     size: int = 256
@@ -53,13 +51,13 @@ class EvaluationBench:
     weights: Path | None = None
 
 
-def measure_evaluation(bench: EvaluationBench, console: "Console", report: "Callable[[str], None]") -> "Entry":
-    """Clips a minute, beside what they were if only networks and detectors took time.
+def measure_evaluation(bench: EvaluationBench, console: Console, report: Callable[[str], None]) -> Entry:
+    """Measure the clips per minute, beside the number if only networks and detectors took time.
 
     Args:
-        bench: What is measured.
-        console: For the networks that are opened.
-        report: Shows the progress.
+        bench: Evaluation to measure.
+        console: Shows the training of judges, where there are none yet.
+        report: Called with a line on the progress.
 
     Raises:
         UserError: None of the metrics has a network or a detector.
@@ -67,12 +65,13 @@ def measure_evaluation(bench: EvaluationBench, console: "Console", report: "Call
     measures = _open(bench, console)
     if not any(True for measure in measures for _ in _calls(measure)):
         raise UserError(
-            f"--metrics {bench.metrics}: none of them has a network or a detector, whose time is what it stands beside"
+            f"--metrics {bench.metrics}: expected a metric with a network or a detector, whose time the evaluation is "
+            "compared with"
         )
     with tempfile.TemporaryDirectory() as folder:
-        report("drawing the clips")
+        report("rendering the clips")
         pairs = _pairs(Path(folder), bench)
-        # Before anything is timed: what is loaded and allocated once is not a clip's.
+        # Before anything is timed, since loading and allocation happen once, not for each clip.
         measure_clip(pairs[0], measures, bench.size)
         with _clock(measures, bench.device) as spent:
             begun = time.perf_counter()
@@ -85,44 +84,41 @@ def measure_evaluation(bench: EvaluationBench, console: "Console", report: "Call
     return Entry(name, measured, floor, measured / floor, f"clips a minute ({bench.device})")
 
 
-def _open(bench: EvaluationBench, console: "Console") -> "list[VideoMeasure]":
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    words = ["--metrics", bench.metrics, "--allow-random", "--device", bench.device]
-    words += ["--weights", str(bench.weights)] if bench.weights else []
-    measures, not_computed = open_measures(parser.parse_args(words), console)
-    if not measures:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in not_computed.items())
+def _open(bench: EvaluationBench, console: Console) -> list[VideoMeasure]:
+    choices = MeasureChoices(bench.metrics, bench.weights, allow_random=True, device=bench.device)
+    opened = open_measures(choices, console)
+    if not opened.measures:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in opened.not_computed.items())
         raise UserError(f"--metrics {bench.metrics}: nothing can be measured: {reasons}")
-    return measures
+    return list(opened.measures)
 
 
-def _pairs(folder: Path, bench: EvaluationBench) -> "list[ClipPair]":
-    """Videos of synthetic speakers, so that detectors find faces; what is generated is the true one with noise."""
+def _pairs(folder: Path, bench: EvaluationBench) -> list[ClipPair]:
+    """Write videos of synthetic speakers, in which detectors find faces; the generated ones are noisy references."""
     rng = np.random.default_rng(0)
     pairs = []
-    recordings = SyntheticReader(min(bench.clips, DRAWN), 1, bench.frames / FPS, bench.size, 0)
+    recordings = SyntheticReader(min(bench.clips, DIFFERENT), 1, bench.frames / FPS, bench.size, 0)
     for number, recording in enumerate(recordings):
         clip = recording.load()
         assert clip.waveform is not None
-        # Frame by frame: the noise of a whole clip takes eight times the clip's memory.
-        made = ((frame + rng.normal(0, 8, frame.shape)).clip(0, 255).astype(np.uint8) for frame in clip.frames)
-        paths = [folder / f"{name}{number}.mp4" for name in ("made", "true")]
-        _write(paths[0], made, bench.size, clip.waveform)
+        # Frame by frame, since the noise of a whole clip takes eight times the clip's memory.
+        generated = ((frame + rng.normal(0, 8, frame.shape)).clip(0, 255).astype(np.uint8) for frame in clip.frames)
+        paths = [folder / f"{name}{number}.mp4" for name in ("generated", "reference")]
+        _write(paths[0], generated, bench.size, clip.waveform)
         _write(paths[1], clip.frames, bench.size, clip.waveform)
         pairs.append(ClipPair(str(number), *(VideoFile(path) for path in paths)))
     return pairs
 
 
-def _write(path: Path, frames: "Iterable[np.ndarray]", size: int, waveform: "np.ndarray") -> None:
+def _write(path: Path, frames: Iterable[np.ndarray], size: int, waveform: np.ndarray) -> None:
     with VideoWriter(path, (size, size), waveform=waveform) as video:
         for frame in frames:
             video.write(frame)
 
 
 @contextmanager
-def _clock(measures: "list[VideoMeasure]", device: str) -> Iterator[list[float]]:
-    """Collects the seconds that networks and detectors take, by standing in for their methods."""
+def _clock(measures: list[VideoMeasure], device: str) -> Iterator[list[float]]:
+    """Collect the seconds that networks and detectors take, by replacing their methods with timed ones."""
     spent: list[float] = []
     replaced = [(owner, name) for measure in measures for owner, name in _calls(measure)]
     # An owner may serve several measures.
@@ -137,7 +133,7 @@ def _clock(measures: "list[VideoMeasure]", device: str) -> Iterator[list[float]]
 
 
 def _calls(measure: Any) -> Iterator[tuple[Any, str]]:
-    """The methods in which a measure's networks and detectors work."""
+    """List the methods in which a measure's networks and detectors work, each with its owner."""
     if measure.name == "sync":
         yield measure.network, "consecutive_lips"
         yield measure.network, "audio"
@@ -149,7 +145,7 @@ def _calls(measure: Any) -> Iterator[tuple[Any, str]]:
         yield open_landmarks(measure.finder.name), "landmarks"
         yield open_detector(FaceSettings().detector), "detect"
     for attribute, name in (("distance", "compare"), ("features", "embed"), ("reader", "flow")):
-        owner = getattr(measure.rows.get("made"), attribute, None) if hasattr(measure, "rows") else None
+        owner = getattr(measure.rows.get(GENERATED), attribute, None) if hasattr(measure, "rows") else None
         if owner is not None and hasattr(owner, name):
             yield owner, name
 

@@ -1,14 +1,14 @@
-"""FID of generated videos: of all frames of all clips, in memory that no clip's length makes grow."""
+"""FID of generated videos over all frames of all clips, in memory that does not grow with a clip's length."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.videos.measure import (
-    COPY,
-    MADE,
+    GENERATED,
     NO_FRAME,
-    TRUE,
+    REFERENCE,
+    SOURCE_COPY,
     MeasureError,
     State,
     VideoMeasure,
@@ -23,12 +23,12 @@ from s2tf.metrics.frechet import FrechetDistance, PictureFeatures
 class FrechetMeasure(VideoMeasure):
     """FID over all frames of all clips.
 
-    A clip's state is its features, which are smaller than their products; of a clip of more than `block` frames the
-    products of whole blocks, so that neither memory nor the state grows with its length.
+    A clip's state is its features, which are smaller than their products. A clip of more than `block` frames keeps the
+    products of whole blocks instead, so that neither memory nor the state grows with its length.
 
     Args:
-        reader: What reads the frames' features.
-        block: Frames of a side whose features are held.
+        reader: Network that reads the frames' features.
+        block: Frames of each video whose features are held.
     """
 
     name = "fid"
@@ -36,54 +36,54 @@ class FrechetMeasure(VideoMeasure):
 
     def __init__(self, reader: PictureFeatures, block: int = BLOCK) -> None:
         self.reader, self.block = reader, block
-        self.totals = {MADE: FrechetDistance(reader), COPY: FrechetDistance(reader)}
+        self.totals = {GENERATED: FrechetDistance(reader), SOURCE_COPY: FrechetDistance(reader)}
         self.clips = 0
         self.features: dict[str, FoldedFeatures] = {}
 
     @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
-        return {**self.reader.protocol, "covariance": self.totals[MADE].protocol["covariance"]}
+        return {**self.reader.protocol, "covariance": self.totals[GENERATED].protocol["covariance"]}
 
     def begin(self, pair: ClipPair) -> None:
         """See `VideoMeasure.begin`."""
-        self.features = {row: FoldedFeatures(self.block) for row in (MADE, TRUE, COPY)}
+        self.features = {row: FoldedFeatures(self.block) for row in (GENERATED, REFERENCE, SOURCE_COPY)}
 
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`."""
         if run.start == 0:
-            self.features[COPY].add(self.reader.read(run.true_tensor[:1]))
-        if len(made := run.made_tensor[run.compared]):
-            self.features[MADE].add(self.reader.read(made))
-            self.features[TRUE].add(self.reader.read(run.true_tensor[run.compared]))
+            self.features[SOURCE_COPY].add(self.reader.read(run.reference_tensor[:1]))
+        if len(generated := run.generated_tensor[run.compared]):
+            self.features[GENERATED].add(self.reader.read(generated))
+            self.features[REFERENCE].add(self.reader.read(run.reference_tensor[run.compared]))
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""
-        if not len(self.features[MADE]):
+        if not len(self.features[GENERATED]):
             raise MeasureError(NO_FRAME)
         return {f"{row}/{name}": value for row, one in self.features.items() for name, value in one.state().items()}
 
     def values(self, state: State) -> dict[str, float]:
-        """None: a clip has too few frames for a distance of distributions."""
+        """Nothing: a clip has too few frames for a distance of distributions."""
         return {}
 
     def add(self, state: State) -> None:
         """See `VideoMeasure.add`."""
         self.clips += 1
-        made, true, copy = (moments_in(of_row(state, row)) for row in (MADE, TRUE, COPY))
-        self.totals[MADE].add_moments(made, true)
-        self.totals[COPY].add_moments(copy.times(true.frames), true)
+        generated, reference, copied = (moments_in(of_row(state, row)) for row in (GENERATED, REFERENCE, SOURCE_COPY))
+        self.totals[GENERATED].add_moments(generated, reference)
+        self.totals[SOURCE_COPY].add_moments(copied.times(reference.frames), reference)
 
     @property
     def warnings(self) -> Sequence[str]:
         """See `VideoMeasure.warnings`."""
-        return [] if (text := self.totals[MADE].warning) is None or not self.clips else [text]
+        return [] if (text := self.totals[GENERATED].warning) is None or not self.clips else [text]
 
     def measurements(self, failed: int) -> list[Measurement]:
         """See `VideoMeasure.measurements`."""
-        frames = int(self.totals[MADE].made_frames)
+        frames = int(self.totals[GENERATED].generated_frames)
         if frames < 2:
             return []
-        made, copy = (float(computed(self.totals[row])) for row in (MADE, COPY))
+        generated, copied = (float(computed(self.totals[row])) for row in (GENERATED, SOURCE_COPY))
         counts = {"clips": self.clips, "failed": failed, "frames": frames}
-        return [self.measured("FID", made, copy, 0, counts, higher_is_better=False)]
+        return [self.measured("FID", generated, copied, 0, counts, higher_is_better=False)]

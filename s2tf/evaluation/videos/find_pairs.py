@@ -1,4 +1,4 @@
-"""Finds what is to be compared: two folders of videos, two files, or a table of pairs."""
+"""Finds the videos to compare: two folders of videos, two files, or a table of pairs."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -6,22 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2tf.errors import UserError
+from s2tf.evaluation.sources import VideoFile, VideoSource
 from s2tf.evaluation.videos.pairs import ClipPair
-from s2tf.evaluation.videos.sources import VideoFile, VideoSource
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 COLUMNS = ("generated", "reference")
 SHOWN = 5
-
-
-@dataclass(frozen=True)
-class FoundPairs:
-    """What there is to measure."""
-
-    pairs: "list[ClipPair]"
-    """In the order of their keys."""
-    missing: "dict[str, Missing]"
-    """Clips that cannot be measured since one of the two is not there, by their keys."""
+"""Names that a message lists at most."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +20,35 @@ class Missing:
     """A clip of which one video is absent."""
 
     reason: str
-    true: "VideoSource | None"
-    """The reference, if it is there."""
+    reference: VideoSource | None
+    """Reference video, if that is there."""
+
+
+@dataclass(frozen=True)
+class FoundPairs:
+    """Clips that were found."""
+
+    pairs: list[ClipPair]
+    """Pairs in the order of their keys."""
+    missing: dict[str, Missing]
+    """Clips of which one video is absent, by their keys."""
+
+    def first(self, clips: int | None) -> "FoundPairs":
+        """Keep the first clips by key, measurable or not; all where `clips` is None."""
+        kept = set(sorted([*(pair.key for pair in self.pairs), *self.missing])[:clips])
+        missing = {key: one for key, one in self.missing.items() if key in kept}
+        return FoundPairs([pair for pair in self.pairs if pair.key in kept], missing)
 
 
 def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
-    """The pairs of two folders (by equal paths below them, whatever the suffix), of two files, or of a CSV.
+    """Find the pairs of two folders (equal paths below them, whatever the suffix), of two files, or of a CSV.
 
     A reference without a generated video counts as a clip that failed: a system does not get better by leaving out
     what it cannot do.
 
     Args:
         generated: A folder, a video, or a CSV with the columns `generated`, `reference` (paths, relative to it) and
-            perhaps `name`.
+            optionally `name`.
         reference: A folder or a video; None with a CSV.
 
     Raises:
@@ -59,28 +66,12 @@ def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
     if generated.is_dir() != reference.is_dir():
         raise UserError(f"{generated} and {reference}: expected two folders or two videos")
     if not generated.is_dir():
-        return _pairs({generated.stem: generated}, {generated.stem: reference})
-    made, true = (files_by_name(folder, SUFFIXES, "videos") for folder in (generated, reference))
-    if not set(made) & set(true):
-        raise UserError(
-            f"no video of the {len(made)} in {generated} has the name of one of the {len(true)} in {reference}: "
-            f"{_some(made)} against {_some(true)}"
-        )
-    return _pairs(made, true)
-
-
-def _pairs(made: dict[str, Path], true: dict[str, Path]) -> FoundPairs:
-    both = sorted(set(made) & set(true))
-    missing = {
-        key: Missing(f"no generated video for {true[key]}", VideoFile(true[key]))
-        for key in sorted(set(true) - set(made))
-    }
-    missing |= {key: Missing(f"no reference for {made[key]}", None) for key in sorted(set(made) - set(true))}
-    return FoundPairs([ClipPair(key, VideoFile(made[key]), VideoFile(true[key])) for key in both], missing)
+        return _match({generated.stem: generated}, {generated.stem: reference})
+    return _of_folders(generated, reference)
 
 
 def files_by_name(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
-    """The files of certain suffixes, by their path below the folder without the suffix.
+    """Find the files of certain suffixes, by their path below the folder without the suffix.
 
     Raises:
         UserError: There is none, or two have one name.
@@ -97,10 +88,41 @@ def files_by_name(folder: Path, suffixes: Sequence[str], what: str) -> dict[str,
     return found
 
 
+def _of_folders(generated: Path, reference: Path) -> FoundPairs:
+    videos, references = (files_by_name(folder, SUFFIXES, "videos") for folder in (generated, reference))
+    if not set(videos) & set(references):
+        raise UserError(
+            f"no video of the {len(videos)} in {generated} has the name of one of the {len(references)} in "
+            f"{reference}: {_some(videos)} against {_some(references)}"
+        )
+    return _match(videos, references)
+
+
 def _of_table(table: Path) -> FoundPairs:
+    rows = _read_table(table)
+    videos: dict[str, Path] = {}
+    references: dict[str, Path] = {}
+    for number, row in enumerate(rows, start=2):
+        if not all(row[name] for name in COLUMNS):
+            raise UserError(f"{table}, line {number}: expected a generated video and a reference, got {row}")
+        generated, reference = (table.parent / row[name] for name in COLUMNS)
+        key = row.get("name") or Path(row["generated"]).with_suffix("").as_posix()
+        if key in references:
+            raise UserError(f"{table}, line {number}: {key} is there twice; a column `name` tells clips apart")
+        if not reference.is_file():
+            raise UserError(f"{table}, line {number}: {reference}: no such file")
+        references[key] = reference
+        if generated.is_file():
+            videos[key] = generated
+    if not videos:
+        raise UserError(f"{table}: none of its generated videos is there, such as {rows[0]['generated']}")
+    return _match(videos, references)
+
+
+def _read_table(table: Path) -> list[dict[str, str]]:
     if not table.is_file():
         raise UserError(f"{table}: no such file")
-    # Spreadsheets begin a file with a mark that is no part of the first column's name.
+    # Spreadsheets begin a file with a byte order mark, which is no part of the first column's name.
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -111,23 +133,18 @@ def _of_table(table: Path) -> FoundPairs:
         raise UserError(
             f"{table}: expected rows with the columns {', '.join(COLUMNS)}" + (": none" if not rows else "")
         )
-    made: dict[str, Path] = {}
-    true: dict[str, Path] = {}
-    for number, row in enumerate(rows, start=2):
-        if not all(row[name] for name in COLUMNS):
-            raise UserError(f"{table}, line {number}: expected a generated video and a reference, got {row}")
-        one, other = (table.parent / row[name] for name in COLUMNS)
-        key = row.get("name") or Path(row["generated"]).with_suffix("").as_posix()
-        if key in true:
-            raise UserError(f"{table}, line {number}: {key} is there twice; a column `name` tells clips apart")
-        if not other.is_file():
-            raise UserError(f"{table}, line {number}: {other}: no such file")
-        true[key] = other
-        if one.is_file():
-            made[key] = one
-    if not made:
-        raise UserError(f"{table}: none of its generated videos is there, such as {rows[0]['generated']}")
-    return _pairs(made, true)
+    return rows
+
+
+def _match(videos: dict[str, Path], references: dict[str, Path]) -> FoundPairs:
+    both = sorted(set(videos) & set(references))
+    missing = {
+        key: Missing(f"no generated video for {references[key]}", VideoFile(references[key]))
+        for key in sorted(set(references) - set(videos))
+    }
+    lost = sorted(set(videos) - set(references))
+    missing |= {key: Missing(f"no reference for {videos[key]}", None) for key in lost}
+    return FoundPairs([ClipPair(key, VideoFile(videos[key]), VideoFile(references[key])) for key in both], missing)
 
 
 def _some(names: Iterable[str]) -> str:

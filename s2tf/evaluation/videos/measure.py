@@ -1,4 +1,4 @@
-"""What is measured on a pair of videos: fed frame by frame, kept clip by clip, merged in any order of processes."""
+"""Measures of a pair of videos: fed frame by frame, recorded clip by clip, merged in any order of processes."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -14,28 +14,28 @@ from s2tf.evaluation.software import FRAMES, versions
 from s2tf.evaluation.videos.pairs import ClipPair, FrameRun
 from s2tf.nn.published_weights import RANDOM_WEIGHTS
 
-MADE, COPY, TRUE = "made", "copy", "true"
-"""The rows that stand beside each other: the generated video, the source frame copied, the reference itself."""
-COPY_NAME = "source frame copied"
+GENERATED, SOURCE_COPY, REFERENCE = "made", "copy", "true"
+"""Rows that are compared, as records name them: the generated video, the source frame copied, the reference itself."""
+SOURCE_COPY_NAME = "source frame copied"
 NO_FRAME = "no frame after the first, which is the source"
 
 COUNTED = ("frames", "pairs", "pairs without a visible pixel")
-"""States of metrics that are worth telling beside their numbers."""
+"""States of metrics that are told beside their numbers."""
 OF_CLIPS = ("clips", "failed")
-"""What metrics count of clips, of which the measure itself tells."""
+"""Counts of clips in the protocols of metrics, which a measure counts itself."""
 
 State = Mapping[str, Tensor]
 
 
 class MeasureError(ValueError):
-    """A clip on which this cannot be measured; the message says why."""
+    """Error of a clip that cannot be measured; the message says why."""
 
 
 class VideoMeasure(ABC):
     """One subject of measurement, such as lip sync, for all clips of one process.
 
-    For each clip `begin`, `update` for its runs of frames, `end`; or `add` with a state that `end` gave elsewhere.
-    The clips' states are the only thing that passes between processes, so that one process and many give the same.
+    Call `begin` for each clip, `update` for its runs of frames, then `end`; call `add` with the states of all clips.
+    Processes exchange nothing but the clips' states, so that one process and many give the same numbers.
     """
 
     name: str
@@ -43,46 +43,46 @@ class VideoMeasure(ABC):
     @property
     @abstractmethod
     def protocol(self) -> Mapping[str, Any]:
-        """How it is measured, without counts: part of what tells whether results can be compared."""
+        """Protocol without counts: results of different protocols cannot be compared."""
 
     @property
     def packages(self) -> Iterable[str]:
-        """What has read the pictures and computed, beside what every measure needs."""
+        """Packages that read pictures and compute, beside those that every measure needs."""
         return ()
 
     @property
     def software(self) -> Mapping[str, str]:
-        """The versions of all that has read and computed; no part of the protocol, see `s2tf.evaluation.software`."""
+        """Versions of all packages that read and compute; no part of the protocol, see `s2tf.evaluation.software`."""
         return versions([*FRAMES, *self.packages])
 
     @property
     def random(self) -> bool:
-        """Whether a network in it has random weights, so that its numbers are none."""
+        """True if a network has random weights, so that the numbers mean nothing."""
         return RANDOM_WEIGHTS in self.protocol.values()
 
     @abstractmethod
     def begin(self, pair: ClipPair) -> None:
-        """Forget the clip before."""
+        """Forget the previous clip."""
 
     @abstractmethod
     def update(self, run: FrameRun) -> None:
         """Take the next frames.
 
         Raises:
-            MeasureError: It cannot be measured on this clip.
+            MeasureError: This clip cannot be measured.
         """
 
     @abstractmethod
     def end(self) -> State:
-        """The clip's state.
+        """Return the clip's state.
 
         Raises:
-            MeasureError: It cannot be measured on this clip.
+            MeasureError: This clip cannot be measured.
         """
 
     @abstractmethod
     def values(self, state: State) -> dict[str, float]:
-        """A clip's own numbers, by the column of the table of clips."""
+        """Compute a clip's own numbers, by column of the table of clips."""
 
     @abstractmethod
     def add(self, state: State) -> None:
@@ -91,34 +91,34 @@ class VideoMeasure(ABC):
     def measured(
         self,
         name: str,
-        made: Any,
-        copy: Any,
-        true: Any,
+        generated: Any,
+        copied: Any,
+        reference: Any,
         counts: Mapping[str, int],
         higher_is_better: bool | None = True,
     ) -> Measurement:
-        """A number with the copied source and the reference beside it."""
-        values = float(made), self.protocol, float(copy), COPY_NAME, float(true)
+        """Make a measurement, with the copied source frame as baseline and the reference as ground truth."""
+        values = float(generated), self.protocol, float(copied), SOURCE_COPY_NAME, float(reference)
         return Measurement(name, *values, higher_is_better=higher_is_better, counts=counts, software=self.software)
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What is doubtful about the numbers of the clips added."""
+        """Doubts about the numbers of the clips added."""
         return ()
 
     @abstractmethod
     def measurements(self, failed: int) -> list[Measurement]:
-        """Of all clips added; `failed` more could not be measured."""
+        """Compute the numbers of all clips added; `failed` more could not be measured."""
 
 
 class MetricMeasure(VideoMeasure):
-    """Measured by metrics with sums for states, one for each row.
+    """A measure by metrics with sums for states, one metric for each row.
 
-    Subclasses fill `self.rows`, which are the clip's, in `update`.
+    Subclasses update `self.rows`, the metrics of the current clip, in `update`.
 
     Args:
-        metrics: Makes the metric of a row; all that it makes share their network.
-        device: Of the clip's rows, which `update` gives frames; the totals only add up.
+        metrics: Function that makes the metric of a row; all metrics that it makes share their network.
+        device: Device of the clip's metrics, which `update` gives frames; the totals only add up.
     """
 
     def __init__(self, metrics: Mapping[str, Callable[[], Metric]], device: str = "cpu") -> None:
@@ -147,40 +147,44 @@ class MetricMeasure(VideoMeasure):
         for row, metric in self.totals.items():
             metric.merge_state(of_row(state, row))
 
-    def of_clip(self, state: State, row: str = MADE) -> Any:
-        """What the row's metric computes from a clip's state alone."""
+    def of_clip(self, state: State, row: str = GENERATED) -> Any:
+        """Compute a row's metric from a clip's state alone."""
         metric = self.metrics[row]()
         metric.merge_state(of_row(state, row))
         return computed(metric)
 
-    def total(self, row: str = MADE) -> Any:
-        """What the row's metric computes of all clips added."""
+    def total(self, row: str = GENERATED) -> Any:
+        """Compute a row's metric over all clips added."""
         return computed(self.totals[row])
 
     def counts(self, failed: int) -> dict[str, int]:
-        """Of clips, and of what the made row's metric counts."""
-        counted = {name: number(self.totals[MADE], name) for name in COUNTED if name in self.totals[MADE].metric_state}
+        """Count the clips, and the items of the generated row's metric."""
+        counted = {
+            name: number(self.totals[GENERATED], name)
+            for name in COUNTED
+            if name in self.totals[GENERATED].metric_state
+        }
         return {"clips": self.clips, "failed": failed, **counted}
 
 
 def protocol_of(make: Callable[[], Metric]) -> dict[str, Any]:
-    """How such a metric measures, without what it counts."""
+    """Return the protocol of such a metric, without its counts."""
     metric: Any = make()
     return {name: value for name, value in metric.protocol.items() if name not in (*COUNTED, *OF_CLIPS)}
 
 
 def number(metric: Metric, state: str) -> int:
-    """A state that is a count."""
+    """Read a state that is a count."""
     return int(torch.as_tensor(metric.metric_state[state]))
 
 
 def computed(metric: Metric) -> Any:
-    """`metric.compute()` of merged states, of which torchmetrics warns that `update` was never called."""
+    """Compute a metric of merged states, without torchmetrics' warning that `update` was never called."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The ``compute`` method of metric", category=UserWarning)
         return metric.compute()
 
 
 def of_row(state: State, row: str) -> dict[str, Tensor]:
-    """What a clip's state says of a row, under the names of the row's own state."""
+    """Select a row of a clip's state, under the names of the state of its metric."""
     return {name.partition("/")[2]: value for name, value in state.items() if name.partition("/")[0] == row}

@@ -1,4 +1,4 @@
-"""Measures one pair of videos, whatever may be wrong with it."""
+"""Measures one pair of videos; a failure becomes part of its record."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,25 +10,35 @@ from s2tf.evaluation.videos.measure import VideoMeasure
 from s2tf.evaluation.videos.pairs import Alignment, ClipPair, aligned_runs
 
 FRAMES_AT_ONCE = 16
-"""Of a pair of videos: what is in memory of them."""
+"""Frames of each video of a pair that are in memory at the same time."""
 
 
-def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int) -> ClipRecord:
-    """The measures of one clip; what fails is in the record with its reason."""
+def measure_clip(pair: ClipPair, measures: Sequence[VideoMeasure], size: int) -> ClipRecord:
+    """Measure one clip.
+
+    Args:
+        pair: The two videos.
+        measures: Measures that go over the frames side by side.
+        size: Side at which pictures are compared, pixels.
+
+    Returns:
+        The record of the clip, with the reason of each failure.
+    """
     failures: dict[str, str] = {}
-    passing: set[str] = set()
+    retry: set[str] = set()
     alignment = Alignment()
 
-    def attempt(measure: "VideoMeasure", step: "Callable[..., Any]", *arguments: Any) -> Any:
+    def attempt(measure: VideoMeasure, step: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return step(*arguments)
         except (ValueError, RuntimeError, cv2.error) as error:
-            # Of the clip, if it is its value; else of the machine, such as a full memory.
+            # A ValueError is the clip's fault; others are the machine's, such as a full memory.
             if not isinstance(error, ValueError):
-                passing.add(measure.name)
+                retry.add(measure.name)
             failures[measure.name] = str(error) or type(error).__name__
             return None
 
+    # Go over the frames once, for all measures that have not failed.
     try:
         for measure in measures:
             attempt(measure, measure.begin, pair)
@@ -44,4 +54,4 @@ def measure_clip(pair: "ClipPair", measures: "Sequence[VideoMeasure]", size: int
         for measure in measures
         if measure.name not in failures and (state := attempt(measure, measure.end)) is not None
     }
-    return ClipRecord(pair.key, alignment.frames, alignment.cut, states, failures, passing)
+    return ClipRecord(pair.key, alignment.frames, alignment.cut, states, failures, retry)

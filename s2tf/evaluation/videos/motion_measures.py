@@ -1,4 +1,4 @@
-"""How generated videos move: steadiness along the flow (MAD), landmarks, blinks, head and mouth."""
+"""Measures of how generated videos move: steadiness along the flow (MAD), landmarks, blinks, head and mouth."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from s2tf.evaluation.measurement import Measurement
-from s2tf.evaluation.videos.measure import MADE, TRUE, MeasureError, MetricMeasure, State, number, protocol_of
+from s2tf.evaluation.videos.measure import GENERATED, REFERENCE, MeasureError, MetricMeasure, State, number, protocol_of
 from s2tf.evaluation.videos.pairs import ClipPair, FrameRun
 from s2tf.faces.motion import DetectedMotion, FaceMotion, MotionFinder
 from s2tf.faces.tracking import FaceFollower, FaceSettings
@@ -19,20 +19,20 @@ from s2tf.metrics.motion_difference import FlowReader, MotionDifference
 
 
 class SteadinessMeasure(MetricMeasure):
-    """MAD of the generated and of the true video; a copied source has none."""
+    """MAD of the generated video and of the reference; a copied source frame has none."""
 
     name = "mad"
     packages = ("torchvision",)
     titles: Mapping[str, str] = {"MAD": "MAD", "MAD of visible pixels": "MAD_visible", "hidden pixels": "hidden"}
 
     def __init__(self, reader: FlowReader) -> None:
-        super().__init__(dict.fromkeys((MADE, TRUE), partial(MotionDifference, reader)))
+        super().__init__(dict.fromkeys((GENERATED, REFERENCE), partial(MotionDifference, reader)))
         self.last: dict[str, Tensor] = {}
 
     @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
-        return protocol_of(self.metrics[MADE])
+        return protocol_of(self.metrics[GENERATED])
 
     def begin(self, pair: ClipPair) -> None:
         """See `VideoMeasure.begin`."""
@@ -41,7 +41,10 @@ class SteadinessMeasure(MetricMeasure):
 
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`."""
-        for row, frames in ((MADE, run.made_tensor[run.compared]), (TRUE, run.true_tensor[run.compared])):
+        for row, frames in (
+            (GENERATED, run.generated_tensor[run.compared]),
+            (REFERENCE, run.reference_tensor[run.compared]),
+        ):
             if row in self.last:
                 frames = torch.cat([self.last[row], frames])
             if len(frames):
@@ -52,7 +55,7 @@ class SteadinessMeasure(MetricMeasure):
     def end(self) -> State:
         """See `VideoMeasure.end`."""
         state = super().end()
-        if not int(state[f"{MADE}/pairs"]):
+        if not int(state[f"{GENERATED}/pairs"]):
             raise MeasureError("no two frames after the first, which is the source")
         return state
 
@@ -64,10 +67,12 @@ class SteadinessMeasure(MetricMeasure):
         """See `VideoMeasure.measurements`."""
         if not self.clips:
             return []
-        made, true = self.total(), self.total(TRUE)
+        generated, reference = self.total(), self.total(REFERENCE)
         better = {"MAD": False, "MAD_visible": False, "hidden": None}
         return [
-            self.measured(title, made[name], 0, true[name], self.counts(failed), higher_is_better=better[name])
+            self.measured(
+                title, generated[name], 0, reference[name], self.counts(failed), higher_is_better=better[name]
+            )
             for title, name in self.titles.items()
         ]
 
@@ -75,21 +80,22 @@ class SteadinessMeasure(MetricMeasure):
 DISTANCES = {"landmark distance": "face", "lip landmark distance": "lips", "lip shape distance": "canonical_lips"}
 CORRELATIONS = {"mouth correlation": "mouth", "eyes correlation": "eyes", "pose correlation": "pose"}
 WITHOUT_FACE = "frames without a face"
-"""In either video; in a clip's state and in the table of clips."""
+"""Count of frames in which the face of either video was not read: in a clip's state and in the table of clips."""
 MANY = 0.1
-"""Of a clip's frames: where more have no face, what the others say is doubtful."""
+"""Share of a clip's frames without a face above which the numbers of the others are doubtful."""
 
 
 class FaceMeasure(MetricMeasure):
-    """Landmarks of the generated face against those of the true one, and what eyes, mouth and head do.
+    """Landmarks of the generated face against the reference, and the motion of eyes, mouth and head.
 
-    A detector of real faces follows the face through the frames at their own size; distances are in the true video's
-    pixels. The judges of synthetic faces read the compared pictures and find no landmarks, so that there are none.
-    Frames in which the face of either video cannot be read are in no distance and no correlation, those of one video
-    not in its own statistics; a clip with fewer than ten frames that show both faces cannot be measured.
+    A detector of real faces follows the face through the frames at their own size; distances are in pixels of the
+    reference. The judges of synthetic faces read the compared pictures and find no landmarks, so that they give no
+    distances. Distances and correlations leave out frames in which either face cannot be read, and the statistics of a
+    video leave out frames in which its own face cannot be read. A clip with fewer than ten frames that show both faces
+    cannot be measured.
 
     Args:
-        finder: Reads the faces.
+        finder: Reader of the faces.
     """
 
     name = "landmarks"
@@ -97,18 +103,22 @@ class FaceMeasure(MetricMeasure):
     def __init__(self, finder: MotionFinder) -> None:
         about = finder.protocol
         statistics = partial(FaceStatistics, about)
-        metrics: dict[str, Any] = {MADE: statistics, TRUE: statistics, "correlation": partial(MotionCorrelation, about)}
+        metrics: dict[str, Any] = {
+            GENERATED: statistics,
+            REFERENCE: statistics,
+            "correlation": partial(MotionCorrelation, about),
+        }
         if isinstance(finder, DetectedMotion):
             metrics |= dict.fromkeys(("distance", "distance of the copy"), partial(LandmarkDistance, about))
         super().__init__(metrics)
         self.finder = finder
         self.read: dict[str, list[FaceMotion]] = {}
         self.followed: dict[str, FaceFollower] = {}
-        self.to_true = np.ones(2)
-        """From the generated video's pixels to the true one's."""
+        self.to_reference = np.ones(2)
+        """Factors from the generated video's pixels to those of the reference."""
         self.size = 0
         self.doubtful: list[float] = []
-        """Of the clips added, the shares of frames without a face above `MANY`."""
+        """Shares of frames without a face of those clips added where it is above `MANY`."""
 
     @property
     def packages(self) -> Iterable[str]:
@@ -121,7 +131,7 @@ class FaceMeasure(MetricMeasure):
     @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
-        told = ("blink", "mouth range", "pose", "correlation", "unit")
+        shown = ("blink", "mouth range", "pose", "correlation", "unit")
         every: dict[str, Any] = {}
         for make in self.metrics.values():
             every |= protocol_of(make)
@@ -138,50 +148,54 @@ class FaceMeasure(MetricMeasure):
             **self.finder.protocol,
             **own,
             "clips counted": least,
-            **{name: every[name] for name in told if name in every},
+            **{name: every[name] for name in shown if name in every},
         }
 
     def begin(self, pair: ClipPair) -> None:
         """See `VideoMeasure.begin`."""
         super().begin(pair)
-        self.read = {MADE: [], TRUE: []}
+        self.read = {GENERATED: [], REFERENCE: []}
         if isinstance(self.finder, DetectedMotion):
             settings = FaceSettings(landmarks=self.finder.name)
-            self.followed = {MADE: FaceFollower(settings), TRUE: FaceFollower(settings)}
+            self.followed = {GENERATED: FaceFollower(settings), REFERENCE: FaceFollower(settings)}
 
     def update(self, run: FrameRun) -> None:
-        """See `VideoMeasure.update`; the source frame is read too, for the copy."""
+        """See `VideoMeasure.update`; the source frame is read too, for its copy."""
         if not isinstance(self.finder, DetectedMotion):
-            self.read[MADE].append(self.finder.read(run.made))
-            self.read[TRUE].append(self.finder.read(run.true))
+            self.read[GENERATED].append(self.finder.read(run.generated))
+            self.read[REFERENCE].append(self.finder.read(run.reference))
             return
-        for row, frames in ((MADE, run.made_frames), (TRUE, run.true_frames)):
+        for row, frames in ((GENERATED, run.generated_frames), (REFERENCE, run.reference_frames)):
             for frame in frames:
                 self.followed[row].add(frame)
-        (made_height, made_width), (height, width) = (each[0].shape[:2] for each in (run.made_frames, run.true_frames))
-        self.to_true = np.array([width / made_width, height / made_height])
+        (generated_height, generated_width), (height, width) = (
+            each[0].shape[:2] for each in (run.generated_frames, run.reference_frames)
+        )
+        self.to_reference = np.array([width / generated_width, height / generated_height])
         self.size = max(height, width)
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""
-        motions = {}
         if isinstance(self.finder, DetectedMotion):
-            made, true = (self.followed[row].finish() for row in (MADE, TRUE))
-            made = (made * self.to_true).astype(true.dtype)
-            source = np.broadcast_to(true[:1], true.shape)
-            self.rows["distance"].update(made[1:], true[1:], self.size)
-            self.rows["distance of the copy"].update(source[1:], true[1:], self.size)
-            motions = {
-                row: FaceMotion.of_landmarks(points[1:], self.size) for row, points in ((MADE, made), (TRUE, true))
-            }
+            motions = self._followed_motions()
         else:
-            motions = {row: _joined(self.read[row]) for row in (MADE, TRUE)}
-        _check_faces(motions[MADE].known, motions[TRUE].known)
+            motions = {row: _joined(self.read[row]) for row in (GENERATED, REFERENCE)}
+        _check_faces(motions[GENERATED].known, motions[REFERENCE].known)
         for row, motion in motions.items():
             self.rows[row].update(motion)
-        self.rows["correlation"].update(motions[MADE], motions[TRUE])
-        known = motions[MADE].known & motions[TRUE].known
+        self.rows["correlation"].update(motions[GENERATED], motions[REFERENCE])
+        known = motions[GENERATED].known & motions[REFERENCE].known
         return {**super().end(), WITHOUT_FACE: torch.tensor([int((~known).sum()), len(known)])}
+
+    def _followed_motions(self) -> dict[str, FaceMotion]:
+        """Finish following both faces, and update the distances of their landmarks."""
+        generated, reference = (self.followed[row].finish() for row in (GENERATED, REFERENCE))
+        generated = (generated * self.to_reference).astype(reference.dtype)
+        source = np.broadcast_to(reference[:1], reference.shape)
+        self.rows["distance"].update(generated[1:], reference[1:], self.size)
+        self.rows["distance of the copy"].update(source[1:], reference[1:], self.size)
+        points = {GENERATED: generated, REFERENCE: reference}
+        return {row: FaceMotion.of_landmarks(one[1:], self.size) for row, one in points.items()}
 
     def add(self, state: State) -> None:
         """See `VideoMeasure.add`."""
@@ -226,42 +240,42 @@ class FaceMeasure(MetricMeasure):
     def _distances(self, failed: int) -> list[Measurement]:
         if "distance" not in self.totals:
             return []
-        made, copy = self.total("distance"), self.total("distance of the copy")
+        generated, copied = self.total("distance"), self.total("distance of the copy")
         counts = self._counts("distance", failed)
         return [
-            self.measured(title, made[name], copy[name], 0, counts, higher_is_better=False)
+            self.measured(title, generated[name], copied[name], 0, counts, higher_is_better=False)
             for title, name in DISTANCES.items()
         ]
 
     def _statistics(self, failed: int) -> list[Measurement]:
-        """Of each video by itself; the truth's value is the best, neither more nor less."""
-        made, true = self.total(MADE), self.total(TRUE)
-        unseen = {f"{WITHOUT_FACE} in the true video": number(self.totals[TRUE], "unread")}
-        counts = {**self._counts(MADE, failed), **unseen}
-        steps = {**counts, "steps between frames": number(self.totals[MADE], "step_count")}
+        """Statistics of each video by itself; the value of the reference is the best, neither more nor less."""
+        generated, reference = self.total(GENERATED), self.total(REFERENCE)
+        unseen = {f"{WITHOUT_FACE} in the true video": number(self.totals[REFERENCE], "unread")}
+        counts = {**self._counts(GENERATED, failed), **unseen}
+        steps = {**counts, "steps between frames": number(self.totals[GENERATED], "step_count")}
         return [
-            self.measured(name, value, 0, true[name], steps if "step" in name else counts, higher_is_better=None)
-            for name, value in made.items()
+            self.measured(name, value, 0, reference[name], steps if "step" in name else counts, higher_is_better=None)
+            for name, value in generated.items()
         ]
 
     def _counts(self, row: str, failed: int) -> dict[str, int]:
-        """Of the clips, all of which have frames in the row's metric, and of the metric's frames."""
+        """Count the clips, all of which have frames in the row's metric, and the metric's frames."""
         frames, unread = (number(self.totals[row], name) for name in ("frames", "unread"))
         return {"clips": self.clips, "failed": failed, "frames": frames, WITHOUT_FACE: unread}
 
 
-def _check_faces(made: np.ndarray, true: np.ndarray) -> None:
-    """Refuse a clip in which too few frames show both faces, (T,) bool each: whether the frame could be read."""
-    both = int((made & true).sum())
+def _check_faces(generated: np.ndarray, reference: np.ndarray) -> None:
+    """Refuse a clip in which too few frames show both faces; (T,) bool each, true where the face was read."""
+    both = int((generated & reference).sum())
     if both >= LEAST_FRAMES:
         return
     raise MeasureError(
-        f"too few frames with a face: of {len(true)} after the source {int(made.sum())} of the generated video, "
-        f"{int(true.sum())} of the true one and {both} of both at once, expected {LEAST_FRAMES} at least"
+        f"too few frames with a face: of {len(reference)} after the source {int(generated.sum())} of the generated "
+        f"video, {int(reference.sum())} of the reference and {both} of both at once, expected {LEAST_FRAMES} or more"
     )
 
 
 def _joined(parts: list[FaceMotion]) -> FaceMotion:
-    """Without the first frame, which is the source."""
+    """Join the parts, without the first frame, which is the source."""
     fields = (np.concatenate([getattr(part, name) for part in parts])[1:] for name in ("lips", "mouth", "eyes", "pose"))
     return FaceMotion(*fields)

@@ -1,11 +1,11 @@
-"""Opens what videos are measured by: which networks, from which files, and what cannot be computed without them."""
+"""Opens the measures of videos: their networks and files, and the reasons why some cannot be computed."""
 
-import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from rich.console import Console
@@ -15,6 +15,7 @@ from s2tf.evaluation.judge_training import cache_root
 from s2tf.evaluation.open_readers import open_faces, open_motion, open_perceptual
 from s2tf.evaluation.videos.fid_measure import FrechetMeasure
 from s2tf.evaluation.videos.measure import VideoMeasure
+from s2tf.evaluation.videos.metric_files import FILES, METRICS
 from s2tf.evaluation.videos.motion_measures import FaceMeasure, SteadinessMeasure
 from s2tf.evaluation.videos.pixel_measures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
 from s2tf.evaluation.videos.sync_measure import SyncMeasure
@@ -26,178 +27,178 @@ from s2tf.metrics.motion_difference import RaftFlow
 from s2tf.metrics.perceptual_distance import LPIPS
 from s2tf.models.syncnet import SyncNet
 
+ALL = "all"
 RANDOM = "random"
 WEIGHTS_VARIABLE = "S2TF_WEIGHTS"
-TORCHVISION = "https://github.com/pytorch/vision"
-
-
-@dataclass(frozen=True)
-class PublicFile:
-    """A file of public weights that a measure needs."""
-
-    file: str
-    origin: str
-    """What it is, in words."""
-    published: str
-    """The page that it is to be had from; nothing is downloaded by itself."""
-
-
-FILES = {
-    "sync": PublicFile(
-        "syncnet_v2.model",
-        "syncnet_python's SyncNet (or --syncnet with a network of your own)",
-        "download_model.sh of https://github.com/joonson/syncnet_python",
-    ),
-    "lpips": PublicFile(
-        "alexnet-owt-7be5be79.pth",
-        "torchvision's ImageNet weights of AlexNet",
-        f"the address in torchvision/models/alexnet.py of {TORCHVISION}",
-    ),
-    "fid": PublicFile(
-        "weights-inception-2015-12-05-6726825d.pth",
-        "torch-fidelity's Inception",
-        "https://github.com/toshas/torch-fidelity/releases/tag/v0.2.0",
-    ),
-    "mad": PublicFile(
-        "raft_large_C_T_SKHT_V2-ff5fadd5.pth",
-        "torchvision's weights of RAFT large",
-        f"the address in torchvision/models/optical_flow/raft.py of {TORCHVISION}",
-    ),
-    "identity": PublicFile(
-        "vgg_face_dag.pth",
-        "VGGFace as converted by Albanie's pytorch-mcn",
-        "https://www.robots.ox.ac.uk/~albanie/pytorch-models.html",
-    ),
-}
 
 
 class MissingFileError(Exception):
-    """What a measure needs is not on this machine; the message says what, and where it is to be had."""
+    """Error of a file that a measure needs and this machine lacks; the message says where it is available."""
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the command line says of the measures."""
+class MeasureChoices:
+    """Choices of the metrics, and of the networks that compute them.
 
-    weights: Path
-    allow_random: bool
-    device: str
-    console: "Console"
-    args: argparse.Namespace
+    Args:
+        metrics: Names of `METRICS` separated by commas, or `all`.
+        weights: Folder of the public files; None takes `S2TF_WEIGHTS`, or the folder `weights` in the cache.
+        allow_random: Take networks with random weights where files are absent; their numbers are marked.
+        device: Device of the networks.
+        protocol: SyncNet's view: the crop around the tracked face, or the whole frame.
+        syncnet: Folder of a SyncNet; None takes the public one.
+        perceptual: Perceptual distance, see `open_perceptual`; None takes the public LPIPS.
+        faces: Network that compares faces, see `open_faces`; None takes the public VGGFace.
+        landmarks: Reader of landmarks, see `open_motion`.
+    """
 
-    def file(self, measure: str) -> str:
-        """Path of the public file of a measure, or `random` where that is allowed.
+    metrics: str = ALL
+    weights: Path | None = None
+    allow_random: bool = False
+    device: str = "cpu"
+    protocol: Literal["tracked", "frame"] = "tracked"
+    syncnet: Path | None = None
+    perceptual: str | None = None
+    faces: str | None = None
+    landmarks: str = "mediapipe"
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the chosen metrics.
 
         Raises:
-            MissingFileError: It is absent.
+            UserError: A name is unknown.
         """
-        public = FILES[measure]
-        path = self.weights / public.file
+        names = list(METRICS) if self.metrics == ALL else list(dict.fromkeys(self.metrics.split(",")))
+        if unknown := [name for name in names if name not in METRICS]:
+            raise UserError(f"--metrics {self.metrics}: {unknown[0]!r} is none of {', '.join(METRICS)}")
+        return names
+
+    @property
+    def weights_folder(self) -> Path:
+        """Folder of the public files.
+
+        Raises:
+            UserError: The given folder does not exist.
+        """
+        if self.weights is not None and not self.weights.is_dir():
+            raise UserError(f"--weights {self.weights}: no such folder")
+        return self.weights or Path(os.environ.get(WEIGHTS_VARIABLE, cache_root() / "weights"))
+
+    def public_file(self, metric: str) -> str:
+        """Return the path of a metric's public file, or `random` where the file is absent and that is allowed.
+
+        Raises:
+            MissingFileError: The file is absent.
+        """
+        public, folder = FILES[metric], self.weights_folder
+        path = folder / public.file
         if path.is_file():
             return str(path)
         if self.allow_random:
             return RANDOM
         raise MissingFileError(
-            f"no {public.file} in {self.weights}: {public.origin}, from {public.published}; put it there, or name its "
-            "folder with --weights"
+            f"no {public.file} in {folder}: {public.content}, available at {public.available_at}; put it there, or "
+            "name its folder with --weights"
         )
 
 
-def open_measures(args: argparse.Namespace, console: "Console") -> "tuple[list[VideoMeasure], dict[str, str]]":
-    """What `--metrics` names, and what of it cannot be computed, with the reason.
+@dataclass(frozen=True)
+class OpenedMeasures:
+    """Measures that are ready to measure."""
+
+    measures: Sequence[VideoMeasure]
+    not_computed: Mapping[str, str] = field(default_factory=dict)
+    """Reason by metric, for metrics that were chosen but cannot be computed."""
+
+
+def open_measures(choices: MeasureChoices, console: Console) -> OpenedMeasures:
+    """Open the chosen measures.
+
+    Args:
+        choices: Choices of metrics and networks.
+        console: Shows the training of judges, where there are none yet.
 
     Raises:
-        UserError: A name is unknown.
+        UserError: A choice is wrong.
     """
-    choices = Choices(_weights_folder(args.weights), args.allow_random, args.device, console, args)
+    names, _ = choices.names, choices.weights_folder
     opened: list[VideoMeasure] = []
     not_computed: dict[str, str] = {}
-    for name in _chosen(args.metrics):
+    for name in names:
         try:
-            opened.append(MEASURES[name](choices))
+            opened.append(MEASURES[name](choices, console))
         except MissingFileError as error:
             not_computed[name] = str(error)
-    return opened, not_computed
+    return OpenedMeasures(opened, not_computed)
 
 
-def _weights_folder(given: Path | None) -> Path:
-    if given is not None:
-        if not given.is_dir():
-            raise UserError(f"--weights {given}: no such folder")
-        return given
-    return Path(os.environ.get(WEIGHTS_VARIABLE, cache_root() / "weights"))
+def _sync(choices: MeasureChoices, console: Console) -> VideoMeasure:
+    if choices.syncnet is not None:
+        network = SyncNet.from_pretrained(choices.syncnet)
+        if network.is_random and not choices.allow_random:
+            raise UserError(f"--syncnet {choices.syncnet}: its weights are random, expected a trained SyncNet")
+    else:
+        path = choices.public_file("sync")
+        with _same_random():
+            network = SyncNet() if path == RANDOM else import_syncnet(path).network
+    settings = TrackSettings(size=network.size) if choices.protocol == "tracked" else None
+    return SyncMeasure(network.eval().to(choices.device), settings)
 
 
-def _chosen(text: str) -> Sequence[str]:
-    names = list(MEASURES) if text == "all" else list(dict.fromkeys(text.split(",")))
-    if unknown := [name for name in names if name not in MEASURES]:
-        raise UserError(f"--metrics {text}: {unknown[0]!r} is none of {', '.join(MEASURES)}")
-    return names
+def _lpips(choices: MeasureChoices, console: Console) -> VideoMeasure:
+    distance = None if choices.perceptual is None else open_perceptual(choices.perceptual, choices.device, console)
+    if distance is None:
+        distance = LPIPS(choices.public_file("lpips"), device=choices.device, allow_random=choices.allow_random)
+    return PerceptualMeasure(distance)
 
 
-def _pixels(choices: Choices) -> "VideoMeasure":
+def _pixels(choices: MeasureChoices, console: Console) -> VideoMeasure:
     return PixelMeasure(choices.device)
 
 
-def _lpips(choices: Choices) -> "VideoMeasure":
-    named = open_perceptual(choices.args.perceptual, choices.device, choices.console)
-    if named is None:
-        named = LPIPS(choices.file("lpips"), device=choices.device, allow_random=choices.allow_random)
-    return PerceptualMeasure(named)
+def _fid(choices: MeasureChoices, console: Console) -> VideoMeasure:
+    file = choices.public_file("fid")
+    return FrechetMeasure(InceptionFeatures(file, choices.device, allow_random=choices.allow_random))
 
 
-def _fid(choices: Choices) -> "VideoMeasure":
-    return FrechetMeasure(InceptionFeatures(choices.file("fid"), choices.device, allow_random=choices.allow_random))
+def _mad(choices: MeasureChoices, console: Console) -> VideoMeasure:
+    file = choices.public_file("mad")
+    return SteadinessMeasure(RaftFlow(file, choices.device, allow_random=choices.allow_random))
 
 
-def _mad(choices: Choices) -> "VideoMeasure":
-    return SteadinessMeasure(RaftFlow(choices.file("mad"), choices.device, allow_random=choices.allow_random))
+def _landmarks(choices: MeasureChoices, console: Console) -> VideoMeasure:
+    try:
+        finder = open_motion(choices.landmarks, console)
+    except (UserError, FileNotFoundError) as error:
+        raise MissingFileError(str(error)) from error
+    if finder is None:
+        raise UserError("--landmarks none: leave landmarks out of --metrics instead")
+    return FaceMeasure(finder)
 
 
-def _identity(choices: Choices) -> "VideoMeasure":
-    if choices.args.faces is not None:
-        return IdentityMeasure(open_faces(choices.args.faces, choices.device, choices.console))
+def _identity(choices: MeasureChoices, console: Console) -> VideoMeasure:
+    if choices.faces is not None:
+        return IdentityMeasure(open_faces(choices.faces, choices.device, console))
+    file = choices.public_file("identity")
     with _same_random():
-        network = NetworkFeatures.vggface(choices.file("identity"), choices.device, allow_random=choices.allow_random)
+        network = NetworkFeatures.vggface(file, choices.device, allow_random=choices.allow_random)
     return IdentityMeasure(network)
 
 
-def _sharpness(choices: Choices) -> "VideoMeasure":
+def _sharpness(choices: MeasureChoices, console: Console) -> VideoMeasure:
     return SharpnessMeasure(choices.device)
-
-
-def _landmarks(choices: Choices) -> "VideoMeasure":
-    name = "mediapipe" if choices.args.landmarks == "none" else choices.args.landmarks
-    try:
-        finder = open_motion(name, choices.console)
-    except (UserError, FileNotFoundError) as error:
-        raise MissingFileError(str(error)) from error
-    assert finder is not None
-    return FaceMeasure(finder)
 
 
 @contextmanager
 def _same_random() -> Iterator[None]:
-    """Random networks are the same in every process that shares the clips."""
+    """Seed random networks, so that they are the same in every process that shares the clips."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
 
 
-def _sync(choices: Choices) -> "VideoMeasure":
-    if choices.args.syncnet is not None:
-        network = SyncNet.from_pretrained(choices.args.syncnet)
-        if network.is_random and not choices.allow_random:
-            raise UserError(f"--syncnet {choices.args.syncnet}: its weights are random, expected a trained SyncNet")
-    else:
-        path = choices.file("sync")
-        with _same_random():
-            network = SyncNet() if path == RANDOM else import_syncnet(path).network
-    settings = TrackSettings(size=network.size) if choices.args.protocol == "tracked" else None
-    return SyncMeasure(network.eval().to(choices.device), settings)
-
-
-MEASURES: "dict[str, Callable[[Choices], VideoMeasure]]" = {
+MEASURES: dict[str, Callable[[MeasureChoices, Console], VideoMeasure]] = {
     "sync": _sync,
     "lpips": _lpips,
     "pixels": _pixels,
@@ -207,4 +208,4 @@ MEASURES: "dict[str, Callable[[Choices], VideoMeasure]]" = {
     "identity": _identity,
     "sharpness": _sharpness,
 }
-"""By the names of `--metrics`, in the order of the table."""
+"""Opening function of each of `METRICS`."""

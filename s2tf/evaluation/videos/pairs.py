@@ -1,4 +1,4 @@
-"""Pairs of videos, a generated one and the true one, given frame by frame side by side."""
+"""Pairs of videos, a generated one and its reference, read frame by frame side by side."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,21 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2tf.evaluation.videos.sources import VideoSource
+from s2tf.evaluation.sources import VideoSource
 from s2tf.faces.crop import resize
 
 MAX_MISMATCH = 1
-"""Frames that one video may be longer than the other: encoders add or drop the last one."""
+"""Frames by which one video may be longer than the other: encoders add or drop the last one."""
 ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
 class ClipPair:
-    """What one system made of a clip, and the clip."""
+    """A generated video and its reference."""
 
     key: str
-    made: VideoSource
-    true: VideoSource
+    generated: VideoSource
+    reference: VideoSource
 
 
 @dataclass(frozen=True)
@@ -32,40 +32,44 @@ class FrameRun:
 
     start: int
     """Index of the first of them in the clip."""
-    made: np.ndarray
-    """(n, S, S, 3) uint8 RGB at the size at which pictures are compared."""
-    true: np.ndarray
-    made_frames: tuple[np.ndarray, ...]
-    """The same n frames at their own size, (H, W, 3) each."""
-    true_frames: tuple[np.ndarray, ...]
+    generated: np.ndarray
+    """Generated frames (n, S, S, 3) uint8 RGB at the size at which pictures are compared."""
+    reference: np.ndarray
+    """Reference frames (n, S, S, 3)."""
+    generated_frames: tuple[np.ndarray, ...]
+    """The same n generated frames at their own size, (H, W, 3) each."""
+    reference_frames: tuple[np.ndarray, ...]
+    """The same n reference frames at their own size."""
 
     @cached_property
-    def made_tensor(self) -> Tensor:
+    def generated_tensor(self) -> Tensor:
         """(n, 3, S, S) uint8."""
-        return _channels_first(self.made)
+        return _channels_first(self.generated)
 
     @cached_property
-    def true_tensor(self) -> Tensor:
+    def reference_tensor(self) -> Tensor:
         """(n, 3, S, S) uint8."""
-        return _channels_first(self.true)
+        return _channels_first(self.reference)
 
     @property
     def compared(self) -> slice:
-        """Of the frames, those that are compared: all but the clip's first, which is the source."""
+        """Frames that are compared: all but the clip's first, which is the source."""
         return slice(1 if self.start == 0 else 0, None)
 
 
 @dataclass
 class Alignment:
-    """How the two videos of a pair lie beside each other; complete once all runs are read."""
+    """Alignment of the two videos of a pair; complete once all runs are read."""
 
     frames: int = 0
-    """In both."""
-    made_size: tuple[int, int] = (0, 0)
-    """Height and width."""
-    true_size: tuple[int, int] = (0, 0)
+    """Number of frames that both videos have."""
+    generated_size: tuple[int, int] = (0, 0)
+    """Height and width of the generated video."""
+    reference_size: tuple[int, int] = (0, 0)
+    """Height and width of the reference."""
     cut: int = field(default=0)
-    """Frames that only the generated (above 0) or only the true video (below 0) has at the end; they are left out."""
+    """Frames that only the generated video (above 0) or only the reference (below 0) has at the end; they are left out.
+    """
 
 
 class PairError(ValueError):
@@ -73,29 +77,29 @@ class PairError(ValueError):
 
 
 def aligned_runs(pair: ClipPair, size: int, count: int, alignment: Alignment) -> Iterator[FrameRun]:
-    """The pair's frames of the same index, `count` at a time, in bounded memory.
+    """Yield the pair's frames of the same index, `count` at a time, in bounded memory.
 
     Args:
         pair: The two videos.
-        size: Side at which they are compared, pixels; both are brought to it (`s2tf.faces.crop.resize`).
+        size: Side at which they are compared, pixels; both are resized to it (`s2tf.faces.crop.resize`).
         count: Frames of a run.
-        alignment: Is filled in.
+        alignment: Alignment to fill in.
 
     Raises:
-        PairError: One is more than `MAX_MISMATCH` frames longer, or they are not the same crop.
-        ValueError: One cannot be read.
+        PairError: One video is more than `MAX_MISMATCH` frames longer, or they are not the same crop.
+        ValueError: A video cannot be read.
     """
-    frames = zip_longest(pair.made.frames(), pair.true.frames())
+    frames = zip_longest(pair.generated.frames(), pair.reference.frames())
     both = _while_both(frames, alignment)
     while part := list(islice(both, count)):
-        made, true = zip(*part, strict=True)
+        generated, reference = zip(*part, strict=True)
         if not alignment.frames:
-            alignment.made_size, alignment.true_size = made[0].shape[:2], true[0].shape[:2]
+            alignment.generated_size, alignment.reference_size = generated[0].shape[:2], reference[0].shape[:2]
             _check_aspect(pair, alignment)
-        yield FrameRun(alignment.frames, _scaled(made, size), _scaled(true, size), made, true)
+        yield FrameRun(alignment.frames, _scaled(generated, size), _scaled(reference, size), generated, reference)
         alignment.frames += len(part)
     if abs(alignment.cut) > MAX_MISMATCH:
-        longer, shorter = (pair.made, pair.true) if alignment.cut > 0 else (pair.true, pair.made)
+        longer, shorter = (pair.generated, pair.reference) if alignment.cut > 0 else (pair.reference, pair.generated)
         raise PairError(
             f"{longer.name} is {abs(alignment.cut)} frames longer than {shorter.name}, which has {alignment.frames} at "
             f"25 a second: expected no more than {MAX_MISMATCH}"
@@ -109,21 +113,21 @@ def _channels_first(frames: np.ndarray) -> Tensor:
 def _while_both(
     frames: Iterator[tuple[np.ndarray | None, np.ndarray | None]], alignment: Alignment
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The frames that both have; the others are counted."""
-    for made, true in frames:
-        if made is not None and true is not None:
-            yield made, true
+    """Yield the frames that both videos have, and count the others."""
+    for generated, reference in frames:
+        if generated is not None and reference is not None:
+            yield generated, reference
         else:
-            alignment.cut += 1 if true is None else -1
+            alignment.cut += 1 if reference is None else -1
 
 
 def _check_aspect(pair: ClipPair, alignment: Alignment) -> None:
-    (made_height, made_width), (true_height, true_width) = alignment.made_size, alignment.true_size
-    ratio = made_width / made_height * true_height / true_width
+    (height, width), (reference_height, reference_width) = alignment.generated_size, alignment.reference_size
+    ratio = width / height * reference_height / reference_width
     if abs(ratio - 1) > ASPECT_TOLERANCE:
         raise PairError(
-            f"{pair.made.name} is {made_width}x{made_height} pixels and {pair.true.name} {true_width}x{true_height}: "
-            "expected the same crop"
+            f"{pair.generated.name} is {width}x{height} pixels and {pair.reference.name} "
+            f"{reference_width}x{reference_height}: expected the same crop"
         )
 
 

@@ -1,4 +1,4 @@
-"""Measures a pipeline on test clips in both of the paper's configurations: HRTF and HRTF-SCFP."""
+"""Test clips of a pipeline, generated in the paper's configurations HRTF and HRTF-SCFP while they are measured."""
 
 import hashlib
 import json
@@ -16,30 +16,27 @@ from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource, open_source
 from datamodules.shards.writing import read_shard
 from s2tf.errors import UserError
-from s2tf.evaluation.test_clips import clip_seed
+from s2tf.evaluation.clips_of_run import clip_seed
 from s2tf.evaluation.videos.pairs import ClipPair
-from s2tf.media.video import VideoWriter
-from s2tf.pipelines.base import read_index
-from s2tf.pipelines.portrait import PortraitPipeline
-from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
-from s2tf.pipelines.talking_face import TalkingFacePipeline
+from s2tf.media.video_writer import VideoWriter
+from s2tf.systems import registry
 
 HRTF, HRTF_SCFP = "hrtf", "hrtf-scfp"
-"""The true first frame is the reference picture; the portrait made of the speech is."""
+"""Configurations: the source picture is the clip's first frame, or the portrait generated from the speech."""
 FRAMES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How a pipeline draws.
+class Generation:
+    """Settings by which a pipeline generates videos.
 
     Args:
-        pipeline: Of both stages, or of the second alone for `hrtf`.
+        pipeline: A pipeline of both stages, or of the second alone for `hrtf`.
         configuration: `hrtf` or `hrtf-scfp`.
-        fingerprint: Of the pipeline's networks and settings.
-        seed: Of the noise; each clip has its own, by its key.
-        steps: Denoiser calls; None as the pipeline's settings say.
-        videos: Folder in which the generated videos are kept, None for none.
+        fingerprint: Hash of the pipeline's networks and settings.
+        seed: Seed of the noise; each clip has a seed of its own, derived from this and its key.
+        steps: Denoiser calls; None takes the pipeline's settings.
+        videos: Folder in which the generated videos are kept; None keeps none.
     """
 
     pipeline: Any
@@ -51,28 +48,28 @@ class Drawing:
 
     @property
     def name(self) -> str:
-        """All that decides the frames, in one line."""
+        """Line with everything that determines the frames."""
         steps = "as stored" if self.steps is None else self.steps
         return f"{self.configuration} of pipeline {self.fingerprint}, seed {self.seed}, steps {steps}"
 
 
 @dataclass(frozen=True)
 class StoredClip:
-    """Where a clip lies in the shards, and what tells its content; the clip itself is read when its turn comes."""
+    """Place of a clip in the shards and checksums of its content; the clip itself is read when its turn comes."""
 
     key: str
     shard: str
-    """The tar file."""
+    """Path of the tar file."""
     index: int
-    """In it."""
+    """Position of the clip in it."""
     checksums: str
-    """Of its members."""
+    """Checksums of the clip's members."""
 
-    def read(self) -> "Sample":
-        """The clip.
+    def read(self) -> Sample:
+        """Read the clip.
 
         Raises:
-            ShardError: It cannot be read, or is not what it was.
+            ShardError: The clip cannot be read, or is not what it was.
         """
         clip = next(read_clips(self.shard, True, self.index + 1, self.index))
         if isinstance(clip, ShardError):
@@ -82,14 +79,14 @@ class StoredClip:
         return clip
 
 
-def checksums_of(sample: "Sample") -> str:
-    """Of all members of a clip, in one line."""
+def checksums_of(sample: Sample) -> str:
+    """Write the checksums of all members of a clip in one line."""
     return " ".join(f"{name} {value}" for name, value in sorted(sample.record.crc32.items()))
 
 
 @dataclass(frozen=True)
-class TrueClip:
-    """A clip of shards."""
+class ReferenceClip:
+    """A clip of shards, the reference."""
 
     clip: StoredClip
 
@@ -100,111 +97,109 @@ class TrueClip:
 
     @property
     def version(self) -> str:
-        """Its members' checksums."""
+        """Checksums of its members."""
         return self.clip.checksums
 
     def digest(self) -> str:
         """See `VideoSource.digest`."""
         return self.clip.checksums
 
-    def frames(self) -> "Iterator[np.ndarray]":
+    def frames(self) -> Iterator[np.ndarray]:
         """See `VideoSource.frames`."""
         sample = self.clip.read()
         for start in range(0, sample.record.frames, FRAMES_AT_ONCE):
             yield from sample.frames(start, start + FRAMES_AT_ONCE)
 
-    def waveform(self) -> "np.ndarray | None":
+    def waveform(self) -> np.ndarray | None:
         """See `VideoSource.waveform`."""
         return self.clip.read().waveform()
 
 
 @dataclass(frozen=True)
 class GeneratedClip:
-    """What the pipeline makes of a clip's speech."""
+    """A video that the pipeline generates from a clip's speech."""
 
     clip: StoredClip
-    drawing: Drawing
+    generation: Generation
 
     @property
     def name(self) -> str:
         """See `VideoSource.name`."""
-        return f"{self.drawing.configuration} of {self.clip.key}"
+        return f"{self.generation.configuration} of {self.clip.key}"
 
     @property
     def version(self) -> str:
-        """What it is drawn by; the clip itself is the other one of the pair."""
-        return self.drawing.name
+        """Settings that generate it; the version of the clip is that of the reference."""
+        return self.generation.name
 
     def digest(self) -> str:
         """See `VideoSource.digest`."""
         return self.version
 
-    def frames(self) -> "Iterator[np.ndarray]":
-        """See `VideoSource.frames`; drawn as they are asked for, and kept as a video where that is wanted."""
-        sample, drawing = self.clip.read(), self.drawing
-        frames = _draw(sample, drawing)
-        if drawing.videos is None:
+    def frames(self) -> Iterator[np.ndarray]:
+        """See `VideoSource.frames`; generated on demand, and kept as a video where a folder is given."""
+        sample, videos = self.clip.read(), self.generation.videos
+        frames = _generate(sample, self.generation)
+        if videos is None:
             yield from frames
             return
-        drawing.videos.mkdir(parents=True, exist_ok=True)
-        size = _talking_face(drawing.pipeline).output_size
-        path = drawing.videos / f"{sample.key}.mp4"
+        videos.mkdir(parents=True, exist_ok=True)
+        size = self.generation.pipeline.output_size
+        path = videos / f"{sample.key}.mp4"
         with VideoWriter(path, (size, size), waveform=sample.waveform()) as video:
             for frame in frames:
                 video.write(frame)
                 yield frame
 
-    def waveform(self) -> "np.ndarray | None":
+    def waveform(self) -> np.ndarray | None:
         """See `VideoSource.waveform`."""
         return self.clip.read().waveform()
 
 
-def _draw(sample: "Sample", drawing: Drawing) -> "Iterator[np.ndarray]":
-    speech, seed = sample.waveform(), clip_seed(drawing.seed, sample.key)
-    if drawing.configuration == HRTF_SCFP:
-        return drawing.pipeline(speech, seed=seed, steps=drawing.steps).frames
-    return _talking_face(drawing.pipeline)(sample.frames(0, 1)[0], speech, seed=seed, steps=drawing.steps)
+def _generate(sample: Sample, generation: Generation) -> Iterator[np.ndarray]:
+    speech, seed = sample.waveform(), clip_seed(generation.seed, sample.key)
+    portrait = None if generation.configuration == HRTF_SCFP else sample.frames(0, 1)[0]
+    return generation.pipeline(speech, portrait, seed=seed, steps=generation.steps)
 
 
 def open_pipeline(folder: Path, device: str) -> Any:
-    """A pipeline of both stages, or of the second alone.
+    """Open a pipeline of both stages, or of the second alone.
 
     Raises:
-        UserError: It is none, or of the first stage alone.
+        UserError: The folder holds no pipeline, or its pipeline generates no videos.
     """
-    try:
-        components = read_index(folder)["components"]
-        both = set(PortraitPipeline.component_types) <= set(components)
-        kind: Any = SpeechToTalkingFacePipeline if both else TalkingFacePipeline
-        return kind.from_pretrained(folder).to(device)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
+    return registry.open_pipeline(folder, device, "animate", whole=True)
 
 
 def configurations_of(pipeline: Any) -> tuple[str, ...]:
-    """What the pipeline can be measured in."""
+    """List the configurations that the pipeline has the networks for."""
     return (HRTF, HRTF_SCFP) if hasattr(pipeline, "portrait") else (HRTF,)
 
 
 def fingerprint_of(pipeline: Any) -> str:
-    """Of all its networks and settings."""
+    """Hash all networks and settings of a pipeline."""
     networks = {name: network.fingerprint() for name, network in pipeline.components.items()}
     settings = {name: asdict(one) for name, one in pipeline.settings.items()}
     text = json.dumps([networks, settings], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def drawn_pairs(clips: Sequence[StoredClip], drawing: Drawing) -> "list[ClipPair]":
-    """Each clip's speech drawn, beside the clip; in the order of the keys."""
+def generated_pairs(clips: Sequence[StoredClip], generation: Generation) -> list[ClipPair]:
+    """Pair the video generated from each clip's speech with the clip; in the order of the keys."""
     ordered = sorted(clips, key=lambda clip: clip.key)
-    return [ClipPair(clip.key, GeneratedClip(clip, drawing), TrueClip(clip)) for clip in ordered]
+    return [ClipPair(clip.key, GeneratedClip(clip, generation), ReferenceClip(clip)) for clip in ordered]
 
 
 def clips_with_sound(shards: str, split: str, clips: int | None) -> list[StoredClip]:
-    """The first clips of a split that have sound: where they are, without their bytes.
+    """Find the first clips of a split that have sound, without reading their frames.
+
+    Args:
+        shards: Shard folder or address.
+        split: Split of the clips.
+        clips: Number of clips; None takes all.
 
     Raises:
-        UserError: There is none.
+        UserError: No clip has sound.
     """
     found = list(islice(_heard(shards, split), clips))
     if not found:
@@ -218,7 +213,3 @@ def _heard(shards: str, split: str) -> Iterator[StoredClip]:
         for index, sample in enumerate(read_shard(shard, count)):
             if sample.record.samples:
                 yield StoredClip(sample.key, shard, index, checksums_of(sample))
-
-
-def _talking_face(pipeline: Any) -> Any:
-    return getattr(pipeline, "talking_face", pipeline)

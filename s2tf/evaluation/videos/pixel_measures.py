@@ -1,4 +1,4 @@
-"""Generated frames beside the true ones: pixels, perceptual distance, identity and sharpness."""
+"""Measures of generated frames beside the reference: pixels, perceptual distance, identity and sharpness."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -9,7 +9,16 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from s2tf.evaluation.measurement import Measurement
-from s2tf.evaluation.videos.measure import COPY, MADE, NO_FRAME, TRUE, MeasureError, MetricMeasure, State, protocol_of
+from s2tf.evaluation.videos.measure import (
+    GENERATED,
+    NO_FRAME,
+    REFERENCE,
+    SOURCE_COPY,
+    MeasureError,
+    MetricMeasure,
+    State,
+    protocol_of,
+)
 from s2tf.evaluation.videos.pairs import ClipPair, FrameRun
 from s2tf.faces.features import FaceFeatures
 from s2tf.metrics.identity import EVERY, IdentitySimilarity
@@ -18,30 +27,30 @@ from s2tf.metrics.perceptual_distance import MeanPerceptualDistance, PerceptualD
 from s2tf.metrics.sharpness import Sharpness
 
 BEST_PSNR = -10 * torch.tensor(MSE_FLOOR).log10().item()
-"""Of a frame beside itself, dB."""
+"""PSNR of a frame beside itself, dB."""
 
 
-class FramesBesideTrue(MetricMeasure):
-    """What a metric of (frames, true frames) says of the generated frames and of the copied source.
+class FramesBesideReference(MetricMeasure):
+    """A metric of (frames, reference frames), for the generated frames and for the copied source frame.
 
     Args:
-        metric: Makes one.
-        truths: What it computes for the true frames beside themselves, by the name of the measurement.
-        higher_is_better: Of all its numbers.
-        device: Where the metric itself computes; that of a network in it is the network's own.
+        metric: Function that makes the metric.
+        truths: Numbers of the reference frames beside themselves, by the name of the measurement.
+        higher_is_better: Direction of all its numbers.
+        device: Device of the metric; a network in it has its own.
     """
 
     def __init__(
         self, metric: Callable[[], Metric], truths: Mapping[str, float], higher_is_better: bool, device: str = "cpu"
     ) -> None:
-        super().__init__({MADE: metric, COPY: metric}, device)
+        super().__init__({GENERATED: metric, SOURCE_COPY: metric}, device)
         self.truths, self.higher_is_better = truths, higher_is_better
         self.source: Tensor | None = None
 
     @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
-        return protocol_of(self.metrics[MADE])
+        return protocol_of(self.metrics[GENERATED])
 
     def begin(self, pair: ClipPair) -> None:
         """See `VideoMeasure.begin`."""
@@ -51,25 +60,27 @@ class FramesBesideTrue(MetricMeasure):
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`."""
         if self.source is None:
-            self.source = run.true_tensor[:1].to(self.device)
+            self.source = run.reference_tensor[:1].to(self.device)
         if chosen := self.chosen(run):
-            made, true = (frames[chosen].to(self.device) for frames in (run.made_tensor, run.true_tensor))
-            self.rows[MADE].update(made, true)
-            self.rows[COPY].update(self.source.expand_as(true), true)
+            generated, reference = (
+                frames[chosen].to(self.device) for frames in (run.generated_tensor, run.reference_tensor)
+            )
+            self.rows[GENERATED].update(generated, reference)
+            self.rows[SOURCE_COPY].update(self.source.expand_as(reference), reference)
 
     def chosen(self, run: FrameRun) -> list[int]:
-        """The frames of a run that are compared."""
-        return list(range(len(run.true)))[run.compared]
+        """List the frames of a run that are compared."""
+        return list(range(len(run.reference)))[run.compared]
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""
         state = super().end()
-        if not int(state[f"{MADE}/frames"]):
+        if not int(state[f"{GENERATED}/frames"]):
             raise MeasureError(NO_FRAME)
         return state
 
     def named(self, values: Any) -> dict[str, float]:
-        """What the metric computes, by the names of the measurements."""
+        """Name the numbers of the metric as the measurements are."""
         found = values.values() if isinstance(values, Mapping) else [values]
         return {name: float(value) for name, value in zip(self.truths, found, strict=True)}
 
@@ -81,14 +92,14 @@ class FramesBesideTrue(MetricMeasure):
         """See `VideoMeasure.measurements`."""
         if not self.clips:
             return []
-        made, copy = self.named(self.total()), self.named(self.total(COPY))
+        generated, copied = self.named(self.total()), self.named(self.total(SOURCE_COPY))
         return [
-            self.measured(name, made[name], copy[name], truth, self.counts(failed), self.higher_is_better)
+            self.measured(name, generated[name], copied[name], truth, self.counts(failed), self.higher_is_better)
             for name, truth in self.truths.items()
         ]
 
 
-class PixelMeasure(FramesBesideTrue):
+class PixelMeasure(FramesBesideReference):
     """PSNR and SSIM."""
 
     name = "pixels"
@@ -98,7 +109,7 @@ class PixelMeasure(FramesBesideTrue):
         super().__init__(FrameQuality, {"PSNR": BEST_PSNR, "SSIM": 1.0}, higher_is_better=True, device=device)
 
 
-class PerceptualMeasure(FramesBesideTrue):
+class PerceptualMeasure(FramesBesideReference):
     """LPIPS, or another distance of frames."""
 
     name = "lpips"
@@ -113,8 +124,8 @@ class PerceptualMeasure(FramesBesideTrue):
         return self.distance.packages
 
 
-class IdentityMeasure(FramesBesideTrue):
-    """Cosine of the face in the generated and in the true frame of the same time."""
+class IdentityMeasure(FramesBesideReference):
+    """Cosine of the face in the generated frame and in the reference frame of the same time."""
 
     name = "identity"
 
@@ -128,18 +139,18 @@ class IdentityMeasure(FramesBesideTrue):
         return {**super().protocol, "frames read": f"every {EVERY}. after the first"}
 
     def chosen(self, run: FrameRun) -> list[int]:
-        """See `FramesBesideTrue.chosen`; counted from the clip's beginning, whatever the runs."""
+        """See `FramesBesideReference.chosen`; counted from the clip's beginning, whatever its runs."""
         return [index for index in super().chosen(run) if (run.start + index - 1) % EVERY == 0]
 
 
 class SharpnessMeasure(MetricMeasure):
-    """How sharp the generated and the true frames are by themselves."""
+    """Sharpness of the generated frames and of the reference, each by itself."""
 
     name = "sharpness"
     titles: Mapping[str, str] = {"CPBD": "cpbd", "gradient energy": "gradient_energy"}
 
     def __init__(self, device: str = "cpu") -> None:
-        super().__init__(dict.fromkeys((MADE, COPY, TRUE), Sharpness), device)
+        super().__init__(dict.fromkeys((GENERATED, SOURCE_COPY, REFERENCE), Sharpness), device)
 
     @property
     def protocol(self) -> Mapping[str, Any]:
@@ -149,15 +160,15 @@ class SharpnessMeasure(MetricMeasure):
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`."""
         if run.start == 0:
-            self.rows[COPY].update(run.true_tensor[:1].to(self.device))
-        if len(made := run.made_tensor[run.compared]):
-            self.rows[MADE].update(made.to(self.device))
-            self.rows[TRUE].update(run.true_tensor[run.compared].to(self.device))
+            self.rows[SOURCE_COPY].update(run.reference_tensor[:1].to(self.device))
+        if len(generated := run.generated_tensor[run.compared]):
+            self.rows[GENERATED].update(generated.to(self.device))
+            self.rows[REFERENCE].update(run.reference_tensor[run.compared].to(self.device))
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""
         state = super().end()
-        if not int(state[f"{MADE}/frames"]):
+        if not int(state[f"{GENERATED}/frames"]):
             raise MeasureError(NO_FRAME)
         return state
 
@@ -170,9 +181,11 @@ class SharpnessMeasure(MetricMeasure):
         """See `VideoMeasure.measurements`."""
         if not self.clips:
             return []
-        made, copy, true = (self.total(row) for row in (MADE, COPY, TRUE))
-        # More than the truth's is noise.
+        generated, copied, reference = (self.total(row) for row in (GENERATED, SOURCE_COPY, REFERENCE))
+        # No direction, since more sharpness than the reference has is noise.
         return [
-            self.measured(title, made[name], copy[name], true[name], self.counts(failed), higher_is_better=None)
+            self.measured(
+                title, generated[name], copied[name], reference[name], self.counts(failed), higher_is_better=None
+            )
             for title, name in self.titles.items()
         ]

@@ -1,4 +1,4 @@
-"""Lip sync of generated videos: LSE-D, LSE-C and the offset, of the face that is seen longest."""
+"""Lip sync of generated videos: LSE-D, LSE-C and the offset of the face that is seen longest."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -10,7 +10,16 @@ import torch
 from torch import Tensor
 
 from s2tf.evaluation.measurement import Measurement
-from s2tf.evaluation.videos.measure import COPY, MADE, TRUE, MeasureError, MetricMeasure, State, number, protocol_of
+from s2tf.evaluation.videos.measure import (
+    GENERATED,
+    REFERENCE,
+    SOURCE_COPY,
+    MeasureError,
+    MetricMeasure,
+    State,
+    number,
+    protocol_of,
+)
 from s2tf.evaluation.videos.pairs import ClipPair, FrameRun
 from s2tf.faces.backends import open_detector
 from s2tf.faces.tracks import FaceTracker, TrackCrops, TrackSettings, whole_frames
@@ -20,20 +29,20 @@ from s2tf.models.syncnet import FRAMES, SyncNet
 from s2tf.nn.published_weights import RANDOM_WEIGHTS
 
 TITLES: Mapping[str, bool] = {"LSE-D": False, "LSE-C": True}
-"""Whether higher is better."""
+"""Measurements of SyncNet; true where higher is better."""
 OFFSET = "AV offset"
 BORROWED = "heard with the true sound"
-"""In a clip's state: whether the generated video had no sound of its own."""
+"""Entry of a clip's state: 1 if the generated video has no sound of its own."""
 
 
 class SyncMeasure(MetricMeasure):
     """LSE-D, LSE-C and the size of the offset.
 
-    The generated video is heard with its own sound, or with the true one's where it has none.
+    The generated video is heard with its own sound, or with that of the reference where it has none.
 
     Args:
         network: SyncNet.
-        settings: How faces are followed and cut out; None shows SyncNet the whole frames.
+        settings: Settings by which faces are followed and cropped; None shows SyncNet the whole frames.
     """
 
     name = "sync"
@@ -41,10 +50,10 @@ class SyncMeasure(MetricMeasure):
     def __init__(self, network: SyncNet, settings: TrackSettings | None) -> None:
         self.network, self.settings = network, settings
         crop = {"crop": "whole frame"} if settings is None else settings.to_json()
-        super().__init__(dict.fromkeys((MADE, TRUE, COPY), partial(LipSync, network, crop)))
+        super().__init__(dict.fromkeys((GENERATED, REFERENCE, SOURCE_COPY), partial(LipSync, network, crop)))
         self.videos: dict[str, FaceScores] = {}
         self.borrowed = False
-        self.heard_with_true = 0
+        self.heard_with_reference = 0
 
     @property
     def packages(self) -> Iterable[str]:
@@ -54,91 +63,96 @@ class SyncMeasure(MetricMeasure):
     @property
     def protocol(self) -> Mapping[str, Any]:
         """See `VideoMeasure.protocol`."""
-        found = protocol_of(self.metrics[MADE])
+        found = protocol_of(self.metrics[GENERATED])
         if self.network.is_random:
             found["network"] = RANDOM_WEIGHTS
         return {**found, "of several faces": "the one seen longest, of equals the surest"}
 
     def begin(self, pair: ClipPair) -> None:
-        """See `VideoMeasure.begin`; of zeros alone SyncNet would give a distance like any other."""
+        """See `VideoMeasure.begin`; silence is refused, since SyncNet would give it a distance like any other sound."""
         super().begin(pair)
-        true = pair.true.waveform()
-        made = pair.made.waveform()
-        self.borrowed = made is None
-        heard = true if made is None else made
+        reference = pair.reference.waveform()
+        generated = pair.generated.waveform()
+        self.borrowed = generated is None
+        heard = reference if generated is None else generated
         if heard is None:
             raise MeasureError("no sound in either video")
         if not heard.any():
-            whose = "true" if self.borrowed else "generated"
-            raise MeasureError(f"silent: the {whose} video's sound is zeros from the first sample to the last")
+            whose = "reference" if self.borrowed else "generated video"
+            raise MeasureError(f"silent: the sound of the {whose} is zeros from the first sample to the last")
         self.videos = {
-            row: FaceScores(self.network, self.settings, sound, still=row == TRUE)
-            for row, sound in ((MADE, heard), (TRUE, true))
+            row: FaceScores(self.network, self.settings, sound, still=row == REFERENCE)
+            for row, sound in ((GENERATED, heard), (REFERENCE, reference))
             if sound is not None and sound.any()
         }
 
     def update(self, run: FrameRun) -> None:
         """See `VideoMeasure.update`; SyncNet sees the frames at their own size, the source among them."""
-        for row, frames in ((MADE, run.made_frames), (TRUE, run.true_frames)):
+        for row, frames in ((GENERATED, run.generated_frames), (REFERENCE, run.reference_frames)):
             if row in self.videos:
                 self.videos[row].add(frames)
 
     def end(self) -> State:
         """See `VideoMeasure.end`."""
-        made, _ = self.videos[MADE].finish()
-        about = {OFFSET: torch.tensor(made.offset), BORROWED: torch.tensor(int(self.borrowed))}
-        self.rows[MADE].update(made)
-        true = copy = None
-        if TRUE in self.videos:
-            # The generated video counts all the same; that the true one's row has a clip less is in its counts.
+        generated, _ = self.videos[GENERATED].finish()
+        about = {OFFSET: torch.tensor(generated.offset), BORROWED: torch.tensor(int(self.borrowed))}
+        self.rows[GENERATED].update(generated)
+        reference = copied = None
+        if REFERENCE in self.videos:
+            # The generated video counts without it; the counts tell that the row of the reference has a clip less.
             with suppress(MeasureError):
-                true, copy = self.videos[TRUE].finish()
-        self.rows[TRUE].update(true)
-        self.rows[COPY].update(copy)
+                reference, copied = self.videos[REFERENCE].finish()
+        self.rows[REFERENCE].update(reference)
+        self.rows[SOURCE_COPY].update(copied)
         return {**super().end(), **about}
 
     def add(self, state: State) -> None:
         """See `VideoMeasure.add`."""
         super().add(state)
-        self.heard_with_true += int(state[BORROWED])
+        self.heard_with_reference += int(state[BORROWED])
 
     def values(self, state: State) -> dict[str, float]:
         """See `VideoMeasure.values`."""
         found = self.of_clip(state)
-        # A clip's own offset has its sign; the mean is of the sizes.
+        # The offset of one clip has its sign; the mean over clips is of the sizes.
         return {name: float(found[name]) for name in TITLES} | {OFFSET: float(state[OFFSET])}
 
     def counts(self, failed: int) -> dict[str, int]:
-        """Of clips."""
-        unseen = number(self.totals[TRUE], "failed")
-        return {"clips": self.clips, "failed": failed, "true videos failed": unseen, BORROWED: self.heard_with_true}
+        """Count the clips."""
+        unseen = number(self.totals[REFERENCE], "failed")
+        return {
+            "clips": self.clips,
+            "failed": failed,
+            "true videos failed": unseen,
+            BORROWED: self.heard_with_reference,
+        }
 
     def measurements(self, failed: int) -> list[Measurement]:
         """See `VideoMeasure.measurements`."""
         if not self.clips:
             return []
-        made, true, copy = (self.total(row) for row in (MADE, TRUE, COPY))
+        generated, reference, copied = (self.total(row) for row in (GENERATED, REFERENCE, SOURCE_COPY))
         rows = [(name, name, higher) for name, higher in TITLES.items()] + [(OFFSET, "offset", False)]
         return [
-            self.measured(title, made[name], copy[name], true[name], self.counts(failed), higher)
+            self.measured(title, generated[name], copied[name], reference[name], self.counts(failed), higher)
             for title, name, higher in rows
         ]
 
 
 class FaceScores:
-    """Follows the faces of one video and scores each, and if wanted each one's first crop held still."""
+    """Lip sync of the faces of one video, each followed, and optionally of each face's first crop held still."""
 
     def __init__(self, network: SyncNet, settings: TrackSettings | None, waveform: np.ndarray, still: bool) -> None:
         self.network, self.waveform, self.still = network, waveform, still
         self.tracker = None if settings is None else FaceTracker(settings)
         self.detector = None if settings is None else open_detector(settings.detector)
         self.waiting: np.ndarray | None = None
-        """The newest frame, of which it is not known whether it is the last."""
+        """The newest frame, held back until it is known if it is the last."""
         self.frames = 0
         self.readers: dict[int, tuple[LipSyncReader, LipSyncReader | None]] = {}
         self.first: dict[int, np.ndarray] = {}
         self.problems: dict[int, str] = {}
-        """By track."""
+        """Reasons why a face has no score, by track."""
 
     def add(self, frames: Iterable[np.ndarray]) -> None:
         """Take the next frames."""
@@ -151,19 +165,19 @@ class FaceScores:
             self.waiting = frame
 
     def finish(self) -> tuple[LipSyncScore, LipSyncScore | None]:
-        """The score of the face seen longest, and that of its first crop held still.
+        """Score the face seen longest, and its first crop held still.
 
         Raises:
-            MeasureError: There is no face long enough.
+            MeasureError: No face is seen long enough.
         """
         if self.tracker is not None:
             if self.waiting is not None:
                 self._look(self.waiting, last=True)
             self._read(self.tracker.finish())
         scored = []
-        for track, (reader, copy) in self.readers.items():
+        for track, (reader, copied) in self.readers.items():
             try:
-                scored.append((reader.score(), None if copy is None else copy.score()))
+                scored.append((reader.score(), None if copied is None else copied.score()))
             except ValueError as error:
                 self.problems[track] = str(error)
         if not scored:
@@ -187,17 +201,17 @@ class FaceScores:
                 if len(heard) < LEAST_FRAMES * SAMPLES_PER_FRAME:
                     self.problems[piece.track] = f"{len(heard) // SAMPLES_PER_FRAME} frames of sound beside a face"
                     continue
-                copy = LipSyncReader(cast(Any, _StillLips(self.network)), heard) if self.still else None
-                self.readers[piece.track] = LipSyncReader(self.network, heard), copy
+                copied = LipSyncReader(cast(Any, _StillLips(self.network)), heard) if self.still else None
+                self.readers[piece.track] = LipSyncReader(self.network, heard), copied
                 self.first[piece.track] = piece.crops[:1]
-            reader, copy = self.readers[piece.track]
+            reader, copied = self.readers[piece.track]
             reader.update(piece.crops)
-            if copy is not None:
-                copy.update(self.first[piece.track].repeat(len(piece.crops), axis=0))
+            if copied is not None:
+                copied.update(self.first[piece.track].repeat(len(piece.crops), axis=0))
 
 
 class _StillLips:
-    """SyncNet for a face that does not move: its one window is embedded once."""
+    """SyncNet for a face that does not move: its only window is embedded once."""
 
     def __init__(self, network: SyncNet) -> None:
         self.network = network
@@ -207,12 +221,12 @@ class _StillLips:
         return getattr(self.network, name)
 
     def eval(self) -> "_StillLips":
-        """This, in evaluation mode."""
+        """Switch to evaluation mode."""
         self.network.eval()
         return self
 
     def consecutive_lips(self, frames: Tensor) -> Tensor:
-        """As SyncNet's, of frames that are all alike."""
+        """See SyncNet; all frames are alike."""
         if self.window is None:
             self.window = self.network.consecutive_lips(frames[:FRAMES])
         return self.window.expand(len(frames) - FRAMES + 1, -1)

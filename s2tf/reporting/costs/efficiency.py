@@ -3,7 +3,8 @@
 import platform
 import resource
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,49 @@ from s2tf.reporting.costs.parameters import paper_networks
 from s2tf.reporting.paper import TABLES
 from s2tf.reporting.run_scores import RunScores
 from s2tf.reporting.table import ReportTable
+from s2tf.systems.registry import open_pipeline
 
 WARM_UP_SECONDS = 0.2
-"""Of speech, before anything is timed."""
+"""Length of the speech that is generated before anything is timed."""
 
 
-def efficiency_table(folder: Path | None, device: str, seconds: float) -> "ReportTable":
+@dataclass(frozen=True)
+class Efficiency:
+    """Parameters, memory and speed of HRTF alone and of the whole system, measured on one machine."""
+
+    parameters: Mapping[str, int]
+    """By experiment: `hrtf` is the second stage, `hrtf-scfp` both."""
+    memory: Mapping[str, float]
+    """Peak memory in bytes, by experiment."""
+    speed: float
+    """Frames a second of the second stage."""
+    portrait_seconds: float
+    """Seconds for a portrait."""
+    protocol: Mapping[str, Any]
+
+
+def efficiency_table(folder: Path | None, device: str, seconds: float) -> ReportTable:
+    """Return Table XII with a measurement on this machine, see `measure_efficiency`."""
+    found = measure_efficiency(folder, device, seconds)
+    protocol = {**found.protocol, "seconds for a portrait": round(found.portrait_seconds, 2)}
+    scores = {}
+    for label, name in (("HRTF", "hrtf"), ("HRTF-SCFP", "hrtf-scfp")):
+        values = {"parameters": found.parameters[name], "memory": found.memory[name], "speed": found.speed}
+        scores[label] = [RunScores(name, "", 0, values, {}, {}, protocol)]
+    return build_table(TABLES["table12"], scores)
+
+
+def measure_efficiency(folder: Path | None, device: str, seconds: float) -> Efficiency:
     """Generate once and measure.
 
     The second stage is measured before the first one is on the device; on the CPU, where only the peak of the whole
     process is known, both are in it.
 
     Args:
-        folder: a pipeline; None builds the networks of the paper's size, whose weights are random: neither memory nor
-            speed depends on what they are.
-        device: where to run, such as `cuda`.
-        seconds: of speech.
+        folder: A pipeline folder; None for networks of the paper's size with random weights, on which neither memory
+            nor speed depend.
+        device: Device to run on, such as `cuda`.
+        seconds: Length of the speech in seconds.
 
     Raises:
         UserError: `seconds` is not positive, the folder is no pipeline of both stages, or there is no such device.
@@ -48,6 +76,7 @@ def efficiency_table(folder: Path | None, device: str, seconds: float) -> "Repor
         raise UserError(f"--seconds {seconds}: expected more than 0")
     _check_device(device)
     pipeline = _open(folder) if folder else paper_pipeline()
+    # Count before the networks move to the device.
     parameters = {
         name: count_once(stage.components.values())
         for name, stage in (("hrtf", pipeline.talking_face), ("hrtf-scfp", pipeline))
@@ -62,45 +91,32 @@ def efficiency_table(folder: Path | None, device: str, seconds: float) -> "Repor
         "memory": "peak of the device's allocator"
         if device.startswith("cuda")
         else "peak of the whole process, both stages in it",
-        "speed": "from speech and portrait to the last frame, the motion's sampling included",
-        "seconds for a portrait": round(portrait_seconds, 2),
+        "speed": "from speech and portrait to the last frame, including the sampling of the motion",
     }
-    scores = {
-        label: [
-            RunScores(
-                name,
-                "",
-                0,
-                {"parameters": parameters[name], "memory": memory[name], "speed": speed},
-                {},
-                {},
-                protocol,
-            )
-        ]
-        for label, name in (("HRTF", "hrtf"), ("HRTF-SCFP", "hrtf-scfp"))
-    }
-    return build_table(TABLES["table12"], scores)
+    return Efficiency(parameters, memory, speed, portrait_seconds, protocol)
 
 
-def count_once(networks: "Iterable[Network]") -> int:
-    """Parameters of the networks, those that are there twice counted once: both speech features are one HuBERT."""
+def count_once(networks: Iterable[Network]) -> int:
+    """Count the parameters of networks, equal ones once: both speech features are one HuBERT."""
     return sum({network.fingerprint(): network.parameter_count for network in networks}.values())
 
 
-def _open(folder: Path) -> "SpeechToTalkingFacePipeline":
-    try:
-        return SpeechToTalkingFacePipeline.from_pretrained(folder)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
+def _open(folder: Path) -> SpeechToTalkingFacePipeline:
+    pipeline = open_pipeline(folder, task="generate")
+    if not isinstance(pipeline, SpeechToTalkingFacePipeline):
+        raise UserError(f"{folder}: a {type(pipeline).__name__}, but Table XII measures a SpeechToTalkingFacePipeline")
+    return pipeline
 
 
-def paper_pipeline() -> "SpeechToTalkingFacePipeline":
-    """Both stages at the paper's size, with random weights."""
+def paper_pipeline() -> SpeechToTalkingFacePipeline:
+    """Build both stages at the paper's size, with random weights."""
+    # Build every network once.
     configs = paper_networks()
     one, two = (
         {name: _plain(build_network(config, name).eval()) for name, config in configs[stage].items()}
         for stage in ("stage_one", "stage_two")
     )
+    # Put them into pipelines.
     prior = FacePrior()
     portrait = PortraitPipeline(
         one["speech_encoder"],
@@ -122,28 +138,31 @@ def paper_pipeline() -> "SpeechToTalkingFacePipeline":
 
 
 def machine(device: str) -> str:
-    """The machine in words."""
+    """Describe the machine."""
     if device.startswith("cuda"):
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads), torch {torch.__version__}"
 
 
 def _measure(
-    pipeline: "SpeechToTalkingFacePipeline", device: str, seconds: float
+    pipeline: SpeechToTalkingFacePipeline, device: str, seconds: float
 ) -> tuple[dict[str, float], float, float]:
-    """Peak memory in bytes of the second stage and of both, frames a second, and the seconds of a portrait."""
+    """Measure peak memory in bytes of the second stage and of both, frames a second, and seconds of a portrait."""
+    # Prepare a black picture and noise as speech, and warm up.
     speech = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * SAMPLE_RATE)).astype(np.float32)
     talking_face = pipeline.talking_face.to(device)
     size = talking_face.motion_autoencoder.input_size
     picture = np.zeros((size, size, 3), np.uint8)
-    for _ in talking_face(picture, speech[: max(1, round(WARM_UP_SECONDS * SAMPLE_RATE))], steps=2):
+    for _ in talking_face(speech[: max(1, round(WARM_UP_SECONDS * SAMPLE_RATE))], picture, steps=2):
         pass
+    # Measure the second stage.
     _reset_peak(device)
     started = time.perf_counter()
-    frames = sum(1 for _ in talking_face(picture, speech))
+    frames = sum(1 for _ in talking_face(speech, picture))
     _synchronise(device)
     speed = frames / (time.perf_counter() - started)
     memory = {"hrtf": _peak(device)}
+    # Measure the first stage beside it.
     pipeline.portrait.to(device)
     _reset_peak(device)
     started = time.perf_counter()
@@ -159,7 +178,6 @@ def _plain(network: Any) -> Any:
 
 
 def _check_device(device: str) -> None:
-
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -177,7 +195,6 @@ def _reset_peak(device: str) -> None:
 
 
 def _peak(device: str) -> float:
-
     if device.startswith("cuda"):
         return float(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0

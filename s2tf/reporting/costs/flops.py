@@ -8,10 +8,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_flops(compute: Callable[[], Any]) -> int:
-    """The FLOPs of products, convolutions and attention in `compute()`; two for each multiplication and addition.
+    """Count the FLOPs of products, convolutions and attention in `compute()`; two for each multiplication and addition.
 
-    Runs without gradients, on any device, `meta` among them. Attention layers take their plain path meanwhile: torch
-    does not count what their fused one does.
+    Runs without gradients, on any device, also on `meta`. Attention layers take their plain path meanwhile, since torch
+    does not count the fused one.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

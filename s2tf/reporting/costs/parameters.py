@@ -1,5 +1,7 @@
-"""Parameters of the networks that make a talking face, by the experiments of the paper's size (Table XII)."""
+"""Parameters of the networks of a talking face, by the experiments of the paper's size (Table XII)."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +12,40 @@ from s2tf.models.pretrained_speech import HUBERT_LARGE
 from s2tf.nn.network import build_network
 
 PAPER = {"stage_one": 640e6, "stage_two": 470e6}
-"""Table XII: 470 M of HRTF, 1110 M with SCFP."""
+"""Parameters by Table XII: 470 M for HRTF, 1110 M with SCFP."""
 
 
-def count_parameters(scfp: Path | None = None) -> dict[str, dict[str, int]]:
-    """Count without memory for the weights: {"stage_one": {network: count, "total": count}, "stage_two": ...}.
+@dataclass(frozen=True)
+class StageParameters:
+    """Parameters of the networks of one stage."""
+
+    networks: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Parameters of all networks together."""
+        return sum(self.networks.values())
+
+    def to_json(self) -> dict[str, int]:
+        """Return the counts by network, and their total."""
+        return {**self.networks, "total": self.total}
+
+
+def count_parameters(scfp: Path | None = None) -> dict[str, StageParameters]:
+    """Count the parameters of `stage_one` and `stage_two`, without memory for the weights.
 
     Args:
-        scfp: Another experiment than experiments/scfp.yaml, such as a denoiser of another width.
+        scfp: Experiment of the portrait diffusion, such as one with a denoiser of another width; None for
+            experiments/scfp.yaml.
 
     Raises:
         UserError: The experiment cannot be composed.
     """
-    return {stage: _with_total(networks) for stage, networks in paper_networks(scfp).items()}
+    return {stage: _count(networks) for stage, networks in paper_networks(scfp).items()}
 
 
 def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, Any]]]:
-    """The configs of all networks at the paper's size, by stage, with random weights; see `build_network`."""
+    """Return the configs of all networks at the paper's size, by stage, with random weights; see `build_network`."""
     conre, diffusion = _model("conre"), _model(scfp or "scfp")["diffusion"]["init_args"]
     motion, lips = _model("motion_diffusion"), _model("lip_landmarks")
     hubert = motion["speech_features"]["init_args"] | {"weights": "random", "config": HUBERT_LARGE}
@@ -47,14 +66,12 @@ def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, An
     }
 
 
-def _with_total(networks: dict[str, dict[str, Any]]) -> dict[str, int]:
-
+def _count(networks: dict[str, dict[str, Any]]) -> StageParameters:
     with torch.device("meta"):
-        counts = {name: build_network(config, name).parameter_count for name, config in networks.items()}
-    return {**counts, "total": sum(counts.values())}
+        return StageParameters({name: build_network(config, name).parameter_count for name, config in networks.items()})
 
 
 def _model(experiment: str | Path) -> dict[str, Any]:
-    """The stage's arguments, with a placeholder for every file that is not needed to count."""
+    """Return the stage's arguments, with a placeholder for every file that counting does not need."""
     path = experiment if isinstance(experiment, Path) else EXPERIMENTS / f"{experiment}.yaml"
     return compose(path, missing="random")["model"]["init_args"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prepare_child import PEOPLE, run
 
+from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.prepare import GROUPS, prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
 from datamodules.shards.writing import read_shard
@@ -73,14 +74,14 @@ def test_a_finished_folder_is_left_as_it_is_and_other_settings_are_refused(unbro
     assert contents(tmp_path) == unbroken
     reader = SyntheticReader(2, 1, 1.2, 64, seed=3)
     with pytest.raises(ValueError, match="other recordings or settings"):
-        prepare(reader, tmp_path, rule=CropRule(size=64))
+        prepare(reader, tmp_path, ClipSettings(CropRule(size=64)))
 
 
 def test_an_unfinished_folder_of_other_settings_is_refused_too(tmp_path):
     run(tmp_path, 1, 4)
     assert (tmp_path / GROUPS).is_dir()
     with pytest.raises(ValueError, match="other recordings or settings"):
-        prepare(SyntheticReader(2, 1, 1.2, 64, seed=3), tmp_path, rule=CropRule(size=64))
+        prepare(SyntheticReader(2, 1, 1.2, 64, seed=3), tmp_path, ClipSettings(CropRule(size=64)))
 
 
 @pytest.mark.parametrize("part", [(0, 4), (5, 4)])

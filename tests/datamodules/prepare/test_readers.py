@@ -8,23 +8,26 @@ import pytest
 from video_files import write_video
 
 from datamodules.prepare.avspeech import AVSpeechReader
+from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.files import walk
 from datamodules.prepare.folder import FolderReader
 from datamodules.prepare.hdtf import SEARCHED, HDTFReader
 from datamodules.prepare.prepare import prepare
+from datamodules.prepare.splits import HeldOut
 from datamodules.prepare.synthetic.reader import SyntheticReader
 from datamodules.prepare.vfhq import VFHQReader
 from datamodules.prepare.voxceleb import VoxCelebReader
 from datamodules.prepare.wild import WildReader
 from datamodules.shards.writing import read_split
 from datamodules.speech_portrait import SpeechPortraitData
-from s2tf.faces.backends import to_ibug
 from s2tf.faces.crop import CropRule
+from s2tf.faces.face_mesh import to_ibug
 
 pytest.importorskip("mediapipe", reason="landmarks of the drawn faces need the extra `mediapipe`")
 pytestmark = pytest.mark.slow
 SIDE = 192
 SECONDS = 1.6
+NOBODY = HeldOut(val=0.0, test=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +46,9 @@ def video(path, person, *, left=0, right=0, scale=1.0, sound=True, beside=None, 
     return write_video(path, frames, times=times, waveform=person.waveform if sound else None)
 
 
-def prepared(reader, out, **options):
-    summary = prepare(reader, out, rule=CropRule(size=64), **options)
+def prepared(reader, out, samples_per_shard=64, **settings):
+    settings = ClipSettings(CropRule(size=64), **settings)
+    summary = prepare(reader, out, settings, samples_per_shard=samples_per_shard)
     assert summary.recordings == len(reader) == summary.written + summary.failed
     samples = {sample.key: sample for split in summary.splits for sample in samples_of(out, split)}
     return summary, samples, {failure.clip: failure for failure in summary.failures}
@@ -68,7 +72,7 @@ def test_avspeech_takes_the_face_nearest_to_the_point_and_keeps_its_test_set(peo
         "ccccccccccc,1,3,0.5,0.5\n-bbbbbbbbbb,1.0,2.0,0.5,0.5\n"
     )
     (tmp_path / "avspeech_test.csv").write_text("-bbbbbbbbbb,12.5,14.1,0.5,0.5\n")
-    _, samples, failures = prepared(AVSpeechReader(tmp_path, val=0.0), tmp_path / "out")
+    _, samples, failures = prepared(AVSpeechReader(tmp_path, NOBODY), tmp_path / "out")
     left, right = samples["avspeech-aaaaaaaaaaa-00000000"], samples["avspeech-aaaaaaaaaaa-00000000-2"]
     alone = samples["avspeech--bbbbbbbbbb-00012500"]
     assert np.abs(colour(right) - colour(alone)).max() < 6 < np.abs(colour(left) - colour(right)).max()
@@ -89,7 +93,7 @@ def test_avspeech_names_the_line_that_it_cannot_read(tmp_path):
 
 def test_the_mesh_is_stored_with_the_points_made_of_it_unless_it_is_not_wanted(people, tmp_path):
     video(tmp_path / "videos" / "one.mp4", people[0], left=40, right=40, scale=1.5)
-    reader = FolderReader(tmp_path / "videos", val=0.0, test=0.0)
+    reader = FolderReader(tmp_path / "videos", NOBODY)
     _, samples, _ = prepared(reader, tmp_path / "out")
     (sample,) = samples.values()
     mesh, landmarks = sample.mesh(), sample.landmarks()
@@ -124,7 +128,7 @@ def test_voxceleb_reads_its_table_and_the_sound_of_its_own_tree(people, tmp_path
     elsewhere.parent.mkdir(parents=True)
     with_sound = video(tmp_path / "with_sound.mkv", people[1])
     with_sound.rename(elsewhere)
-    summary, samples, failures = prepared(VoxCelebReader(tmp_path, dataset, val=0.0), tmp_path / "out")
+    summary, samples, failures = prepared(VoxCelebReader(tmp_path, dataset, NOBODY), tmp_path / "out")
     assert silent.exists()
     man, woman = samples[f"{dataset}-{dev}-vvvvvvvvvvv-00001"], samples[f"{dataset}-{test}--wwwwwwwwww-00002"]
     assert (man.record.attributes["gender"], woman.record.attributes["gender"]) == ("male", "female")
@@ -164,7 +168,7 @@ def test_hdtf_crops_to_its_boxes_and_lists_what_is_known_to_be_wrong(people, tmp
     video(tmp_path / "videos" / "NoBox0.mp4", third)
     video(tmp_path / "videos" / "Silent0.mp4", first, **wide, sound=False)
     video(tmp_path / "videos" / "Outside0.mp4", first, **wide)
-    summary, samples, failures = prepared(HDTFReader(tmp_path, val=0.0, test=0.0), tmp_path / "out")
+    summary, samples, failures = prepared(HDTFReader(tmp_path, NOBODY), tmp_path / "out")
     assert sorted(samples) == ["hdtf-WDA_Boxed0_0_000", "hdtf-WDA_Large1_0_000", "hdtf-WDA_NoBox0_0_000"]
     small, large = samples["hdtf-WDA_Boxed0_0_000"], samples["hdtf-WDA_Large1_0_000"]
     assert np.abs(small.frame(3).astype(int) - large.frame(3)).mean() < 5
@@ -188,7 +192,7 @@ def test_hdtf_cuts_long_clips_into_equal_pieces_and_takes_cut_clips(people, tmp_
     )
     video(tmp_path / "videos" / "Long0.mp4", people[0])
     video(tmp_path / "clips" / "Cut0_0.mp4", people[0])
-    recordings = {recording.key: recording for recording in HDTFReader(tmp_path, val=0.0, test=0.0)}
+    recordings = {recording.key: recording for recording in HDTFReader(tmp_path, NOBODY)}
     pieces = [recordings[f"hdtf-WDA_Long0_0_00{number}"] for number in range(3)]
     assert [round(piece.start, 2) for piece in pieces] == [5, 12.67, 20.33]
     assert pieces[-1].stop == 28
@@ -214,7 +218,7 @@ def test_vfhq_gives_pictures_at_25_a_second_without_sound(people, tmp_path):
     for number in range(count):
         frame = people[0].frames[min(round(number / 29.97 * 25), 39)]
         cv2.imwrite(str(tmp_path / "frames" / clips[0] / f"{number:08d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    _, samples, failures = prepared(VFHQReader(tmp_path, val=0.0, test=0.0), tmp_path / "out")
+    _, samples, failures = prepared(VFHQReader(tmp_path, NOBODY), tmp_path / "out")
     (sample,) = samples.values()
     assert (sample.record.frames, sample.record.samples) == (40, 0)
     assert sample.record.identity == "aaaaaaaaaaa"
@@ -245,7 +249,7 @@ def test_hdtf_unites_names_of_the_same_video(people, tmp_path):
         video_url="WhipJim v=1\nJames1 v=1\nJames v=2\nOther0 v=3\n",
         annotion_time="".join(f"{name}.mp4 00:00-00:01\n" for name in ("WhipJim", "James1", "James", "Other0")),
     )
-    identities = {item.key.split("_")[1]: item.identity for item in HDTFReader(tmp_path, val=0.0, test=0.0)}
+    identities = {item.key.split("_")[1]: item.identity for item in HDTFReader(tmp_path, NOBODY)}
     assert identities["WhipJim"] == identities["James1"] == identities["James"] != identities["Other0"]
 
 
@@ -263,12 +267,12 @@ def test_a_changed_table_is_another_plan(people, tmp_path):
     video(tmp_path / "videos" / "aaaaaaaaaaa.mp4", people[0])
     for end, error in ((1.5, None), (1.4, "other recordings")):
         (tmp_path / "avspeech_train.csv").write_text(f"aaaaaaaaaaa,0.0,{end},0.5,0.5\n")
-        reader = AVSpeechReader(tmp_path, val=0.0)
+        reader = AVSpeechReader(tmp_path, NOBODY)
         if error is None:
             prepared(reader, tmp_path / "out")
         else:
             with pytest.raises(ValueError, match=error):
-                prepare(reader, tmp_path / "out", rule=CropRule(size=64))
+                prepare(reader, tmp_path / "out", ClipSettings(CropRule(size=64)))
 
 
 def test_folders_are_followed_through_links_and_not_in_circles(tmp_path):

@@ -9,7 +9,7 @@ from tiny_shards import tiny_shards
 
 from datamodules.motion_sequences import MotionSequenceData
 from datamodules.shards import add_member as additions
-from datamodules.shards.add_member import Addition, add_member
+from datamodules.shards.add_member import NewMember, add_member
 from datamodules.shards.codecs import encode_array
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import FEATURES, MOTION, Sample
@@ -29,7 +29,7 @@ def feature_of(sample):
     return rows.astype(np.float16)
 
 
-FEATURE = Addition(FEATURES, {"dim": 2, "network": "Counting", "fingerprint": "1"}, feature_of)
+FEATURE = NewMember(FEATURES, {"dim": 2, "network": "Counting", "fingerprint": "1"}, feature_of)
 
 
 def names(folder):
@@ -81,7 +81,7 @@ def test_what_a_killed_process_left_goes_when_the_folder_is_complete(shards, tmp
 
 def test_a_member_that_is_taken_away_takes_its_checksum_along(shards, tmp_path):
     add_member(shards, tmp_path / "one", FEATURE)
-    add_member(tmp_path / "one", tmp_path / "two", Addition(FEATURES, FEATURE.about, lambda sample: None))
+    add_member(tmp_path / "one", tmp_path / "two", NewMember(FEATURES, FEATURE.about, lambda sample: None))
     assert not inspect(tmp_path / "two", verify=True).broken
 
 
@@ -97,7 +97,7 @@ def test_a_member_of_another_clip_is_noticed_in_any_window(shards, tmp_path):
 def test_codes_of_two_autoencoders_are_not_mixed(shards, tmp_path):
     for name in ("1", "2"):
         about = {"dim": 3, "network": "MotionAutoencoder", "fingerprint": name}
-        add_member(shards, tmp_path / name, Addition(MOTION, about, lambda sample: np.ones((sample.record.frames, 3))))
+        add_member(shards, tmp_path / name, NewMember(MOTION, about, lambda sample: np.ones((sample.record.frames, 3))))
     both = [ShardSource(str(tmp_path / name)) for name in ("1", "2")]
     with pytest.raises(ValueError, match="must be of one network"):
         MotionSequenceData(both, batch_size=1, num_workers=0).setup("fit")
@@ -122,7 +122,7 @@ def test_killed_and_divided_it_ends_with_the_same_bytes(shards, tmp_path):
 
 def test_the_members_before_stay_and_the_new_one_is_under_the_checksums(shards, tmp_path):
     add_member(shards, tmp_path / "one", FEATURE)
-    codes = Addition(MOTION, {"dim": 3}, lambda sample: np.ones((sample.record.frames, 3)))
+    codes = NewMember(MOTION, {"dim": 3}, lambda sample: np.ones((sample.record.frames, 3)))
     add_member(tmp_path / "one", tmp_path / "two", codes)
     for before, after in zip(read_split(shards, "train"), read_split(tmp_path / "two", "train"), strict=True):
         assert all(after.members[name][:] == data[:] for name, data in before.members.items() if name != "json")
@@ -135,14 +135,14 @@ def test_the_members_before_stay_and_the_new_one_is_under_the_checksums(shards, 
     data[data.index(features) + 8] ^= 1
     shard.write_bytes(data)
     (broken,) = inspect(tmp_path / "two", verify=True).broken
-    assert "features.npy is not what was written" in broken.reason
+    assert "features.npy has changed since it was written" in broken.reason
 
 
 def test_another_network_or_other_clips_in_the_same_folder_are_refused(shards, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(Killed):
         add_member(shards, out, FEATURE, on_clip=killed_after(3))
-    other = Addition(FEATURES, {**FEATURE.about, "fingerprint": "2"}, feature_of)
+    other = NewMember(FEATURES, {**FEATURE.about, "fingerprint": "2"}, feature_of)
     with pytest.raises(ValueError, match=r"out holds shards of other clips or of another network"):
         add_member(shards, out, other)
     add_member(shards, out, FEATURE)
@@ -163,15 +163,15 @@ def test_another_network_or_other_clips_in_the_same_folder_are_refused(shards, t
     ],
 )
 def test_an_array_that_does_not_belong_to_its_clip_names_it(shards, tmp_path, array, problem):
-    addition = Addition(FEATURES, FEATURE.about, lambda sample: array(sample.record.frames))
+    new = NewMember(FEATURES, FEATURE.about, lambda sample: array(sample.record.frames))
     with pytest.raises(ValueError, match=rf"sample '.*': the array for features\.npy .*{problem}"):
-        add_member(shards, tmp_path / "out", addition)
+        add_member(shards, tmp_path / "out", new)
     assert not list((tmp_path / "out").glob("*.tar"))
 
 
 def test_clips_that_have_none_are_counted_and_named_when_they_are_wanted(shards, tmp_path):
     silent = {sample.key for sample in read_split(shards, "val")}
-    partly = Addition(FEATURES, FEATURE.about, lambda clip: None if clip.key in silent else feature_of(clip))
+    partly = NewMember(FEATURES, FEATURE.about, lambda clip: None if clip.key in silent else feature_of(clip))
     added = add_member(shards, tmp_path / "out", partly)
     assert added.without == len(silent) == 3
     data = MotionSequenceData(str(tmp_path / "out"), batch_size=1, num_workers=0, frames=20, features=True)
@@ -185,7 +185,7 @@ def test_a_window_has_the_features_of_its_own_frames(shards, tmp_path, frames):
     data = MotionSequenceData(str(tmp_path / "out"), batch_size=3, num_workers=0, frames=frames, features=True)
     data.setup("fit")
     assert data.stored_features == FEATURE.about
-    batch = data.finish(next(iter(data.train_dataloader())))
+    batch = data.on_device(next(iter(data.train_dataloader())))
     clips = {sample.key: sample for sample in read_split(tmp_path / "out", "train")}
     for key, features, waveform in zip(batch["key"], batch["features"], batch["waveform"], strict=True):
         start = int(features[0, 0]) // 2
@@ -200,7 +200,7 @@ def test_features_that_are_not_there_or_of_two_networks_are_named(shards, tmp_pa
     with pytest.raises(ValueError, match="s2tf features"):
         MotionSequenceData(str(shards), batch_size=1, num_workers=0, features=True).setup("fit")
     add_member(shards, tmp_path / "one", FEATURE)
-    other = Addition(FEATURES, {**FEATURE.about, "fingerprint": "2"}, feature_of)
+    other = NewMember(FEATURES, {**FEATURE.about, "fingerprint": "2"}, feature_of)
     add_member(shards, tmp_path / "two", other)
     manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
     assert manifest["features"]["fingerprint"] == "2"

@@ -20,7 +20,8 @@ from datamodules.shards.errors import ShardError
 from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest, read_split
 from datamodules.speech_portrait import SpeechPortraitData
-from datamodules.streaming.streams import EvaluationStream, TrainLoader, TrainStream
+from datamodules.streaming.evaluation_stream import EvaluationStream
+from datamodules.streaming.train_stream import TrainLoader, TrainStream
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def others(tmp_path_factory):
 def loader(data, start=0, workers=0, rank=0, world=1, max_broken=0):
     sets = [source.split("train") for source in data.sources]
     weights = [source.source.weight for source in data.sources]
-    stream = TrainStream(sets, weights, data.draw(), "0", rank, world, data.batch_size, data.buffer, max_broken)
+    stream = TrainStream(sets, weights, data.sampler(), "0", rank, world, data.batch_size, data.buffer, max_broken)
     return TrainLoader(stream, lambda: start, num_workers=workers)
 
 
@@ -121,10 +122,10 @@ def test_a_mixture_draws_from_each_data_set_by_its_weight(shards, others):
 def test_evaluation_gives_every_example_once_over_all_ranks(shards, others, world, workers):
     data = frame_pairs([ShardSource(str(shards)), ShardSource(str(others))])
     sets = [source.split("val") for source in data.sources]
-    once = [key for batch in EvaluationStream(sets, data.draw(), 0, per_clip=2) for key in batch["key"]]
+    once = [key for batch in EvaluationStream(sets, data.sampler(), 0, per_clip=2) for key in batch["key"]]
     given = [[] for _ in range(world)]
     for rank in range(world):
-        stream = EvaluationStream(sets, data.draw(), 0, 2, rank, world, batch_size=2)
+        stream = EvaluationStream(sets, data.sampler(), 0, 2, rank, world, batch_size=2)
         batches = torch.utils.data.DataLoader(stream, batch_size=None, num_workers=workers)
         given[rank] = [key for batch in batches for key in batch["key"]]
         assert len(given[rank]) == stream.examples
@@ -275,7 +276,7 @@ def test_what_is_broken_ends_in_an_error_or_is_counted_and_replaced(shards, tmp_
     with pytest.raises(ShardError, match=path.name) as caught:
         take(strict, 8)
     assert "max_broken" in str(caught.value)
-    with caplog.at_level(logging.WARNING, logger="datamodules.streaming.streams"):
+    with caplog.at_level(logging.WARNING, logger="datamodules.streaming.sampling"):
         batches = take(patient, 8)
     assert all(len(batch["key"]) == 3 for batch in batches)
     assert clip not in {key for batch in batches for key in batch["key"]}
@@ -328,7 +329,7 @@ def test_a_pipe_that_is_not_read_to_its_end_reports_nothing(shards):
     manifest = str(shards / "manifest.json")
     source = ShardSource(f"pipe:cat {shards}/val-000000.tar", manifest=manifest)
     sets = [source.split("val") for source in frame_pairs([source]).sources]
-    stream = iter(EvaluationStream(sets, frame_pairs(shards).draw(), 0))
+    stream = iter(EvaluationStream(sets, frame_pairs(shards).sampler(), 0))
     assert next(stream)["key"]
     stream.close()
 

@@ -10,7 +10,7 @@ from s2tf.faces.attributes import FEMALE, MALE, Attributes
 from s2tf.faces.features import NetworkFeatures
 from s2tf.metrics.retrieval import identity_gallery
 from s2tf.models.face_encoder import FaceEncoder
-from s2tf.reporting.weight_map import weight_maps
+from s2tf.reporting.figures import weight_maps
 
 FACES = {"network": "by hand"}
 

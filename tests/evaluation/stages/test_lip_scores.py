@@ -18,9 +18,9 @@ def rows(silent):
     clips = []
     for _ in range(5):
         opening = rng.uniform(0.02, 0.2, FRAMES)
-        drawn = opening + 0.01 * rng.normal(size=FRAMES)
+        generated = opening + 0.01 * rng.normal(size=FRAMES)
         wrong = rng.uniform(0.02, 0.2, FRAMES)
-        clips.append(LipClip(lips(opening), lips(drawn), lips(np.full(20, silent)), lips(wrong)))
+        clips.append(LipClip(lips(opening), lips(generated), lips(np.full(20, silent)), lips(wrong)))
     return {one.name: one for one in lip_scores(clips, {"clips": 5})}
 
 

@@ -46,12 +46,12 @@ def scores():
     rng = np.random.default_rng(0)
     clips = []
     for _ in range(12):
-        true = signals(rng, eyes=blinking(20, 60))
-        drawn = [
-            signals(rng, mouth=true.mouth + 0.1 * rng.normal(size=FRAMES), eyes=blinking(30), head=2**0.5)
+        reference = signals(rng, eyes=blinking(20, 60))
+        generated = [
+            signals(rng, mouth=reference.mouth + 0.1 * rng.normal(size=FRAMES), eyes=blinking(30), head=2**0.5)
             for _ in range(2)
         ]
-        clips.append(MotionClip(true, true, drawn, signals(rng)))
+        clips.append(MotionClip(reference, reference, generated, signals(rng)))
     return {one.name: one for one in MotionScores(clips).measurements({"clips": 12})}
 
 
@@ -62,7 +62,7 @@ def test_a_mouth_that_follows_is_told_from_one_that_does_not(scores):
     assert mouth.truth == pytest.approx(1.0)
 
 
-def test_blinks_and_head_stand_beside_the_true_ones(scores):
+def test_blinks_and_head_stand_beside_the_reference(scores):
     assert scores["blinks per minute"].value == pytest.approx(15.0)
     assert scores["blinks per minute"].truth == pytest.approx(30.0)
     assert scores["head power, 0 to 0.5 Hz, of the true"].value == pytest.approx(2.0, rel=0.1)
@@ -80,7 +80,7 @@ def seam(codes):
     """The measurement of clips (N, T, m), with borders at 20 and 49."""
     still = signals(np.random.default_rng(2))
     steps = [frame_steps(one[None]) for one in codes]
-    clips = [MotionClip(still, still, [still], steps=one, true_steps=one, borders=[20, 49]) for one in steps]
+    clips = [MotionClip(still, still, [still], steps=one, reference_steps=one, borders=[20, 49]) for one in steps]
     return [one for one in MotionScores(clips).measurements({"clips": len(clips)}) if "border" in one.name]
 
 

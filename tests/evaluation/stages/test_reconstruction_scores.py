@@ -2,13 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from s2tf.evaluation.stages.reconstruction_scores import (
-    Rebuilt,
-    ReconstructionScores,
-    Transfer,
-    refined,
-    transfer_measurements,
-)
+from s2tf.evaluation.stages.lip_refiner import refiner_change
+from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
+from s2tf.evaluation.stages.transfer_scores import Transfer, transfer_measurements
 from s2tf.faces.judge_network import FaceReader
 from s2tf.faces.judges import Move, moved_pose
 from s2tf.faces.lips import head_pose, to_picture_units
@@ -39,10 +35,10 @@ def measured(clip):
     return scores, own, {one.name: one for one in scores.measurements({"clips": 1})}
 
 
-def test_the_truth_itself_is_perfect_and_the_copy_is_the_baseline(landmarks):
-    true, motion = pictures(0), FaceMotion.of_landmarks(landmarks, 64)
+def test_the_reference_itself_is_perfect_and_the_source_copy_is_the_baseline(landmarks):
+    reference, motion = pictures(0), FaceMotion.of_landmarks(landmarks, 64)
     still = FaceMotion(motion.lips[:1], motion.mouth[:1], motion.eyes[:1], motion.pose[:1])
-    scores, own, rows = measured(Rebuilt(true, true[:1], true, motion, motion, still, motion))
+    scores, own, rows = measured(ReconstructedClip(reference, reference[:1], reference, motion, motion, still, motion))
     for name, best in (("PSNR", 100), ("SSIM", 1), ("sharpness", 1), ("lip landmark error", 0)):
         assert rows[name].value == pytest.approx(best, abs=1e-6)
     assert rows["feature distance (face judge)"].value == 0
@@ -56,9 +52,9 @@ def test_the_truth_itself_is_perfect_and_the_copy_is_the_baseline(landmarks):
 
 
 def test_blur_is_less_sharp_and_further_away():
-    true = pictures(1)
-    blurred = torch.nn.functional.avg_pool2d(true.float(), 3, 1, 1).round().byte()
-    _, _, rows = measured(Rebuilt(true, true[:1], blurred))
+    reference = pictures(1)
+    blurred = torch.nn.functional.avg_pool2d(reference.float(), 3, 1, 1).round().byte()
+    _, _, rows = measured(ReconstructedClip(reference, reference[:1], blurred))
     assert rows["sharpness"].value < 0.5
     assert rows["feature distance (face judge)"].value > 0
     assert "lip landmark error" not in rows
@@ -67,29 +63,31 @@ def test_blur_is_less_sharp_and_further_away():
 
 
 def test_frames_without_a_face_are_left_out_and_counted(landmarks):
-    true = pictures(2)
+    reference = pictures(2)
     motion, hidden = FaceMotion.of_landmarks(landmarks, 64), landmarks.copy()
     hidden[3:5] = np.nan
     unread = FaceMotion.of_landmarks(hidden, 64)
     assert unread.known.sum() == FRAMES - 2
     still = FaceMotion(motion.lips[:1], motion.mouth[:1], motion.eyes[:1], motion.pose[:1])
-    _, _, rows = measured(Rebuilt(true, true[:1], true, motion, motion, still, unread))
+    _, _, rows = measured(ReconstructedClip(reference, reference[:1], reference, motion, motion, still, unread))
     assert rows["lip landmark error"].counts == {"frames": FRAMES - 2, "frames without a face": 2}
     assert rows["lip landmark error"].value == pytest.approx(0)
 
 
 def test_what_the_refiner_changes_is_told_by_place():
     lips = 0.2 * torch.rand(2, 20, 2)
-    plain, made = torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64)
-    made[:, :, 34:36, 34:36] = 1.0
-    assert refined(made, plain, lips).outside.max() == 0
-    assert refined(made, plain, lips).inside.min() > 0
-    made[:, :, :4] = 0.5
-    elsewhere = refined(made, plain, lips).outside
+    plain, refined = torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64)
+    refined[:, :, 34:36, 34:36] = 1.0
+    assert refiner_change(refined, plain, lips).outside.max() == 0
+    assert refiner_change(refined, plain, lips).inside.min() > 0
+    refined[:, :, :4] = 0.5
+    elsewhere = refiner_change(refined, plain, lips).outside
     assert elsewhere.mean() == pytest.approx(0.25 * 4 / 64, rel=0.1)
-    clip = Rebuilt(pictures(0, 2), pictures(1, 1), pictures(0, 2), refined=refined(made, plain, lips))
+    clip = ReconstructedClip(
+        pictures(0, 2), pictures(1, 1), pictures(0, 2), refiner_change=refiner_change(refined, plain, lips)
+    )
     row = {one.name: one for one in measured(clip)[2].values()}["refiner's change outside the mouth, of that inside"]
-    assert row.value == pytest.approx(float(elsewhere.mean() / clip.refined.inside.mean()))
+    assert row.value == pytest.approx(float(elsewhere.mean() / clip.refiner_change.inside.mean()))
 
 
 def test_a_transfer_must_be_nearer_to_b_and_move_as_a(landmarks):

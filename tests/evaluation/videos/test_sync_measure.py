@@ -8,9 +8,9 @@ import pytest
 import torch
 from video_files import cut_between_keyframes, number_of, numbered_frame, write_video
 
-from s2tf.evaluation.videos.measure import COPY, MADE, TRUE, MeasureError
+from s2tf.evaluation.sources import VideoFile
+from s2tf.evaluation.videos.measure import GENERATED, REFERENCE, SOURCE_COPY, MeasureError
 from s2tf.evaluation.videos.pairs import Alignment, ClipPair, aligned_runs
-from s2tf.evaluation.videos.sources import VideoFile
 from s2tf.evaluation.videos.sync_measure import SyncMeasure
 from s2tf.faces.tracks import TrackSettings, whole_frames
 from s2tf.metrics.lip_sync import LipSyncReader
@@ -72,9 +72,9 @@ def test_each_row_is_its_own_videos_score(network):
     state = measured(measure, made, true)
     still = np.repeat(true.array[:1], FRAMES, axis=0)
     for row, video, speech in (
-        (MADE, made.array, made.sound),
-        (TRUE, true.array, true.sound),
-        (COPY, still, true.sound),
+        (GENERATED, made.array, made.sound),
+        (REFERENCE, true.array, true.sound),
+        (SOURCE_COPY, still, true.sound),
     ):
         wanted = score(network, video, speech)
         assert float(state[f"{row}/lse_d_sum"]) == pytest.approx(wanted.lse_d, rel=1e-5)
@@ -141,7 +141,7 @@ def test_a_track_of_zeros_is_no_sound_that_lips_could_be_compared_with(network):
     measure, zeros = SyncMeasure(network, None), np.zeros(FRAMES * 640, np.float32)
     with pytest.raises(MeasureError, match="silent: the generated video's sound is zeros"):
         measured(measure, Clip(frames(0), zeros), Clip(frames(1), sound(1)))
-    with pytest.raises(MeasureError, match="silent: the true video's sound is zeros"):
+    with pytest.raises(MeasureError, match="silent: the sound of the reference is zeros"):
         measured(measure, Clip(frames(0), None), Clip(frames(1), zeros))
     measure.add(measured(measure, Clip(frames(0), sound(0)), Clip(frames(1), zeros)))
     assert measure.measurements(0)[0].counts["true videos failed"] == 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from s2tf.evaluation.videos.fid_measure import FrechetMeasure
-from s2tf.evaluation.videos.measure import COPY, MADE, TRUE, MeasureError
+from s2tf.evaluation.videos.measure import GENERATED, REFERENCE, SOURCE_COPY, MeasureError
 from s2tf.evaluation.videos.motion_measures import FaceMeasure, SteadinessMeasure
 from s2tf.evaluation.videos.pairs import Alignment, ClipPair, PairError, aligned_runs
 from s2tf.evaluation.videos.pixel_measures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
@@ -164,20 +164,20 @@ def test_mad_is_of_all_pairs_after_the_source():
     state = measured(SteadinessMeasure(StillFlow()), made, video(1), 4)
     metric = MotionDifference(StillFlow())
     metric.update(torch.from_numpy(made[1:]).permute(0, 3, 1, 2))
-    assert int(state[f"{MADE}/pairs"]) == len(made) - 2
-    torch.testing.assert_close(state[f"{MADE}/everywhere"], metric.everywhere)
+    assert int(state[f"{GENERATED}/pairs"]) == len(made) - 2
+    torch.testing.assert_close(state[f"{GENERATED}/everywhere"], metric.everywhere)
 
 
 def test_a_copied_sources_features_count_once_for_each_frame():
     state = measured(FrechetMeasure(MeanColours()), video(0), video(1))
-    assert [len(state[f"{row}/features"]) for row in (MADE, TRUE, COPY)] == [22, 22, 1]
+    assert [len(state[f"{row}/features"]) for row in (GENERATED, REFERENCE, SOURCE_COPY)] == [22, 22, 1]
 
 
 def test_fid_of_a_long_clip_is_that_of_all_its_features_and_its_state_does_not_grow():
     measure = FrechetMeasure(MeanColours(), block=4)
     clips = [(video(2 * number, 23 + number), video(2 * number + 1, 23 + number)) for number in range(2)]
     states = [measured(measure, made, true) for made, true in clips]
-    assert max(len(state[f"{row}/features"]) for state in states for row in (MADE, TRUE)) < 4
+    assert max(len(state[f"{row}/features"]) for state in states for row in (GENERATED, REFERENCE)) < 4
     for state in states:
         measure.add(state)
     direct = FrechetDistance(MeanColours())
@@ -269,7 +269,7 @@ def test_pixels_are_compared_on_the_device(kind, monkeypatch):
 def test_lengths_may_differ_by_one_frame():
     pair = ClipPair("clip", Frames(video(0, 10)), Frames(video(1, 11)))
     alignment = Alignment()
-    assert sum(len(run.made) for run in aligned_runs(pair, SIZE, 4, alignment)) == 10
+    assert sum(len(run.generated) for run in aligned_runs(pair, SIZE, 4, alignment)) == 10
     assert (alignment.frames, alignment.cut) == (10, -1)
     pair = ClipPair("clip", Frames(video(0, 10)), Frames(video(1, 12)))
     with pytest.raises(PairError, match="frames is 2 frames longer than frames, which has 10"):

@@ -1,0 +1,3 @@
+"""Measure speed and memory as ratios to a floor that is measured in the same run."""
+
+SUBCOMMANDS = {"data": "data", "evaluate": "evaluate"}

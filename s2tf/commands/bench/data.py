@@ -1,0 +1,26 @@
+"""Measure the data side: batches, storage forms, preparation, and growth with the amount of data."""
+
+import argparse
+from pathlib import Path
+
+from s2tf.commands.bench.console import show_entries
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--seconds", type=float, default=4.0, help="time for each side of each ratio (default: 4)")
+    parser.add_argument("--only", metavar="TEXT", default="", help="measure only what has TEXT in its name")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements to FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    from rich.console import Console
+
+    from datamodules.bench.measure import measure_all
+
+    console = Console()
+    with console.status("") as status:
+        entries = list(measure_all(args.seconds, args.only, status.update))
+    show_entries(entries, args.json, console)
+    return 0

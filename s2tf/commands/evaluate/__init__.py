@@ -1,0 +1,8 @@
+"""Measure a finished run, a folder of videos or portraits, or a pipeline."""
+
+SUBCOMMANDS = {"run": "run", "videos": "videos", "portraits": "portraits", "pipeline": "pipeline"}
+REMOVED = {
+    "--run": "s2tf evaluate run RUN",
+    "--pipeline": "s2tf evaluate pipeline FOLDER --shards S --out O",
+    "": "s2tf evaluate videos GENERATED REFERENCE` or `s2tf evaluate portraits GENERATED REFERENCE",
+}

@@ -1,0 +1,94 @@
+"""Output of the evaluations: the numbers on the screen, and copies of them in a file and in W&B."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from s2tf.evaluation.process_share import Part
+    from s2tf.evaluation.scores import Scores
+
+INCOMPLETE = 3
+"""Exit status where numbers are written, but not all that was asked for: a metric or a clip is missing."""
+SHOWN_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Places for the numbers of an evaluation."""
+
+    out: Path
+    """Folder of the results."""
+    json_file: Path | None = None
+    """File that gets a copy of `metrics.json`."""
+    project: str | None = None
+    """W&B project; None logs nothing."""
+    seed: int = 0
+    """Seed of the system, for W&B."""
+    run: Path | None = None
+    """Finished run whose W&B run gets the numbers; None makes a new one."""
+
+
+def say(console: "Console", text: str) -> None:
+    """Print a line as it is: a path that is broken over two lines cannot be copied."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def announce_part(part: "Part", console: "Console") -> None:
+    """Say which part of the clips this process measures."""
+    if part.count > 1:
+        console.print(f"measuring part {part.index + 1} of {part.count} (--part 1/1 measures all)")
+
+
+def finish(scores: "Scores | None", part: "Part", destination: Destination, console: "Console") -> int:
+    """Deliver the scores if this process has merged all parts; returns the exit status."""
+    if scores is not None:
+        return deliver(scores, destination, console)
+    missing = f"clips of other parts are still missing in {destination.out}"
+    say(console, f"part {part.index + 1} of {part.count} is done; {missing}")
+    return 0
+
+
+def deliver(scores: "Scores", destination: Destination, console: "Console") -> int:
+    """Print the scores, and copy them where else they are wanted.
+
+    Returns:
+        The exit status: 0, or `INCOMPLETE`.
+    """
+    from s2tf.evaluation.score_table import score_table
+
+    console.print(score_table(scores))
+    for line in _missing(scores):
+        say(console, line)
+    say(console, f"written to {destination.out}")
+    if destination.json_file is not None:
+        destination.json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+    if destination.project is not None:
+        _log(scores, destination, destination.project)
+    return 0 if scores.complete else INCOMPLETE
+
+
+def _missing(scores: "Scores") -> list[str]:
+    """Lines on doubts, and on what is missing."""
+    lines = [f"warning: {text}" for text in scores.warnings]
+    lines += [f"not computed: {what}: {reason}" for what, reason in scores.not_computed.items()]
+    lines += [f"failed: {one['clip']}: {one['what']}: {one['reason']}" for one in scores.failures[:SHOWN_FAILURES]]
+    if len(scores.failures) > SHOWN_FAILURES:
+        lines.append(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
+    return lines
+
+
+def _log(scores: "Scores", destination: Destination, project: str) -> None:
+    from s2tf.reporting.wandb_records import log_record
+    from s2tf.runs.folder import WANDB_ID_FILE, read_config
+
+    if destination.run is None:
+        log_record(scores.to_json(), destination.seed, project, destination.out, None)
+        return
+    id_file = destination.run / WANDB_ID_FILE
+    run_id = id_file.read_text().strip() if id_file.is_file() else None
+    seed = read_config(destination.run)["seed_everything"]
+    log_record(scores.to_json(), seed, project, destination.run, run_id)

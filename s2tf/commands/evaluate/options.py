@@ -1,0 +1,117 @@
+"""Options that several evaluations share, and the choices that they make."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2tf.commands.options import add_removed, part, positive
+from s2tf.errors import UserError
+
+if TYPE_CHECKING:
+    from s2tf.evaluation.videos.open_measures import MeasureChoices
+
+FACES = "vggface=FILE | network=FOLDER | judges"
+LANDMARKS = "judges | mediapipe | face-alignment"
+PERCEPTUAL = "alex=FILE | vgg=FILE | judges"
+ATTRIBUTES = "facepp | classifier=FOLDER[,FOLDER] | judges | none"
+SMALLEST = 16
+OF_METRIC = {
+    "protocol": "sync",
+    "syncnet": "sync",
+    "perceptual": "lpips",
+    "faces": "identity",
+    "landmarks": "landmarks",
+}
+"""Metric that an option is for."""
+
+
+def add_result_arguments(parser: argparse.ArgumentParser, out: str, required: bool = False) -> None:
+    """Declare the device, and where the numbers go.
+
+    Args:
+        parser: Parser of the command.
+        out: Default of `--out`, in words.
+        required: True if `--out` must be given.
+    """
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="device of the networks, such as cuda: of several processes on a machine each takes a GPU (default: cpu)",
+    )
+    default = "" if required else f" (default: {out})"
+    parser.add_argument("--out", type=Path, required=required, help=f"folder for the results{default}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE too")
+    parser.add_argument("--wandb", metavar="PROJECT", help="write the numbers into the summary of a W&B run too")
+
+
+def add_part_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the part of the clips that a process measures."""
+    parser.add_argument(
+        "--part",
+        type=part,
+        metavar="I/N",
+        help="measure the I-th of N parts of the clips (default: as SLURM or torchrun number the processes)",
+    )
+    add_removed(parser, "--process", "--part I/N")
+
+
+def add_measure_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the metrics of videos, and the networks that compute them."""
+    from s2tf.evaluation.videos.metric_files import METRICS
+
+    group = parser.add_argument_group("metrics")
+    group.add_argument(
+        "--metrics", default="all", metavar="NAME[,NAME]", help=f"metrics among {', '.join(METRICS)} (default: all)"
+    )
+    group.add_argument("--size", type=_size, help="compare pictures at this side, pixels (default: 256)")
+    group.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the public files, under their own names (default: S2TF_WEIGHTS, else weights in the cache)",
+    )
+    group.add_argument(
+        "--allow-random",
+        action="store_true",
+        help="take networks with random weights where files are absent; their numbers are marked",
+    )
+    group.add_argument(
+        "--protocol",
+        choices=["tracked", "frame"],
+        help="show SyncNet the crop around the tracked face, or the whole frame (default: tracked)",
+    )
+    group.add_argument(
+        "--syncnet", type=Path, metavar="FOLDER", help="RUN/networks/syncnet (default: the public SyncNet)"
+    )
+    group.add_argument("--perceptual", metavar=PERCEPTUAL, help="perceptual distance (default: the public LPIPS)")
+    group.add_argument("--faces", metavar=FACES, help="network that compares faces (default: the public VGGFace)")
+    group.add_argument("--landmarks", metavar=LANDMARKS, help="reader of landmarks (default: mediapipe)")
+
+
+def measure_choices(args: argparse.Namespace) -> "MeasureChoices":
+    """Build the choices of metrics from the options.
+
+    Raises:
+        UserError: An option is for a metric that is left out.
+    """
+    from s2tf.evaluation.videos.open_measures import MeasureChoices
+
+    given = {name: getattr(args, name) for name in OF_METRIC if getattr(args, name) is not None}
+    for name in given:
+        if args.metrics != "all" and OF_METRIC[name] not in args.metrics.split(","):
+            raise UserError(
+                f"--{name} has no effect: it is for the metric {OF_METRIC[name]}, which --metrics {args.metrics} "
+                "leaves out"
+            )
+    return MeasureChoices(args.metrics, args.weights, args.allow_random, args.device, **given)
+
+
+def add_clips_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the number of clips."""
+    parser.add_argument("--clips", type=positive, metavar="N", help="take the first N clips (default: all)")
+
+
+def _size(text: str) -> int:
+    if not text.isdigit() or int(text) < SMALLEST:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected {SMALLEST} pixels or more")
+    return int(text)

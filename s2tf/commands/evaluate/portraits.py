@@ -1,0 +1,57 @@
+"""Measure generated portraits of any system against reference pictures of the speakers."""
+
+import argparse
+from pathlib import Path
+
+from s2tf.commands.console import progress, table_console
+from s2tf.commands.evaluate.console import Destination, announce_part, finish
+from s2tf.commands.evaluate.options import ATTRIBUTES, FACES, add_part_arguments, add_result_arguments
+from s2tf.commands.options import check_json, check_out, local_device, user_errors
+from s2tf.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("generated", type=Path, help="folder of portraits")
+    parser.add_argument("reference", type=Path, help="folder of the reference pictures with the same names")
+    add_result_arguments(parser, "NAME-evaluation beside GENERATED")
+    add_part_arguments(parser)
+    parser.add_argument("--name", help="name of the system, for reports (default: the folder's)")
+    parser.add_argument("--seed", type=int, help="seed of the system, for --wandb (default: 0)")
+    parser.add_argument("--faces", required=True, metavar=FACES, help="network that compares faces")
+    parser.add_argument(
+        "--attributes",
+        default="none",
+        metavar=ATTRIBUTES,
+        help="reader of gender and age: Face++, image classifiers of transformers, or the judges (default: none)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the portraits, write `metrics.json` and the table of clips, and print the numbers."""
+    from s2tf.evaluation.open_readers import open_attributes, open_faces
+    from s2tf.evaluation.portraits.evaluate import PortraitEvaluation, evaluate_portraits
+    from s2tf.evaluation.portraits.find_pairs import find_pictures
+    from s2tf.evaluation.portraits.read_picture import FaceReaders
+    from s2tf.evaluation.process_share import choose_part
+    from s2tf.evaluation.result_files import discard_results
+
+    # Whatever can be refused is refused before results of before are deleted.
+    system = args.generated.resolve().name
+    out = args.out or args.generated.resolve().with_name(f"{system}-evaluation")
+    check_json(args.json, args.out)
+    check_out(out)
+    if args.seed is not None and args.wandb is None:
+        raise UserError("--seed has no effect without --wandb")
+    device = local_device(args.device)
+    console, part = table_console(), choose_part(args.part)
+    pairs = find_pictures(args.generated, args.reference)
+    with user_errors():
+        readers = FaceReaders(
+            open_faces(args.faces, device, console), open_attributes(args.attributes, device, console)
+        )
+    announce_part(part, console)
+    discard_results(out, args.json)
+    with user_errors(), progress(console) as report:
+        scores = evaluate_portraits(PortraitEvaluation(args.name or system, pairs, readers, out, part), report)
+    return finish(scores, part, Destination(out, args.json, args.wandb, args.seed or 0), console)

@@ -1,0 +1,94 @@
+"""Measure a finished run of any stage on the test clips of its data."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2tf.commands.console import progress, table_console
+from s2tf.commands.evaluate.console import Destination, deliver
+from s2tf.commands.evaluate.options import (
+    ATTRIBUTES,
+    FACES,
+    LANDMARKS,
+    PERCEPTUAL,
+    add_clips_argument,
+    add_result_arguments,
+)
+from s2tf.commands.options import add_removed, check_json, check_out, local_device, positive, user_errors
+from s2tf.errors import UserError
+
+if TYPE_CHECKING:
+    from s2tf.evaluation.stages.evaluate_run import RunOptions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the finished run")
+    add_result_arguments(parser, "the run's own")
+    parser.add_argument("--shards", help="shard folder or address of other test data (default: the run's own data)")
+    add_clips_argument(parser)
+    parser.add_argument("--batch", type=positive, help="portraits or frames that are computed together (default: 32)")
+    parser.add_argument("--pictures", type=int, help="number of clips whose pictures are kept (default: 64)")
+    parser.add_argument("--faces", metavar=FACES, help="network that compares faces; SCFP needs one (default: none)")
+
+    sampling = parser.add_argument_group("SCFP and motion diffusion")
+    sampling.add_argument("--seed", type=int, help="seed of the noise (default: 0)")
+    sampling.add_argument("--seeds", type=positive, help="samples for each speech, for diversity (default: 4)")
+    sampling.add_argument("--steps", type=positive, help="denoiser calls (default: 50)")
+    sampling.add_argument("--sampler", choices=["ddim", "dpm-solver++"], help="sampler (default: ddim)")
+    sampling.add_argument("--guidance", type=float, help="guidance scale; 1 is without guidance (default: 1)")
+    sampling.add_argument("--temperature", type=float, help="factor on the first noise (default: 1)")
+    sampling.add_argument(
+        "--autoencoder", type=Path, metavar="FOLDER", help="motion diffusion: RUN/networks/motion_autoencoder"
+    )
+    sampling.add_argument("--varied", type=int, help="SCFP: speeches with several portraits (default: 32)")
+    sampling.add_argument(
+        "--attributes",
+        metavar=ATTRIBUTES,
+        help="SCFP: reader of gender and age: Face++, image classifiers of transformers, or the judges (default: none)",
+    )
+
+    frames = parser.add_argument_group("motion autoencoder")
+    frames.add_argument("--landmarks", metavar=LANDMARKS, help="reader of lips, eyes and pose (default: none)")
+    frames.add_argument("--perceptual", metavar=PERCEPTUAL, help="perceptual distance (default: none)")
+    frames.add_argument("--split", choices=["train", "val", "test"], help="split of the clips (default: test)")
+    frames.add_argument(
+        "--span", type=float, nargs=2, metavar=("FROM", "TO"), help="share of each clip (default: 0 1, the whole clip)"
+    )
+    frames.add_argument("--stride", type=positive, metavar="N", help="take every N-th frame (default: 2)")
+    frames.add_argument("--size", type=positive, help="compare pictures at this side, pixels (default: the network's)")
+    frames.add_argument("--pairs", type=int, help="pairs of people who exchange motion (default: 64)")
+    add_removed(parser, "--part", "--span FROM TO for a share of each clip")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the run, write `metrics.json` and what belongs to it, and print the numbers."""
+    from s2tf.evaluation.stages.evaluate_run import evaluate_run
+
+    check_json(args.json, args.out)
+    check_out(args.out)
+    options, out, console = _options(args), args.out or args.run_folder, table_console()
+    with user_errors(), progress(console) as report:
+        scores = evaluate_run(args.run_folder, options, out, console, report)
+    return deliver(scores, Destination(out, args.json, args.wandb, run=args.run_folder), console)
+
+
+def _options(args: argparse.Namespace) -> "RunOptions":
+    """The options for the stage that the run belongs to: those that were given, and the evaluation's own defaults.
+
+    Raises:
+        UserError: The run is not finished, or of a stage without an evaluation; or an option has no effect on it.
+    """
+    from dataclasses import fields
+
+    from s2tf.evaluation.stages.evaluate_run import EVALUATIONS, RunOptions, stage_of
+
+    stage = stage_of(args.run_folder)
+    names = [field.name for field in fields(RunOptions) if field.name != "device"]
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    for name in given.keys() - EVALUATIONS[stage].takes:
+        owners = ", ".join(owner for owner, evaluation in EVALUATIONS.items() if name in evaluation.takes)
+        raise UserError(f"--{name} has no effect on a run of {stage}; it applies to: {owners}")
+    if "span" in given:
+        given["span"] = tuple(given["span"])
+    return RunOptions(**given, device=local_device(args.device))

@@ -1,0 +1,149 @@
+"""Test clips of a run: its shards, its data module, and their description in a protocol."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
+from datamodules.shards.writing import load_manifest, read_split
+from s2tf.errors import UserError
+from s2tf.media.audio import SAMPLES_PER_FRAME
+from s2tf.runs.build_data import build_parts
+
+ADDED = ("motion", "features")
+"""Keys of a manifest about members that later commands have added."""
+
+
+def shards_of(config: Mapping[str, Any], run: Path, shards: str | None) -> ShardSource:
+    """The shards that a run was trained on, or the given ones.
+
+    Args:
+        config: The run's resolved config.
+        run: The run's folder, for the message.
+        shards: Other data than the run's own.
+
+    Raises:
+        UserError: The run was trained on several data sets.
+    """
+    chosen = shards or config["data"]["init_args"]["shards"]
+    if isinstance(chosen, str):
+        return ShardSource(chosen)
+    if len(chosen) > 1:
+        raise UserError(f"{run} was trained on several data sets: choose one with --shards")
+    return ShardSource(**chosen[0])
+
+
+def clips_of_split(shards: ShardSource, split: str, clips: int | None) -> Iterator[Sample]:
+    """The first `clips` clips of a split, in their order; all where None."""
+    return islice(read_split(shards, split), clips)
+
+
+def first_test_clips(shards: ShardSource, clips: int | None) -> list[Sample]:
+    """The first `clips` test clips; all where None.
+
+    Raises:
+        UserError: There is none.
+    """
+    samples = list(clips_of_split(shards, "test", clips))
+    if not samples:
+        raise UserError(f"{shards.shards}: no clip in its split test")
+    return samples
+
+
+def shards_protocol(shards: ShardSource, clips: int) -> dict[str, Any]:
+    """The number of clips, the shards' name and the fingerprint of their manifest."""
+    return {
+        "clips": clips,
+        "shards": shards.shards.rstrip("/").rpartition("/")[2],
+        "data": manifests_fingerprint([load_manifest(shards)]),
+    }
+
+
+def another(samples: Sequence[Sample], index: int) -> Sample | None:
+    """The next sample of another person after `index`, starting over at the end; None where there is none."""
+    identity = samples[index].record.identity
+    following = (*samples[index + 1 :], *samples[:index])
+    return next((sample for sample in following if sample.record.identity != identity), None)
+
+
+def speech_for(waveform: np.ndarray, frames: int) -> Tensor:
+    """A speech (1, S) as long as `frames` frames: cut, or followed by silence."""
+    speech = torch.zeros(1, frames * SAMPLES_PER_FRAME)
+    length = min(speech.shape[1], len(waveform))
+    speech[0, :length] = torch.tensor(waveform[:length])
+    return speech
+
+
+def clip_seed(seed: int, key: str) -> int:
+    """The seed of a clip's noise: another for each clip, the same whatever the batch."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=6).digest(), "big")
+
+
+def data_of_run(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
+    """The data module of a run's config, which gives each test clip twice, each time with another random frame.
+
+    Args:
+        config: The run's resolved config.
+        shards: Other data than the config's.
+        batch: Clips in a batch.
+    """
+    section = config["data"]
+    # Runs of different seeds are compared on the same frames, and every broken clip is an error.
+    changes: dict[str, Any] = {"batch_size": 2 * batch, "seed": 0, "max_broken": 0}
+    if shards is not None:
+        changes["shards"] = shards
+    data = build_parts({"data": {**section, "init_args": {**section["init_args"], **changes}}}).data
+    data.per_clip_eval = 2
+    return data
+
+
+def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """The number of clips, their shards' names and the fingerprint of the manifests."""
+    return {
+        "clips": len(keys),
+        "shards": ", ".join(Path(source.source.shards).name for source in data.sources),
+        "data": manifests_fingerprint([source.manifest for source in data.sources]),
+    }
+
+
+def count_test_clips(data: Any, clips: int | None) -> int:
+    """The number of test clips of a data module; at most `clips`."""
+    total = sum(int(source.split("test").counts.sum()) for source in data.sources)
+    return total if clips is None else min(clips, total)
+
+
+def manifests_fingerprint(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """A hash of the manifests of shard folders; codes and features that were added do not count."""
+    plain = [{key: value for key, value in manifest.items() if key not in ADDED} for manifest in manifests]
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Batches of test clips in pairs: row i of both batches is the same clip with two different random frames.
+
+    Args:
+        data: A data module of `data_of_run`.
+        clips: The number of clips to take; all where None.
+
+    Raises:
+        RuntimeError: The data module does not give the two frames of a clip one after the other.
+    """
+    for batch in map(data.on_device, data.once("test")):
+        rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
+        first, second = ({name: value[start:rows:2] for name, value in batch.items()} for start in (0, 1))
+        if first["key"] != second["key"]:
+            raise RuntimeError("the data module does not give the two frames of a clip one after the other")
+        yield first, second
+        if clips is not None:
+            clips -= rows // 2
+            if clips <= 0:
+                return

@@ -1,0 +1,65 @@
+"""Scores of motion transfer: the motion of clip A on the face of clip B."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from s2tf.evaluation.measurement import Measurement
+from s2tf.evaluation.stages.pose_scores import pose_correlations, pose_measurement, without_lips
+from s2tf.faces.motion import FaceMotion
+from s2tf.metrics.correlation import mean_correlation
+from s2tf.metrics.face_statistics import LEAST_FRAMES
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Readings of the motion of clip A on the face of clip B."""
+
+    similar_to_b: float
+    """Cosine of the generated face and B's, in features of faces."""
+    similar_to_a: float
+    landmarks: FaceMotion | None = None
+    """Motion of A's frames, from their landmarks; None where no reader of the generated ones is given."""
+    read_generated: FaceMotion | None = None
+
+
+def transfer_measurements(
+    pairs: Sequence[Transfer], protocol: dict[str, object], readable_pose: Sequence[str]
+) -> list[Measurement]:
+    """Share of pairs that keep the identity of B, and correlations of their motion with that of A.
+
+    Args:
+        pairs: One or more; those without landmarks count for the identity alone.
+        protocol: The conditions that all numbers share.
+        readable_pose: Values of the pose that count, see `ReconstructionScores.readable_pose`.
+    """
+    kept = float(np.mean([pair.similar_to_b > pair.similar_to_a for pair in pairs]))
+    identity = Measurement("transfer: identity kept", kept, protocol, 0.5, "guessing", counts={"pairs": len(pairs)})
+    readable = []
+    for pair in pairs:
+        if pair.landmarks is None or pair.read_generated is None:
+            continue
+        known = pair.landmarks.known & pair.read_generated.known
+        if known.sum() >= LEAST_FRAMES:
+            readable.append((without_lips(pair.read_generated, known), without_lips(pair.landmarks, known)))
+    if not readable:
+        return [identity]
+    counts = {"pairs": len(pairs), "too few frames with a face": len(pairs) - len(readable)}
+    mouth = mean_correlation((generated.mouth, landmarks.mouth) for generated, landmarks in readable)
+    eyes = mean_correlation((generated.eyes, landmarks.eyes) for generated, landmarks in readable)
+    return [
+        identity,
+        Measurement("transfer: mouth correlation", mouth.mean, protocol, 0.0, "no motion", counts=counts),
+        Measurement("transfer: eyes correlation", eyes.mean, protocol, 0.0, "no motion", counts=counts),
+        pose_measurement(
+            "transfer: pose correlation", pose_correlations(readable), readable_pose, protocol, "no motion"
+        ),
+    ]
+
+
+def similarity(one: Tensor, other: Tensor) -> float:
+    """Cosine of the mean features of two sets of frames, (T, D) each."""
+    return float(F.cosine_similarity(one.mean(0), other.mean(0), dim=0))

@@ -1,0 +1,60 @@
+"""Choices of one sampling, whichever pipeline samples: seed, steps, sampler, guidance, temperature; and the speech."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from s2tf.diffusion.samplers import Sampler
+
+Seed = int | torch.Generator | None
+"""A number or a generator decides the noise; None takes fresh noise every time."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Options of a diffusion's sampling; None takes what the pipeline stores."""
+
+    steps: int | None = None
+    """Denoiser calls."""
+    sampler: Sampler | None = None
+    guidance: float | None = None
+    """Scale of classifier-free guidance, 1 for none."""
+    temperature: float | None = None
+    """Factor on the initial noise."""
+
+    def filled(self, stored: Any) -> dict[str, Any]:
+        """Keyword arguments of a diffusion's `sample`: the options that are given, the others from stored settings."""
+        missing = {one.name: getattr(stored, one.name) for one in fields(self) if getattr(self, one.name) is None}
+        chosen = vars(replace(self, **missing))
+        return {"kind" if name == "sampler" else name: value for name, value in chosen.items()}
+
+
+def generator_of(seed: Seed, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator from a seed, or the generator that was given; None gives a fresh seed.
+
+    Noise is sampled on the CPU by default and moved, so that a seed means the same on every device.
+    """
+    if isinstance(seed, torch.Generator):
+        return seed
+    generator = torch.Generator(device)
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return generator
+
+
+def check_waveform(waveform: np.ndarray) -> np.ndarray:
+    """The waveform as contiguous float32.
+
+    Raises:
+        ValueError: It is not one-dimensional, is empty, or holds a value that is not finite.
+    """
+    waveform = np.ascontiguousarray(waveform, dtype=np.float32)
+    if waveform.ndim != 1 or not len(waveform):
+        raise ValueError(f"a waveform of shape {waveform.shape}: expected (S,) samples of one channel, at least one")
+    if not np.isfinite(waveform).all():
+        raise ValueError("the waveform holds samples that are not finite")
+    return waveform

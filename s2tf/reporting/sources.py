@@ -1,0 +1,68 @@
+"""Sources of a report's numbers: our run folders, results of any system, and W&B."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s2tf.errors import UserError
+from s2tf.evaluation.scores import METRICS_FILE
+from s2tf.reporting.paper import TABLES
+from s2tf.reporting.wandb_records import LoggedRuns
+
+
+@dataclass(frozen=True)
+class Result:
+    """A `metrics.json` of any system, and the row that it belongs to."""
+
+    name: str
+    """A row's label, or a new one."""
+    path: Path
+    """The file."""
+    table: str | None = None
+    """Name of its table, such as `table8`; None in a report of a single table."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Result":
+        """Parse `NAME=PATH` or `TABLE:NAME=PATH`, where the path is the file or its folder.
+
+        Raises:
+            UserError: The text has another form.
+        """
+        table, _, rest = text.partition(":")
+        left, equals, path = (rest if table in TABLES else text).partition("=")
+        if not (left.strip() and equals and path):
+            raise UserError(f"--results {text}: expected NAME=PATH or TABLE:NAME=PATH, such as table8:HRTF=results")
+        file = Path(path) / METRICS_FILE if Path(path).is_dir() else Path(path)
+        return cls(left.strip(), file, table if table in TABLES else None)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that a report's numbers are read from."""
+
+    runs: Path | None
+    """A folder of run folders."""
+    results: Sequence[Result] = ()
+    logged: LoggedRuns = field(default_factory=LoggedRuns)
+    """Runs found in W&B."""
+    mixed: bool = False
+    """True if rows of different protocols may stand in one table."""
+
+
+def parse_results(texts: Sequence[str], table: str | None) -> list[Result]:
+    """Parse the results that are given for a report.
+
+    Args:
+        texts: Results as in `Result.parse`.
+        table: The only table of the report; None where each result must name its table.
+
+    Raises:
+        UserError: A result has another form, names another table than the report's, or names none where it must.
+    """
+    results = [Result.parse(text) for text in texts]
+    for text, result in zip(texts, results, strict=True):
+        if table is None and result.table is None:
+            raise UserError(f"--results {text}: expected its table too: table8:{result.name}=...")
+        if table is not None and result.table not in (None, table):
+            raise UserError(f"--results {text}: belongs to {result.table}, but the report is {table}")
+    return results

@@ -1,0 +1,1 @@
+"""Named systems: what each is trained and assembled from, as data."""

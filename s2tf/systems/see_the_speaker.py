@@ -1,0 +1,102 @@
+"""See the Speaker: from speech alone to a portrait (SCFP), and from both to a talking face (HRTF)."""
+
+from s2tf.systems.declaration import (
+    ChosenSetting,
+    DemoStep,
+    DemoTraining,
+    MotionCodes,
+    PipelineClass,
+    RunInput,
+    StoredSetting,
+    System,
+)
+
+SECOND_STAGE = ("motion_autoencoder", "lip_landmarks", "motion_diffusion")
+DEMO = DemoTraining(
+    steps=(
+        DemoStep("conre", "fit", ("vars.shards={shards}",)),
+        DemoStep("prior", "prior", ("vars.shards={shards}", "vars.conre={conre}", "prior.seed={seed}")),
+        DemoStep("scfp", "fit", ("vars.shards={shards}", "vars.conre={conre}", "vars.prior={prior}")),
+        DemoStep("motion_autoencoder", "fit", ("vars.shards={shards}",)),
+        DemoStep("lip_landmarks", "fit", ("vars.shards={shards}",)),
+        DemoStep("codes", "codes", ("{shards}", "{motion_autoencoder}/motion_autoencoder")),
+        DemoStep("motion_diffusion", "fit", ("vars.shards={codes}",)),
+    ),
+    settings={
+        "portrait_settings.steps": 25,
+        # Nearer to what the speech determines, and further from what it leaves open.
+        "portrait_settings.temperature": 0.5,
+        "talking_settings.steps": 12,
+    },
+)
+SEE_THE_SPEAKER = System(
+    name="see-the-speaker",
+    title="See the Speaker: crafting high-resolution talking faces from speech",
+    stages=(
+        "s2tf.stages.conre.ConReStage",
+        "s2tf.stages.scfp.SCFPStage",
+        "s2tf.stages.motion_autoencoder.MotionAutoencoderStage",
+        "s2tf.stages.lip_landmarks.LipLandmarksStage",
+        "s2tf.stages.motion_diffusion.MotionDiffusionStage",
+    ),
+    runs=(
+        RunInput(
+            "scfp",
+            "s2tf.stages.scfp.SCFPStage",
+            {
+                "speech_encoder": "speech_encoder",
+                "portrait_diffusion": "portrait_diffusion",
+                "face_decoder": "face_decoder",
+            },
+            "speech to portrait; the networks of its ConRe run are in it",
+        ),
+        RunInput(
+            "motion_autoencoder",
+            "s2tf.stages.motion_autoencoder.MotionAutoencoderStage",
+            {"motion_autoencoder": "motion_autoencoder"},
+            "motion codes to frames; a run of the high-resolution phase serves too",
+        ),
+        RunInput(
+            "lip_landmarks",
+            "s2tf.stages.lip_landmarks.LipLandmarksStage",
+            {"lip_features": "speech_features", "lip_landmarks": "lip_landmarks"},
+            "speech to lips",
+        ),
+        RunInput(
+            "motion_diffusion",
+            "s2tf.stages.motion_diffusion.MotionDiffusionStage",
+            {"motion_features": "speech_features", "motion_diffusion": "motion_diffusion"},
+            "speech to the motion codes of that autoencoder",
+        ),
+    ),
+    pipelines=(
+        PipelineClass("s2tf.pipelines.portrait.PortraitPipeline", ("scfp",), ("portrait",)),
+        PipelineClass("s2tf.pipelines.talking_face.TalkingFacePipeline", SECOND_STAGE, ("animate",)),
+        PipelineClass(
+            "s2tf.pipelines.speech_to_talking_face.SpeechToTalkingFacePipeline",
+            ("scfp", *SECOND_STAGE),
+            ("animate", "generate"),
+        ),
+    ),
+    stored=(
+        StoredSetting("portrait_settings.seconds", "scfp", "config", "data.init_args.seconds"),
+        StoredSetting("portrait_settings.crop", "scfp", "manifest", "crop_rule"),
+        StoredSetting("talking_settings.crop", "motion_diffusion", "manifest", "crop_rule"),
+    ),
+    chosen=(
+        ChosenSetting(
+            "steps",
+            int,
+            ("portrait_settings.steps", "talking_settings.steps"),
+            "denoiser calls that the pipeline stores for each of its diffusions (50)",
+        ),
+        ChosenSetting(
+            "temperature",
+            float,
+            ("portrait_settings.temperature",),
+            "factor on the initial noise that the pipeline stores for portraits (1.0)",
+        ),
+    ),
+    codes=(MotionCodes(run="motion_diffusion", autoencoder="motion_autoencoder"),),
+    demo=DEMO,
+)
