@@ -1,5 +1,5 @@
-# One rank: its command, whose end it notes in the file $S2TF_ENDS at once, before srun ends the other ranks. Signals are
-# for the command; a shell without a trap would be gone before it has saved.
+# One rank: its command, whose exit status it notes in the file $S2TF_ENDS immediately, before srun ends the other ranks.
+# Signals are for the command; without a trap this shell would end before the command has saved.
 trap : USR1 TERM
 status=0
 "$@" || status=$?

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The command of a sweep's trial, which `launch` of agent.sbatch runs on all ranks. It is remembered in the file $S2TF_TRIAL
-# before: that is a script which runs it again. Its status goes to $S2TF_TRIAL.status, since W&B's agent does not pass it on.
+# The command of a sweep's trial, which `launch` of agent.sbatch runs on all ranks. Before, it writes the file
+# $S2TF_TRIAL, a script that runs it again. Its status goes to $S2TF_TRIAL.status, since W&B's agent does not pass it on.
 set -eo pipefail
 # The agent writes Python's None where the sweep's YAML has null.
 set -- "${@/%=None/=null}"
 if [ ! -f "$S2TF_TRIAL" ]; then
     {
-        # By which a job of another cluster on the same disk, where numbers of jobs mean others, leaves it alone.
+        # Jobs of another cluster on the same disk leave this trial alone: their numbers mean other jobs.
         echo "# cluster: $SLURM_CLUSTER_NAME"
-        # What the agent said to the trial; not the key, which the job has anyway.
+        # The variables that the agent gave to the trial, without the key, which the job has anyway.
         for name in $(compgen -e | grep '^WANDB_' | grep -v KEY); do
             printf 'export %s=%q\n' "$name" "${!name}"
         done

@@ -1,4 +1,4 @@
-"""What a job's script concludes from the ends of its ranks, without a SLURM."""
+"""Decision of a job's script to queue it again, by the ends of its ranks, without a SLURM."""
 
 import os
 import subprocess

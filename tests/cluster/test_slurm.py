@@ -1,4 +1,4 @@
-"""What SLURM's commands are handed."""
+"""Environments and scripts that SLURM's commands get."""
 
 from slurm_stubs import stub_slurm
 

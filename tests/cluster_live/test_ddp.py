@@ -96,7 +96,7 @@ def stages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ranks(stages, slurm, tmp_path_factory):
-    """What every rank has saved of every stage; one start of the processes for all of them."""
+    """Records that every rank has saved of every stage; one start of the processes for all of them."""
     folder = tmp_path_factory.mktemp("ranks")
     file = folder / "plan.json"
     file.write_text(json.dumps({"stages": stages, "nodes": NODES, "devices": DEVICES, "val_batch": 2}))

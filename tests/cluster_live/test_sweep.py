@@ -81,7 +81,7 @@ def test_a_grid_begins_again_with_what_is_not_finished(sweep, tmp_path, monkeypa
 
 
 def rows(tmp_path):
-    """Of `s2tf runs`, by name: job and state."""
+    """Job and state of each row of `s2tf runs`, by name."""
     assert main(["runs", "--runs", "mine", "--json", "rows.json"]) == 0
     return {row["name"]: (row["job"], row["state"]) for row in json.loads((tmp_path / "rows.json").read_text())}
 

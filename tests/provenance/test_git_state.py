@@ -1,4 +1,4 @@
-"""What a run folder says about the code that made it."""
+"""Records in a run folder of the code that made it."""
 
 import json
 import subprocess

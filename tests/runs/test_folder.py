@@ -1,4 +1,4 @@
-"""Which folder belongs to an experiment, known before the run, and checks of its config that build nothing."""
+"""Run folders, known before the run, and checks of a config that build nothing."""
 
 import copy
 from pathlib import Path

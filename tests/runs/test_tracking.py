@@ -1,4 +1,4 @@
-"""What every stage leaves of a run besides its losses, through `s2tf.runs.fit.fit` and W&B's own files."""
+"""Records of every stage's run besides its losses, through `s2tf.runs.fit.fit` and W&B's own files."""
 
 import json
 
@@ -43,7 +43,7 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    """Of 128 px, with motion codes."""
+    """Shards of 128 px, with motion codes."""
     folder = tmp_path_factory.mktemp("data")
     plain = tiny_shards(folder / "plain", size=128, people=9)
     codes = NewMember(MOTION, {"dim": 4}, lambda clip: np.random.default_rng(0).normal(size=(clip.record.frames, 4)))
@@ -107,7 +107,7 @@ def test_a_stage_shows_what_it_has_learned_and_learns_the_same(stage, shards, ea
 
 
 def shown_by_dashboards(stage):
-    """What the dashboards of a stage's tables ask of its training."""
+    """Names that the dashboards of a stage's tables ask of its training."""
     kinds = {"scfp": "portraits", "motion_autoencoder": "reconstruction", "motion_diffusion": "motion"}
     if stage not in kinds:
         return set()

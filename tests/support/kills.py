@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CLUSTER = Path(__file__).parents[1] / "slurm" / "cluster.sh"
+CLUSTER = Path(__file__).parents[1] / "cluster_live" / "cluster.sh"
 KINDS = (
     *(("rank", number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL)),
     *(("job", number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL)),
@@ -94,11 +94,11 @@ class Killer:
         return found
 
     def state(self, job: str) -> str:
-        """Of the job, in SLURM's words."""
+        """State of the job, in SLURM's words."""
         return self._fact(job, "JobState")
 
     def restarts(self, job: str) -> int:
-        """How often SLURM has queued it again."""
+        """Number of times that SLURM has queued it again."""
         return int(self._fact(job, "Restarts") or 0)
 
     def _kill_node(self, job: str) -> None:
@@ -149,7 +149,7 @@ def _environment(process: Path) -> dict[str, str]:
 
 
 def _is_rank(process: Path) -> bool:
-    """Whether a process of a step is the one that trains: its parent is a shell, that of a loader's worker is not."""
+    """Tell whether a process of a step is the one that trains: its parent is a shell, that of a loader's worker is not."""
     try:
         parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
         parent_name = (Path("/proc") / parent / "comm").read_text().strip()
@@ -159,7 +159,7 @@ def _is_rank(process: Path) -> bool:
 
 
 def _is_step_of(process: Path, node: str) -> bool:
-    """Whether a process is SLURM's own for a step on a node."""
+    """Tell whether a process is SLURM's own for a step on a node."""
     try:
         return "slurmstepd" in (process / "comm").read_text() and f"slurmd.{node}" in (process / "maps").read_text()
     except OSError:
