@@ -170,7 +170,7 @@ def test_braces_in_a_variable_are_kept(tmp_path):
 
 
 def test_what_was_measured_of_a_run_is_measured_again_after_other_settings_wrote_there(tmp_path, monkeypatch):
-    path = write(tmp_path / "c.yaml", "vars: {x: 1}\nsteps: {a: 'prepare --help --run here {x}'}")
+    path = write(tmp_path / "c.yaml", "vars: {x: 1}\nsteps: {a: 'evaluate run here --help {x}'}")
     ran, start = [], chain_runner._start
     monkeypatch.setattr(
         chain_runner, "_start", lambda step, threads: (ran.append(step.template[-1]), start(step, threads))[1]
