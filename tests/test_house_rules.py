@@ -51,7 +51,8 @@ def test_a_command_defines_its_arguments_its_run_and_private_names(path):
 
 @pytest.mark.parametrize("path", command_files(), ids=name)
 def test_a_command_imports_no_other_command(path):
-    shared = {"s2tf.commands.options", "s2tf.commands.console"}
+    packages = {"s2tf.commands", ".".join(path.relative_to(ROOT).parent.parts)}
+    shared = {f"{package}.{file}" for package in packages for file in ("options", "console")}
     taken = {node.module or "" for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom)}
     taken |= {alias.name for node in ast.walk(parsed(path)) if isinstance(node, ast.Import) for alias in node.names}
     assert {one for one in taken if one.startswith("s2tf.commands")} <= shared
