@@ -63,7 +63,8 @@ def test_commands_are_few_lines():
 
 @pytest.mark.parametrize("path", [path for path in FILES if COMMANDS not in path.parents], ids=name)
 def test_an_argparse_namespace_stays_in_the_commands(path):
-    if path == ROOT / "s2tf" / "cli.py":
+    # Public weights may hold the command line of the script that trained them, which the importer must let through.
+    if path in (ROOT / "s2tf" / "cli.py", ROOT / "s2tf" / "importers" / "mapping.py"):
         return
     assert "Namespace" not in {node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
 

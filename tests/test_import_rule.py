@@ -32,7 +32,7 @@ ROOMS = {
     "pipelines": {"nn", "models", "diffusion", "media", "faces"},
     "stages": {"nn", "models", "diffusion", "losses", "metrics", "batches", "previews"},
     "metrics": {"nn", "models", "media", "faces"},
-    "losses": {"nn"},
+    "losses": {"nn", "models"},
     "diffusion": {"nn"},
     "models": {"nn"},
     "nn": set(),
