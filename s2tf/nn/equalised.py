@@ -1,4 +1,4 @@
-"""Equalised layers: weights drawn with unit variance and scaled at run time, as in StyleGAN2 and LIA."""
+"""Equalised layers: weights start with unit variance and are scaled at run time, as in StyleGAN2 and LIA."""
 
 import math
 
@@ -17,6 +17,10 @@ def octave_channels(side: int, channel_base: int, channel_max: int) -> int:
     """The width of a feature map of `side` pixels: `channel_base / side`, at most `channel_max`.
 
     16384 and 512 give LIA's table (32: 512, 64: 256, 128: 128, 256: 64).
+
+    Example:
+        >>> [octave_channels(side, 16384, 512) for side in (8, 64, 256)]
+        [512, 256, 64]
     """
     return max(1, min(channel_max, channel_base // side))
 
@@ -26,6 +30,10 @@ def octaves(first: int, last: int, name: str) -> list[int]:
 
     Raises:
         ValueError: `last` is not a power of two, or less than `first`; `name` is its key in the message.
+
+    Example:
+        >>> octaves(8, 64, "size")
+        [8, 16, 32, 64]
     """
     if last < first or last & (last - 1):
         raise ValueError(f"{name} is {last}, expected a power of two of at least {first}")
@@ -100,14 +108,14 @@ class DownBlock(nn.Module):
         self.skip = nn.Sequential(Blur.halving(), EqualisedConv2d(in_channels, out_channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The mean of the two ways, at unit variance."""
+        """The sum of both paths, scaled to unit variance."""
         return (self.conv2(self.conv1(x)) + self.skip(x)) / GAIN
 
 
 def colours_in(block: EqualisedBlock) -> None:
     """Start a 1x1 block on colours so that its first six channels are the colours and their negatives, activated.
 
-    What `colours_out` does with them gives back the colours: a warper between the two starts by copying the picture.
+    `colours_out` turns them back into the colours, so that a warper between the two starts by copying the picture.
     Narrower blocks keep their random weights.
     """
     convolution = block[0]

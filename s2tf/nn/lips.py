@@ -1,4 +1,4 @@
-"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips drawn as pictures.
+"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips rendered as pictures.
 
 Placement and openings serve tensors and NumPy arrays alike.
 """
@@ -40,7 +40,12 @@ def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
 
 
 def rotate(points: ArrayT, angle: ArrayT) -> ArrayT:
-    """R(angle) @ point for points (..., N, 2) and angles (...) in radians."""
+    """Rotate points: R(angle) @ point for points (..., N, 2) and angles (...) in radians.
+
+    Example:
+        >>> rotate(np.array([[1.0, 0.0]]), np.array(np.pi / 2)).round(6).tolist()
+        [[0.0, 1.0]]
+    """
     functions = _functions(points)
     cos, sin = functions.cos(angle)[..., None], functions.sin(angle)[..., None]
     x, y = points[..., 0], points[..., 1]
@@ -58,6 +63,10 @@ def mouth_opening(lips: ArrayT) -> ArrayT:
 
     Raises:
         ValueError: `lips` has another shape.
+
+    Example:
+        >>> mouth_opening(np.zeros((5, 20, 2))).tolist()
+        [0.0, 0.0, 0.0, 0.0, 0.0]
     """
     _check_points(lips, 20, "lips")
     return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(-1)
@@ -80,7 +89,7 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
 
 
 def render_lips(points: Tensor, side: int) -> Tensor:
-    """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
+    """Render placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
 
     Args:
         points: (B, 20, 2) in picture units.
@@ -88,6 +97,10 @@ def render_lips(points: Tensor, side: int) -> Tensor:
 
     Returns:
         (B, 3, side, side) in [0, 1].
+
+    Example:
+        >>> render_lips(torch.rand(1, 20, 2), 32).shape
+        torch.Size([1, 3, 32, 32])
     """
     pixels = _pixel_centres(side, points)
     width = max(1.5, LINE_SHARE * side)

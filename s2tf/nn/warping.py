@@ -11,10 +11,14 @@ WarpConvention = Literal["consistent", "lia"]
 
 
 def identity_grid(side: int, convention: WarpConvention) -> Tensor:
-    """(1, side, side, 2) sampling positions (x, y) in [-1, 1] that a zero flow stands for.
+    """The sampling positions (x, y) of a zero flow, (1, side, side, 2) in [-1, 1].
 
     "consistent" gives the pixels' centres, exact in float32 where `side` is a power of two; "lia" gives -1 and 1 for
     the outermost pixels, as LIA's weights were trained with, although its sampling takes -1 and 1 for the borders.
+
+    Example:
+        >>> identity_grid(2, "consistent")[0, 0].tolist()
+        [[-0.5, -0.5], [0.5, -0.5]]
     """
     if convention == "consistent":
         line = (2 * torch.arange(side, dtype=torch.float32) + 1) / side - 1
