@@ -22,10 +22,10 @@ test: ## Run the fast tests, on all cores
 
 test-all: ## Run all tests, the slow ones too
 	pytest --slow --ignore tests/cluster_live
-	pytest --slow tests/cluster_live -n 0
+	pytest --slow tests/cluster_live --numprocesses 0
 
 docs: ## Build the documentation into site/
-	mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 gate: ## Do all of it in a fresh environment, as the gate does
 	.ci/run

@@ -42,7 +42,7 @@ class FramePairExample:
 
 @dataclass(frozen=True)
 class FramePairSampler:
-    """Draws pairs of different frames of a clip."""
+    """Chooses pairs of different frames of a clip."""
 
     input_size: int
     output_size: int
@@ -50,7 +50,7 @@ class FramePairSampler:
     span: tuple[float, float] = (0.0, 1.0)
 
     def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
-        """Random pairs, each of two different frames (of one frame twice where the clip has no more)."""
+        """Random pairs of two different frames each (of the same frame twice where the clip has only one)."""
         first, last = (round(edge * sample.record.frames) for edge in self.span)
         first = min(first, sample.record.frames - 1)
         return self._examples(sample, [_two(first, max(1, last - first), rng) for _ in range(self.per_clip)])
@@ -61,7 +61,7 @@ class FramePairSampler:
         return self._examples(sample, [(0, rng.randrange(1, frames) if frames > 1 else 0)])[0]
 
     def collate(self, batch: Batch) -> Batch:
-        """Lips, eyes and placements in place of the landmarks, computed for all rows at once."""
+        """Replace the landmarks by lips, eyes and placements, computed for all rows together."""
         pose = canonical_face(batch.pop("landmarks").numpy())
         for index, name in enumerate(("source", "target")):
             for part, values in vars(pose).items():
@@ -88,7 +88,7 @@ class FramePairSampler:
 
 
 def _two(start: int, frames: int, rng: random.Random) -> tuple[int, int]:
-    """Two of `frames` frames from `start` on."""
+    """Two different ones of the `frames` frames from `start` on."""
     if frames == 1:
         return start, start
     one = rng.randrange(frames)
@@ -100,12 +100,12 @@ class FramePairData(ShardDataModule):
 
     Args:
         input_size: Side of the pictures that the autoencoder sees, in pixels.
-        output_size: Side of the pictures that it draws.
-        pairs_per_clip: Pairs drawn from each clip that training reads. More spare reading; the buffer keeps a clip's
-            pairs apart as long as it holds many clips' worth of them.
-        pairs: Pairs of each clip in validation and test.
-        span: The part of every clip that training draws from, such as [0, 0.75]: what comes after it are unseen frames
-            of people who were seen.
+        output_size: Side of the pictures that it reconstructs.
+        pairs_per_clip: Pairs taken from each clip that training reads. More pairs save reading; the buffer keeps a
+            clip's pairs apart as long as it holds the pairs of many clips.
+        pairs: Pairs taken from each clip in validation and test.
+        span: The part of every clip that training uses, such as [0, 0.75]; the rest are unseen frames of people who
+            were seen.
         buffer: Pairs held as raw bytes and shuffled together.
         common: The arguments of `ShardDataModule`.
     """
@@ -135,14 +135,14 @@ class FramePairData(ShardDataModule):
         self.pairs_per_clip = pairs_per_clip
 
     def on_device(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.on_device`; where both sizes are the same, the output's pictures are the input's."""
+        """See `ShardDataModule.on_device`; where both sizes are equal, one picture serves as input and output."""
         batch = super().on_device(batch)
         if self.output_size == self.input_size:
             batch |= {"source_output": batch["source"], "target_output": batch["target"]}
         return batch
 
     def sampler(self) -> FramePairSampler:
-        """Two frames of a clip."""
+        """The sampler of frame pairs."""
         return FramePairSampler(self.input_size, self.output_size, self.pairs_per_clip, self.span)
 
     def wanted_size(self) -> int:

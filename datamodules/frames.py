@@ -27,13 +27,13 @@ class FrameExample:
 
 @dataclass(frozen=True)
 class FrameSampler:
-    """Draws frames of a clip."""
+    """Chooses frames of a clip."""
 
     size: int
     per_clip: int
 
     def train(self, sample: Sample, rng: random.Random) -> list[FrameExample]:
-        """Random frames, each drawn by itself."""
+        """Random frames, chosen independently."""
         return [self._example(sample, rng.randrange(sample.record.frames)) for _ in range(self.per_clip)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FrameExample:
@@ -41,7 +41,7 @@ class FrameSampler:
         return self._example(sample, rng.randrange(sample.record.frames))
 
     def collate(self, batch: Batch) -> Batch:
-        """Nothing is added."""
+        """Leave the batch as it is."""
         return batch
 
     def _example(self, sample: Sample, frame: int) -> FrameExample:
@@ -53,8 +53,8 @@ class FrameData(ShardDataModule):
 
     Args:
         size: Side of the pictures, in pixels.
-        frames_per_clip: Frames drawn from each clip that training reads.
-        frames: Frames of each clip in validation and test.
+        frames_per_clip: Frames taken from each clip that training reads.
+        frames: Frames taken from each clip in validation and test.
         buffer: Frames held as raw bytes and shuffled together.
         common: The arguments of `ShardDataModule`.
     """
@@ -75,7 +75,7 @@ class FrameData(ShardDataModule):
         self.frames_per_clip = frames_per_clip
 
     def sampler(self) -> FrameSampler:
-        """A frame of a clip."""
+        """The sampler of frames."""
         return FrameSampler(self.size, self.frames_per_clip)
 
     def wanted_size(self) -> int:

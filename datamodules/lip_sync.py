@@ -20,12 +20,12 @@ from s2tf.media.mfcc import COEFFICIENTS, COLUMN_SAMPLES, WINDOW_SAMPLES, mfcc
 WINDOW_FRAMES = 5
 WINDOW_COLUMNS = WINDOW_FRAMES * SAMPLES_PER_FRAME // COLUMN_SAMPLES
 FIRST_FRAME = 1
-"""Of the first window: the coefficients take one column of sound before theirs, see `_sound`."""
+"""Earliest first frame of a window: the coefficients need one more column of sound before it, see `_sound`."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The part of a stored picture that is shown, square and in its pixels, and how bright."""
+    """The visible square of a stored picture, in its pixels, and the factor on its brightness."""
 
     left: int
     top: int
@@ -34,7 +34,7 @@ class View:
 
     @classmethod
     def random(cls, stored: int, zoom: float, brightness: float, rng: random.Random) -> "View":
-        """One that leaves out up to `zoom` of a side and is brighter or darker by up to `brightness`."""
+        """A random view that leaves out up to `zoom` of a side and is brighter or darker by up to `brightness`."""
         side = stored - rng.randint(0, round(zoom * stored))
         left, top = (rng.randint(0, stored - side) for _ in range(2))
         return cls(left, top, side, 1 + rng.uniform(-brightness, brightness))
@@ -54,9 +54,9 @@ class LipSyncExample:
     starts: list[int]
     """Each window's first frame."""
     jpegs: dict[int, bytes]
-    """The windows' frames, which may overlap."""
+    """The frames of all windows, which may overlap, by number."""
     sounds: list[np.ndarray]
-    """Each window's, int16, and a column before it."""
+    """Each window's sound, int16, with one column before it."""
     view: View
     size: int
 
@@ -77,7 +77,7 @@ class LipSyncExample:
 
 @dataclass(frozen=True)
 class LipSyncSampler:
-    """Draws several windows of a clip."""
+    """Chooses several windows of a clip."""
 
     size: int
     windows: int
@@ -91,11 +91,11 @@ class LipSyncSampler:
         return [self._example(sample, View.random(sample.record.size, self.zoom, self.brightness, rng), rng)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> LipSyncExample:
-        """Windows at times chosen by the seed, of whole pictures as they are."""
+        """Windows at times chosen by the seed, with whole and unchanged pictures."""
         return self._example(sample, View(0, 0, sample.record.size), rng)
 
     def collate(self, batch: Batch) -> Batch:
-        """Nothing is added."""
+        """Leave the batch as it is."""
         return batch
 
     def _example(self, sample: Sample, view: View, rng: random.Random) -> LipSyncExample:
@@ -112,9 +112,9 @@ class LipSyncSampler:
         )
 
     def _starts(self, sample: Sample, rng: random.Random) -> list[int]:
-        """First frames of the windows in order of time, any two at least `gap` apart, all choices equally likely."""
+        """First frames of the windows in order of time, at least `gap` apart; all choices are equally likely."""
         frames = min(sample.record.frames, sample.record.samples // SAMPLES_PER_FRAME)
-        # The last column reaches past its window's frames, into those of the next one.
+        # The last column of sound reaches past its window's frames into the next frame.
         places = frames - WINDOW_FRAMES - FIRST_FRAME
         spare = (self.windows - 1) * (self.gap - 1)
         if places - spare < self.windows:
@@ -128,7 +128,7 @@ class LipSyncSampler:
 
 
 def _sound(sample: Sample, frame: int) -> np.ndarray:
-    """The sound of the window at `frame` and one column before it: the coefficients behind that one are the clip's."""
+    """The sound of the window at `frame` with one column before it, so that its coefficients equal the clip's."""
     columns = 1 + WINDOW_COLUMNS
     first = frame * SAMPLES_PER_FRAME - COLUMN_SAMPLES
     return sample.pcm(first, (columns - 1) * COLUMN_SAMPLES + WINDOW_SAMPLES)
@@ -142,12 +142,11 @@ class LipSyncData(ShardDataModule):
     Args:
         size: Side of the pictures, in pixels.
         windows: Windows of a row, K.
-        gap: Frames between the beginnings of two windows of a row, at least. Neighbours' lips and speech are nearly
-            the same: the nearer they may be, the finer the times that the network has to tell apart.
-        zoom: The largest share of a picture's side that training leaves out at random, the same in all of a row's
-            windows.
-        brightness: The largest share by which training makes a row's pictures brighter or darker at random.
-        rows: Rows of each clip in validation and test.
+        gap: Least number of frames between the beginnings of two windows of a row. Lips and speech of near windows are
+            nearly equal: a smaller gap asks the network for finer distinctions.
+        zoom: Largest share of a picture's side that training leaves out at random, equal in all windows of a row.
+        brightness: Largest share by which training makes a row's pictures brighter or darker at random.
+        rows: Rows taken from each clip in validation and test.
         buffer: Rows held as raw bytes and shuffled together.
         common: The arguments of `ShardDataModule`.
     """
@@ -167,8 +166,8 @@ class LipSyncData(ShardDataModule):
         super().__init__(*args, buffer=buffer, per_clip_eval=rows, **common)
         if windows < 2 or min(size, gap) < 1:
             raise ValueError(
-                f"data.init_args: size {size}, windows {windows}, gap {gap}: expected positive numbers, and two "
-                "windows at least, of which one is the other's wrong answer"
+                f"data.init_args: size {size}, windows {windows}, gap {gap}: expected positive numbers, and at "
+                "least two windows, since each is the wrong answer for the other"
             )
         if not (0 <= zoom < 1 and 0 <= brightness < 1):
             raise ValueError(f"data.init_args: zoom {zoom}, brightness {brightness}: expected shares below 1")
@@ -179,12 +178,12 @@ class LipSyncData(ShardDataModule):
         self.brightness = brightness
 
     def on_device(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.on_device`; the frames (B, K, 5, S, S, 3) in RGB become SyncNet's."""
+        """See `ShardDataModule.on_device`; the frames (B, K, 5, S, S, 3) in RGB get SyncNet's form."""
         lips = batch["lips"].flip(-1).permute(0, 1, 5, 2, 3, 4)
         return {**batch, "lips": lips.to(torch.float32, memory_format=torch.contiguous_format)}
 
     def sampler(self) -> LipSyncSampler:
-        """Windows of a clip."""
+        """The sampler of windows."""
         return LipSyncSampler(self.size, self.windows, self.gap, self.zoom, self.brightness)
 
     def wanted_size(self) -> int:

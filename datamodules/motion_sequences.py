@@ -21,13 +21,13 @@ class MotionSequenceExample:
     key: str
     stored: int
     pcm: np.ndarray
-    """The window's sound, int16; less than the window where the clip ends."""
+    """The window's sound, int16; shorter where the clip ends."""
     landmarks: np.ndarray
     """(T' + 1, 68, 2) in pixels: the reference frame, then the window; T' < T where the clip is shorter."""
     motion: np.ndarray | None
-    """(T', m)."""
+    """(T', m) motion codes."""
     features: np.ndarray | None
-    """(2 T', C)."""
+    """(2 T', C) speech features."""
     frames: int
 
     def decode(self, batcher: Batcher) -> None:
@@ -50,14 +50,14 @@ class MotionSequenceExample:
 
 
 def _repeat_edge(array: np.ndarray, length: int) -> np.ndarray:
-    """`array` made `length` long by repeating its last entry."""
+    """`array` extended to `length` by repeating its last entry."""
     missing = length - len(array)
     return array if missing <= 0 else np.concatenate([array, array[-1:].repeat(missing, axis=0)])
 
 
 @dataclass(frozen=True)
 class MotionSequenceSampler:
-    """Draws windows of a clip."""
+    """Chooses windows of a clip."""
 
     frames: int
     per_clip: int
@@ -72,7 +72,7 @@ class MotionSequenceSampler:
         return self._example(sample, rng)
 
     def collate(self, batch: Batch) -> Batch:
-        """Nothing is added."""
+        """Leave the batch as it is."""
         return batch
 
     def _example(self, sample: Sample, rng: random.Random) -> MotionSequenceExample:
@@ -97,16 +97,18 @@ class MotionSequenceSampler:
 class MotionSequenceData(ShardDataModule):
     """`MotionSequenceBatch`es: T consecutive frames' lips, their speech and, where the shards have them, motion codes.
 
-    A clip shorter than the window is filled up: its last frame's lips and codes are repeated, its speech is followed
-    by silence. None is left out.
+    A clip shorter than the window is padded: lips and codes of its last frame are repeated, and silence follows its
+    speech. No clip is left out.
+
+    Motion codes are in shards copied by `s2tf codes`, speech features in those copied by `s2tf features`.
 
     Args:
         frames: Length of the window, T.
-        require_motion: Motion codes are needed: without them in the shards, setup fails.
-        features: Give the speech features that the shards hold (`s2tf features`), which the stage then need not
-            compute, and which saw the whole recording.
-        windows_per_clip: Windows drawn from each clip that training reads.
-        windows: Windows of each clip in validation and test.
+        require_motion: Refuse shards without motion codes.
+        features: Put the stored speech features into the batch. The stage then need not compute them, and they were
+            computed on the whole recording.
+        windows_per_clip: Windows taken from each clip that training reads.
+        windows: Windows taken from each clip in validation and test.
         common: The arguments of `ShardDataModule`.
     """
 
@@ -131,24 +133,24 @@ class MotionSequenceData(ShardDataModule):
         self.windows_per_clip = windows_per_clip
 
     def sampler(self) -> MotionSequenceSampler:
-        """A window of a clip."""
+        """The sampler of windows."""
         return MotionSequenceSampler(self.frames, self.windows_per_clip, self.features)
 
     @property
     def stored_features(self) -> dict[str, Any] | None:
-        """Of which network the features are that the batches bring along: `network`, `fingerprint`, `dim`."""
+        """The network that computed the batches' speech features: `network`, `fingerprint`, `dim`."""
         return self.sources[0].manifest["features"] if self.features else None
 
     def on_device(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.on_device`; features are stored and sent at half precision."""
+        """See `ShardDataModule.on_device`; features, stored and sent at half precision, become floats."""
         batch = super().on_device(batch)
         return {**batch, "features": batch["features"].float()} if "features" in batch else batch
 
     def check_manifest(self, shards: str, manifest: dict) -> None:
-        """Motion codes and features are there if they are wanted.
+        """Check that the shards hold the motion codes and features that the batches need.
 
         Raises:
-            ValueError: They are not, and which command makes them; or another data set's are of another network.
+            ValueError: They are missing (names the command that adds them), or data sets come from different networks.
         """
         super().check_manifest(shards, manifest)
         if self.require_motion and "motion" not in manifest:

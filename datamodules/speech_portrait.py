@@ -48,28 +48,28 @@ class SpeechPortraitExample:
 
 @dataclass(frozen=True)
 class SpeechPortraitSampler:
-    """Draws a frame and a window of speech of the same clip, independently of each other."""
+    """Chooses a frame and a window of speech of the same clip, independently of each other."""
 
     size: int
     seconds: float
     per_clip: int = 1
 
     def train(self, sample: Sample, rng: random.Random) -> list[SpeechPortraitExample]:
-        """A random frame, and a random window where the speech is longer than it."""
+        """A random frame, and a random window where the speech is longer than a window."""
         longer = sample.record.samples - round(self.seconds * SAMPLE_RATE)
         start = rng.randint(0, longer) if longer > 0 else 0
         return [self._example(sample, rng.randrange(sample.record.frames), start)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
-        """A frame chosen by the seed, and the beginning of the speech, as the paper cuts it."""
+        """A frame chosen by the seed, and the beginning of the speech, as in the paper."""
         return self._example(sample, rng.randrange(sample.record.frames), 0)
 
     def collate(self, batch: Batch) -> Batch:
-        """Add the waveforms and the spectra, each written straight to where it belongs in the batch."""
+        """Add the waveforms and the spectra, each written straight into its place in the batch."""
         pcm = batch.pop("pcm")
         waveform = new_tensor(tuple(pcm.shape))
         spectra = new_tensor((len(pcm), *spectra_shape(pcm.shape[-1])))
-        # Row by row, which the processor's cache can hold; a whole batch it cannot.
+        # Row by row, since the processor's cache holds a row but not a batch.
         for samples, sound, out in zip(pcm.numpy(), waveform, spectra, strict=True):
             from_pcm(samples, out=sound.numpy())
             power_law_spectra(sound, out=out)
@@ -97,7 +97,7 @@ class SpeechPortraitData(ShardDataModule):
 
     Args:
         size: Side of the portrait in pixels.
-        seconds: Length of the speech by the paper's rule, cut or repeated; in training the cut begins anywhere.
+        seconds: Length of the speech, cut or repeated by the paper's rule; in training the cut begins anywhere.
         common: The arguments of `ShardDataModule`.
     """
 
@@ -115,11 +115,11 @@ class SpeechPortraitData(ShardDataModule):
         self.seconds = seconds
 
     def sampler(self) -> SpeechPortraitSampler:
-        """A frame and a window of the same clip."""
+        """The sampler of frames and windows."""
         return SpeechPortraitSampler(self.size, self.seconds)
 
     def on_device(self, batch: dict[str, Any]) -> Any:
-        """See `ShardDataModule.on_device`; the spectra as pictures of two channels, (B, 2, T, F)."""
+        """See `ShardDataModule.on_device`; the spectra become pictures of two channels, (B, 2, T, F)."""
         batch = super().on_device(batch)
         return batch | {"spectrogram": batch.pop("spectra").movedim(-1, 1).contiguous()}
 

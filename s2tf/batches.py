@@ -1,4 +1,4 @@
-"""The batches that travel from the datamodules to the stages: the contract between the two."""
+"""The batches that the datamodules hand to the stages: the contract between the two."""
 
 from typing import TypedDict
 
@@ -17,7 +17,7 @@ class SpeechPortraitBatch(TypedDict):
     portrait: Tensor
     """(B, 3, H, W) in [-1, 1]."""
     identity: Tensor
-    """(B,) int64, stable hash of the identity's name: equal for the same speaker."""
+    """(B,) int64, stable hash of the speaker's name: equal for the same speaker."""
     gender: Tensor
     """(B,) int64: 0 female, 1 male, -1 unknown."""
     age: Tensor
@@ -35,7 +35,7 @@ class FramePairBatch(TypedDict):
     target_output: Tensor
     """(B, 3, R, R) in [-1, 1], the same frame at the decoder's output size."""
     source_output: Tensor
-    """(B, 3, R, R) in [-1, 1], the source at the output size: the copy-source baseline."""
+    """(B, 3, R, R) in [-1, 1], the source at the output size: the baseline that copies the source."""
     source_lips: Tensor
     """(B, 20, 2) canonical lip landmarks (`s2tf.faces.lips`)."""
     target_lips: Tensor
@@ -55,15 +55,15 @@ class MotionSequenceBatch(TypedDict):
 
     key: list[str]
     waveform: Tensor
-    """(B, T * 640) 16 kHz mono in [-1, 1]: exactly the T frames at 25 a second."""
+    """(B, T * 640) 16 kHz mono in [-1, 1]: exactly the length of T frames at 25 a second."""
     lips: Tensor
     """(B, T, 20, 2) canonical lip landmarks."""
     reference_lips: Tensor
     """(B, 20, 2) canonical lip landmarks of a random frame of the same clip."""
     motion: Tensor
-    """(B, T, m) motion codes z_m; present only where the shards hold them (`motion.npy`)."""
+    """(B, T, m) motion codes z_m; present only if the shards hold them (`motion.npy`)."""
     features: Tensor
-    """(B, 2 T, C) speech features of the whole clip; present only where the data are asked for them."""
+    """(B, 2 T, C) speech features computed on the whole clip; present only if the datamodule has `features: true`."""
 
 
 class FrameBatch(TypedDict):
@@ -77,19 +77,19 @@ class FrameBatch(TypedDict):
 class LipSyncBatch(TypedDict):
     """K windows of one clip, 0.2 s of lips and speech each, per row; for SyncNet.
 
-    A row's windows are at different times, so that one's speech with another's lips is out of sync, and nothing else:
-    speaker, voice and picture are the same.
+    A row's windows are at different times: the speech of one with the lips of another is out of sync, while speaker,
+    voice and picture are the same.
     """
 
     key: list[str]
     lips: Tensor
     """(B, K, 3, 5, S, S) in BGR from 0 to 255: five consecutive frames."""
     mfcc: Tensor
-    """(B, K, 1, 13, 20) cepstral coefficients of the same time (`s2tf.media.mfcc`)."""
+    """(B, K, 1, 13, 20) cepstral coefficients of the same windows (`s2tf.media.mfcc`)."""
 
 
 class Clip(TypedDict):
-    """The beginning of one clip, to be shown: no batch."""
+    """The beginning of one clip, for previews; not a batch."""
 
     key: str
     frames: Tensor

@@ -1,4 +1,4 @@
-"""What a stage can show of what it has learned: the contract between the stages and the callback that keeps it."""
+"""Previews of a stage's progress: the contract between the stages and the callbacks that save and log them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,25 +8,25 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SampleVideo:
-    """Videos of one clip to be seen beside each other, with its sound."""
+    """Videos of one clip, shown side by side with its sound."""
 
     frames: Mapping[str, Tensor]
-    """(T, 3, H, W) in about [-1, 1] by name, equally many of one size, 25 a second; from left to right."""
+    """(T, 3, H, W) in about [-1, 1] by name, from left to right; of one length and size, 25 frames a second."""
     waveform: Tensor | None = None
     """(S,) 16 kHz mono in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a stage shows of N examples."""
+    """A stage's preview of N examples."""
 
     keys: Sequence[str] = ()
-    """Of the N clips."""
+    """Keys of the N clips."""
     images: Mapping[str, Tensor] = field(default_factory=dict)
     """(N, 3, H, W) in about [-1, 1], by name, such as `true` and `generated`."""
     maps: Mapping[str, Tensor] = field(default_factory=dict)
-    """(N, rows, columns) of any values, such as a spectrogram or motion codes over time; row 0 is drawn at the bottom,
-    and maps of one prefix (`codes/true`, `codes/generated`) in one scale."""
+    """(N, rows, columns) of any values, such as a spectrogram or motion codes over time. Row 0 is shown at the bottom;
+    maps with the same prefix (`codes/true`, `codes/generated`) share one scale."""
     videos: Sequence[SampleVideo] = ()
     waveforms: Tensor | None = None
-    """(N, S) 16 kHz mono in [-1, 1]: what the examples sound like, where no video says it."""
+    """(N, S) 16 kHz mono in [-1, 1]: the examples' sound, where no video carries it."""

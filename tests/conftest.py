@@ -9,6 +9,9 @@ import pytest
 
 # Before torch is loaded: see `s2tf.cli`.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Every worker has a core.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -19,7 +22,18 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Run single files and tests in this process, which starts at once and can be debugged; all else on all cores."""
+    named = [word for word in config.args if "::" in word or word.endswith(".py")]
+    return 0 if config.option.keyword or named else os.cpu_count()
+
+
 def pytest_collection_modifyitems(config, items):
+    if not torch.cuda.is_available():
+        reason = "needs a GPU: torch.cuda.is_available() is False here"
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))
     if config.getoption("--slow") or config.getoption("-m"):
         return
     selected = [item for item in items if "slow" not in item.keywords]

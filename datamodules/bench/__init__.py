@@ -1,1 +1,1 @@
-"""What `s2tf bench data` measures."""
+"""The measurements of `s2tf bench data`."""

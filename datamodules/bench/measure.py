@@ -1,4 +1,4 @@
-"""What `s2tf bench data` measures; every number beside its floor, the two taken in turns in one run."""
+"""The measurements of `s2tf bench data`: each number and its floor are measured in turns, in one run."""
 
 import gc
 import json
@@ -40,14 +40,14 @@ from s2tf.media.video_writer import VideoWriter
 
 SIZE = 256
 ROUNDS = 5
-"""Measured and floor take turns this many times, and the median is given: a busy machine disturbs both alike."""
+"""Turns of work and floor; their median is reported, since a busy machine disturbs both alike."""
 SHARD_COUNTS = (10, 1_000, 100_000)
 WORKERS = 2
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A number and its floor."""
+    """A number and its floor, the value that it is compared with."""
 
     name: str
     measured: float
@@ -56,24 +56,24 @@ class Entry:
     unit: str
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The entry as a JSON object."""
         return asdict(self)
 
 
 def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> Iterator[Entry]:
-    """Measure everything whose group or name has `only` in it.
+    """Measure every group whose name contains `only`.
 
     Args:
-        seconds: Spent on each side of each ratio.
-        only: Part of a group's name: `batches`, `storage`, `prepare` or `growth`; empty: all.
-        on_step: Called with the group that is measured now.
+        seconds: Time for each side of each ratio.
+        only: Part of a group's name: `batches`, `storage`, `prepare` or `growth`; empty: all groups.
+        on_step: Called with the name of each group before it is measured.
     """
     groups = {"batches": _batches, "storage": _storage, "prepare": _prepare, "growth": _growth}
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         shards = Path(folder) / "shards"
         if not only or only != "prepare":
-            on_step("making shards to measure on")
+            on_step("preparing shards to measure on")
             prepare(
                 SyntheticReader(24, 1, 6.0, SIZE, 0), shards, ClipSettings(CropRule(size=SIZE)), samples_per_shard=8
             )
@@ -86,7 +86,7 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
 
 
 def rate(work: Callable[[], int], seconds: float) -> float:
-    """Units of work a second: `work` does some and says how many."""
+    """Units of work per second; `work` does some and returns their number."""
     done, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         done += work()
@@ -94,7 +94,7 @@ def rate(work: Callable[[], int], seconds: float) -> float:
 
 
 def against(name: str, unit: str, work: Callable[[], int], floor: Callable[[], int], seconds: float) -> Entry:
-    """Two rates, measured in turns."""
+    """The rates of work and floor, measured in turns."""
     work(), floor()
     pairs = [(rate(work, seconds / ROUNDS), rate(floor, seconds / ROUNDS)) for _ in range(ROUNDS)]
     measured, least = (statistics.median(side) for side in zip(*pairs, strict=True))
@@ -102,8 +102,8 @@ def against(name: str, unit: str, work: Callable[[], int], floor: Callable[[], i
 
 
 def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
-    """Rows a second of one process, and the bare decoding of the bytes that such a row needs."""
-    # Of every clip: silence takes longer than speech, and one picture longer than another.
+    """Rows per second of one process; the floor only decodes the bytes that such a row needs."""
+    # Parts of every clip, since silence takes longer than speech, and some pictures longer than others.
     clips = list(read_split(shards, "train"))
     sounds = [clip.pcm(0, 6 * 16000).copy() for clip in clips]
     jpegs = [clip.jpeg(index) for clip in clips for index in range(0, clip.record.frames, 10)]
@@ -138,13 +138,13 @@ def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
 
 
 def _rows(data: ShardDataModule) -> Callable[[], int]:
-    """Loads a batch, and says of how many rows."""
+    """A function that loads a batch and returns its number of rows."""
     stream = iter(data.train_dataloader())
     return lambda: len(next(stream)["key"])
 
 
 def _storage(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
-    """Forms that a clip's pictures could be stored in, against the one that is used."""
+    """Possible formats for a clip's pictures; the floor is the format in use."""
     frames = next(read_split(shards, "train")).frames()
     stored = {name: form.encode(frames) for name, form in FORMS.items()}
     used = next(iter(FORMS))
@@ -152,6 +152,7 @@ def _storage(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
     for name, form in FORMS.items():
         yield Entry(f"storage: {name}, size", size[name] / 1e3, size[used] / 1e3, size[name] / size[used], "kB/clip")
 
+        # Two frames at random, as training reads them; all frames in order, as an evaluation does.
         def two(form: Form = form, data: Any = stored[name]) -> int:
             rng = np.random.default_rng(0)
             for _ in range(4):
@@ -174,7 +175,8 @@ def _storage(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
 
 
 def _prepare(_: Path, folder: Path, seconds: float) -> Iterator[Entry]:
-    """Frames a second of a whole preparation by two processes, and of decoding and finding the face alone."""
+    """Frames per second of a whole preparation by two processes; the floor only decodes and finds the face."""
+    # Videos of synthetic speakers, with room around the face.
     clips = folder / "clips"
     clips.mkdir()
     for recording in SyntheticReader(2 * WORKERS, max(1, round(seconds)), 6.0, SIZE, 1):
@@ -185,6 +187,7 @@ def _prepare(_: Path, folder: Path, seconds: float) -> Iterator[Entry]:
         ) as writer:
             for frame in frames:
                 writer.write(frame)
+    # The whole preparation, then the floor.
     start = time.perf_counter()
     summary = prepare(FolderReader(clips), folder / "prepared", ClipSettings(CropRule(size=SIZE)), workers=WORKERS)
     middle = time.perf_counter()
@@ -204,12 +207,13 @@ def _decode_and_find(recording: FileRecording) -> int:
 
 
 def _growth(shards: Path, folder: Path, _: float) -> Iterator[Entry]:
-    """Seconds to the first batch, and memory then, as the number of shards grows; the floor is the smallest number."""
+    """Seconds and memory up to the first batch, as the number of shards grows; the floor is the smallest number."""
     manifest = json.loads((shards / "manifest.json").read_text())
     source = sorted(shards.glob("train-*.tar"))[0]
     count = manifest["splits"]["train"]["shards"][source.name]
     floor: dict[str, float] = {}
     for shard_count in SHARD_COUNTS:
+        # A folder whose shards are all links to one file.
         many = folder / f"many-{shard_count}"
         many.mkdir()
         names = [f"train-{number:06d}.tar" for number in range(shard_count)]
@@ -217,6 +221,7 @@ def _growth(shards: Path, folder: Path, _: float) -> Iterator[Entry]:
             (many / name).symlink_to(source)
         manifest["splits"]["train"]["shards"] = dict.fromkeys(names, count)
         (many / "manifest.json").write_text(json.dumps(manifest))
+        # Fresh processes that load one batch.
         child = [sys.executable, "-m", "datamodules.bench.start", str(many)]
         runs = [json.loads(subprocess.run(child, check=True, capture_output=True).stdout) for _ in range(3)]
         for what, unit in (("seconds", "s"), ("megabytes", "MB")):

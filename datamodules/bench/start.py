@@ -1,4 +1,4 @@
-"""How long it takes from a shard folder to the first batch, in a fresh process: prints JSON; part of `s2tf bench`."""
+"""A fresh process that loads one batch of a shard folder and prints time and memory as JSON; part of `s2tf bench`."""
 
 import json
 import resource
@@ -9,7 +9,7 @@ from datamodules.speech_portrait import SpeechPortraitData
 
 
 def main(folder: str) -> None:
-    """Print the seconds to the first batch, without the imports, and the most memory that the process had till then."""
+    """Print the seconds from the end of the imports to the first batch, and the peak memory of the process."""
     start = time.perf_counter()
     data = SpeechPortraitData(folder, batch_size=4, num_workers=0, buffer=8)
     data.setup("fit")

@@ -1,4 +1,4 @@
-"""The forms that the pictures of a clip could be stored in, compared by `s2tf bench data`."""
+"""Possible formats for the pictures of a clip, compared by `s2tf bench data`."""
 
 import io
 import tarfile
@@ -23,14 +23,14 @@ class Form(Protocol):
         """Store frames (T, S, S, 3) uint8 RGB."""
 
     def size(self, data: Any) -> int:
-        """Bytes."""
+        """Size of the stored pictures in bytes."""
 
     def frames(self, data: Any, indices: Sequence[int]) -> list[np.ndarray]:
         """The pictures with these indices, which increase."""
 
 
 class PackedJPEG:
-    """JPEGs one after the other, and where each begins: what the shards hold."""
+    """JPEGs one after the other with their offsets: the format of the shards."""
 
     def encode(self, frames: np.ndarray) -> tuple[bytes, list[int]]:
         """See `Form`."""
@@ -47,7 +47,7 @@ class PackedJPEG:
 
 
 class JPEGMembers:
-    """Each JPEG as a member of the tar file: reading any of them reads the headers of those before it."""
+    """Each JPEG as a member of the tar file; reading one also reads the headers of all before it."""
 
     suffix = ".jpg"
     options: tuple[int, ...] = (cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111)
@@ -82,7 +82,7 @@ class JPEGMembers:
 
 
 class WebPMembers(JPEGMembers):
-    """The same with WebP at a like quality."""
+    """Each picture as a member of the tar file, in WebP of about the same quality."""
 
     suffix = ".webp"
     options = (cv2.IMWRITE_WEBP_QUALITY, QUALITY)

@@ -1,4 +1,4 @@
-"""AVSpeech (Ephrat et al. 2018, "Looking to Listen"): segments of YouTube videos, and where their speaker's face is.
+"""AVSpeech (Ephrat et al. 2018, "Looking to Listen"): segments of YouTube videos with the place of the speaker's face.
 
 Its official page is "AVSpeech: Audio Visual Speech Dataset" at looking-to-listen.github.io/avspeech. The folder:
 
@@ -42,14 +42,14 @@ class AVSpeechReader(Reader):
     """Every segment of the tables; the speaker is the face nearest to the given point, as the paper says.
 
     The data set names no speakers: a video is an identity. `avspeech_test.csv` is the test split, the videos of
-    `avspeech_train.csv` are dealt out to train and val; a video that is in both is used for test alone.
+    `avspeech_train.csv` are divided into train and val; a video that is in both is used for test only.
 
     Args:
         source: The folder.
         held_out: Share of the training videos held out for validation.
 
     Raises:
-        FileNotFoundError: There is neither table, or neither `videos` nor `clips`.
+        FileNotFoundError: Both tables are missing, or both `videos` and `clips` are.
         ValueError: A line of a table cannot be read.
     """
 
@@ -111,7 +111,7 @@ def _inside(row: Row) -> bool:
 
 
 def _clips(folder: Path) -> dict[tuple[str, float], Path]:
-    """Cut segments by their video and start."""
+    """The cut segments by video and start."""
     result = {}
     for name, path in find_videos(folder).items():
         if match := _CLIP.fullmatch(name):

@@ -1,4 +1,4 @@
-"""From one recording to the bytes of one sample: the same steps for synthetic speakers and for real recordings."""
+"""One recording becomes the bytes of one sample, by the same steps for synthetic speakers and real recordings."""
 
 import json
 import zlib
@@ -16,20 +16,20 @@ from s2tf.faces.tracking import FaceError, FaceSettings, track_face
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
 
 SILENCE = 1e-4
-"""A sound track that never gets louder than this is no sound (-80 dB)."""
+"""A sound track whose peak stays below this (-80 dB) is silent."""
 
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """What `prepare` does to every clip.
+    """The treatment of every clip.
 
     Args:
-        rule: The crop.
-        faces: How faces are found in recordings that come without landmarks.
+        rule: The crop, stored in every sample.
+        faces: Backends that find the face in recordings without landmarks.
         min_seconds: Shorter clips fail at the step `length`.
-        max_seconds: Longer clips are cut to this.
+        max_seconds: Longer clips are cut to this, and counted; None: none is.
         min_face_px: Clips whose landmarks' box is smaller, in the recording's pixels, fail at the step `size`.
-        jpeg_quality: Of the stored frames, 1 to 100.
+        jpeg_quality: Quality of the stored frames, 1 to 100.
         mesh: Store the face mesh of 478 points too, where the backend gives one.
     """
 
@@ -52,16 +52,17 @@ class PreparedClip:
     frames: int
     gender: str | None
     notes: tuple[str, ...]
-    """What was done to it beyond the ordinary: `cut`, `trimmed`, `filled`."""
+    """Unusual steps: `cut`, `trimmed`, `filled`."""
     members: dict[str, bytes]
 
 
 def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> PreparedClip:
-    """Load, find and follow the face, crop, encode.
+    """Load a recording, find and follow its face, crop and encode it.
 
     Raises:
-        PrepareError: The recording cannot be used; says at which step and why.
+        PrepareError: The recording cannot be used; names the step and the reason.
     """
+    # Pictures and sound of one length, trimmed to the frames that have the face.
     loaded = recording.load()
     clip, cut = _fit_together(loaded, settings.max_seconds)
     _check_length(clip, settings)
@@ -70,6 +71,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
     landmarks, clip = face.landmarks, _part(clip, face.start, face.stop)
     _check_length(clip, settings)
     _check_size(landmarks, settings)
+    # The crop, and each member's bytes.
     box = square_box(landmarks, settings.rule)
     size = settings.rule.size
     pictures, offsets = encode_jpegs(crop(clip.frames, box, size), settings.jpeg_quality)
@@ -79,6 +81,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         points[MESH] = encode_array(_mesh_in_crop(face.mesh, box, size))
     truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
     members = {**sound, FRAMES: pictures, **points, **truth}
+    # The record.
     record = ClipRecord(
         dataset=recording.dataset,
         identity=recording.identity,
@@ -106,7 +109,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
 
 
 def _fit_together(clip: LoadedClip, max_seconds: float | None) -> tuple[LoadedClip, bool]:
-    """As many frames as there is sound for and the other way round; whether something was cut for `max_seconds`."""
+    """The clip with frames and sound of one length; also True where `max_seconds` cut it."""
     frames = len(clip.frames)
     if clip.waveform is not None:
         frames = min(frames, max(1, round(len(clip.waveform) / SAMPLES_PER_FRAME)))
@@ -115,7 +118,7 @@ def _fit_together(clip: LoadedClip, max_seconds: float | None) -> tuple[LoadedCl
 
 
 def _part(clip: LoadedClip, start: int, stop: int) -> LoadedClip:
-    """Frames start to stop - 1, and exactly their sound: 640 samples a frame, silence where it ends early."""
+    """Frames start to stop - 1 with exactly their sound: 640 samples per frame, silence where the sound ends early."""
     waveform = clip.waveform
     if waveform is not None:
         waveform = waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
@@ -127,7 +130,9 @@ def _part(clip: LoadedClip, start: int, stop: int) -> LoadedClip:
 def _check_length(clip: LoadedClip, settings: ClipSettings) -> None:
     seconds = len(clip.frames) / FPS
     if seconds < settings.min_seconds:
-        raise PrepareError("length", f"{seconds:.2f} s of sound and picture, wanted {settings.min_seconds:g}")
+        raise PrepareError(
+            "length", f"{seconds:.2f} s of sound and picture, expected at least {settings.min_seconds:g} s"
+        )
 
 
 def _check_sound(clip: LoadedClip) -> None:
@@ -138,12 +143,12 @@ def _check_sound(clip: LoadedClip) -> None:
 def _check_size(landmarks: np.ndarray, settings: ClipSettings) -> None:
     extent = np.median((landmarks.max(axis=1) - landmarks.min(axis=1)).max(axis=1))
     if extent < settings.min_face_px:
-        raise PrepareError("size", f"face of {extent:.0f} px, at least {settings.min_face_px:g} px wanted")
+        raise PrepareError("size", f"face of {extent:.0f} px, expected at least {settings.min_face_px:g} px")
 
 
 @dataclass(frozen=True)
 class _Face:
-    """Of frames `start` to `stop` - 1, as `TrackedFace`."""
+    """The face in frames `start` to `stop` - 1; the fields are those of `TrackedFace`."""
 
     landmarks: np.ndarray
     mesh: np.ndarray | None
@@ -152,7 +157,7 @@ class _Face:
 
 
 def _face(clip: LoadedClip, faces: FaceSettings) -> tuple[_Face, dict[str, Any]]:
-    """The face in the frames that have it, and how it was found."""
+    """The face in the frames that show it, and the record's facts about the way it was found."""
     frames = len(clip.frames)
     if clip.landmarks is not None:
         if clip.landmarks.shape != (frames, 68, 2):
@@ -174,9 +179,9 @@ def _face(clip: LoadedClip, faces: FaceSettings) -> tuple[_Face, dict[str, Any]]
 
 
 def _mesh_in_crop(mesh: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
-    """A mesh (T, 478, 3) in pixels of the recording as it is stored: in pixels of the crop, the depth in their scale.
+    """A mesh (T, 478, 3) in the recording's pixels, converted to the crop's pixels for storage, depth included.
 
-    At half precision: within a sixteenth of a pixel in pictures of 256, which is finer than the mesh.
+    Half precision is exact to a sixteenth of a pixel in pictures of 256, which is finer than the mesh.
     """
     plane = to_crop(mesh[..., :2], box, size)
     return np.concatenate([plane, mesh[..., 2:] * (size / box.side)], axis=-1).astype(np.float16)

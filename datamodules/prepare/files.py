@@ -1,4 +1,4 @@
-"""Recordings that are files: what the readers of real data sets share."""
+"""Recordings in files, and helpers shared by the readers of real data sets."""
 
 import hashlib
 import os
@@ -19,9 +19,9 @@ VIDEO_SUFFIXES = frozenset(
     | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
 MAX_BYTES = 4 * 2**30
-"""Pictures of a clip that are held in memory together; for a moment twice as much, while they are joined."""
+"""Limit for a clip's pictures in memory; joining them takes twice as much for a moment."""
 MAX_KEY = 80
-"""Characters: a member's name must fit into the 100 of a tar header."""
+"""Characters of a key: the name of a member must fit into the 100 characters of a tar header."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class FileRecording(Recording):
     start: float = 0.0
     """Seconds after the first picture."""
     stop: float | None = None
-    """None: to the end."""
+    """Seconds after the first picture; None: the end."""
     point: tuple[float, float] | None = None
     """(x, y) of the speaker's face, as shares of the picture's width and height."""
     sounds: tuple[Path, ...] = ()
-    """Where the sound may be if the video has no sound track; the first that is there."""
+    """Candidates for the sound of a video without a sound track; the first that exists is read."""
 
     def load(self) -> LoadedClip:
         """See `Recording.load`; fails at `absent`, `read` (unreadable), `memory` (too long) or `sound` (no track)."""
@@ -47,7 +47,7 @@ class FileRecording(Recording):
         return LoadedClip(clip.frames, clip.waveform, point=(self.point[0] * width, self.point[1] * height))
 
     def read(self, region: Callable[[np.ndarray], np.ndarray] | None = None) -> LoadedClip:
-        """Pictures (the part of them that `region` gives) and sound."""
+        """Read pictures, each cut by `region` where that is given, and sound."""
         seconds = self._seconds()
         if not self.path.is_file():
             raise PrepareError("absent", f"no such file: {self.path}")
@@ -66,7 +66,7 @@ class FileRecording(Recording):
         return LoadedClip(video.frames, waveform)
 
     def _seconds(self) -> float | None:
-        # A frame more than the longest length wanted: so a clip that is longer is seen to be, and counted as cut.
+        # One frame more than the longest length, so that a longer clip is recognised and counted as cut.
         wanted = [
             None if self.max_seconds is None else self.max_seconds + 1 / FPS,
             None if self.stop is None else self.stop - self.start,
@@ -74,7 +74,7 @@ class FileRecording(Recording):
         return min((seconds for seconds in wanted if seconds is not None), default=None)
 
     def _check_memory(self, seconds: float | None) -> None:
-        """Fail before a film is read into memory."""
+        """Fail before a video too long for memory is read."""
         try:
             with av.open(str(self.path)) as container:
                 if not container.streams.video:
@@ -90,12 +90,12 @@ class FileRecording(Recording):
     def _too_long(self, size: float) -> PrepareError:
         return PrepareError(
             "memory",
-            f"the pictures of {self.path} need {size / 2**30:.0f} GB in memory, at most {MAX_BYTES / 2**30:.0f} are "
-            "read: give --max-seconds, or cut the file",
+            f"the pictures of {self.path} need {size / 2**30:.0f} GB in memory, expected at most "
+            f"{MAX_BYTES / 2**30:.0f} GB: give --max-seconds, or cut the file",
         )
 
     def _counted(self, region: Callable[[np.ndarray], np.ndarray] | None) -> Callable[[np.ndarray], np.ndarray]:
-        """`region`, ended by an error where a file that does not state its length turns out too long."""
+        """`region` with a check of memory: a file that does not state its length may turn out too long."""
         size = 0
 
         def keep(picture: np.ndarray) -> np.ndarray:
@@ -118,7 +118,7 @@ class FileRecording(Recording):
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
-    """The video files of a folder and its subfolders by their names without suffix; of two alike, the first."""
+    """The video files of a folder and its subfolders by name without suffix; the first of equal names."""
     result: dict[str, Path] = {}
     for path in walk(folder):
         if path.suffix.lower() in VIDEO_SUFFIXES:
@@ -127,9 +127,9 @@ def find_videos(folder: Path) -> dict[str, Path]:
 
 
 def walk(folder: Path) -> list[Path]:
-    """All files of a folder and its subfolders, sorted; a million of them without asking the file system for each.
+    """All files of a folder and its subfolders, sorted; the file system is not asked about each single file.
 
-    Linked folders are followed; one that was visited before, as in a circle of links, is not visited again.
+    Linked folders are followed; a folder that was visited before, as in a circle of links, is skipped.
     """
     result: list[Path] = []
     visited: set[tuple[int, int]] = set()
@@ -151,7 +151,7 @@ def file_key(path: Path) -> str:
 
 
 def unique_key(key: str, taken: set[str]) -> str:
-    """`key`, or `key-2`, `key-3`, ... where it is taken; it is taken then. A long one is cut, and ends in its hash."""
+    """`key`, or `key-2`, `key-3`, ... where it is taken; the result joins `taken`. A long key is cut and hashed."""
     if len(key) > MAX_KEY - 6:
         key = f"{key[: MAX_KEY - 20]}-{hashlib.blake2b(key.encode(), digest_size=6).hexdigest()}"
     result, number = key, 2

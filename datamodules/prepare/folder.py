@@ -1,4 +1,4 @@
-"""Reader for any folder of videos, with an optional table that says who is in which."""
+"""Reader for any folder of videos, with an optional table that names their speakers."""
 
 import csv
 from pathlib import Path
@@ -24,12 +24,12 @@ class FolderReader(Reader):
         held_out: Shares of the identities held out for validation and test.
 
     Attributes:
-        ignored: Files that are no videos by their name, relative to the folder.
-        table: The table that was used, None where there is none.
+        ignored: Files that are not videos by their name, relative to the folder.
+        table: The table that was used; None: there is none.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: There is no video in it, or the table cannot be used.
+        FileNotFoundError: The folder is missing.
+        ValueError: The folder has no video, or the table cannot be used.
     """
 
     def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
@@ -69,7 +69,7 @@ def _recordings(
 
 
 def _read_table(path: Path) -> dict[Path, dict[str, str]]:
-    """Rows by the file they speak of."""
+    """The table's rows by the file that they describe."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)

@@ -5,9 +5,9 @@ Its official page is the repository MRzzm/HDTF. The folder:
     SOURCE/HDTF_dataset/{RD,WDA,WRA}_video_url.txt       as published: name, URL
     SOURCE/HDTF_dataset/{RD,WDA,WRA}_annotion_time.txt   name.mp4, 00:30-01:00, 01:30-02:30, ...
     SOURCE/HDTF_dataset/{RD,WDA,WRA}_crop_wh.txt         name_0.mp4, x, width, y, height
-    SOURCE/HDTF_dataset/{RD,WDA,WRA}_resolution.txt      name.mp4, height of the video that the crop boxes are meant for
+    SOURCE/HDTF_dataset/{RD,WDA,WRA}_resolution.txt      name.mp4, height of the video that the crop boxes belong to
     SOURCE/videos/<name>.<any suffix>                    whole videos (or <subset>_<name>), and/or
-    SOURCE/clips/<name>_<index>.<any suffix>             the clips cut by their times; a square one is cropped already
+    SOURCE/clips/<name>_<index>.<any suffix>             clips cut by their times; a square one is already cropped
                                                          (or <subset>_<name>_<index in three digits>)
 """
 
@@ -26,15 +26,15 @@ DATASET = "hdtf"
 HELD_OUT = HeldOut()
 SUBSETS = ("RD", "WDA", "WRA")
 PIECE_SECONDS = 10.0
-"""Clips of minutes are cut into pieces of equal length, none longer than this."""
+"""Longest piece: long clips are cut into pieces of equal length."""
 ALIASES = {"Radio": "BarackObama"}
-"""Names of the same speaker that nothing in the lists tells: most of the radio addresses are the president's."""
+"""Names of the same speaker that the lists do not connect: most radio addresses are by the president."""
 SEARCHED = "found without a crop box"
 
 
 @dataclass(frozen=True)
 class Region:
-    """A crop box, and the height of the video that it is meant for."""
+    """A crop box, and the height of the video that it belongs to."""
 
     x: int
     y: int
@@ -42,10 +42,10 @@ class Region:
     height: int | None
 
     def part(self, picture: np.ndarray) -> np.ndarray:
-        """The box's part of a picture (H, W, 3), scaled to the picture's resolution.
+        """The part of a picture (H, W, 3) in the box, which is scaled to the picture's resolution.
 
         Raises:
-            PrepareError: The box does not lie in the picture.
+            PrepareError: The box leaves the picture.
         """
         height, width = picture.shape[:2]
         scale = height / self.height if self.height else 1.0
@@ -63,7 +63,7 @@ class HDTFRecording(FileRecording):
     """A piece of a clip, cropped to its box."""
 
     region: Region | None
-    """None: the data set has no box for it."""
+    """The crop box; None: the data set has none for this clip."""
 
     def load(self) -> LoadedClip:
         """See `FileRecording.load`; fails at `crop` too."""
@@ -79,12 +79,11 @@ class HDTFRecording(FileRecording):
 class HDTFReader(Reader):
     """Every clip of the lists, in pieces of up to ten seconds.
 
-    What is known to be wrong with the data set: videos that are gone, and those without sound, fail by name; a box
-    meant for another resolution is scaled; where a clip has no box the face is searched in the whole picture, which
-    the summary counts.
+    The data set has known faults. Videos that are gone or have no sound fail by name. A box for another resolution is
+    scaled. Where a clip has no box, the face is searched in the whole picture, and the summary counts the clip.
 
-    Names that differ only in a final number (`KevinBrady0`, `KevinBrady2`) are one identity, and so are names of the
-    same video (`WhipJimClyburn`, `JamesClyburn1`), and all of RD, which is mostly by the same speaker.
+    Names that differ only in a final number (`KevinBrady0`, `KevinBrady2`) are one identity. So are names of the same
+    video (`WhipJimClyburn`, `JamesClyburn1`), and all of RD, which is mostly by one speaker.
 
     Args:
         source: The folder.
@@ -133,6 +132,7 @@ class HDTFReader(Reader):
                 step, reason = ("times", f"ends at {stop:g} s, before it starts at {start:g} s")
             yield self._unusable(subset, f"{name}_{index}", step, reason)
             return
+        # A clip's own file begins at its start; a whole video begins at 0.
         origin = start if clip is not None else 0.0
         count = max(1, int(np.ceil((stop - start) / PIECE_SECONDS)))
         borders = np.linspace(start - origin, stop - origin, count + 1).tolist()
@@ -159,7 +159,7 @@ def _key(text: str) -> str:
 
 
 def _identities(source: Path) -> dict[str, str]:
-    """The identity of every name in the lists; names of the same video are one, whatever they say."""
+    """The identity of every name in the lists; names of the same video share one."""
     result: dict[str, str] = {}
     of_video: dict[str, str] = {}
     united = dict(ALIASES)
@@ -180,7 +180,7 @@ def _identities(source: Path) -> dict[str, str]:
 
 
 def _read_list(path: Path) -> dict[str, list[str]]:
-    """The lines of a list by their first word."""
+    """The other words of each line of a list, by its first word."""
     if not path.is_file():
         raise FileNotFoundError(f"no list {path}, which the data set's repository holds")
     lines = (line.split() for line in path.read_text(encoding="utf-8-sig").splitlines())

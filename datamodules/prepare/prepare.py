@@ -1,8 +1,8 @@
-"""Recordings → shards, a ledger of what could not be used, and a summary whose counts add up.
+"""Recordings → shards, a ledger of failures, and a summary whose counts add up.
 
-The recordings of each split are cut into groups, one shard each, whatever fails among them: so any process can do any
-group, and what it writes does not depend on the others. While a preparation goes on, `groups/` holds one JSON for each
-group that is done; when all are, they are put together into `failures.csv` and `manifest.json`, and the folder goes.
+The recordings of each split are cut into groups, one shard each, whatever fails among them. Any process can do any
+group, and its result does not depend on the others. During a preparation `groups/` holds one JSON for each finished
+group; when all are finished, they are merged into `failures.csv` and `manifest.json`, and the folder is deleted.
 """
 
 import csv
@@ -53,8 +53,8 @@ def prepare(
 ) -> PrepareSummary:
     """Prepare recordings into a folder of shards.
 
-    The same recordings and settings give the same bytes, whatever the number of workers and parts, and however often
-    it was killed: called again it goes on with the groups that are not done. A recording that cannot be used is a row
+    The same recordings and settings give the same bytes for any number of workers and parts, and however often the
+    preparation is killed: the next call continues with the unfinished groups. A recording that cannot be used is a row
     of `failures.csv` and never stops the others, even if it kills its worker.
 
     Args:
@@ -70,21 +70,23 @@ def prepare(
         The summary of this part's recordings, or of all recordings where this part completed the folder.
 
     Raises:
-        ValueError: Keys are not unique, a speaker is in two splits, a bad `part`, or `out` holds shards of other
-            recordings or settings.
+        ValueError: Keys are not unique, a speaker is in two splits, `part` does not exist, or `out` holds shards of
+            other recordings or settings.
     """
+    # The plan: groups of recordings, and this part's share of them.
     todo = list(recordings)
     _check_keys(todo)
     groups = list(_groups(todo, _splits(todo), samples_per_shard))
     own = part_of(groups, part)
     plan = _fingerprint(groups, settings)
+    # A finished folder is left as it is.
     out.mkdir(parents=True, exist_ok=True)
     if (finished := _finished(out, plan)) is not None:
         return finished
-    _do(own, out, settings, workers, on_progress)
+    _prepare_groups(own, out, settings, workers, on_progress)
     if all(_ledger(out, group).is_file() for group in groups):
         return _complete(groups, out, settings, plan)
-    return _together(own, out, plan)
+    return _merged(own, out, plan)
 
 
 def _check_keys(recordings: list[Recording]) -> None:
@@ -113,14 +115,14 @@ def _splits(recordings: list[Recording]) -> dict[str, str]:
 def _groups(recordings: list[Recording], splits: dict[str, str], size: int) -> Iterator[Group]:
     for split in SPLITS:
         members = [recording for recording in recordings if splits[recording.identity] == split]
-        # In the order of a data set's files a shard would hold one speaker, and a batch only a few.
+        # In the order of the files, a shard would hold a single speaker, and a batch only a few.
         members.sort(key=lambda recording: hashlib.blake2b(recording.key.encode()).digest())
         for number, start in enumerate(range(0, len(members), size)):
             yield Group(f"{split}-{number:06d}", split, members[start : start + size])
 
 
 def _fingerprint(groups: list[Group], settings: ClipSettings) -> str:
-    """Of everything that decides the bytes, but the recordings' contents."""
+    """Hash of everything that decides the bytes, except the recordings' contents."""
     digest = hashlib.blake2b(json.dumps(_settings(settings), sort_keys=True).encode(), digest_size=16)
     for group in groups:
         digest.update(f"\n{group.name}".encode())
@@ -130,7 +132,7 @@ def _fingerprint(groups: list[Group], settings: ClipSettings) -> str:
 
 
 def _identity_of(recording: Recording) -> str:
-    """What a reader says of a recording, but where its files are."""
+    """The facts that a reader states about a recording, without its paths."""
     values = ((item.name, getattr(recording, item.name)) for item in fields(recording))
     told = [f"{name}={value!r}" for name, value in values if name != "reason" and not _is_place(value)]
     return f"{type(recording).__name__}({', '.join(told)})"
@@ -141,7 +143,7 @@ def _is_place(value: object) -> bool:
 
 
 def _finished(out: Path, plan: str) -> PrepareSummary | None:
-    """The summary of a folder that is complete; otherwise make sure that what is there belongs to this plan."""
+    """The summary of a complete folder; None, once it is certain that an incomplete one belongs to this plan."""
     manifest = out / MANIFEST
     plan_file = out / GROUPS / PLAN
     known = json.loads(manifest.read_text()).get("plan") if manifest.is_file() else None
@@ -149,6 +151,7 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
         known = json.loads(plan_file.read_text())["plan"]
     if known not in (None, plan) or (manifest.is_file() and known is None):
         raise ValueError(f"{out} holds shards of other recordings or settings: give another folder, or delete it")
+    # The summary is stored in the manifest and the ledger.
     if manifest.is_file():
         _clean(out)
         with open(out / FAILURES, newline="", encoding="utf-8") as file:
@@ -162,14 +165,14 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
     return None
 
 
-def _do(
+def _prepare_groups(
     groups: Sequence[Group],
     out: Path,
     settings: ClipSettings,
     workers: int,
     on_progress: Callable[[int, int, str], None] | None,
 ) -> None:
-    """Do the groups that are not done."""
+    """Do the unfinished groups."""
     total = sum(len(group.recordings) for group in groups)
     left = [group for group in groups if not _ledger(out, group).is_file()]
     done = total - sum(len(group.recordings) for group in left)
@@ -191,7 +194,7 @@ def _do(
 def _write_group(
     group: Group, out: Path, stream: Iterator[PreparedClip | Failure], summary: PrepareSummary
 ) -> Iterator[PreparedClip | Failure]:
-    """Write a group's shard, its results one by one; a group that failed as a whole gets none."""
+    """Write a group's shard and give its results one by one; a group without a usable recording gets no shard."""
     name = f"{group.name}.tar"
     with new_shard(out / name) as shard:
         for _ in group.recordings:
@@ -209,8 +212,8 @@ def _write_group(
 
 
 def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str) -> PrepareSummary:
-    """Write ledger and manifest; another part may be doing the same, with the same result."""
-    summary = _together(groups, out, plan)
+    """Write ledger and manifest; another part may do the same at the same time, with the same result."""
+    summary = _merged(groups, out, plan)
     if (out / MANIFEST).is_file():
         return summary
     _write_failures(out / FAILURES, summary.failures)
@@ -219,8 +222,8 @@ def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str)
     return summary
 
 
-def _together(groups: Sequence[Group], out: Path, plan: str) -> PrepareSummary:
-    """The groups' ledgers put together; the summary of the whole folder, where another part has completed it."""
+def _merged(groups: Sequence[Group], out: Path, plan: str) -> PrepareSummary:
+    """The merged ledgers of groups; where another part has completed the folder, the summary of all groups."""
     summary = PrepareSummary()
     try:
         for group in groups:
@@ -242,7 +245,7 @@ def _read(path: Path) -> PrepareSummary:
 
 
 def _clean(out: Path) -> None:
-    """Remove the groups' ledgers and the shards that killed processes left half written."""
+    """Remove the groups' ledgers, and shards that killed processes left half written."""
     shutil.rmtree(out / GROUPS, ignore_errors=True)
     for path in out.glob(f"*.tar.*{PART}"):
         path.unlink(missing_ok=True)

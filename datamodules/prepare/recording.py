@@ -1,4 +1,4 @@
-"""What a reader of a data set gives to `prepare`: recordings that load themselves, one at a time, in any process."""
+"""Recordings: the items that a data set's reader hands to `prepare`, each loaded alone and in any process."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class PrepareError(Exception):
-    """A recording cannot be used; becomes one row of `failures.csv` and never stops the others.
+    """The recording cannot be used; becomes one row of `failures.csv` and never stops the others.
 
     Args:
-        step: The stage of the preparation that failed: `read`, `sound`, `face`, `landmarks`, `length`, `size`, ...
+        step: The step of the preparation that failed: `read`, `sound`, `face`, `landmarks`, `length`, `size`, ...
         reason: One line that a user can act on.
     """
 
@@ -31,47 +31,47 @@ class LoadedClip:
     frames: np.ndarray
     """(T, H, W, 3) uint8 RGB at 25 fps."""
     waveform: np.ndarray | None
-    """(S,) float32 mono in [-1, 1] at 16 kHz, starting with the first frame; None: a data set of pictures alone."""
+    """(S,) float32 mono in [-1, 1] at 16 kHz, starting with the first frame; None: the data set has no sound."""
     landmarks: np.ndarray | None = None
-    """(T, 68, 2) float32, iBUG order, (x, y) in pixels of `frames`; None: to be detected."""
+    """(T, 68, 2) float32, iBUG order, (x, y) in pixels of `frames`; None: they must be detected."""
     truth: dict[str, Any] = field(default_factory=dict)
-    """What is known about the clip, as JSON values; stored as a member of its own."""
+    """Known facts about the clip, as JSON values; stored as a member of their own."""
     point: tuple[float, float] | None = None
-    """(x, y) in pixels of the first frame, where the data set says the speaker is; None: the largest face."""
+    """The speaker's place, (x, y) in pixels of the first frame, by the data set; None: the largest face speaks."""
     notes: tuple[str, ...] = ()
-    """What was done to it beyond the ordinary, for the summary."""
+    """Unusual steps, for the summary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One clip of a data set, not yet read. Picklable: it is sent to worker processes, and loads there.
+    """One clip of a data set, not yet read; picklable, since worker processes load it.
 
     Subclasses implement `load`.
     """
 
     key: str
-    """Unique within the data set; letters, digits, `_` and `-` (it names the members of the tar)."""
+    """Unique within the data set; letters, digits, `_` and `-`, since it names the members of the tar file."""
     dataset: str
     identity: str
-    """The speaker's name: splits never share one."""
+    """The speaker's name; no two splits share one."""
     split: str = "train"
     """`train`, `val` or `test`, the same for all of an identity's recordings."""
     attributes: dict[str, Any] = field(default_factory=dict)
-    """Of the person, where known: `gender` (`female` or `male`), `age` in years."""
+    """Known facts about the person: `gender` (`female` or `male`), `age` in years."""
     max_seconds: float | None = None
-    """Read no more than this from the start of the clip; set by `prepare`."""
+    """Longest part read, from the start of the clip; set by `prepare`."""
 
     def load(self) -> LoadedClip:
         """Read the clip.
 
         Raises:
-            PrepareError: It cannot be used; says at which step and why.
+            PrepareError: The clip cannot be used; names the step and the reason.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement load()")
 
 
 class Reader:
-    """What reads a data set's tables and folders: a sequence of recordings; subclasses fill `recordings`."""
+    """A data set's recordings, read from its tables and folders; subclasses fill `recordings`."""
 
     recordings: Sequence[Recording]
 
@@ -84,11 +84,11 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class UnusableRecording(Recording):
-    """A clip of the data set that its reader could not make a recording of: it only says why."""
+    """A clip that its reader cannot open; loading it fails with the reason."""
 
     step: str
     reason: str
 
     def load(self) -> LoadedClip:
-        """Fail."""
+        """Fail with the reason."""
         raise PrepareError(self.step, self.reason)

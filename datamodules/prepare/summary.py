@@ -1,4 +1,4 @@
-"""What became of every recording: the ledger's rows, and counts that add up."""
+"""The outcome of a preparation: the ledger's rows, and counts that add up."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,22 +21,22 @@ class Failure:
 
 @dataclass
 class SplitSummary:
-    """What a split holds."""
+    """The content of a split."""
 
     clips: int = 0
     frames: int = 0
     identities: set[str] = field(default_factory=set)
     genders: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*GENDERS, "unknown"), 0))
     shards: dict[str, int] = field(default_factory=dict)
-    """Samples in each file."""
+    """Samples in each shard, by file name."""
 
     @property
     def seconds(self) -> float:
-        """Length of its clips together."""
+        """Total length of the clips."""
         return self.frames / FPS
 
     def merge(self, other: "SplitSummary") -> None:
-        """Add what another part of the split holds."""
+        """Add the content of another part of the split."""
         self.clips += other.clips
         self.frames += other.frames
         self.identities |= other.identities
@@ -47,13 +47,13 @@ class SplitSummary:
 
 @dataclass
 class PrepareSummary:
-    """What became of every recording: `recordings` = `written` + `failed`."""
+    """The outcome of all recordings: `recordings` = `written` + `failed`."""
 
     splits: dict[str, SplitSummary] = field(default_factory=lambda: {name: SplitSummary() for name in SPLITS})
     failures: list[Failure] = field(default_factory=list)
     recordings: int = 0
     notes: dict[str, int] = field(default_factory=dict)
-    """Clips `cut` to the longest length, `trimmed` to where the face is, or with landmarks `filled`."""
+    """Clips `cut` to the longest length, `trimmed` to the frames with the face, or with landmarks `filled`."""
 
     def add(self, clip: PreparedClip) -> None:
         """Count a clip that was written."""
@@ -66,7 +66,7 @@ class PrepareSummary:
             self.notes[note] = self.notes.get(note, 0) + 1
 
     def merge(self, other: "PrepareSummary") -> None:
-        """Add what became of other recordings."""
+        """Add the outcome of other recordings."""
         for name, split in other.splits.items():
             self.splits[name].merge(split)
         self.failures += other.failures
@@ -86,14 +86,14 @@ class PrepareSummary:
 
     @property
     def failed_steps(self) -> dict[str, int]:
-        """Failures by step, the commonest first."""
+        """Failures by step, the most frequent first."""
         counts: dict[str, int] = {}
         for failure in self.failures:
             counts[failure.step] = counts.get(failure.step, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def table(self) -> Table:
-        """The counts, for `rich` to print; they add up to the recordings."""
+        """The counts as a table; they add up to the recordings."""
         table = Table(title=f"{self.recordings} recordings", title_justify="left")
         table.add_column("")
         for name in ("clips", "identities", "minutes"):
@@ -109,7 +109,7 @@ class PrepareSummary:
         return table
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The summary as a JSON object."""
         return {
             "recordings": self.recordings,
             "written": self.written,
@@ -122,7 +122,7 @@ class PrepareSummary:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "PrepareSummary":
-        """From what `to_json` gave."""
+        """The summary from the result of `to_json`."""
         return cls(
             splits={name: _split_from_json(split) for name, split in data["splits"].items()},
             failures=[Failure(**failure) for failure in data["failures"]],

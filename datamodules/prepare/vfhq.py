@@ -27,7 +27,7 @@ _CLIP = re.compile(r"Clip\+(?P<video>.+)\+P(?P<person>[0-9]+)\+C[0-9]+\+F[0-9]+-
 
 @dataclass(frozen=True, kw_only=True)
 class FrameFolder(Recording):
-    """A folder of frames at a rate of its own."""
+    """A folder of frames with its own frame rate."""
 
     folder: Path
     fps: float
@@ -39,7 +39,7 @@ class FrameFolder(Recording):
             raise PrepareError("read", f"no picture in {self.folder}")
         count = max(1, round(len(files) / self.fps * FPS))
         limit = MAX_SECONDS if self.max_seconds is None else self.max_seconds
-        # The frame whose time is nearest, as `s2tf.media.video` does.
+        # The frames nearest in time, as `s2tf.media.video` chooses them.
         times = np.arange(min(count, round(limit * FPS))) / FPS
         nearest = np.minimum(np.round(times * self.fps).astype(int), len(files) - 1)
         frames = [_read(files[index]) for index in nearest]
@@ -49,15 +49,15 @@ class FrameFolder(Recording):
 
 
 class VFHQReader(Reader):
-    """Every clip; all of a YouTube video is one identity.
+    """Every clip; all clips of a YouTube video are one identity.
 
     Args:
         source: The folder.
         held_out: Shares of the identities held out for validation and test.
 
     Raises:
-        FileNotFoundError: No such folder.
-        ValueError: There is no clip in it.
+        FileNotFoundError: The folder is missing.
+        ValueError: The folder has no clip.
     """
 
     def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
@@ -72,7 +72,7 @@ class VFHQReader(Reader):
 
 
 def _find(source: Path) -> tuple[list[Path], dict[str, Path]]:
-    """The clips' folders, and the meta files by the clips' names; the frames themselves are not looked at."""
+    """The clips' folders, and the meta files by clip name; the frames are not listed."""
     folders: list[Path] = []
     metas: dict[str, Path] = {}
     for parent, below, names in os.walk(source, followlinks=True):
@@ -108,5 +108,5 @@ def _fps(meta: Path | None) -> float | None:
 def _read(path: Path) -> np.ndarray:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise PrepareError("read", f"{path} is no picture that can be decoded")
+        raise PrepareError("read", f"{path} cannot be decoded as a picture")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -33,7 +33,7 @@ class Speaker:
 
 
 class VoxCelebReader(Reader):
-    """Every utterance; the official test identities are the test split, the others are dealt out to train and val.
+    """Every utterance; the official test identities are the test split, the others are divided into train and val.
 
     Args:
         source: The folder.
@@ -41,8 +41,8 @@ class VoxCelebReader(Reader):
         held_out: Share of the development identities held out for validation.
 
     Raises:
-        FileNotFoundError: No such folder, or no table in it.
-        ValueError: The table cannot be read, or there is no utterance.
+        FileNotFoundError: The folder or its table is missing.
+        ValueError: The table cannot be read, or the folder has no utterance.
     """
 
     def __init__(self, source: str | Path, dataset: str, held_out: HeldOut = HELD_OUT):
@@ -80,7 +80,7 @@ class VoxCelebReader(Reader):
 
 
 def _sounds(path: Path, source: Path) -> tuple[Path, ...]:
-    """Where an utterance's sound may be: in the sound's own tree, or beside it."""
+    """Candidates for an utterance's sound: in the tree of sounds, or beside the video."""
     parts = path.relative_to(source).parts
     return tuple(
         source.joinpath(*(folder if part == "mp4" else part for part in parts)).with_suffix(suffix)
@@ -89,7 +89,7 @@ def _sounds(path: Path, source: Path) -> tuple[Path, ...]:
 
 
 def _read_table(path: Path) -> dict[str, Speaker]:
-    """The speakers by identity; VoxCeleb 1 separates by tabs, VoxCeleb 2 by commas and blanks."""
+    """The speakers by identity; VoxCeleb 1 separates its columns by tabs, VoxCeleb 2 by commas and spaces."""
     if not path.is_file():
         raise FileNotFoundError(f"no table {path}, which the data set's page offers")
     lines = [re.split(r"\s*[\t,]\s*", line.strip()) for line in path.read_text().splitlines() if line.strip()]

@@ -1,7 +1,7 @@
-"""A plain list of clips to evaluate on, as the paper's 50 test videos of AVSpeech: all of them are the test split.
+"""A plain list of clips to evaluate on, such as the paper's 50 test videos of AVSpeech; all are the test split.
 
-The list is a text file. A line is a video's path, absolute or relative to the list, and may go on with `,start,end` in
-seconds and then with `,x,y`, where the speaker's face is as shares of the picture. Lines that begin with # are skipped.
+The list is a text file. A line is a video's path, absolute or relative to the list; `,start,end` in seconds may follow,
+then `,x,y`, the place of the speaker's face as shares of the picture. Lines that begin with # are skipped.
 """
 
 from pathlib import Path
@@ -19,8 +19,8 @@ class WildReader(Reader):
         source: The list.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A line cannot be read, or there is none.
+        FileNotFoundError: The file is missing.
+        ValueError: A line cannot be read, or the list is empty.
     """
 
     def __init__(self, source: str | Path):

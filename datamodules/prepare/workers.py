@@ -1,4 +1,4 @@
-"""Recordings prepared in worker processes: results in order, and no recording can stop the others."""
+"""Worker processes that prepare recordings: results come in order, and no recording can stop the others."""
 
 import multiprocessing
 import os
@@ -16,18 +16,18 @@ from datamodules.prepare.summary import Failure
 from datamodules.shards.reading import one_line
 
 PATIENCE = 3600.0
-"""Seconds that a recording may take."""
+"""Longest time for a recording, in seconds."""
 
 Job = tuple[Recording, str, ClipSettings]
-"""A recording, the split it belongs to, and what is done to it."""
+"""A recording, its split, and its treatment."""
 
 
 def results(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
-    """What becomes of each job, in their order; a job that kills its process is a failure.
+    """The outcome of each job, in order; a job that kills its process is a failure.
 
     Args:
-        jobs: What to do.
-        workers: Processes; 0: this one.
+        jobs: The recordings to prepare.
+        workers: Number of processes; 0: this process does the work.
     """
     if workers == 0:
         yield from map(_run, jobs)
@@ -39,13 +39,13 @@ def results(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
             yield result
         if begin < len(jobs):
             # The pool broke somewhere among the jobs in flight: this one is tried alone, so that only a
-            # recording that itself kills its process is blamed for it.
+            # recording that kills its own process is blamed.
             yield _alone(jobs[begin])
             begin += 1
 
 
 def _run(job: Job) -> PreparedClip | Failure:
-    """One recording, in whatever process; any exception of its own becomes a failure."""
+    """Prepare one recording in this process; any exception becomes a failure."""
     recording, split, settings = job
     try:
         return prepare_clip(recording, split, settings)
@@ -58,7 +58,7 @@ def _run(job: Job) -> PreparedClip | Failure:
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: forked children of a process that runs threads (torch, mediapipe) may hang.
+    # Spawned, since forked children of a process that runs threads (torch, mediapipe) may hang.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
 
@@ -69,7 +69,7 @@ def _start_worker() -> None:
 
 
 def _pooled(jobs: list[Job], begin: int, workers: int) -> Iterator[PreparedClip | Failure]:
-    """Results in order until all are done or a worker dies; no more than 2 a worker wait in memory."""
+    """Results in order until all are done or a worker dies; at most two per worker wait in memory."""
     waiting: deque[Future[PreparedClip | Failure]] = deque()
     with _pool(workers) as pool:
         try:
@@ -96,10 +96,10 @@ def _alone(job: Job) -> PreparedClip | Failure:
 
 
 def _wait(future: "Future[PreparedClip | Failure]") -> PreparedClip | Failure:
-    """The result; a pool in which it takes too long is killed.
+    """The result of a job; a pool that takes too long is killed.
 
     Raises:
-        BrokenProcessPool: It was, or a process of it died.
+        BrokenProcessPool: The pool was killed, or one of its processes died.
     """
     try:
         return future.result(timeout=PATIENCE)

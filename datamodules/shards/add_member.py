@@ -1,4 +1,4 @@
-"""One member more in every sample: a folder's shards written again with what a network computed of each clip."""
+"""A new member in every sample: a folder's shards are copied with a network's output for each clip."""
 
 import json
 import os
@@ -19,37 +19,37 @@ from datamodules.shards.writing import load_manifest, new_shard, read_shard, wri
 from s2tf.fault_tolerance.atomic_files import PART
 
 PLAN = "addition.json"
-"""Says what a folder is to become, while it is not complete."""
+"""The planned manifest of a folder that is not complete yet."""
 
 
 OnClip = Callable[[int, int], None]
-"""Called with the clips done and the clips in all of this part."""
+"""Called with the clips done and the clips in total, both of this part."""
 
 
 @dataclass(frozen=True)
 class NewMember:
-    """What is added."""
+    """The member that is added to every sample."""
 
     member: str
     """`motion.npy` or `features.npy`."""
     about: dict[str, Any]
-    """What the manifest says of it, under the member's name: `dim`, the row's length, and which network made it."""
+    """The manifest's entry under the member's name: `dim`, the length of a row, and the network that computed it."""
     compute: Callable[[Sample], np.ndarray | None]
-    """The clip's array; None: it has none, and is counted."""
+    """Returns the clip's array; None: the clip gets none, and is counted."""
 
 
 @dataclass
 class CopyReport:
-    """What was done."""
+    """The outcome of a copy."""
 
     clips: int = 0
-    """Of this part, whoever wrote them."""
+    """Clips of this part, including those that earlier calls wrote."""
     written: int = 0
-    """Of these: by this call."""
+    """Clips that this call wrote."""
     without: int = 0
-    """Of those written: clips that have no such member."""
+    """Clips that this call wrote without the member."""
     complete: bool = False
-    """Every shard is there, and the manifest."""
+    """True when every shard and the manifest are there."""
 
 
 def add_member(
@@ -61,20 +61,21 @@ def add_member(
 ) -> CopyReport:
     """Copy a shard folder, with one member added to every sample, and its checksum to the record.
 
-    Each shard is an atomic write: a call that was killed, made again, goes on with the shards that are
-    missing. The manifest comes last.
+    Each shard is an atomic write: a copy that was killed continues with the missing shards when it is called again. The
+    manifest is written last.
 
     Args:
         source: A complete shard folder.
         out: The new folder; made when missing.
-        new: The member to add.
+        new: The member, and the function that computes it.
         part: (i, n): do the i-th of n parts of the shards; the part that ends last writes the manifest.
-        on_clip: Called with clips done and clips in all of this part.
+        on_clip: Called with the clips done and the clips in total, both of this part.
 
     Raises:
-        FileNotFoundError, ShardError: As `open_source`, or a sample of the source is broken; names it.
-        ValueError: A bad `part`, `out` holds other shards, or an array does not belong to its clip.
+        FileNotFoundError, ShardError: Raised as by `open_source`, or a sample of the source is broken; names it.
+        ValueError: `part` does not exist, `out` holds other shards, or an array does not fit its clip.
     """
+    # The plan: the new manifest, and this part's shards.
     manifest, out, done = load_manifest(source), Path(out), CopyReport()
     name = new.member.partition(".")[0]
     wanted = {**manifest, name: new.about}
@@ -82,6 +83,7 @@ def add_member(
     own = part_of(sorted(counts), part)
     if _begin(out, wanted):
         return CopyReport(sum(counts.values()), complete=True)
+    # Copy the shards that are missing.
     total = sum(counts[shard] for shard in own)
     for shard in own:
         if (out / shard).is_file():
@@ -95,6 +97,7 @@ def add_member(
                 done.clips, done.written = done.clips + 1, done.written + 1
                 if on_clip is not None:
                     on_clip(done.clips, total)
+    # The part that ends last completes the folder.
     if all((out / shard).is_file() for shard in counts):
         write_manifest(out, wanted)
         _clean(out)
@@ -103,18 +106,18 @@ def add_member(
 
 
 def _begin(out: Path, wanted: dict[str, Any]) -> bool:
-    """Write down what the folder is to become, which other parts may do at the same time; whether it is that already.
+    """Write the plan of the folder, as other parts may do at the same time; returns True for a complete folder.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The folder holds other shards.
     """
     out.mkdir(parents=True, exist_ok=True)
-    # Another part may begin or complete the folder between two looks: then the next look sees it.
+    # Another part may begin or complete the folder between two checks: then the next check sees it.
     for _ in range(3):
         for name in (MANIFEST, PLAN):
             there = _read(out / name)
             if there is not None and there != wanted:
-                raise ValueError(f"{out} holds shards of other clips or of another network already: give an empty one")
+                raise ValueError(f"{out} holds shards of other clips or of another network: give an empty folder")
             if there is not None and name == MANIFEST:
                 _clean(out)
             if there is not None:
@@ -125,15 +128,15 @@ def _begin(out: Path, wanted: dict[str, Any]) -> bool:
 
 
 def _claim(path: Path, wanted: dict[str, Any]) -> None:
-    """Write a file that is either whole or not there, unless another process has."""
-    aside = path.with_name(f"{path.name}-{socket.gethostname()}-{os.getpid()}")
-    aside.write_text(json.dumps(wanted))
+    """Write a file atomically, unless another process has written it."""
+    part = path.with_name(f"{path.name}-{socket.gethostname()}-{os.getpid()}")
+    part.write_text(json.dumps(wanted))
     try:
-        os.link(aside, path)
+        os.link(part, path)
     except FileExistsError:
         pass
     finally:
-        aside.unlink()
+        part.unlink()
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -144,7 +147,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _clean(out: Path) -> None:
-    """Remove the plan, and the shards that killed processes left half written."""
+    """Remove the plan, and shards that killed processes left half written."""
     for path in [out / PLAN, *out.glob(f"*.tar.*{PART}")]:
         path.unlink(missing_ok=True)
 

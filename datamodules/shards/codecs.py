@@ -1,4 +1,4 @@
-"""Pictures and arrays as bytes and back, without ever decoding what is not what it should be."""
+"""Pictures and arrays as bytes and back; bytes of an unexpected form are refused before they are decoded."""
 
 import functools
 import io
@@ -17,7 +17,7 @@ HEADER = 128
 
 
 class Bytes(Protocol):
-    """`bytes`, or what reads them when they are asked for."""
+    """`bytes`, or an object that reads them on demand."""
 
     def __len__(self) -> int: ...
 
@@ -25,12 +25,13 @@ class Bytes(Protocol):
 
 
 def decode_array(data: Bytes, rows: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-    """Rows `start` to `stop` - 1 of an `.npy` file's array of `rows`, of which no more is read.
+    """Rows `start` to `stop` - 1 of an `.npy` file's array of `rows` rows; only these are read.
 
-    Not by `np.load`, whose reading of the header costs as much as a picture's decoding.
+    `np.load` is not used: reading the header takes it as long as decoding a picture.
 
     Raises:
-        ValueError: The bytes are no array of plain numbers, or not as many as the header says, or of other than `rows`.
+        ValueError: The bytes are not an array of plain numbers, their number differs from the header's, or the array
+            has another number of rows.
     """
     if start == 0 and stop is None:
         data = data[:]
@@ -59,12 +60,12 @@ def _array_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def decode_jpeg(data: bytes, size: int, key: str, out: np.ndarray | None = None) -> np.ndarray:
-    """One JPEG as (size, size, 3) uint8 RGB, decoded straight into `out` where it is given.
+    """One JPEG as (size, size, 3) uint8 RGB, decoded straight into `out` where that is given.
 
-    A picture that is larger than its place is refused before it is decoded: a few kilobytes may hold gigabytes.
+    A picture larger than its place is refused before it is decoded: a few kilobytes may expand to gigabytes.
 
     Raises:
-        ShardError: It cannot be decoded whole, or has another size; names the sample.
+        ShardError: The picture cannot be decoded whole, or has another size; names the sample.
     """
     place = np.empty((size, size, 3), np.uint8) if out is None else out
     try:
@@ -80,8 +81,8 @@ def _problem(data: bytes, size: int, error: ValueError) -> str:
     try:
         shape = simplejpeg.decode_jpeg_header(data)[:2]
     except ValueError:
-        return f"is no JPEG: {error}"
-    return f"is no JPEG that can be decoded: {error}" if shape == (size, size) else _other_size(shape, size)
+        return f"is not a JPEG: {error}"
+    return f"is a JPEG that cannot be decoded: {error}" if shape == (size, size) else _other_size(shape, size)
 
 
 def _other_size(shape: tuple[int, ...], size: int) -> str:
@@ -90,7 +91,7 @@ def _other_size(shape: tuple[int, ...], size: int) -> str:
 
 def encode_jpegs(frames: np.ndarray, quality: int) -> tuple[bytes, list[int]]:
     """Frames (T, H, W, 3) uint8 RGB as JPEGs one after the other, and their T + 1 byte offsets."""
-    # 4:4:4: at the small sizes stored, halved colour would smear the lips.
+    # 4:4:4, since halved colour would smear the lips at the small sizes stored.
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
     pieces, offsets = [], [0]
     for frame in frames:
@@ -103,7 +104,7 @@ def encode_jpegs(frames: np.ndarray, quality: int) -> tuple[bytes, list[int]]:
 
 
 def encode_array(array: np.ndarray) -> bytes:
-    """An array as the bytes of an `.npy` of its own type."""
+    """An array as the bytes of an `.npy` file of the same type."""
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()

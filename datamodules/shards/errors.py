@@ -1,9 +1,9 @@
-"""What is wrong with shards."""
+"""Errors in shards and their mixtures."""
 
 
 class ShardError(ValueError):
-    """A shard or a sample in it is not what `s2tf prepare` writes; the message names it and the field."""
+    """A shard or a sample differs from the format that `s2tf prepare` writes; the message names it and the field."""
 
 
 class MixtureError(ValueError):
-    """Data sets that are mixed do not hold the same members, or not of the same shape; no sample is at fault."""
+    """The data sets of a mixture hold other members or shapes; no single sample is at fault."""

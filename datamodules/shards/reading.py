@@ -1,6 +1,6 @@
-"""Shards read clip by clip: local files at any place and only the bytes asked for, everything else as a stream.
+"""Shards read clip by clip: local files at any position and only the bytes asked for, all else as a stream.
 
-What is broken is a value, not an exception: the caller decides whether it ends the training.
+A broken clip is a value, not an exception: the caller decides whether it ends the training.
 """
 
 import itertools
@@ -21,14 +21,14 @@ Slot = tuple[int, int]
 
 
 class ShardFile:
-    """An open file, closed with the last sample that reads from it."""
+    """An open file that closes with the last sample that reads from it."""
 
     def __init__(self, path: str):
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, start: int, size: int) -> bytes:
-        """The bytes from `start` on."""
+        """`size` bytes from `start` on."""
         return os.pread(self._descriptor, size, start)
 
     def __del__(self) -> None:
@@ -37,7 +37,7 @@ class ShardFile:
 
 
 class FileMember:
-    """A member of a local shard: sliced like bytes, read when it is."""
+    """A member of a local shard: sliced like bytes, and read only then."""
 
     def __init__(self, file: ShardFile, offset: int, size: int):
         self.file = file
@@ -61,14 +61,14 @@ class FileMember:
 def read_clips(
     url: str, local: bool, count: int, start: int = 0, stop: int | None = None
 ) -> Iterator[Sample | ShardError]:
-    """Clips `start` to `stop` - 1 of a shard, in order, with an error in the place of each that cannot be read.
+    """Clips `start` to `stop` - 1 of a shard, in order, with an error in place of each that cannot be read.
 
     Args:
         url: File, URL or pipe.
-        local: It is a file.
-        count: Clips that the manifest promises; what is missing of them is errors.
-        start: First clip wanted.
-        stop: End of the clips wanted; None: the shard's.
+        local: True for a file.
+        count: Clips that the manifest names; a missing one is an error.
+        start: Number of the first clip.
+        stop: Number after the last clip; None: the end of the shard.
     """
     stop = count if stop is None else stop
     clips = _local(url, start) if local else stream_clips(url, start)
@@ -79,7 +79,9 @@ def read_clips(
     for _ in range(given, stop):
         yield ShardError(f"{url}: holds {given} of the {count} clips that its manifest names")
     if given == stop == count and next(clips, None) is not None:
-        raise ShardError(f"{url}: holds more clips than the {count} that its manifest names: one is of another run")
+        raise ShardError(
+            f"{url}: holds more clips than the {count} that its manifest names: they belong to different preparations"
+        )
 
 
 def _local(path: str, start: int) -> Iterator[Sample | ShardError]:
@@ -97,14 +99,14 @@ def _local(path: str, start: int) -> Iterator[Sample | ShardError]:
 
 
 def _identity(path: str) -> tuple[int, int]:
-    """What changes when a file is replaced."""
+    """Values that change when a file is replaced."""
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=64)
 def _index(path: str, size: int, _: int) -> tuple[list[tuple[str, dict[str, Slot]]], ShardError | None]:
-    """Where the members of every clip lie, by the tar headers alone, and what stopped the reading, if anything did."""
+    """The places of every clip's members, from the tar headers alone, and any error that stopped the reading."""
     entries: list[tuple[str, dict[str, Slot]]] = []
     try:
         with tarfile.open(path, mode="r:") as tar:
@@ -115,7 +117,7 @@ def _index(path: str, size: int, _: int) -> tuple[list[tuple[str, dict[str, Slot
                 if not entries or entries[-1][0] != key:
                     entries.append((key, {}))
                 if member in entries[-1][1]:
-                    raise ShardError(f"member {info.name!r} is there twice")
+                    raise ShardError(f"member {info.name!r} appears twice")
                 entries[-1][1][member] = (info.offset_data, info.size)
     except (tarfile.TarError, ShardError, EOFError) as error:
         # The last clip may lack members that would have followed.
@@ -124,7 +126,7 @@ def _index(path: str, size: int, _: int) -> tuple[list[tuple[str, dict[str, Slot
 
 
 def stream_clips(url: str, start: int = 0) -> Iterator[Sample | ShardError]:
-    """Clip `start` of a shard and those that follow, with all their bytes; ends with an error where it breaks off."""
+    """Clip `start` of a shard and all after it, with all their bytes; a shard that breaks off ends with an error."""
     problem, closing = None, False
     try:
         with open_url(url) as stream:
@@ -134,7 +136,7 @@ def stream_clips(url: str, start: int = 0) -> Iterator[Sample | ShardError]:
                 closing = True
                 raise
             finally:
-                # Read to its end: a pipe that is closed early reports an error that is none.
+                # Read to the end: a pipe that is closed early reports a failure although nothing failed.
                 while stream.read(1 << 20):
                     pass
     except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -154,7 +156,7 @@ def _stream_clips(url: str, stream: BinaryIO, start: int) -> Iterator[Sample | S
                         yield _sample(url, key, members)
                     members, number = {}, number + 1
                 if member in members:
-                    raise ShardError(f"member {info.name!r} is there twice")
+                    raise ShardError(f"member {info.name!r} appears twice")
                 file = tar.extractfile(info) if number >= start else None
                 key, members[member] = name, file.read() if file is not None else b""
                 if file is not None and len(members[member]) != info.size:
@@ -170,7 +172,7 @@ def _names(info: tarfile.TarInfo) -> tuple[str, str]:
     """A member's key and kind.
 
     Raises:
-        ShardError: It is no plain file, or its name leads elsewhere.
+        ShardError: The member is not a plain file, or its name leads out of the folder.
     """
     key, _, member = info.name.partition(".")
     if not info.isreg() or not KEY.fullmatch(key):

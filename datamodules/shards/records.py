@@ -1,4 +1,4 @@
-"""What a sample says about itself: a typed record, stored as its JSON."""
+"""The record of a sample: typed facts about its clip, stored as JSON."""
 
 import dataclasses
 import json
@@ -17,11 +17,11 @@ MAX_SIZE = 4096
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """What a sample says about itself; validated when it is made, so also whenever a shard is read."""
+    """The facts about a clip; validated whenever one is built, hence also whenever a shard is read."""
 
     dataset: str
     identity: str
-    """The speaker's name; splits share none."""
+    """The speaker's name; no two splits share one."""
     clip: str
     """The sample's key."""
     split: str
@@ -29,17 +29,17 @@ class ClipRecord:
     size: int
     """Side of the frames in pixels."""
     frames: int
-    """T."""
+    """Number of frames, T."""
     offsets: list[int]
     """T + 1 byte positions in `frames.mjpeg`: frame i is offsets[i] to offsets[i + 1]."""
     samples: int
-    """Of the sound, at 16 kHz; 0 where the clip has none (frames of VFHQ)."""
+    """Samples of the sound at 16 kHz; 0 where the clip has no sound (frames of VFHQ)."""
     crop: dict[str, Any]
-    """`rule` (the `CropRule`'s numbers), `box` (x, y, side in the recording's pixels) and how the face was found."""
+    """`rule` (the `CropRule`'s numbers), `box` (x, y, side in the recording's pixels), and how the face was found."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """`gender` (female or male) and `age` (years), where known."""
     crc32: dict[str, int] = field(default_factory=dict)
-    """Of the other members, by name; what a picture's decoder does not notice, `s2tf shards --verify` does."""
+    """Checksums of the other members, by name: `s2tf shards --verify` finds damage that a decoder does not notice."""
 
     def __post_init__(self) -> None:
         for name, problem in _problems(self):
@@ -50,14 +50,15 @@ class ClipRecord:
         """Parse and validate.
 
         Raises:
-            ShardError: Not JSON, a field missing, unknown, of the wrong type or out of range; names sample and field.
+            ShardError: The text is not JSON, or a field is missing, unknown, of the wrong type or out of range; names
+                sample and field.
         """
         try:
             data = json.loads(text)
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ShardError(f"sample {sample!r}: its JSON cannot be read: {error}") from error
         if not isinstance(data, dict):
-            raise ShardError(f"sample {sample!r}: its JSON is no object")
+            raise ShardError(f"sample {sample!r}: its JSON is not an object")
         unknown, missing = set(data) - _FIELDS, _REQUIRED_FIELDS - set(data)
         if unknown or missing:
             raise ShardError(f"sample {sample!r}: fields missing {sorted(missing)}, unknown {sorted(unknown)}")
@@ -80,7 +81,7 @@ def _short(value: object) -> str:
 
 
 def _problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
-    """Fields that are wrong, and what was expected."""
+    """The wrong fields, each with the expectation."""
     for name in ("dataset", "identity", "clip"):
         value = getattr(record, name)
         if not isinstance(value, str) or not value:
@@ -115,4 +116,4 @@ def _attribute_problems(attributes: object) -> Iterator[tuple[str, str]]:
     if gender is not None and gender not in GENDERS:
         yield "attributes", f"expected gender to be one of {list(GENDERS)}"
     if age is not None and (isinstance(age, bool) or not isinstance(age, (int, float)) or not 0 <= age <= 130):
-        yield "attributes", "expected age to be years"
+        yield "attributes", "expected age in years, 0 to 130"

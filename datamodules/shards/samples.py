@@ -1,4 +1,4 @@
-"""Samples: one clip each, its members decoded only as far as asked for."""
+"""Samples: one clip each, decoded only as far as asked for."""
 
 import json
 import re
@@ -23,16 +23,16 @@ MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, MESH, MOTION, FEATURES, TRUTH)
 
 @dataclass(frozen=True)
 class ArrayForm:
-    """What an array of a sample looks like."""
+    """The form of one of a sample's arrays."""
 
     per_frame: int
     """Rows for each frame."""
     row: tuple[int | None, ...]
-    """Shape of a row; None: any."""
+    """Shape of a row; None: any length."""
     dtype: type[np.floating] = np.float32
 
     def problem(self, array: np.ndarray, frames: int) -> str:
-        """What is wrong with the array of so many frames; empty: nothing."""
+        """The fault in the array of a clip of `frames` frames; empty: none."""
         shape = (self.per_frame * frames, *self.row)
         fits = array.ndim == len(shape) and all(
             want in (None, got) for want, got in zip(shape, array.shape, strict=True)
@@ -52,7 +52,7 @@ ARRAYS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip as it lies in a shard: bytes, decoded only as far as asked for."""
+    """One clip as stored in a shard: bytes, decoded only as far as asked for."""
 
     key: str
     record: ClipRecord
@@ -63,7 +63,7 @@ class Sample:
         """Check the names and the record of a sample.
 
         Raises:
-            ShardError: A bad key, a member missing or unknown, or a bad record.
+            ShardError: The key is malformed, a member is missing or unknown, or the record is invalid.
         """
         if not KEY.fullmatch(key):
             raise ShardError(f"sample {key!r}: not a key of letters, digits, '_' and '-'")
@@ -104,14 +104,16 @@ class Sample:
         except ValueError as error:
             raise ShardError(f"sample {self.key!r}: {WAV}: {error}") from error
         if not len(pcm) and start < self.record.samples and count != 0:
-            raise ShardError(f"sample {self.key!r}: {WAV} ends before sample {start}, its record has more")
+            raise ShardError(
+                f"sample {self.key!r}: {WAV} ends before sample {start}, its record says {self.record.samples}"
+            )
         return pcm
 
     def _pcm(self, wav: Bytes, start: int, count: int | None) -> np.ndarray:
         samples = max(0, len(wav) - WAV_HEADER) // 2
         if wav[:WAV_HEADER] != plain_wav_header(samples):
             return decode_pcm(wav[:], start, count)
-        # As `s2tf prepare` writes it: only the bytes that are wanted are read.
+        # In the form that `s2tf prepare` writes, only the requested bytes are read.
         stop = samples if count is None else min(samples, start + count)
         return np.frombuffer(wav[WAV_HEADER + 2 * min(start, stop) : WAV_HEADER + 2 * stop], "<i2")
 
@@ -120,29 +122,29 @@ class Sample:
         return from_pcm(self.pcm(start, count))
 
     def speech(self, frame: int, frames: int) -> np.ndarray:
-        """The sound of `frames` frames from frame `frame` on: exactly frames * 640 samples, silence past its end."""
+        """The sound of `frames` frames from frame `frame` on: exactly frames * 640 samples, silence after its end."""
         wanted = frames * SAMPLES_PER_FRAME
         waveform = self.waveform(frame * SAMPLES_PER_FRAME, wanted)
         return np.pad(waveform, (0, wanted - len(waveform)))
 
     def landmarks(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Of frames start to stop - 1, (T, 68, 2) float32 in pixels of the stored frames."""
+        """Landmarks of frames start to stop - 1, (T, 68, 2) float32 in pixels of the stored frames."""
         return self._array(LANDMARKS, start, stop)
 
     def mesh(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
-        """Of frames start to stop - 1, (T, 478, 3) float16: pixels, and depth in their scale; None: not there."""
+        """Face mesh of frames start to stop - 1, (T, 478, 3) float16 in pixels, depth included; None: none stored."""
         return self._array(MESH, start, stop) if MESH in self.members else None
 
     def motion(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
-        """Of frames start to stop - 1, (T, m) float32 motion codes; None where the shard has none."""
+        """Motion codes of frames start to stop - 1, (T, m) float32; None: none stored."""
         return self._array(MOTION, start, stop) if MOTION in self.members else None
 
     def features(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
-        """Of frames start to stop - 1, (2 T, C) float16 speech features of the whole clip; None: not there."""
+        """Speech features of frames start to stop - 1, (2 T, C) float16, of the whole clip; None: none stored."""
         return self._array(FEATURES, start, stop) if FEATURES in self.members else None
 
     def truth(self) -> dict[str, Any]:
-        """What else is known: a synthetic speaker's parameters, and per frame pose, blink and viseme; else empty."""
+        """The ground truth: a synthetic speaker's parameters, and per frame pose, blink and viseme; else empty."""
         if TRUTH not in self.members:
             return {}
         try:
@@ -153,7 +155,7 @@ class Sample:
     def _array(self, member: str, start: int, stop: int | None) -> np.ndarray:
         form, frames = ARRAYS[member], self.record.frames
         first, last, _ = slice(start, stop).indices(frames)
-        # The whole file is read at once.
+        # A whole array is read in one go.
         part = () if (first, last) == (0, frames) else (form.per_frame * first, form.per_frame * last)
         try:
             array = decode_array(self.members[member], form.per_frame * frames, *part)

@@ -1,4 +1,4 @@
-"""Where shards are: folders, globs, brace patterns, URLs and pipes, each with a manifest that counts its clips."""
+"""Sources of shards: folders, globs, brace patterns, URLs and pipes, each with a manifest that counts its clips."""
 
 import filecmp
 import json
@@ -20,7 +20,7 @@ from datamodules.shards.records import SPLITS
 
 MANIFEST = "manifest.json"
 SCRATCH = "S2TF_SCRATCH"
-"""Environment variable: a folder on the node's own disk."""
+"""Environment variable that names a folder on the node's own disk."""
 KEY = "data.init_args.shards"
 SHARD_NAME = re.compile(rf"(?:{'|'.join(SPLITS)})-[0-9]+\.tar")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -31,11 +31,11 @@ class ShardSource:
     """One data set of a mixture.
 
     Args:
-        shards: A folder that `s2tf prepare` made; a glob or brace pattern of its shards
+        shards: A folder written by `s2tf prepare`; a glob or brace pattern of its shards
             (`vox/train-{000000..000127}.tar`); the same with a scheme that WebDataset opens (`https:`, `gs:`, `hf:`,
             ...) or `s3:` (by the `aws` command); or a shell command, `pipe:ssh store cat /data/train-{000000..9}.tar`.
-        weight: Share of the training rows that are drawn from it, relative to the other data sets' weights.
-        manifest: Path or URL of its `manifest.json`. Needed for `pipe:`; otherwise looked for beside the shards.
+        weight: Share of the training rows that come from it, relative to the other data sets' weights.
+        manifest: Path or URL of its `manifest.json`. Required for `pipe:`; the default is the file beside the shards.
     """
 
     shards: str
@@ -49,9 +49,9 @@ class ShardSet:
 
     urls: list[str]
     counts: np.ndarray
-    """(n,) clips in each, from the manifest."""
+    """(n,) clips in each shard, from the manifest."""
     local: bool
-    """They are files, which can be read at any place; what is not local is read from its beginning."""
+    """True for files, which can be read from any position; all else is read from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class OpenSource:
     """A source whose manifest was read.
 
     Args:
-        source: What the config says.
-        manifest: What the folder says about itself.
-        urls: Every shard by its name; None: all that the manifest names, in `folder`.
-        folder: Where those are.
-        local: They are files.
+        source: The source as configured.
+        manifest: The folder's manifest.
+        urls: URL of every shard by its name; None: all shards that the manifest names, in `folder`.
+        folder: Folder of the shards.
+        local: True for files.
     """
 
     source: ShardSource
@@ -73,10 +73,10 @@ class OpenSource:
     local: bool
 
     def split(self, name: str) -> ShardSet:
-        """The shards of a split; none where the source has none.
+        """The shards of a split; empty where the source has none.
 
         Raises:
-            ShardError: A shard has no count in the manifest, or a file of the manifest is not there.
+            ShardError: The manifest does not count a shard, or a file that it names is missing.
         """
         counts: dict[str, int] = self.manifest["splits"].get(name, {}).get("shards", {})
         if self.urls is None:
@@ -109,8 +109,8 @@ def open_source(source: ShardSource) -> OpenSource:
     """Read a source's manifest and list its shards.
 
     Raises:
-        FileNotFoundError: No such folder, no file for the pattern, or no manifest.
-        ValueError: A pattern that names no shard, a pipe without `manifest`, or a weight that is not positive.
+        FileNotFoundError: The folder or its manifest is missing, or no file matches the pattern.
+        ValueError: The pattern names no shard, a pipe has no `manifest`, or the weight is not positive.
     """
     text = source.shards
     if not source.weight > 0:
@@ -121,36 +121,36 @@ def open_source(source: ShardSource) -> OpenSource:
     if _URL.match(text):
         return OpenSource(source, _read_manifest(source, folder), None, folder, local=False)
     if not Path(folder).is_dir():
-        raise FileNotFoundError(f"{KEY}: no folder {text!r}; `s2tf prepare` makes one from recordings")
+        raise FileNotFoundError(f"{KEY}: no folder {text!r}; `s2tf prepare` writes one from recordings")
     return OpenSource(source, _read_manifest(source, folder), None, on_scratch(folder), local=True)
 
 
 def on_scratch(folder: str) -> str:
-    """The staged copy of a shard folder on this node's disk if it is whole (`shards.staging`), else the folder."""
+    """The copy of a shard folder on this node's disk if it is complete (`shards.staging`), else the folder."""
     scratch = os.environ.get(SCRATCH)
     copy = staged(folder, scratch) if scratch else None
     return str(copy) if copy is not None and is_whole(Path(folder), copy) else folder
 
 
 def is_whole(folder: Path, copy: Path) -> bool:
-    """Whether a copy of a shard folder has its manifest: that comes last, and is another where the data are others."""
+    """True if a copy of a shard folder is complete: the same manifest, which is copied last, lies in both."""
     return (copy / MANIFEST).is_file() and filecmp.cmp(folder / MANIFEST, copy / MANIFEST, shallow=False)
 
 
 def staged(folder: str, scratch: str) -> Path:
-    """Where the copy of a shard folder stands."""
+    """The path of a shard folder's copy."""
     return Path(scratch) / Path(folder).resolve().relative_to("/")
 
 
 def open_sources(shards: str | Sequence[ShardSource]) -> list[OpenSource]:
-    """The sources of a datamodule's `shards`: one text, or a mixture.
+    """The sources of a datamodule's `shards`: a single text, or a mixture.
 
     Raises:
-        ValueError: The mixture is empty; and as `open_source`.
+        ValueError: The mixture is empty; also raises as `open_source`.
     """
     sources = [ShardSource(shards)] if isinstance(shards, str) else list(shards)
     if not sources:
-        raise ValueError(f"{KEY}: an empty list, expected one data set at least")
+        raise ValueError(f"{KEY}: an empty list, expected at least one data set")
     return [open_source(source) for source in sources]
 
 
@@ -159,6 +159,7 @@ def _open_pattern(source: ShardSource) -> OpenSource:
     urls = [
         url for pattern in braceexpand.braceexpand(source.shards) for url in (_glob(pattern) if local else [pattern])
     ]
+    # One URL for each name of a shard.
     named = {}
     for url in urls:
         names = SHARD_NAME.findall(url)
@@ -178,6 +179,7 @@ def _open_pattern(source: ShardSource) -> OpenSource:
                 f"{KEY}: {source.shards!r}: {len(missing)} of its {len(named)} files are missing, the first is "
                 f"{missing[0]!r}"
             )
+    # All lie in the folder of one manifest.
     folders = {url.rpartition("/")[0] or "." for url in named.values()}
     if len(folders) > 1 and source.manifest is None:
         raise ValueError(f"{KEY}: {source.shards!r} is in {len(folders)} folders: list them as data sets of their own")
@@ -213,7 +215,7 @@ def _read_manifest(source: ShardSource, folder: str) -> dict[str, Any]:
 
 
 def open_url(url: str) -> BinaryIO:
-    """A file, or whatever WebDataset opens; `s3:` through the `aws` command."""
+    """Open a file, or a URL as WebDataset does; `s3:` through the `aws` command."""
     if url.startswith("s3:"):
         url = f"pipe:aws s3 cp {shlex.quote(url)} -"
     return wds.gopen(url, "rb") if _URL.match(url) else open(url, "rb")

@@ -1,7 +1,7 @@
-"""Copies shard folders to a node's own disk, before a training that would read them over the network again and again.
+"""Copies shard folders to a node's own disk, for trainings that would else read them over the network every epoch.
 
-`S2TF_SCRATCH=/scratch python -m datamodules.shards.staging FOLDER...` on each node; trainings with the same
-`S2TF_SCRATCH` then read the copies under the old name: a run is the same wherever its data lie.
+Run `S2TF_SCRATCH=/scratch python -m datamodules.shards.staging FOLDER...` on each node. Trainings with the same
+`S2TF_SCRATCH` then read the copies under the old name, so that a run is the same wherever its data lie.
 """
 
 import fcntl
@@ -14,9 +14,10 @@ from datamodules.shards.sources import MANIFEST, SCRATCH, is_whole, staged
 
 
 def stage(folder: Path, scratch: Path) -> Path:
-    """Copy a folder of shards, as far as it is not there.
+    """Copy the shards of a folder that its copy lacks.
 
-    The manifest comes last, and stands for a whole copy. Of several jobs on a node one copies and the others wait.
+    The manifest is copied last and marks the copy as complete. When several jobs of a node call this, one copies and
+    the others wait.
     """
     copy = staged(str(folder), str(scratch))
     copy.mkdir(parents=True, exist_ok=True)
@@ -35,7 +36,7 @@ def stage(folder: Path, scratch: Path) -> Path:
 
 
 def _is_copy(path: Path, copy: Path) -> bool:
-    """By size and time, which `copy2` keeps: to compare the bytes takes as long as to copy them."""
+    """True for equal size and time, which `copy2` keeps: comparing the bytes takes as long as copying them."""
     if not copy.is_file():
         return False
     one, other = path.stat(), copy.stat()

@@ -1,4 +1,4 @@
-"""What a shard folder holds, whether all of it can be read, and a random part of it to look at."""
+"""Inspection of a shard folder: a report of its content, a check of every byte, and random clips to look at."""
 
 import zlib
 from collections import Counter
@@ -19,7 +19,7 @@ from datamodules.streaming.clip_order import generator
 
 @dataclass
 class SplitReport:
-    """What a split holds."""
+    """The content of a split."""
 
     shards: int = 0
     bytes: int = 0
@@ -51,7 +51,7 @@ class SplitReport:
         self.with_mesh += MESH in sample.members
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The report as a JSON object."""
         return {
             "shards": self.shards,
             "bytes": self.bytes,
@@ -78,19 +78,19 @@ class BrokenSample:
 
 @dataclass
 class ShardReport:
-    """What a folder holds, and what of it is broken."""
+    """The content of a folder, and its broken samples."""
 
     splits: dict[str, SplitReport]
     broken: list[BrokenSample] = field(default_factory=list)
 
     @property
     def shared_identities(self) -> list[str]:
-        """Identities that are in more than one split: there should be none."""
+        """Identities that are in more than one split; expected: none."""
         counts = Counter(identity for split in self.splits.values() for identity in split.identities)
         return sorted(identity for identity, count in counts.items() if count > 1)
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The report as a JSON object."""
         return {
             "splits": {name: split.to_json() for name, split in self.splits.items()},
             "shared_identities": self.shared_identities,
@@ -106,10 +106,10 @@ def inspect(
     Args:
         folder: A shard folder.
         verify: Decode every picture, sound, landmark and motion code too.
-        on_shard: Called after each shard with how many are done and how many there are.
+        on_shard: Called after each shard with the number done and the number in total.
 
     Raises:
-        FileNotFoundError, ShardError: As `open_source`.
+        FileNotFoundError, ShardError: Raised as by `open_source`.
     """
     source = open_source(ShardSource(str(folder)))
     report = ShardReport({name: SplitReport() for name in SPLITS})
@@ -133,7 +133,7 @@ def inspect(
 
 
 def _shards(source: OpenSource, name: str, report: ShardReport) -> Iterator[tuple[str, int]]:
-    """The split's shards that are there, with their counts; those that are not are broken."""
+    """The split's shards that exist, with their counts; a missing one is reported as broken."""
     counts = source.manifest["splits"].get(name, {}).get("shards", {})
     for shard in sorted(counts):
         path = Path(source.folder) / shard
@@ -148,7 +148,7 @@ def _after(text: str, url: str) -> str:
 
 
 def _check(sample: Sample, split: str, verify: bool) -> ShardError | None:
-    """What is wrong with a sample."""
+    """The fault in a sample; None: there is none."""
     if sample.record.split != split:
         return ShardError(f"sample {sample.key!r}: field 'split' is {sample.record.split!r} in a shard of {split}")
     try:
@@ -163,11 +163,11 @@ def _decode(sample: Sample) -> None:
     """Decode everything.
 
     Raises:
-        ShardError: Something cannot be, or the sound has another length than the record says.
+        ShardError: A member cannot be decoded, or the sound has another length than the record says.
     """
     for name, expected in sample.record.crc32.items():
         if name not in sample.members or zlib.crc32(sample.members[name][:]) != expected:
-            raise ShardError(f"sample {sample.key!r}: {name} is not what was written: its checksum differs")
+            raise ShardError(f"sample {sample.key!r}: {name} has changed since it was written: its checksum differs")
     for index in range(sample.record.frames):
         sample.frame(index)
     sample.landmarks()
@@ -184,12 +184,12 @@ def random_rows(folder: str | Path, clips: int, seed: int = 0, frames: int = 6) 
 
     Args:
         folder: A shard folder.
-        clips: How many, at most as many as there are.
-        seed: Of the choice.
-        frames: Of each clip.
+        clips: Number of clips, at most.
+        seed: Seed for the choice.
+        frames: Frames of each clip.
 
     Raises:
-        FileNotFoundError, ShardError: As `open_source`, or a clip that was chosen is broken.
+        FileNotFoundError, ShardError: Raised as by `open_source`, or a chosen clip is broken.
     """
     source = open_source(ShardSource(str(folder)))
     places = [

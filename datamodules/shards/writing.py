@@ -1,9 +1,10 @@
-"""Shards: WebDataset tar files of clips, written so that a file under its name is complete, and read with checks.
+"""Shards: WebDataset tar files of clips, written atomically and read with checks.
 
 A sample's members are `<key>.json` (its `ClipRecord`), `<key>.wav` (16 kHz mono 16-bit), `<key>.frames.mjpeg` (its
-JPEGs one after the other; the record's offsets find each), `<key>.landmarks.npy` (T, 68, 2), where the landmarks came
-from a face mesh `<key>.mesh.npy` (T, 478, 3), where they were added (`datamodules.additions`) `<key>.motion.npy` (T, m)
-and `<key>.features.npy` (2 T, C), and of synthetic speakers `<key>.truth.json`. Nothing pickled is ever decoded.
+JPEGs one after the other; the record's offsets find each) and `<key>.landmarks.npy` (T, 68, 2). Some samples have more:
+`<key>.mesh.npy` (T, 478, 3) where the landmarks came from a face mesh, `<key>.motion.npy` (T, m) and
+`<key>.features.npy` (2 T, C) where `datamodules.shards.add_member` added them, `<key>.truth.json` for synthetic
+speakers. Nothing pickled is ever decoded.
 """
 
 import io
@@ -36,7 +37,7 @@ class ShardWriter:
         """Append one sample.
 
         Raises:
-            ShardError: It would not be read back: bad key, members or record.
+            ShardError: Reading would refuse the sample: its key, members or record are invalid.
         """
         Sample.from_members(key, members)
         for member in MEMBERS:
@@ -49,7 +50,7 @@ class ShardWriter:
 
 @contextmanager
 def new_shard(path: Path) -> Iterator[ShardWriter]:
-    """A writer of the tar file `path`, which is there only when the block has ended well.
+    """A writer of the tar file `path`, which appears only when the block ends without an error.
 
     Equal samples in equal order give equal bytes: members carry no times and no owner.
     """
@@ -62,11 +63,11 @@ def read_shard(path: str | Path, count: int | None = None) -> Iterator[Sample]:
 
     Args:
         path: The file.
-        count: How many the manifest says it holds; None: not known, and a file cut between two samples looks whole.
+        count: Number of samples by the manifest; None: unknown, and a file cut between two samples looks complete.
 
     Raises:
-        ShardError: The file is truncated, holds a member that is no plain file, leads out of its folder, or a bad
-            sample; names the file.
+        ShardError: The file is truncated, holds a member that is not a plain file, a name that leads out of its folder,
+            or an invalid sample; names the file.
     """
     clips = stream_clips(str(path)) if count is None else read_clips(str(path), True, count)
     for clip in clips:
@@ -83,7 +84,7 @@ def read_split(folder: str | Path | ShardSource, split: str) -> Iterator[Sample]
 
 
 def load_manifest(folder: str | Path | ShardSource) -> dict[str, Any]:
-    """What a shard folder says about itself; raises as `open_source` does."""
+    """The manifest of a shard folder; raises as `open_source` does."""
     return open_source(_source(folder)).manifest
 
 
@@ -92,7 +93,7 @@ def _source(folder: str | Path | ShardSource) -> ShardSource:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write `manifest.json` aside and rename it."""
+    """Write `manifest.json` atomically."""
     with atomic_open(folder / MANIFEST, "w") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
         file.write("\n")

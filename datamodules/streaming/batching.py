@@ -1,7 +1,7 @@
-"""Batches: each row is decoded straight to its place.
+"""Batches whose rows are decoded straight into place.
 
 Stacking pictures at the end, as torch's `default_collate` does, reads them back from main memory and writes them again,
-which costs a tenth of their decoding.
+which costs a tenth of the decoding.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch.utils.data import get_worker_info
 from datamodules.shards.errors import MixtureError
 
 Batch = dict[str, Any]
-"""By name: tensors (B, ...) and lists of strings."""
+"""Tensors (B, ...) and lists of strings, by name."""
 
 
 class Batcher:
@@ -33,15 +33,15 @@ class Batcher:
         self._columns: dict[str, Any] = {}
         """Lists of strings, and arrays over the tensors' memory."""
         self._filled: set[str] = set()
-        """Names of the row that is filled now."""
+        """Names in the row that is being filled."""
         self._names: set[str] = set()
-        """Names of every row."""
+        """Names that every row has."""
 
     def place(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
-        """Where an array of the row that is filled now belongs.
+        """The place of an array in the row that is being filled.
 
         Raises:
-            MixtureError: It has another type or shape than in the rows before it.
+            MixtureError: The rows before it have another type or shape.
         """
         column = self._columns.get(name)
         if column is None:
@@ -56,7 +56,7 @@ class Batcher:
         return column[self.count]
 
     def put(self, name: str, value: str | np.ndarray | np.generic) -> None:
-        """Give the row that is filled now a string, an array or one of NumPy's numbers."""
+        """Put a string, an array or a NumPy number into the row that is being filled."""
         if isinstance(value, str):
             self._columns.setdefault(name, [""] * self.size)[self.count] = value
             self._filled.add(name)
@@ -68,7 +68,7 @@ class Batcher:
         """End the row.
 
         Raises:
-            MixtureError: It has other names than the rows before it.
+            MixtureError: The rows before it have other names.
         """
         if not self.count:
             self._names = self._filled
@@ -81,8 +81,8 @@ class Batcher:
         self._filled = set()
 
     def drop_row(self) -> None:
-        """Begin the row anew."""
-        # What only the dropped row had is no column of the batch.
+        """Begin the row again."""
+        # A name that only the dropped row had is no column of the batch.
         for name in self._filled - self._names:
             self._columns.pop(name)
             self._tensors.pop(name, None)
@@ -94,16 +94,16 @@ class Batcher:
 
 
 Fill = Callable[[Batcher], bool]
-"""Decodes one row to its place; False: there is none."""
+"""Decodes one row into its place; False: the row is left out."""
 
 
 def batches(rows: Iterator[Fill], size: int, collate: Callable[[Batch], Batch]) -> Iterator[Batch]:
-    """Rows in batches of `size`, the last one perhaps smaller.
+    """Group rows into batches of `size`; the last one may be smaller.
 
     Args:
-        rows: What fills them.
+        rows: Functions that each fill a row.
         size: Rows in a batch.
-        collate: Adds what is computed for all rows at once.
+        collate: Adds the entries that are computed for all rows together.
     """
     batcher = Batcher(size)
     for fill in rows:
@@ -117,9 +117,9 @@ def batches(rows: Iterator[Fill], size: int, collate: Callable[[Batch], Batch]) 
 
 
 def new_tensor(shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> Tensor:
-    """An unfilled tensor for a batch; in a loader's worker in memory that the training process shares.
+    """An unfilled tensor for a batch; a loader's worker allocates it in memory shared with the training process.
 
-    What is not there yet would be copied there when the batch is sent.
+    A tensor in other memory would be copied there when the batch is sent.
     """
     kind = torch.from_numpy(np.empty(0, dtype)).dtype
     if get_worker_info() is None:

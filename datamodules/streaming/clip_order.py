@@ -1,7 +1,7 @@
-"""The order of training as pure functions of a seed and a position: a stream can begin anywhere, without stored state.
+"""The order of training, a pure function of seed and position: a stream can begin anywhere without stored state.
 
 A *slot* is one worker of one rank. The shards form an endless sequence, one shuffled epoch after the other; slot s of S
-reads its elements s, s + S, s + 2 S, ...: so every epoch gives each shard to exactly one slot, and any number of slots
+reads its elements s, s + S, s + 2 S, ... Every epoch thus gives each shard to exactly one slot, and any number of slots
 works with any number of shards.
 """
 
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 CHUNK = 4096
+"""Rows whose data set is chosen together."""
 
 
 def generator(*key: object) -> np.random.Generator:
-    """A random generator that is a function of the key alone, in every process and on every machine."""
+    """A random generator that depends on the key alone, in every process and on every machine."""
     digest = hashlib.blake2b("/".join(map(str, key)).encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(digest, "big"))
 
@@ -35,9 +36,9 @@ class ClipOrder:
 
     Args:
         counts: Clips in each shard, (n,); not all zero.
-        seed: Of the shuffled epochs.
-        slot: Which slot this is, 0 to slots - 1.
-        slots: How many there are over all ranks.
+        seed: Seed for the shuffling of epochs.
+        slot: Number of this slot, 0 to slots - 1.
+        slots: Number of slots over all ranks.
     """
 
     def __init__(self, counts: np.ndarray, seed: str, slot: int, slots: int):
@@ -49,7 +50,7 @@ class ClipOrder:
         self.slots = slots
 
     def runs(self, start: int) -> Iterator[Run]:
-        """Clip `start` of the sequence and all that follow, endlessly."""
+        """Clip `start` of the sequence and all that follow it, endlessly."""
         before = 0
         for epoch in itertools.count():
             shards = self._shards(epoch)
@@ -71,12 +72,12 @@ class ClipOrder:
 
 
 class Mixture:
-    """Which data set each row of a slot's stream is drawn from: independent draws by weight, countable from any row.
+    """The data set of each row of a slot's stream: independent choices by weight, countable from any row.
 
     Args:
-        weights: Of the data sets, positive; they need not sum to 1.
-        seed: Of the draws.
-        slot: Whose stream.
+        weights: Positive weights of the data sets; they need not sum to 1.
+        seed: Seed for the choices.
+        slot: Number of the slot.
     """
 
     def __init__(self, weights: list[float], seed: str, slot: int):
@@ -86,7 +87,7 @@ class Mixture:
         self.slot = slot
 
     def rows_before(self, row: int) -> list[int]:
-        """How many of the rows before `row` are drawn from each data set."""
+        """The number of rows before `row` that come from each data set."""
         result = np.zeros(len(self.bounds), np.int64)
         if len(self.bounds) == 1:
             return [row]
@@ -95,12 +96,12 @@ class Mixture:
         return result.tolist()
 
     def choices(self, row: int) -> Iterator[int]:
-        """The data set of `row`, of the next one, and so on."""
+        """The data sets of `row` and all rows after it, endlessly."""
         chunk, offset = divmod(row, CHUNK)
         while True:
             yield from self._chunk(chunk)[offset:].tolist()
             chunk, offset = chunk + 1, 0
 
     def _chunk(self, chunk: int) -> np.ndarray:
-        draws = generator(self.seed, "mixture", self.slot, chunk).random(CHUNK)
-        return np.searchsorted(self.bounds, draws, side="right")
+        shares = generator(self.seed, "mixture", self.slot, chunk).random(CHUNK)
+        return np.searchsorted(self.bounds, shares, side="right")

@@ -20,18 +20,18 @@ from datamodules.streaming.sampling import BrokenClipCounter, ClipSampler, namin
 class EvaluationStream(IterableDataset):
     """Batches of every clip's examples, each exactly once over all ranks and workers, in the order of the shards.
 
-    Rank r of W takes every W-th example: the ranks' numbers differ by one at most, and nothing is filled up. Shards
-    that are no local files are read whole by every worker of every rank.
+    Rank r of W takes every W-th example: the ranks' counts differ by at most one, and no rank is padded. Shards that
+    are not local files are read whole by every worker of every rank.
 
     Args:
         sets: The data sets' shards.
         sampler: Chooses the examples.
-        seed: Of the choice of frames and windows.
-        per_clip: Examples of each clip.
-        rank: Of this process.
-        world: Processes that evaluate together.
-        batch_size: Rows in a batch; keeps the order for any number of workers.
-        max_broken: Broken samples that a worker may leave out before it is an error; each is logged.
+        seed: Seed for the choice of frames and windows.
+        per_clip: Examples taken from each clip.
+        rank: Rank of this process.
+        world: Number of processes that evaluate together.
+        batch_size: Rows in a batch; any number of workers keeps the order.
+        max_broken: Broken samples that each worker may leave out, logged one by one; one more is an error.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class EvaluationStream(IterableDataset):
         self.max_broken = max_broken
 
     def __len__(self) -> int:
-        """Batches of this rank."""
+        """The number of batches of this rank."""
         return math.ceil(self.examples / self.batch_size)
 
     @property
     def examples(self) -> int:
-        """Of this rank."""
+        """The number of examples of this rank."""
         total = self.per_clip * sum(int(shards.counts.sum()) for shards in self.sets)
         return len(range(self.rank, total, self.world))
 
@@ -80,7 +80,7 @@ class EvaluationStream(IterableDataset):
                 before += count
 
     def _wanted(self, start: int, stop: int, worker: int, workers: int) -> list[int]:
-        """Of the examples `start` to `stop` - 1 of all, those of this rank and worker."""
+        """The examples of this rank and worker among the examples `start` to `stop` - 1 of all."""
         first = start + (self.rank - start) % self.world
         return [
             index

@@ -23,36 +23,35 @@ READ_TOGETHER = 8
 
 @dataclass(slots=True)
 class SampledExample:
-    """An example, or what was wrong with its clip, and the shard that it comes from."""
+    """An example, or the reason why its clip gave none, with its place."""
 
     example: Example | None
     error: ShardError | None
     url: str
     clip: int
-    """Its number in the shard."""
+    """The clip's number in its shard."""
 
     def failed(self, error: ShardError) -> "SampledExample":
-        """The same without its example, the error naming the shard."""
+        """The same place without an example; the error names the shard."""
         return SampledExample(None, naming_shard(self.url, error), self.url, self.clip)
 
 
 class ExampleStream:
     """One slot's endless stream of examples from one data set.
 
-    The slot's clips (`ClipOrder`) are cut into blocks; of each clip `per_clip` examples are sampled as raw bytes, the
-    block's examples are shuffled, and each is decoded when its turn comes. While one block is given out, the next one
-    is read, a few clips at a time, so that a whole block is never waited for. Block, order and every random number are
-    functions of (seed, slot, row): the stream can begin at any row. In the place of a broken example stands the next
-    whole one of its block.
+    The slot's clips (`ClipOrder`) are cut into blocks. Each clip gives `per_clip` examples as raw bytes, the block's
+    examples are shuffled, and each is decoded when its turn comes. While one block is given out, the next one is read a
+    few clips at a time, so that nobody waits for a whole block. Block, order and every random number are functions of
+    (seed, slot, row): the stream can begin at any row. A broken example is replaced by the next whole one of its block.
 
     Args:
         shards: The data set's shards.
         sampler: Chooses the examples.
-        seed: Of everything random.
-        slot: Whose stream.
-        slots: Workers over all ranks.
+        seed: Seed for all randomness.
+        slot: Number of the slot.
+        slots: Number of workers over all ranks.
         buffer: Examples in a block.
-        broken: Counts what could not be read.
+        broken: Counts the clips that cannot be read.
     """
 
     def __init__(
@@ -69,17 +68,18 @@ class ExampleStream:
         self.sampler = sampler
         self.seed = f"{seed}/{slot}"
         self.order = ClipOrder(shards.counts, seed, slot, slots)
-        # No fewer: in the place of a broken clip stands another one of its block.
+        # Not fewer: a broken clip is replaced by another one of its block.
         self.clips_per_block = max(MIN_BLOCK, buffer // sampler.per_clip)
         self.rows_per_block = self.clips_per_block * sampler.per_clip
         self.broken = broken
 
     def rows(self, start: int) -> Iterator[Fill]:
-        """What fills row `start`, the next one, and so on; each is called before the next one is asked for."""
+        """The functions that fill row `start` and all rows after it; each is called before the next is asked for."""
         block, first = divmod(start, self.rows_per_block)
         clips = self._clips(block * self.clips_per_block)
         examples = self._next(clips, self.clips_per_block)
         while True:
+            # Give the block out in random order, and read the next one as far as the rows given out pay for it.
             order = generator(self.seed, "block", block).permutation(self.rows_per_block).tolist()
             ahead: list[SampledExample] = []
             for row in range(first, self.rows_per_block):
@@ -94,6 +94,7 @@ class ExampleStream:
         return list(itertools.chain.from_iterable(itertools.islice(clips, count)))
 
     def _fill(self, examples: list[SampledExample], order: list[int], row: int, batcher: Batcher) -> bool:
+        # Try the row's own example, then those behind it.
         for offset in range(len(order)):
             index = order[(row + offset) % len(order)]
             sampled = examples[index]
@@ -106,10 +107,10 @@ class ExampleStream:
                 batcher.drop_row()
                 examples[index] = sampled.failed(error)
                 self.broken.add(naming_shard(sampled.url, error), sampled.url, sampled.clip)
-        raise ShardError(f"every clip of {len(examples)} in a row is broken; one: {examples[0].error}")
+        raise ShardError(f"all of {len(examples)} examples in a row are broken; the first: {examples[0].error}")
 
     def _clips(self, start: int) -> Iterator[list[SampledExample]]:
-        """The examples of the slot's clip `start`, of the next one, and so on."""
+        """The examples of the slot's clip `start` and of all clips after it."""
         number = start
         for run in self.order.runs(start):
             url, count = self.shards.urls[run.shard], int(self.shards.counts[run.shard])

@@ -17,27 +17,27 @@ from datamodules.streaming.sampling import BrokenClipCounter, ClipSampler
 class TrainStream(IterableDataset):
     """An endless stream of batches of random rows from one data set or a weighted mixture of several.
 
-    **What is promised.** The same seed, number of ranks, number of workers, batch size and shards give the same
-    batches, and the stream goes on at batch k as if it had run there, for every k (`start`): nothing is repeated,
-    nothing left out. Every epoch of a data set reads each of its clips once, in one of the slots. Another number of
-    ranks or workers gives another order.
+    **Order.** The same seed, number of ranks, number of workers, batch size and shards give the same batches. A stream
+    that begins at batch k (`start`) gives what one that ran there would give: nothing is repeated, nothing left out.
+    Every epoch of a data set reads each of its clips once, in one of the slots. Another number of ranks or workers
+    gives another order.
 
-    Worker w of N gives the loader's batches w, w + N, ...; after k batches the first worker is the k-th, whoever that
-    is, so positions are computed and no worker's state is stored.
+    Worker w of N gives the loader's batches w, w + N, ...; a loader that begins at batch k begins with worker k mod N
+    in the place of worker 0, so positions are computed and no worker's state is stored.
 
     Args:
         sets: The data sets' shards.
-        weights: Their shares of the rows.
+        weights: The data sets' shares of the rows.
         sampler: Chooses the examples.
-        seed: Of everything random.
-        rank: Of this process among those that train together.
-        world: How many those are.
+        seed: Seed for all randomness.
+        rank: Rank of this process.
+        world: Number of processes that train together.
         batch_size: Rows in a batch.
-        buffer: Examples that wait to be shuffled, over all data sets together.
-        max_broken: Broken samples that a worker may pass over before it ends the training.
+        buffer: Examples held and shuffled together, over all data sets.
+        max_broken: Broken samples that each worker may skip; one more ends the training.
 
     Attributes:
-        start: Batches that this rank has had; read when an iteration begins, in shared memory.
+        start: Batches that this rank has had, in shared memory; read when an iteration begins.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class TrainStream(IterableDataset):
         self.start = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __iter__(self) -> Iterator[Batch]:
+        # The slot and row that batch `start` falls on.
         info = get_worker_info()
         workers = info.num_workers if info is not None else 1
         start = int(self.start)
@@ -95,12 +96,12 @@ class TrainStream(IterableDataset):
 
 
 class TrainLoader(DataLoader):
-    """A loader whose every iteration begins at the batch that is next.
+    """A loader that begins each iteration at the next batch.
 
     Args:
-        stream: What it loads.
-        batches_done: Gives the number of batches that this rank has had.
-        options: Of the `DataLoader`.
+        stream: The stream of batches.
+        batches_done: Returns the number of batches that this rank has had.
+        options: Options of the `DataLoader`.
     """
 
     def __init__(self, stream: TrainStream, batches_done: Callable[[], int] = lambda: 0, **options: Any):

@@ -1,4 +1,4 @@
-"""A stage's samples as files: a sheet of all pictures, a strip of each kind, maps, videos with sound, sounds."""
+"""A stage's previews as files: a sheet of all pictures, a strip of each kind, maps, videos with sound, sounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ from torch import Tensor
 
 from s2tf.figures.sheet import draw_grid
 from s2tf.media.audio import write_wav
+from s2tf.media.pictures import to_uint8
 from s2tf.media.video_writer import VideoWriter
 from s2tf.previews import Samples, SampleVideo
 
 MAP_COLOURS = "magma"
 SHEET_SIDES = (128, 256)
-"""Pixels of a picture's side on the sheet, at least and at most."""
+"""Least and greatest side of a picture on the sheet, in pixels."""
 LETTER = 9
-"""Pixels of a letter."""
+"""Width of a letter in pixels."""
 
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One file, named alike at every step and in every run, so that trackers put them beside each other."""
+    """One file; its name is the same at every step and in every run, so that trackers show them side by side."""
 
     name: str
     path: Path
@@ -50,14 +51,8 @@ def write_samples(samples: Samples, folder: Path) -> list[SampleFile]:
     return files
 
 
-def to_pictures(images: Tensor) -> np.ndarray:
-    """(N, 3, H, W) in about [-1, 1] to (N, H, W, 3) uint8."""
-    values = images.float().clamp(-1, 1).add(1).mul(127.5).round()
-    return values.byte().movedim(1, -1).cpu().numpy()
-
-
 def _write_images(samples: Samples, folder: Path) -> list[SampleFile]:
-    pictures = {name: to_pictures(images) for name, images in samples.images.items()}
+    pictures = {name: to_uint8(images) for name, images in samples.images.items()}
     files = [_save(_strip(list(rows)), name, folder) for name, rows in pictures.items()]
     if pictures:
         least, most = SHEET_SIDES
@@ -76,7 +71,7 @@ def _save(picture: np.ndarray, name: str, folder: Path) -> SampleFile:
 
 
 def _strip(pictures: list[np.ndarray]) -> np.ndarray:
-    """Pictures (H, W, 3) beside each other."""
+    """Pictures (H, W, 3) side by side."""
     return np.concatenate(pictures, axis=1)
 
 
@@ -100,7 +95,7 @@ def _coloured(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _write_video(video: SampleVideo, path: Path) -> None:
-    columns = [to_pictures(frames) for frames in video.frames.values()]
+    columns = [to_uint8(frames) for frames in video.frames.values()]
     frames = np.concatenate(columns, axis=2)
     # yuv420p halves both sides.
     odd = [(0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)]

@@ -1,1 +1,1 @@
-"""SLURM: what a cluster offers, the scripts of its jobs, and what it says about them."""
+"""SLURM: settings of clusters, batch scripts, checks before a job is queued, and the status of jobs."""

@@ -1,4 +1,4 @@
-"""Where a run is to be seen in W&B."""
+"""Addresses of runs in W&B."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,23 +8,24 @@ from typing import Any
 from s2tf.fault_tolerance.wandb_page import OFFLINE, read_page
 
 ADDRESS = "https://wandb.ai"
-"""Of W&B's own server."""
+"""Address of W&B's own server."""
 
 
 def begun_link(folder: Path) -> str:
-    """Where a run is to be seen in W&B since it has begun there; empty before that."""
+    """Read the address of a run that has begun in W&B; empty before that."""
     page = read_page(folder)
     return _sent_later(page, folder) if page == OFFLINE else page
 
 
 def wandb_link(config: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> str:
-    """Where a run will be seen in W&B when it begins, or why it will not.
+    """Predict the address of a run in W&B, or say why it will have none.
 
     Args:
-        config: a composed experiment.
-        folder: of the run, which has an id already or gets one when it begins.
-        environment: with W&B's variables.
+        config: A composed experiment.
+        folder: Folder of the run, which has an id already or gets one when it begins.
+        environment: Environment variables, with those of W&B.
     """
+    # The logger for W&B, if there is one, and its mode.
     loggers = config.get("trainer", {}).get("logger")
     listed = loggers if isinstance(loggers, list) else [loggers]
     logger = next((one for one in listed if _is_wandb(one)), None)
@@ -34,6 +35,7 @@ def wandb_link(config: Mapping[str, Any], folder: Path, environment: Mapping[str
     mode = "offline" if init_args.get("offline") else environment.get("WANDB_MODE", "online")
     if mode in ("disabled", "dryrun", "offline"):
         return _sent_later(mode, folder) if mode != "disabled" else mode
+    # Entity, project and id make the address, as far as they are known.
     entity = init_args.get("entity") or environment.get("WANDB_ENTITY")
     if not entity:
         return "online; its address is not known before it begins: set WANDB_ENTITY"
@@ -52,10 +54,10 @@ def _sent_later(mode: str, folder: Path) -> str:
 
 
 def sync_command(folder: Path) -> str:
-    """What hands a run on that was written to disk: each start's part, in their order, to the end of the last."""
+    """Command that sends a run from disk to W&B: the part of each start, in their order."""
     return f'for part in {shlex.quote(str(folder))}/wandb/*run-*; do wandb sync --append "$part"; done'
 
 
 def server(environment: Mapping[str, str]) -> str:
-    """The address of W&B's pages."""
+    """Address of W&B's pages."""
     return environment.get("WANDB_BASE_URL", ADDRESS).rstrip("/").replace("://api.wandb.ai", "://wandb.ai")

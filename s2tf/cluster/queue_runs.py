@@ -112,7 +112,7 @@ def submit_array(
         labels: Text for each training that tells it from the others.
         request: The way in which they are queued.
         name: Name of the array.
-        limit: Number of tasks at the same time; None: as many as there is room for.
+        limit: Number of tasks at the same time; None: no limit.
 
     Returns:
         The id of the array; None if nothing was to be queued.

@@ -32,7 +32,7 @@ def submit_grid(sweep: Sweep, request: JobRequest, runs: Path, limit: int | None
         sweep: A sweep whose parameters all have a list of values.
         request: The way in which it is queued.
         runs: Folder of run folders.
-        limit: Number of points at the same time; None: as many as there is room for.
+        limit: Number of points at the same time; None: no limit.
 
     Raises:
         UserError: A parameter has no list of values, two points are the same run, or a point cannot train.

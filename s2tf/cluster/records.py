@@ -1,8 +1,8 @@
-"""What run folders keep about their jobs: what was submitted, each attempt, and the numbers on the way.
+"""Records of jobs in run folders: submissions, attempts, and the numbers that were logged.
 
-`submissions.jsonl` has a line for each job that was queued for a folder, by `s2tf submit`, or that trains it for an
-agent of a sweep, by that job's script; `attempts.jsonl` one for each start and end of a training and `history.jsonl`
-one for each row of numbers, by `s2tf fit`.
+`submissions.jsonl` has a line for each job of the folder: `s2tf submit` writes it when the job is queued, the script of
+a sweep's agent when the trial has begun. `s2tf fit` writes `attempts.jsonl`, with a line for each start and end of a
+training, and `history.jsonl`, with a line for each row of numbers.
 """
 
 import fcntl
@@ -22,9 +22,9 @@ from s2tf.fault_tolerance.messages import say
 
 SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
 BLOCK = 65536
-"""Bytes that are read at once of a file that is read from its end."""
+"""Bytes per read of a file that is read from its end."""
 LATEST = 100
-"""Lines at a file's end that are looked at for whether they can be read."""
+"""Number of lines at a file's end in which broken ones are looked for."""
 
 
 @dataclass(frozen=True)
@@ -32,25 +32,25 @@ class Submission:
     """A job that was queued for a folder."""
 
     job: str
-    """SLURM's id, `12_3` for a task of an array."""
+    """Id in SLURM, such as `12`, or `12_3` for a task of an array."""
     cluster: str
     command: str
-    """The command line that queued it."""
+    """Command line that queued it."""
     experiment: str
     needs: Mapping[str, str] = field(default_factory=dict)
-    """Jobs by the name of their step, without whose success this one does not begin."""
+    """Jobs whose success this one waits for, by the name of their step."""
     wandb: str = ""
-    """Where the run will be seen in W&B, or why it will not, by the cluster's environment; empty: not known."""
+    """Address that the run will have in W&B, or why it will have none, by the cluster's environment; empty: unknown."""
     time: float = field(default_factory=time.time)
 
 
 def note(folder: Path, submission: Submission) -> None:
-    """Add a submission to a folder's record."""
+    """Append a submission to a folder's record."""
     append_line(folder / SUBMISSIONS_FILE, json.dumps(asdict(submission)))
 
 
 def last_submission(folder: Path) -> Submission | None:
-    """The job that was queued last for a folder."""
+    """Read the job that was queued last for a folder."""
     for row in rows_back(folder / SUBMISSIONS_FILE):
         with suppress(TypeError):
             return Submission(**row)
@@ -58,17 +58,17 @@ def last_submission(folder: Path) -> Submission | None:
 
 
 def last_line(path: Path) -> dict[str, Any] | None:
-    """The last whole line of a file of JSON; None where there is none."""
+    """Read the last whole line of a file of JSON; None if there is none."""
     return next(rows_back(path), None)
 
 
 def rows_back(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file of JSON, the last first; without those that are being written or were cut by a full disk."""
+    """Yield the lines of a file of JSON, the last first, without those that are being written or were cut off."""
     return (row for line in _lines_back(path) if (row := _parse(line)) is not None)
 
 
 def has_broken_line(path: Path) -> bool:
-    """Whether one of a file's latest lines is no JSON; what stands behind the last line's end is being written."""
+    """Tell whether one of a file's latest lines is no JSON, apart from an unfinished last line."""
     return any(line and _parse(line) is None for line in islice(_lines_back(path), 1, LATEST))
 
 
@@ -81,7 +81,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 def _lines_back(path: Path) -> Iterator[bytes]:
-    """A file's lines, the last first; it may be large, and only what is asked for is read."""
+    """Yield a file's lines, the last first; of a large file only the blocks that are needed are read."""
     if not path.is_file():
         return
     with open(path, "rb") as file:
@@ -95,7 +95,7 @@ def _lines_back(path: Path) -> Iterator[bytes]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run was trained to its end once, whatever became of an attempt afterwards; or a chain's step done."""
+    """Tell whether a run was ever trained to its end, or a chain's step is done; later attempts do not count."""
     attempts = list(rows_back(folder / ATTEMPTS_FILE))
     if attempts:
         return any(one.get("status") == "finished" for one in attempts)
@@ -104,10 +104,10 @@ def is_finished(folder: Path) -> bool:
 
 @contextmanager
 def submitting(folder: Path) -> Iterator[None]:
-    """Keep others from queuing a job for the same folder meanwhile.
+    """Keep other processes from queuing a job for the same folder meanwhile.
 
     Raises:
-        UserError: another `s2tf submit` is at it.
+        UserError: Another `s2tf submit` is queuing one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / SUBMISSIONS_FILE, "a") as file:
@@ -116,5 +116,5 @@ def submitting(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f"{folder}: another command is submitting this run at the moment") from error
         except OSError as error:
-            say(f"{folder}: {error.strerror}: this file system has no locks, two submissions at once are not noticed")
+            say(f"{folder}: {error.strerror}: this file system has no locks, simultaneous submissions are not noticed")
         yield

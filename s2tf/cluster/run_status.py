@@ -1,10 +1,11 @@
-"""How runs stand: what SLURM says of their jobs, and what they have written themselves."""
+"""Status of runs: the states of their jobs in SLURM, and what the runs have written themselves."""
 
 import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from s2tf.cluster.records import (
 )
 from s2tf.cluster.slurm import Job, find_jobs
 from s2tf.errors import UserError
-from s2tf.fault_tolerance.attempts import ATTEMPTS_FILE
+from s2tf.fault_tolerance.attempts import ATTEMPTS_FILE, read_attempts
 from s2tf.fault_tolerance.checkpoints import LAST_CHECKPOINT
 from s2tf.fault_tolerance.failures import FAILURE_FILE
 from s2tf.fault_tolerance.journal import JOURNAL_FILE
@@ -32,7 +33,7 @@ from s2tf.fault_tolerance.lock import LOCK_FILE
 from s2tf.runs.folder import CONFIG_FILE, find_config, read_config
 
 DEPTH = 4
-"""Folders below that of the runs in which a run's is looked for."""
+"""Depth below the folder of runs to which run folders are looked for."""
 MARKS = (CONFIG_FILE, SUBMISSIONS_FILE)
 LOSS = "train/loss"
 DEPENDENCY = ("Dependency", "DependencyNeverSatisfied")
@@ -40,33 +41,36 @@ DEPENDENCY = ("Dependency", "DependencyNeverSatisfied")
 
 @dataclass(frozen=True)
 class RunState:
-    """A row of `s2tf runs`; None where something is not known."""
+    """A row of `s2tf runs`; None stands for what is not known."""
 
     name: str
-    """The folder, from that of the runs."""
+    """Path of the run folder, relative to the folder of runs."""
     folder: str
     job: str | None
     state: str
-    """`finished`, `failed`, `killed`, `interrupted`, `new`, `running`, or SLURM's word for a job that is not over."""
+    """`finished`, `failed`, `killed`, `interrupted`, `new`, `running`, or SLURM's state of a job that is not over."""
     step: int | None
-    """Optimizer steps done, as far as they were logged or saved."""
+    """Optimizer steps that were done and logged or saved."""
     steps: int | None
-    """Of `trainer.max_steps`."""
+    """Optimizer steps in all, `trainer.max_steps`."""
     loss: float | None
-    """That was trained on last, of those that were logged."""
+    """Training loss that was logged last."""
     checkpoint_age: float | None
     """Seconds since the last checkpoint."""
     restarts: int
+    endings: tuple[str, ...]
+    """The ways in which its attempts ended, in their order: `finished`, `interrupted`, `failed`, or `killed`."""
     reason: str
-    """Why it waits or failed, and which of its files cannot be read."""
+    """Reason for which it waits or failed, and which of its files cannot be read."""
     wandb: str
+    """Address of its page, or the reason for which it has none."""
 
 
 def states_below(runs: Path) -> list[RunState]:
-    """The runs and steps of chains below a folder, by name.
+    """Collect the states of the runs, and of the steps of chains, below a folder, sorted by name.
 
     Raises:
-        UserError: there is no such folder, or SLURM's controller does not answer.
+        UserError: There is no such folder, or SLURM's controller does not answer.
     """
     if not runs.is_dir():
         raise UserError(f"--runs {runs}: no such folder")
@@ -93,6 +97,7 @@ def _state(runs: Path, folder: Path, submission: Submission | None, jobs: Mappin
     attempt = last_line(folder / ATTEMPTS_FILE) or {}
     job = jobs.get(submission.job) if submission else None
     state = _word(folder, attempt, job)
+    endings = _endings(folder, state in ("running", "RUNNING"))
     checkpoint = folder / "checkpoints" / LAST_CHECKPOINT
     steps = config.get("trainer", {}).get("max_steps")
     over = state in ("finished", "RUNNING", "running")
@@ -107,13 +112,14 @@ def _state(runs: Path, folder: Path, submission: Submission | None, jobs: Mappin
         loss=_loss(folder),
         checkpoint_age=time.time() - checkpoint.stat().st_mtime if checkpoint.is_file() else None,
         restarts=max(0, _starts(folder) - 1),
+        endings=endings,
         reason="; ".join(filter(None, reasons)),
         wandb=_wandb(config, folder, submission),
     )
 
 
 def _config(folder: Path) -> tuple[dict[str, Any], str]:
-    """A run's config, and why there is none; neither for the step of a chain that is no training."""
+    """Read a run's config; returns it and the problem with it, both empty for a chain's step that is no training."""
     path = find_config(folder)
     if path is None:
         return {}, ""
@@ -143,7 +149,7 @@ def _word(folder: Path, attempt: Mapping[str, Any], job: Job | None) -> str:
     if attempt.get("event") == "start" and _alive(folder, attempt):
         return "running"
     if job is not None:
-        # A job that SLURM has ended well has left no end of its own: an agent's, or a step's.
+        # An agent's job and that of a chain's step note no end of their own.
         return "finished" if job.state == "COMPLETED" else job.state.lower()
     if not attempt:
         return "new"
@@ -151,7 +157,7 @@ def _word(folder: Path, attempt: Mapping[str, Any], job: Job | None) -> str:
 
 
 def _alive(folder: Path, attempt: Mapping[str, Any]) -> bool:
-    """Whether the process of a start without an end is still there; elsewhere its lock tells."""
+    """Tell whether the process of a start without an end is still there; one on another host is known by its lock."""
     if attempt.get("host") == socket.gethostname() and isinstance(attempt.get("pid"), int):
         return Path("/proc", str(attempt["pid"])).exists()
     try:
@@ -166,19 +172,20 @@ def _alive(folder: Path, attempt: Mapping[str, Any]) -> bool:
 
 def _reason(folder: Path, attempt: Mapping[str, Any], submission: Submission | None, jobs: Mapping[str, Job]) -> str:
     job = jobs.get(submission.job) if submission else None
+    # A job that waits for others, or was cancelled since one of them failed.
     if submission is not None and job is not None and (job.reason in DEPENDENCY or job.state == "CANCELLED"):
         left = [(name, jobs[number]) for name, number in submission.needs.items() if number in jobs]
         waits = [f"{name} (job {one.id} {one.state})" for name, one in left if one.state != "COMPLETED"]
         if waits:
             return f"needs {', '.join(waits)}"
     if job is not None and (job.active or job.state == "CANCELLED"):
-        # What an earlier attempt has left behind is not why.
+        # The reasons that an earlier attempt left behind do not count.
         return job.reason
     return _failure(folder) or str(attempt.get("reason") or (job.reason if job is not None else "") or "")
 
 
 def _failure(folder: Path) -> str:
-    """Which rank failed, and the last line of its traceback."""
+    """Name the rank that failed, and the last line of its traceback."""
     path = folder / FAILURE_FILE
     lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
     first = lines[0].removesuffix(" failed:") if lines else ""
@@ -186,14 +193,14 @@ def _failure(folder: Path) -> str:
 
 
 def _step(folder: Path) -> int | None:
-    """Steps done by the last row of the journal, whose count begins at 0, or by the last end that noted them."""
+    """Read the steps done off the last row of the journal, whose count begins at 0, or the last end that notes them."""
     logged = (row["step"] + 1 for row in rows_back(folder / JOURNAL_FILE) if isinstance(row.get("step"), int))
     saved = (one["step"] for one in rows_back(folder / ATTEMPTS_FILE) if isinstance(one.get("step"), int))
     return max((step for steps in (logged, saved) if (step := next(steps, None)) is not None), default=None)
 
 
 def _loss(folder: Path) -> float | None:
-    """Of the last row that has one: those of validations, samples and speed have none."""
+    """Read the loss off the last row that has one: rows of validations, samples and speed have none."""
     metrics = (row.get("metrics") for row in rows_back(folder / JOURNAL_FILE))
     losses = (one.get(LOSS) for one in metrics if isinstance(one, dict))
     return next((float(loss) for loss in losses if isinstance(loss, int | float)), None)
@@ -203,7 +210,18 @@ def _starts(folder: Path) -> int:
     return sum(attempt.get("event") == "start" for attempt in rows_back(folder / ATTEMPTS_FILE))
 
 
-def summary(states: Sequence[RunState]) -> str:
-    """A line of how many there are in each state."""
-    counts = {state: sum(one.state == state for one in states) for state in sorted({one.state for one in states})}
-    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs"
+def _endings(folder: Path, running: bool) -> tuple[str, ...]:
+    """List the statuses of the attempts' ends; an attempt without an end was killed, unless it is the one running."""
+    endings: list[str] = []
+    for attempt in read_attempts(folder):
+        if attempt.get("event") == "start":
+            endings.append("killed")
+        elif attempt.get("event") == "end" and endings:
+            endings[-1] = str(attempt.get("status"))
+    without = bool(endings) and endings[-1] == "killed" and running
+    return tuple(endings[:-1] if without else endings)
+
+
+def summary(words: Iterable[str]) -> str:
+    """Count equal words: `2 finished, 1 killed`."""
+    return ", ".join(f"{count} {word}" for word, count in sorted(Counter(words).items()))

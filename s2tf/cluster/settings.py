@@ -1,4 +1,4 @@
-"""Cluster settings: what a node has, and what a job needs before its first command, from `slurm/clusters/*.yaml`."""
+"""Cluster settings of `slurm/clusters/*.yaml`: the equipment of a node, and the setup of a job."""
 
 import re
 from dataclasses import dataclass, field, fields, replace
@@ -19,52 +19,53 @@ MEMORY = re.compile(r"(\d+)([KMGT]?)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster YAML. In its texts the shell fills in `$VARIABLES` when the job runs."""
+    """Settings of a cluster YAML. The job's shell expands `$VARIABLES` in them."""
 
     name: str = ""
-    """Of the file, which does not say it itself."""
+    """Stem of the file's name; no key of the YAML."""
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     gpus: str | None = None
-    """Kind and number of a node's GPUs, such as `a6000:8`; none: processes run on CPUs."""
+    """Kind and number of a node's GPUs, such as `a6000:8`; None: processes run on CPUs."""
     cpus_per_task: int = 1
-    """A task is a process: one for each GPU."""
+    """CPU cores of a task; a task is a process, one for each GPU."""
     memory_per_task: str | None = None
-    """Such as 48G; none: the partition's default."""
+    """Memory of a task, such as 48G; None: the partition's default."""
     time: str | None = None
-    """Such as "2-00:00:00"."""
+    """Time limit, such as "2-00:00:00"."""
     modules: list[str] = field(default_factory=list)
-    """Of `module load`."""
+    """Modules for `module load`."""
     setup: list[str] = field(default_factory=list)
-    """Lines of shell, such as one that activates a virtual environment."""
+    """Lines of shell before the first command, such as one that activates a virtual environment."""
     environment: dict[str, str] = field(default_factory=dict)
-    """Exported for every process."""
+    """Environment variables that every process gets."""
     container: str | None = None
-    """Words that stand before a command to run it in a container, such as `apptainer exec --nv s2tf.sif`."""
+    """Words before a command that run it in a container, such as `apptainer exec --nv s2tf.sif`."""
     scratch: str | None = None
-    """A folder on each node's own disk, to which the shards of a training are copied before it; none: read in place."""
+    """Folder on each node's own disk, to which shards are copied before a training; None: they are read in place."""
     sbatch: list[str] = field(default_factory=list)
-    """More options of sbatch, such as --constraint=nvlink."""
+    """Further options of sbatch, such as --constraint=nvlink."""
     srun: list[str] = field(default_factory=list)
-    """More options of srun, such as --mpi=none."""
+    """Further options of srun, such as --mpi=none."""
     signal_seconds: int = 300
-    """A training is told to save and stop so long before its time is over."""
+    """Seconds before the time limit at which a training is told to save and stop."""
     restart_limit: int = 3
-    """Deaths, and starts in a folder in use, without a new checkpoint, after which a job is not queued again."""
+    """Number of deaths, and of starts in a folder in use, that a job may have without a new checkpoint; after one more
+    it is not queued again."""
 
     @property
     def gpu_kind(self) -> str | None:
-        """`a6000` of `a6000:8`; None where only a number is given."""
+        """Kind of the GPUs, `a6000` of `a6000:8`; None if only a number is given."""
         return self.gpus.rpartition(":")[0] or None if self.gpus else None
 
     @property
     def gpus_per_node(self) -> int:
-        """8 of `a6000:8`."""
+        """Number of GPUs of a node, 8 of `a6000:8`."""
         return int(self.gpus.rpartition(":")[2]) if self.gpus else 0
 
     def memory(self, tasks: int) -> str | None:
-        """What so many tasks need together."""
+        """Memory of a number of tasks together."""
         if self.memory_per_task is None:
             return None
         found = MEMORY.fullmatch(self.memory_per_task)
@@ -72,11 +73,12 @@ class Cluster:
         return f"{int(found[1]) * tasks}{found[2]}"
 
     def check(self, where: str) -> None:
-        """Refuse values that sbatch would understand otherwise, or not at all.
+        """Refuse values that sbatch would misunderstand or reject.
 
         Raises:
-            UserError: names `where`, the key and the value.
+            UserError: A value is wrong; the message names `where`, the key and the value.
         """
+        # The form of texts.
         wrong = {
             "time": (self.time, TIME, 'days-hours:minutes:seconds in quotes, such as "2-00:00:00"'),
             "memory_per_task": (self.memory_per_task, MEMORY, "a number with K, M, G or T, such as 48G"),
@@ -85,6 +87,7 @@ class Cluster:
         for key, (value, pattern, expected) in wrong.items():
             if value is not None and not pattern.fullmatch(value):
                 raise UserError(f"{where}: {key} is {value!r}, expected {expected}")
+        # The range of numbers.
         if self.time is not None and (seconds := in_seconds(self.time)) is not None and seconds <= self.signal_seconds:
             raise UserError(
                 f"{where}: signal_seconds is {self.signal_seconds}, and time is {self.time!r}: a training would "
@@ -95,20 +98,23 @@ class Cluster:
                 raise UserError(f"{where}: {key} is {getattr(self, key)}, expected a positive number")
 
     def changed(self, where: str, settings: dict[str, Any]) -> "Cluster":
-        """The same with some other settings, as a chain asks for a step.
+        """A copy with some other settings, such as those of a chain's step.
 
         Raises:
-            UserError: a key is unknown or a value wrong.
+            UserError: A key is unknown or a value wrong.
         """
         own = {key: getattr(self, key) for key in KEYS}
         return replace(_parse(where, {**own, **settings}), name=self.name)
 
 
 def in_seconds(time: str) -> int | None:
-    """A time in one of SLURM's forms: minutes, with `:seconds` or `hours:` before; after `days-`, hours come first.
+    """Convert a time in one of SLURM's forms into seconds.
+
+    Args:
+        time: `minutes`, `minutes:seconds`, `hours:minutes:seconds`, or `days-` before `hours:minutes:seconds`.
 
     Returns:
-        None for no limit.
+        The seconds; None for no limit.
     """
     if time.upper() == "UNLIMITED":
         return None
@@ -121,14 +127,14 @@ def in_seconds(time: str) -> int | None:
 
 
 KEYS = [one.name for one in fields(Cluster) if one.name != "name"]
-"""Of a cluster YAML."""
+"""Keys of a cluster YAML."""
 
 
 def load_cluster(name: str) -> Cluster:
-    """The settings called `name` among those of s2tf, or a YAML file of the user's.
+    """Read the settings that come with s2tf under this name, or those of a YAML file.
 
     Raises:
-        UserError: there is no such file, a key is unknown, or a value wrong; the message names it.
+        UserError: There is no such file, a key is unknown, or a value wrong; the message names it.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else SLURM / "clusters" / f"{name}.yaml"
     if not path.is_file():

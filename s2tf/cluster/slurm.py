@@ -1,4 +1,4 @@
-"""What is asked of SLURM: to queue a script, and how jobs stand."""
+"""Client of SLURM: queues scripts and asks for the states of jobs."""
 
 import os
 import re
@@ -12,14 +12,14 @@ from typing import Any
 from s2tf.errors import UserError
 
 TIMEOUT = 60
-"""Seconds that the controller may take to answer."""
+"""Seconds that SLURM's controller may take to answer."""
 ENDED = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
     *("REVOKED", "TIMEOUT"),
 }
 OF_A_JOB = re.compile(r"SLURM_(?!CONF$|CONF_SERVER$|CLUSTERS$|JWT$)|SRUN_|SLURMD_|SBATCH_(CPU|MEM)_BIND")
-"""Variables by which a job is told about itself: all but those that say how SLURM is reached, and whom to ask. SLURM
-itself sets no others of `SBATCH_*`: a user does, for all jobs."""
+"""Variables that describe the current job, as opposed to those that configure the SLURM client. Other `SBATCH_*`
+variables are set by the user, for all jobs."""
 
 
 @dataclass(frozen=True)
@@ -27,36 +27,36 @@ class Job:
     """A job, or a task of an array, as SLURM sees it."""
 
     id: str
-    """Such as `12`, or `12_3`."""
+    """Id such as `12`, or `12_3` for a task of an array."""
     state: str
-    """Such as PENDING."""
+    """State in SLURM's word, such as PENDING."""
     reason: str = ""
-    """Why it waits or has ended, in SLURM's word."""
+    """Reason for which it waits or has ended, in SLURM's word."""
 
     @property
     def active(self) -> bool:
-        """Whether it waits or runs."""
+        """True while the job waits or runs."""
         return self.state not in ENDED
 
 
 def installed() -> bool:
-    """Whether there is a SLURM here."""
+    """Tell whether SLURM is installed on this machine."""
     return shutil.which("sbatch") is not None
 
 
 def try_submit(script: str) -> str:
-    """Ask whether the cluster would take a script; queues nothing.
+    """Ask SLURM whether it would take a script; queues nothing.
 
     Returns:
-        When it would run, as SLURM says it.
+        SLURM's own message, which says when the job would run.
 
     Raises:
-        UserError: it would not; the message is SLURM's.
+        UserError: SLURM would not take it; the message is SLURM's.
     """
-    # What the job waits for has no part in whether its request fits, and may not be there yet.
+    # The jobs that this one waits for do not matter here, and may not exist yet.
     lines = [line for line in script.splitlines() if not line.startswith("#SBATCH --dependency=")]
-    said = _run(["sbatch", "--test-only"], "\n".join(lines) + "\n").stderr.strip()
-    return said.splitlines()[-1].removeprefix("sbatch: ") if said else ""
+    answer = _run(["sbatch", "--test-only"], "\n".join(lines) + "\n").stderr.strip()
+    return answer.splitlines()[-1].removeprefix("sbatch: ") if answer else ""
 
 
 def submit(script: Path) -> str:
@@ -65,26 +65,27 @@ def submit(script: Path) -> str:
 
 
 def find_jobs(ids: Iterable[str]) -> dict[str, Job]:
-    """The jobs that SLURM still knows, by id; from its accounting, where there is one, those that have left the queue.
+    """Ask SLURM for jobs; returns those that it still knows, by id.
 
-    An array is in the worst of its tasks' states: one that still goes on, else one that has failed.
+    Jobs that have left the queue are taken from SLURM's accounting, if the cluster has one. An array gets the state of
+    its most urgent task: one that is not over, else one that has failed.
 
     Raises:
-        UserError: the controller does not answer.
+        UserError: The controller does not answer.
     """
     wanted = set(ids)
     if not wanted or shutil.which("squeue") is None:
         return {}
-    # By user and not by id: one unknown id would be an error.
-    said = _run(["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T|%r"]).stdout
-    jobs = _by_id(said, wanted)
+    # Asked for by user, since one unknown id would be an error.
+    rows = _run(["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T|%r"]).stdout
+    jobs = _by_id(rows, wanted)
     left = sorted(wanted - set(jobs))
     return {**_past(left), **jobs} if left else jobs
 
 
-def _by_id(said: str, wanted: set[str]) -> dict[str, Job]:
+def _by_id(rows: str, wanted: set[str]) -> dict[str, Job]:
     jobs: dict[str, Job] = {}
-    for line in said.splitlines():
+    for line in rows.splitlines():
         # "CANCELLED by 1000"
         number, state, reason = (*line.split("|", 2), "", "")[:3]
         job = Job(number, state.partition(" ")[0], "" if reason == "None" else reason)
@@ -100,7 +101,7 @@ def _urgency(job: Job) -> int:
 
 
 def _past(ids: list[str]) -> dict[str, Job]:
-    """From the accounting; a cluster without one knows nothing."""
+    """Read jobs from SLURM's accounting; empty on a cluster without one."""
     if shutil.which("sacct") is None:
         return {}
     command = ["sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State,Reason", f"--jobs={','.join(ids)}"]
@@ -109,10 +110,10 @@ def _past(ids: list[str]) -> dict[str, Job]:
 
 
 def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """What of an environment a new job may see: sbatch hands its own on.
+    """Select the environment variables that a new job inherits from sbatch.
 
-    Without the size of the job that this process runs in, which srun would take for the new one's, and without the
-    address of a process of W&B's that will not be there.
+    Left out are those that describe the job in which this process runs, since srun would apply them to the new one, and
+    the address of W&B's service process, which will be gone.
     """
     return {name: value for name, value in environment.items() if name != "WANDB_SERVICE" and not OF_A_JOB.match(name)}
 
@@ -126,5 +127,5 @@ def _run(command: list[str], text: str | None = None) -> "subprocess.CompletedPr
     except subprocess.TimeoutExpired as error:
         raise UserError(f"{command[0]}: SLURM's controller has not answered within {TIMEOUT} s") from error
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip() or f"status {error.returncode}"
-        raise UserError(f"{command[0]}: {said}") from error
+        message = (error.stderr or error.stdout).strip() or f"status {error.returncode}"
+        raise UserError(f"{command[0]}: {message}") from error

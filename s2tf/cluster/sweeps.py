@@ -1,4 +1,4 @@
-"""Sweeps in W&B's own form: read, checked, and expanded into points where no server is to draw them."""
+"""Sweeps in W&B's own form: read, checked, and expanded into the points of a grid if no server chooses them."""
 
 import hashlib
 import itertools
@@ -16,9 +16,9 @@ from s2tf.runs.folder import Run, find_run
 
 FIT = ["s2tf", "fit"]
 TRIAL = "trial.sh"
-"""Of slurm/, what a sweep's command begins with."""
+"""Script of slurm/ that a sweep's command begins with."""
 MACRO = "${args_no_hyphens}"
-"""W&B puts `key=value` of each parameter in its place."""
+"""Word that W&B replaces by `key=value` of each parameter."""
 VALUES = ("value", "values", "min", "max", "mu", "distribution", "sigma", "q", "probabilities", "parameters")
 
 
@@ -28,76 +28,81 @@ class Sweep:
 
     path: Path
     config: Mapping[str, Any]
-    """As W&B takes it."""
+    """Config in the form in which W&B takes it."""
     words: list[str]
-    """Of the command, between `fit` and the parameters."""
+    """Words of the command between `fit` and the parameters."""
     overrides: list[str]
-    """Behind the parameters, of every point: they have the last word, and may set what a point brings along."""
+    """Overrides of every point; they come after the parameters and win over them, and over what a point's files set."""
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        """By their names, as W&B's form has them."""
+        """Parameters by their names, in W&B's form."""
         return self.config["parameters"]
 
     @property
     def name(self) -> str:
-        """Such as `prior_weighting-1a2b3c4d`: another one for other settings."""
+        """Name with a hash of the settings, such as `prior_weighting-1a2b3c4d`."""
         text = json.dumps([self.config, self.overrides], sort_keys=True)
         return f"{self.path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def grid(self) -> list[list[str]]:
-        """The points: every combination of the parameters' values, as `key=value`.
+        """List the points: every combination of the parameters' values, as `key=value`.
 
         Raises:
-            UserError: a parameter has no list of values.
+            UserError: A parameter has no list of values.
         """
         choices = []
         for name, spec in self.parameters.items():
             if "value" not in spec and "values" not in spec:
                 raise UserError(
-                    f"{self.path}: parameters.{name} has neither `value` nor `values`: only these make a grid, others "
-                    "are drawn by W&B"
+                    f"{self.path}: parameters.{name} has neither `value` nor `values`: only these make a grid, "
+                    "others are chosen by W&B"
                 )
             choices.append([f"{name}={_text(value)}" for value in spec.get("values", [spec.get("value")])])
         return [list(point) for point in itertools.product(*choices)]
 
     def example(self) -> list[str]:
-        """One point of any sweep, to check what every point has in common."""
+        """Choose one point, to check what all points have in common."""
         return [f"{name}={_text(_first(spec))}" for name, spec in self.parameters.items()]
 
     def command(self, trial: Path, runs: Path) -> list[str]:
-        """What W&B's agent is to run: the script `trial` with the training and its parameters.
+        """Command that W&B's agents run: the script `trial` with the training and its parameters.
 
-        How it is launched is for the job to say that runs it: a sweep keeps this command, whatever cluster joins it.
+        The job of an agent says how to launch it, since the sweep keeps this command for the jobs of all clusters.
 
         Args:
-            trial: a copy of slurm/trial.sh.
-            runs: where run folders are made.
+            trial: A copy of slurm/trial.sh.
+            runs: Folder of run folders.
         """
         return ["bash", str(trial), *FIT, *self.words, MACRO, *self.overrides, "--runs", str(runs.resolve())]
 
     def run(self, point: Sequence[str], runs: Path) -> Run:
-        """The run of a point.
+        """Compose the run of a point.
 
         Raises:
-            UserError: it does not compose.
+            UserError: It does not compose.
         """
         experiment, overrides = named_experiment([*self.words, *point, *self.overrides])
         return find_run(experiment, overrides, runs)
 
 
 def is_ours(command: Sequence[str]) -> bool:
-    """Whether a sweep's command is one of `Sweep.command`."""
+    """Tell whether a sweep's command was made by `Sweep.command`."""
     words = [str(word) for word in command]
     return len(words) > 3 and words[0] == "bash" and Path(words[1]).name == TRIAL and words[2:4] == FIT
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
-    """Read a sweep file; `overrides` join every point.
+    """Read a sweep file.
+
+    Args:
+        path: The file, or its short name, such as `sweeps/prior_weighting.yaml`.
+        overrides: Overrides of every point.
 
     Raises:
-        UserError: it is no sweep of `s2tf fit`; the message names the key.
+        UserError: There is no such file, or it is no sweep of `s2tf fit`; the message names the key.
     """
+    # The file.
     path = find_experiment(path, "sweep")
     try:
         tree = yaml.safe_load(path.read_text())
@@ -105,6 +110,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("parameters"), dict) or "method" not in tree:
         raise UserError(f"{path}: no sweep of W&B: expected `method`, `command` and `parameters`")
+    # Its parameters, and its command.
     for name, spec in tree["parameters"].items():
         wrong = sorted(set(spec) - set(VALUES)) if isinstance(spec, dict) else [str(spec)]
         if wrong or "parameters" in spec:
@@ -120,7 +126,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
 
 
 def _refuse_circumstances(where: str, name: str, spec: Mapping[str, Any]) -> None:
-    """Refuse several values of what says only where and how fast a run is computed."""
+    """Refuse several values of a key that does not make another run (`NOT_IDENTITY`)."""
     same = any(name == key or name.startswith(f"{key}.") for key in NOT_IDENTITY)
     if same and "value" not in spec and len(spec.get("values") or ()) != 1:
         raise UserError(
@@ -138,5 +144,5 @@ def _first(spec: Mapping[str, Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    """As it arrives at `s2tf fit` from W&B's agent: its `str`, but for None, of which trial.sh makes YAML's null."""
+    """Write a value as W&B's agent hands it to `s2tf fit`: its `str`, and YAML's null for None (see trial.sh)."""
     return "null" if value is None else str(value)

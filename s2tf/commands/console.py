@@ -30,6 +30,14 @@ def table_console() -> "Console":
     return Console() if sys.stdout.isatty() else Console(width=WIDTH)
 
 
+def print_metrics(metrics: Mapping[str, float], path: Path | None) -> None:
+    """Print numbers by name, and write them to a JSON file if there is a path."""
+    for name, value in sorted(metrics.items()):
+        print(f"{name:32s} {value:.6g}")
+    if path is not None:
+        path.write_text(json.dumps(dict(metrics), indent=2) + "\n")
+
+
 @contextmanager
 def progress(console: "Console") -> Iterator[Callable[[str], None]]:
     """Shows the progress of a command: one moving line on a terminal, a plain line now and then elsewhere."""

@@ -1,84 +1,92 @@
-"""The whole chain at tiny width: speakers, shards, every stage, portraits and talking videos, numbers and baselines."""
+"""Run the whole chain at tiny width: speakers, shards, every stage, portraits and talking videos, their numbers."""
 
 import argparse
 import json
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from s2tf.evaluation.measurement import Measurement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for everything the demo makes")
-    parser.add_argument(
-        "--source", type=Path, help="folder of videos of speaking people; synthetic speakers without it"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the speakers and of every stage (%(default)s)")
-    parser.add_argument("--thorough", action="store_true", help="train each stage four times as long")
-    parser.add_argument("--json", type=Path, help="write the metrics here as well as to OUT/metrics.json")
+    parser.add_argument("--out", type=Path, required=True, help="folder for everything that the demo writes")
+    parser.add_argument("--source", type=Path, help="folder of videos of speaking people (default: synthetic speakers)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the speakers and of every stage (default: 0)")
+    parser.add_argument("--thorough", action="store_true", help="train each stage four times as long (default: off)")
+    parser.add_argument("--json", type=Path, help="file for the numbers besides OUT/metrics.json (default: none)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the chain and print what was reached beside its baselines."""
+    """Run the chain and print its numbers beside their baselines and targets."""
     from rich.console import Console
 
     from s2tf.demo.results import measure, write_speakers
-    from s2tf.demo.train import DemoPlan, make_shards, train_chain
+    from s2tf.demo.train import DemoSettings, make_shards, train_chain
 
     _quiet()
     console = Console()
     started = time.monotonic()
-    plan = DemoPlan(seed=args.seed, source=args.source, stretch=4 if args.thorough else 1)
-    shards = make_shards(plan, args.out, console)
-    chain = train_chain(plan, shards, args.out, console)
-    results = write_speakers(plan, chain, args.out, console)
-    measurements = measure(plan, chain, results, console)
+    settings = DemoSettings(seed=args.seed, source=args.source, stretch=4 if args.thorough else 1)
+    shards = make_shards(settings, args.out, console)
+    chain = train_chain(settings, shards, args.out, console)
+    results = write_speakers(settings, chain, args.out, console)
+    measurements = measure(settings, results, console)
     seconds = time.monotonic() - started
     report = {
-        "seed": plan.seed,
+        "seed": settings.seed,
         "source": str(args.source) if args.source else "synthetic speakers",
         "seconds": round(seconds, 1),
-        "stretch": plan.stretch,
+        "stretch": settings.stretch,
         "stages": chain.seconds,
         "random_weights": chain.random_weights,
         "measurements": {measurement.name: measurement.to_json() for measurement in measurements},
     }
     for path in filter(None, (args.out / "metrics.json", args.json)):
         path.write_text(json.dumps(report, indent=2) + "\n")
-    _print_table(console, measurements, chain.random_weights)
+    console.print(_table(measurements))
+    if chain.random_weights:
+        console.print(f"random weights, never trained: {', '.join(chain.random_weights)}")
     console.print(f"\n{len(results.speakers)} speakers in {args.out / 'speakers'}, {seconds / 60:.1f} minutes in all")
     return 0
 
 
-def _print_table(console: object, measurements: "list[Measurement]", random_weights: list[str]) -> None:
-    from rich.console import Console
+def _table(measurements: "Sequence[Measurement]") -> "Table":
+    """The numbers beside their baselines, ground truth and targets."""
     from rich.table import Table
 
-    assert isinstance(console, Console)
-    table = Table(title="What was reached, on speakers that no stage has seen")
-    for column in ("what", "reached", "baseline", "truth", "must reach", ""):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    from s2tf.evaluation.score_table import aligned
+
+    values, truths, baselines, targets = (
+        aligned([getattr(one, name) for one in measurements]) for name in ("value", "truth", "baseline", "target")
+    )
     marks = {True: "yes", False: "NO", None: ""}
-    for m in measurements:
-        baseline = f"{_number(m.baseline)} {m.baseline_name}".strip()
-        target = f"{_number(m.target)} ({m.target_rule})" if m.target is not None else ""
-        table.add_row(m.name, _number(m.value), baseline, _number(m.truth), target, marks[m.reached])
-    console.print(table)
-    if random_weights:
-        console.print(f"randomly initialised and never trained: {', '.join(random_weights)}")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    columns = {
+        "what": [one.name for one in measurements],
+        "value": values,
+        "baseline": [f"{text} {one.baseline_name}" for text, one in zip(baselines, measurements, strict=True)],
+        "ground truth": truths,
+        "target": [
+            f"{text} ({one.target_rule})" if one.target is not None else ""
+            for text, one in zip(targets, measurements, strict=True)
+        ],
+        "reached": [marks[one.reached] for one in measurements],
+    }
+    table = Table(*columns, title="Numbers of speakers that no stage has seen", title_justify="left")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    return table
 
 
 def _quiet() -> None:
-    """Keep Lightning's and other libraries' chatter off the demo's own progress lines."""
+    """Keep the messages of Lightning and other libraries off the demo's own progress lines."""
     names = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric", "lightning")
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -8,34 +8,40 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-RUN_FILE = "S2TF_RUN_FILE"
-"""Environment variable: where the run folder is written, for a script that does not know what a sweep has drawn."""
+_RUN_FILE = "S2TF_RUN_FILE"
+"""Environment variable with a file into which the run folder is written: a sweep's script does not know its trial's."""
 
-SAVE_VARIABLE = "S2TF_SAVE_EVERY"
+_SAVE_VARIABLE = "S2TF_SAVE_EVERY"
+"""Environment variable with the default of `--save-every`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("experiment", type=Path, help="an experiment YAML, such as experiments/conre.yaml")
+    parser.add_argument("experiment", type=Path, help="an experiment YAML or its short name, such as demo/conre.yaml")
     parser.add_argument(
         "overrides",
         nargs="*",
         metavar="key=value",
-        help="such as trainer.max_steps=10, or +FILE.yaml: its entries on top",
+        help="override a value, such as trainer.max_steps=10, or put the entries of a file on top, +FILE.yaml",
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are made (%(default)s)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders (default: %(default)s)")
     parser.add_argument(
         "--save-every",
         type=_saving,
         metavar="TIME",
-        default=os.environ.get(SAVE_VARIABLE, "30m"),
-        help=f"how often last.ckpt is written: 90s, 2h, 500steps (%(default)s, or ${SAVE_VARIABLE})",
+        default=os.environ.get(_SAVE_VARIABLE, "30m"),
+        help=f"interval of writing last.ckpt, such as 90s, 2h or 500steps (default: ${_SAVE_VARIABLE}, else 30m)",
     )
-    parser.add_argument("--json", type=Path, help="write the last logged numbers and the run folder here")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the last logged numbers and the run folder to FILE (default: no file)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, save the networks and print where the run is; 75 where it was asked to stop and has saved its state."""
+    """Train, save the networks and print the run folder; returns 75 if it was asked to stop and has saved its state."""
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
     from s2tf.errors import UserError
@@ -44,15 +50,17 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.runs.fit import fit_run, this_rank
     from s2tf.runs.folder import find_run
 
+    # The run, and its folder for the script of a sweep's trial.
     experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
     run = find_run(experiment, overrides, args.runs)
-    if file := os.environ.get(RUN_FILE):
+    if file := os.environ.get(_RUN_FILE):
         Path(file).write_text(f"{run.folder.resolve()}\n")
+    # Training; errors of the user are printed by `s2tf.cli`, all others by the first rank that fails.
     try:
         result = fit_run(run, [LiveProgress(run.experiment)], args.save_every)
     except Interruption as interruption:
         print(f"{interruption}; the same command goes on", flush=True)
-        # Of one rank: a launcher takes any other's status for a failure.
+        # From one rank only: a launcher takes the status of any other for a failure.
         return INTERRUPTED_STATUS if this_rank() == 0 else 0
     except (UserError, FileNotFoundError):
         raise
@@ -66,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _saving(text: str) -> Any:
-    """When to save: `30m`, `90s`, `2h`, or `500steps`."""
+    """Parse an interval between checkpoints: `30m`, `90s`, `2h`, or `500steps`."""
     from s2tf.callbacks.last_checkpoint import Saving
 
     match = re.fullmatch(r"(\d+)(steps|s|m|h)", text)

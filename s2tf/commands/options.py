@@ -70,6 +70,14 @@ def numbers(text: str) -> list[int]:
     return found
 
 
+def add_trained_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare a trained experiment and the file of its numbers."""
+    parser.add_argument("experiment", type=Path, help="the experiment YAML that was trained, or its short name")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="the same overrides as for `s2tf fit`")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE (default: no file)")
+
+
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the cluster, and the dry run."""
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""How runs stand: state in SLURM, step, loss, last checkpoint, restarts, and why one waits or failed."""
+"""Show the status of runs: state in SLURM, step, loss, last checkpoint, restarts, and why one waits or failed."""
 
 import argparse
 import json
@@ -7,33 +7,37 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.console import table_console
+
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
     from s2tf.cluster.run_status import RunState
 
-EVERY = 5.0
-"""Seconds between two looks of `--watch`."""
+_EVERY = 5.0
+"""Seconds between two updates of `--watch`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), help="folder of run folders, or --out of a chain (%(default)s)"
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        help="folder of run folders, or --out of a chain (default: %(default)s)",
     )
-    parser.add_argument("--watch", action="store_true", help=f"look again every {EVERY:.0f} seconds")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
+    parser.add_argument("--watch", action="store_true", help=f"update the table every {_EVERY:.0f} seconds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE (default: no file)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table, once or again and again."""
-    from rich.console import Console
+    """Print the table, once or with `--watch` until the user stops it."""
     from rich.live import Live
 
     from s2tf.cluster.run_status import states_below
 
-    console = Console()
+    console = table_console()
     if args.json or not args.watch:
         states = states_below(args.runs)
         if args.json:
@@ -44,14 +48,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         with Live(_look(args.runs), console=console, auto_refresh=False) as live:
             while True:
-                time.sleep(EVERY)
+                time.sleep(_EVERY)
                 live.update(_look(args.runs), refresh=True)
     except KeyboardInterrupt:
         return 0
 
 
 def _look(runs: Path) -> "Group | Text":
-    """The table, or why there is none this time: a controller that is busy answers the next look."""
+    """Make the table, or say why there is none this time: a busy controller answers at the next update."""
     from rich.text import Text
 
     from s2tf.cluster.run_status import states_below
@@ -70,13 +74,15 @@ def _table(states: "Sequence[RunState]") -> "Group":
 
     from s2tf.cluster.run_status import summary
 
+    # A column for each fact; texts are folded, numbers stand on the right.
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "job", "state"):
         table.add_column(name, overflow="fold")
-    for name in ("step", "loss", "checkpoint", "restarts"):
+    for name in ("step", "loss", "checkpoint"):
         table.add_column(name, justify="right")
-    for name in ("why", "W&B"):
+    for name in ("restarts", "why", "W&B"):
         table.add_column(name, overflow="fold")
+    # A row for each run.
     for one in states:
         step = "-" if one.step is None else str(one.step)
         table.add_row(
@@ -86,12 +92,12 @@ def _table(states: "Sequence[RunState]") -> "Group":
             f"{step}/{one.steps}" if one.steps else step,
             "-" if one.loss is None else f"{one.loss:.4g}",
             "-" if one.checkpoint_age is None else _age(one.checkpoint_age),
-            str(one.restarts),
-            # What a run or SLURM has said is no markup.
+            f"{one.restarts} ({summary(one.endings)})" if one.restarts else "0",
+            # Texts of a run or of SLURM are no markup.
             Text(one.reason),
             Text(one.wandb),
         )
-    return Group(table, Text(summary(states)))
+    return Group(table, Text(summary(one.state for one in states) or "no runs"))
 
 
 def _age(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What a shard folder holds; whether every byte of it can be read; a contact sheet."""
+"""Report on a shard folder, check every byte of it, or write a contact sheet."""
 
 import argparse
 import json
@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a shard folder of `s2tf prepare`")
-    parser.add_argument("--verify", action="store_true", help="decode every byte, and list what is broken")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="draw random clips into FILE, a PNG or JPEG")
-    parser.add_argument("--sheet-clips", type=int, default=24, help="how many (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of their choice (%(default)s)")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a shard folder written by `s2tf prepare`")
+    parser.add_argument("--verify", action="store_true", help="decode every byte and list broken samples")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FILE", help="write random clips as a picture into FILE, a PNG or JPEG"
+    )
+    parser.add_argument("--sheet-clips", type=int, default=24, help="clips on the sheet (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed for the choice of clips (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report, draw the sheet; 1 when something is broken or an identity is in two splits."""
+    """Print the report and write the sheet; returns 1 for broken samples or an identity in two splits."""
     from rich.console import Console
 
     from datamodules.shards.verify import inspect, random_rows
@@ -37,15 +39,17 @@ def run(args: argparse.Namespace) -> int:
             )
     except ValueError as error:
         raise UserError(str(error)) from error
+    # The report, on the terminal and as JSON.
     console.print(_table(args.folder, report))
     for broken in report.broken:
         console.print(f"broken: {broken.shard}: {broken.reason}", highlight=False, soft_wrap=True)
     for identity in report.shared_identities:
         console.print(f"in more than one split: {identity}", highlight=False)
     if args.verify and not report.broken:
-        console.print("every byte was read; nothing is broken")
+        console.print("every byte was read; no sample is broken")
     if args.json:
         args.json.write_text(json.dumps(report.to_json(), indent=1) + "\n")
+    # The contact sheet.
     if args.sheet:
         try:
             draw_contact_sheet(random_rows(args.folder, args.sheet_clips, args.seed)).save(args.sheet)

@@ -2,14 +2,18 @@
 
 import argparse
 
-from s2tf.commands import validate
+from s2tf.commands.console import print_metrics
+from s2tf.commands.options import add_trained_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments, the same as for `s2tf validate`."""
-    validate.add_arguments(parser)
+    add_trained_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the stage's metrics on the test split."""
-    return validate.run(args, split="test")
+    from s2tf.runs.fit import evaluate
+
+    print_metrics(evaluate(args.experiment, "test", args.overrides, args.runs), args.json)
+    return 0

@@ -1,25 +1,19 @@
 """Measure a trained stage on its validation data."""
 
 import argparse
-import json
-from pathlib import Path
+
+from s2tf.commands.console import print_metrics
+from s2tf.commands.options import add_trained_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments: the same experiment and overrides that trained the stage."""
-    parser.add_argument("experiment", type=Path, help="the experiment YAML that was trained")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="the same overrides as for `s2tf fit`")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are (%(default)s)")
-    parser.add_argument("--json", type=Path, help="write the numbers here")
+    add_trained_arguments(parser)
 
 
-def run(args: argparse.Namespace, split: str = "validate") -> int:
-    """Print the stage's metrics on `split`."""
+def run(args: argparse.Namespace) -> int:
+    """Print the stage's metrics on the validation split."""
     from s2tf.runs.fit import evaluate
 
-    metrics = evaluate(args.experiment, split, args.overrides, args.runs)
-    for name, value in sorted(metrics.items()):
-        print(f"{name:32s} {value:.6g}")
-    if args.json:
-        args.json.write_text(json.dumps(metrics, indent=2) + "\n")
+    print_metrics(evaluate(args.experiment, "validate", args.overrides, args.runs), args.json)
     return 0

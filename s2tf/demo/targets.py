@@ -1,4 +1,4 @@
-"""The evidence that a chain works: portraits find their speakers, mouths follow the speech, frames are rebuilt."""
+"""Targets of a working chain: portraits retrieve their speakers, mouths follow the speech, frames are reconstructed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,36 +13,39 @@ from s2tf.metrics.image import FrameQuality
 from s2tf.metrics.retrieval import GALLERY_FRAMES, RecallAtK, gallery_embeddings
 
 CHANCE_FACTOR = 3.0
+"""Target of retrieval as a multiple of chance."""
 GENDER_TARGET = 0.85
 CORRELATION_MARGIN = 0.3
+"""Target of the mouth's correlation above that of the wrong speech."""
 PSNR_MARGIN = 2.0
+"""Target of the PSNR above that of the copied source, in dB."""
 
 
-def retrieval_evidence(
+def retrieval_targets(
     judges: Judges,
     portraits: np.ndarray,
     videos: Sequence[np.ndarray],
     protocol: Mapping[str, Any] | None = None,
     ks: Sequence[int] = (1, 5),
 ) -> list[Measurement]:
-    """Portrait retrieval R@k among the speakers; target: three times chance (never above 1).
+    """Retrieval R@k of portraits among the speakers; target: three times chance, and at most 1.
 
     Args:
-        judges: readers that the pipeline never trained with.
-        portraits: (V, H, W, 3) uint8, one per speaker, each from another speech than any other.
-        videos: the speakers' true frames, (T, H, W, 3) uint8, in the same order.
-        protocol: what to record beside, such as crop and seed.
-        ks: the ranks.
+        judges: Readers that trained no network of the pipeline.
+        portraits: (V, H, W, 3) uint8, one per speaker, each from a different speech.
+        videos: Reference frames (T, H, W, 3) uint8 of the speakers, in the same order.
+        protocol: Further conditions to record, such as crop and seed.
+        ks: Ranks.
 
     Raises:
-        ValueError: the numbers of portraits and videos differ.
+        ValueError: The numbers of portraits and videos differ.
     """
     if len(portraits) != len(videos):
         raise ValueError(f"{len(portraits)} portraits of {len(videos)} speakers: expected one each")
-    gallery, true_queries = gallery_embeddings(judges.embed, videos)
+    gallery, reference_queries = gallery_embeddings(judges.embed, videos)
     identities = torch.arange(len(videos))
     recalls = {}
-    for name, queries in (("value", judges.embed(portraits)), ("truth", true_queries)):
+    for name, queries in (("value", judges.embed(portraits)), ("truth", reference_queries)):
         metric = RecallAtK(ks)
         metric.add_gallery(gallery, identities)
         metric.update(queries, identities)
@@ -64,33 +67,33 @@ def retrieval_evidence(
     ]
 
 
-def gender_evidence(
+def gender_targets(
     judges: Judges,
     portraits: np.ndarray,
     videos: Sequence[np.ndarray],
     genders: Sequence[int],
     protocol: Mapping[str, Any] | None = None,
-) -> Measurement | None:
-    """The share of portraits read as their speaker's gender; None where no gender is known. Target: 85 %.
+) -> list[Measurement]:
+    """Share of portraits that are read as their speaker's gender; nothing where no gender is known. Target: 85 %.
 
     Args:
-        judges: readers that the pipeline never trained with.
+        judges: Readers that trained no network of the pipeline.
         portraits: (V, H, W, 3) uint8.
-        videos: the speakers' true frames; the truth row reads the first of each.
-        genders: 0 female, 1 male, -1 unknown: left out and counted.
-        protocol: what to record beside.
+        videos: Reference frames of the speakers; the truth is read off the first frame of each.
+        genders: 0 female, 1 male, -1 unknown, which is left out and counted.
+        protocol: Further conditions to record.
     """
     labels = torch.as_tensor(list(genders))
     known = labels >= 0
     if not bool(known.any()):
-        return None
+        return []
     first_frames = torch.cat([judges.gender(video[:1]) for video in videos])
     value, truth = (
         ((probability > 0.5).long() == labels)[known].double().mean().item()
         for probability in (judges.gender(portraits), first_frames)
     )
     majority = max((labels[known] == gender).double().mean().item() for gender in (0, 1))
-    return Measurement(
+    accuracy = Measurement(
         name="portrait gender accuracy",
         value=value,
         baseline=majority,
@@ -101,26 +104,27 @@ def gender_evidence(
         protocol={"reader": "gender judge", "threshold": 0.5, **(protocol or {})},
         counts={"portraits": int(known.sum()), "unknown gender": int((~known).sum())},
     )
+    return [accuracy]
 
 
-def mouth_evidence(
+def mouth_target(
     generated: Sequence[np.ndarray],
     wrong_speech: Sequence[np.ndarray],
-    true: Sequence[np.ndarray],
-    true_read: Sequence[np.ndarray],
+    reference: Sequence[np.ndarray],
+    reference_read: Sequence[np.ndarray],
     protocol: Mapping[str, Any] | None = None,
 ) -> Measurement:
-    """Correlation of the generated mouth's opening with the true one; target: 0.3 above the wrong speech's.
+    """Correlation of the generated and the reference mouth's opening; target: 0.3 above that of the wrong speech.
 
     Args:
-        generated: per clip the opening read on the generated frames, (T,).
-        wrong_speech: the same of the video made of the same face from another speaker's speech.
-        true: the true opening, (T,), from landmarks where they are known, else read on the true frames.
-        true_read: the opening read on the true frames: what the reader itself allows.
-        protocol: what to record beside, such as what `true` is.
+        generated: For each clip the opening (T,) read off the generated frames.
+        wrong_speech: The same for the video of the same face with another speaker's speech.
+        reference: The reference opening (T,), from landmarks where they are known, else read off the reference frames.
+        reference_read: The opening read off the reference frames, which shows the limit of the reader.
+        protocol: Further conditions to record, such as the origin of `reference`.
     """
     right, wrong, truth = (
-        mean_correlation(zip(signals, true, strict=True)) for signals in (generated, wrong_speech, true_read)
+        mean_correlation(zip(signals, reference, strict=True)) for signals in (generated, wrong_speech, reference_read)
     )
     return Measurement(
         name="mouth opening correlation",
@@ -139,15 +143,15 @@ def mouth_evidence(
     )
 
 
-def reconstruction_evidence(
+def reconstruction_targets(
     reconstructed: FrameQuality, copied: FrameQuality, protocol: Mapping[str, Any] | None = None
 ) -> list[Measurement]:
-    """PSNR and SSIM of rebuilt frames beside those of the copied source frame; target for PSNR: 2 dB above it.
+    """PSNR and SSIM of reconstructed frames beside those of the copied source frame; target for PSNR: 2 dB more.
 
     Args:
-        reconstructed: has seen (rebuilt, true) frames.
-        copied: has seen (source, true) frames, the same true ones.
-        protocol: what to record beside: crop, fps, size, which frame is the source.
+        reconstructed: Metric with reconstructed and reference frames.
+        copied: Metric with source and reference frames, the same reference frames.
+        protocol: Further conditions to record, such as fps, size and source.
     """
     values, baselines = reconstructed.compute(), copied.compute()
     record = {**reconstructed.protocol, **(protocol or {})}
@@ -159,7 +163,7 @@ def reconstruction_evidence(
             name="reconstruction PSNR (dB)",
             value=values["psnr"].item(),
             baseline=psnr_baseline,
-            # The true frame against itself, as `s2tf.metrics.image` caps it.
+            # The reference against itself, as `s2tf.metrics.image` caps it.
             truth=100.0,
             target=psnr_baseline + PSNR_MARGIN,
             target_rule="copy + 2 dB",

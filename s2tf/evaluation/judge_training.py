@@ -13,44 +13,36 @@ import torch
 from rich.console import Console
 
 from datamodules.prepare.synthetic.speaker import make_speaker
-from datamodules.prepare.synthetic.stills import draw_stills
+from datamodules.prepare.synthetic.stills import render_stills
 from s2tf.faces.crop import CropRule, crop, square_box, to_crop
 from s2tf.faces.judge_network import JUDGE_SIZE
 from s2tf.faces.judges import AGE_CENTRE, AGE_SCALE, SETTINGS_FILE, JudgeExamples, Judges, JudgeTraining, train_judges
 from s2tf.faces.lips import POSE, canonical_face, head_pose, to_picture_units
+from s2tf.metrics.correlation import pearson
 from s2tf.metrics.retrieval import RecallAtK, gallery_embeddings
 from s2tf.nn.lips import eye_opening, mouth_opening
 
 SEED_BASE = 9_000_000
-"""Judges see the populations of seeds from here on; the demo's and the tests' lie far below."""
-
-
-VERSION = 3
-"""Raised when the pictures or the judges change, so that cached judges are made anew."""
-
-
+"""Seed of the judges' first population, far above the seeds of the demo and of the tests."""
+VERSION = 4
+"""Version of the judges; raise it whenever their pictures, networks or class paths change, so that they train again."""
 CACHE_VARIABLE = "S2TF_CACHE"
-
-
 CHUNK = 50
-
-
+"""Speakers that one process renders at a time."""
 GALLERY = 32
-
-
+"""People of a gallery of the accuracy test."""
 UNSEEN_GALLERIES = 2
-
-
 STILLS_OF_UNSEEN = 9
+"""Pictures of each person of the accuracy test."""
 
 
 @dataclass(frozen=True)
 class JudgeData:
-    """Which pictures judges are trained on."""
+    """The pictures that judges are trained on."""
 
     speakers: int = 800
     days: int = 2
-    """Each speaker is seen on so many days: other hair colour, clothes, background and light, the same face."""
+    """Days on which each speaker is rendered: the same face with other hair colour, clothes, background and light."""
     stills: int = 2
     """Pictures of each day."""
     drawn_size: int = 96
@@ -58,8 +50,8 @@ class JudgeData:
     workers: int = 2
 
 
-def load_judges(data: JudgeData, console: "Console") -> "Judges":
-    """The judges of `data`, from the cache if they are there, else trained and put there."""
+def load_judges(data: JudgeData, console: Console) -> Judges:
+    """The judges of `data`: from the cache, or else trained and put into the cache."""
     folder = cache_folder(data)
     if (folder / SETTINGS_FILE).is_file():
         return Judges.load(folder)
@@ -67,7 +59,7 @@ def load_judges(data: JudgeData, console: "Console") -> "Judges":
 
 
 def cache_folder(data: JudgeData) -> Path:
-    """Where these judges are cached: below `S2TF_CACHE`, else ~/.cache/s2tf."""
+    """The folder of these judges in the cache."""
     # The number of workers does not change the pictures.
     settings = [VERSION, {**asdict(data), "workers": 0}, asdict(JudgeTraining(seed=data.seed))]
     fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
@@ -75,14 +67,14 @@ def cache_folder(data: JudgeData) -> Path:
 
 
 def cache_root() -> Path:
-    """What is kept for all runs: `S2TF_CACHE`, else ~/.cache/s2tf."""
+    """The folder of files that all runs share: `S2TF_CACHE`, else ~/.cache/s2tf."""
     return Path(os.environ.get(CACHE_VARIABLE, Path.home() / ".cache" / "s2tf"))
 
 
-def make_judges(data: JudgeData, folder: Path, console: "Console", training: "JudgeTraining | None" = None) -> "Judges":
-    """Draw the speakers, train the judges, measure them on unseen ones and save them in `folder`."""
+def make_judges(data: JudgeData, folder: Path, console: Console, training: JudgeTraining | None = None) -> Judges:
+    """Renders speakers, trains the judges, measures them on unseen speakers and saves them in `folder`."""
     training = training or JudgeTraining(seed=data.seed)
-    with console.status("judges: drawing the speakers") as status:
+    with console.status("judges: rendering the speakers") as status:
         examples = judge_examples(data, SEED_BASE + data.seed, data.speakers)
         judges = train_judges(examples, training, lambda name, done: status.update(f"judges: {name} {done:.0%}"))
     judges.settings = {**judges.settings, "data": asdict(data), "accuracy": judge_accuracy(judges, data)}
@@ -90,19 +82,19 @@ def make_judges(data: JudgeData, folder: Path, console: "Console", training: "Ju
     return judges
 
 
-def judge_examples(data: JudgeData, seed: int, speakers: int) -> "JudgeExamples":
-    """Pictures of `speakers` synthetic people of the population `seed`, with their truth."""
+def judge_examples(data: JudgeData, seed: int, speakers: int) -> JudgeExamples:
+    """Pictures of `speakers` synthetic people of the population `seed`, with their labels."""
     chunks = [(data, seed, start, min(start + CHUNK, speakers)) for start in range(0, speakers, CHUNK)]
     if data.workers > 1 and len(chunks) > 1:
         with ProcessPoolExecutor(data.workers, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(_draw, chunks))
+            parts = list(pool.map(_render, chunks))
     else:
-        parts = [_draw(chunk) for chunk in chunks]
+        parts = [_render(chunk) for chunk in chunks]
     frames, landmarks, identity, gender = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     points = to_picture_units(landmarks, JUDGE_SIZE)
     face = canonical_face(points)
     return JudgeExamples(
-        images=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+        images=torch.from_numpy(frames),
         identity=torch.from_numpy(identity),
         gender=torch.from_numpy(gender),
         lips=torch.from_numpy(face.lips),
@@ -110,11 +102,11 @@ def judge_examples(data: JudgeData, seed: int, speakers: int) -> "JudgeExamples"
     )
 
 
-def judge_accuracy(judges: "Judges", data: JudgeData) -> dict[str, float]:
-    """How well the judges read true pictures of people they were not trained on: what they allow at best."""
+def judge_accuracy(judges: Judges, data: JudgeData) -> dict[str, float]:
+    """Accuracy of the judges on reference pictures of unseen people, which limits every number that they give."""
     unseen = JudgeData(days=1, stills=STILLS_OF_UNSEEN, drawn_size=data.drawn_size, workers=data.workers)
     examples = judge_examples(unseen, SEED_BASE + data.seed + 1, GALLERY * UNSEEN_GALLERIES)
-    frames = examples.images.permute(0, 2, 3, 1).numpy()
+    frames = examples.images.numpy()
     videos = frames.reshape(UNSEEN_GALLERIES, GALLERY, STILLS_OF_UNSEEN, *frames.shape[1:])
     recalls: dict[str, list[float]] = {}
     for people in videos:
@@ -124,37 +116,28 @@ def judge_accuracy(judges: "Judges", data: JudgeData) -> dict[str, float]:
         metric.update(queries, torch.arange(GALLERY))
         for name, value in metric.compute().items():
             recalls.setdefault(name, []).append(value.item())
-    opening = _correlation(judges.opening(frames), torch.from_numpy(_openings(examples)))
+    read = judges.opening(frames), judges.eye_opening(frames), judges.pose(frames)
+    opening, eyes, pose = (values.numpy() for values in read)
+    labels = examples.pose.numpy()
     correct = ((judges.gender(frames) > 0.5).long() == examples.gender).float().mean().item()
     return {
         "gender accuracy": correct,
         **{f"{name} among {GALLERY}": float(np.mean(values)) for name, values in recalls.items()},
-        "mouth opening correlation": opening,
-        "eye opening correlation": _correlation(judges.eye_opening(frames), examples.pose[:, -1]),
-        **{
-            f"{name} correlation": _correlation(read, true)
-            for name, read, true in zip(POSE, judges.pose(frames).T, examples.pose.T, strict=False)
-        },
+        "mouth opening correlation": pearson(opening, mouth_opening(examples.lips.numpy())),
+        "eye opening correlation": pearson(eyes, labels[:, -1]),
+        **{f"{name} correlation": pearson(pose[:, index], labels[:, index]) for index, name in enumerate(POSE)},
     }
 
 
-def _correlation(read: "torch.Tensor", true: "torch.Tensor") -> float:
-    return float(np.corrcoef(read.numpy(), true.numpy())[0, 1])
-
-
-def _openings(examples: "JudgeExamples") -> "np.ndarray":
-    return mouth_opening(examples.lips.numpy())
-
-
-def _draw(chunk: "tuple[JudgeData, int, int, int]") -> "tuple[np.ndarray, ...]":
-    """Frames, landmarks, face parameters and gender (0 female, 1 male) of speakers `start` to `stop`."""
+def _render(chunk: tuple[JudgeData, int, int, int]) -> tuple[np.ndarray, ...]:
+    """Renders speakers `start` to `stop`: frames, landmarks, face parameters and gender (0 female, 1 male)."""
     data, seed, start, stop = chunk
     rule = CropRule(size=JUDGE_SIZE)
     frames, landmarks, identity, gender = [], [], [], []
     for index in range(start, stop):
         for day in range(data.days):
             speaker = make_speaker(seed, index, day)
-            stills = draw_stills(speaker, data.stills, data.drawn_size, day)
+            stills = render_stills(speaker, data.stills, data.drawn_size, day)
             box = square_box(stills.landmarks, rule)
             frames.append(crop(stills.frames, box, JUDGE_SIZE))
             landmarks.append(to_crop(stills.landmarks, box, JUDGE_SIZE))

@@ -1,4 +1,4 @@
-"""Opens what reads faces by the words of the command line: `judges`, `vggface=FILE` and so on."""
+"""Opens readers of faces by their names on the command line: `judges`, `vggface=FILE` and so on."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from s2tf.metrics.perceptual_distance import LPIPS, JudgeDistance, PerceptualDis
 from s2tf.models.face_encoder import FaceEncoder
 
 
-def open_faces(text: str, device: str, console: "Console") -> "FaceFeatures":
-    """What `--faces` names.
+def open_faces(text: str, device: str, console: Console) -> FaceFeatures:
+    """Opens the network that `--faces` names.
 
     Raises:
-        UserError: it is none of the known forms.
-        FileNotFoundError: its file is absent.
-        ValueError: its weights do not fit, or are random.
+        UserError: The text has none of the known forms.
+        FileNotFoundError: The file is absent.
+        ValueError: The weights do not fit, or are random.
     """
     kind, _, path = text.partition("=")
     if kind == "judges" and not path:
@@ -35,13 +35,13 @@ def open_faces(text: str, device: str, console: "Console") -> "FaceFeatures":
     raise UserError(f"--faces {text}: expected vggface=FILE, network=FOLDER or judges")
 
 
-def open_attributes(text: str, device: str, console: "Console") -> "AttributeReader | None":
-    """What `--attributes` names; answers of a paid service are kept for all runs, so that none is asked for twice.
+def open_attributes(text: str, device: str, console: Console) -> AttributeReader | None:
+    """Opens the reader that `--attributes` names; the answers of a paid service are kept for all runs.
 
     Raises:
-        UserError: it is none of the known forms, or a key of Face++ is not in the environment.
-        FileNotFoundError: a folder is absent.
-        ValueError: a classifier reads neither gender nor age.
+        UserError: The text has none of the known forms, or a key of Face++ is not in the environment.
+        FileNotFoundError: A folder is absent.
+        ValueError: A classifier reads neither gender nor age.
     """
     kind, _, path = text.partition("=")
     if kind == "none" and not path:
@@ -55,11 +55,11 @@ def open_attributes(text: str, device: str, console: "Console") -> "AttributeRea
     raise UserError(f"--attributes {text}: expected facepp, classifier=FOLDER[,FOLDER], judges or none")
 
 
-def open_motion(text: str, console: "Console") -> "MotionFinder | None":
-    """What `--landmarks` names.
+def open_motion(text: str, console: Console) -> MotionFinder | None:
+    """Opens the reader that `--landmarks` names.
 
     Raises:
-        UserError: it is none of the known forms, or its package or weights are absent.
+        UserError: The text has none of the known forms, or the package or its weights are absent.
     """
     if text == "none":
         return None
@@ -73,13 +73,13 @@ def open_motion(text: str, console: "Console") -> "MotionFinder | None":
     raise UserError(f"--landmarks {text}: expected judges, mediapipe, face-alignment or none")
 
 
-def open_perceptual(text: str, device: str, console: "Console") -> "PerceptualDistance | None":
-    """What `--perceptual` names.
+def open_perceptual(text: str, device: str, console: Console) -> PerceptualDistance | None:
+    """Opens the distance that `--perceptual` names.
 
     Raises:
-        UserError: it is none of the known forms.
-        FileNotFoundError: its file is absent.
-        ValueError: its weights do not fit, or are random.
+        UserError: The text has none of the known forms.
+        FileNotFoundError: The file is absent.
+        ValueError: The weights do not fit, or are random.
     """
     kind, _, path = text.partition("=")
     if kind == "none" and not path:
@@ -91,5 +91,5 @@ def open_perceptual(text: str, device: str, console: "Console") -> "PerceptualDi
     raise UserError(f"--perceptual {text}: expected alex=FILE, vgg=FILE (LPIPS on that backbone), judges or none")
 
 
-def _judges(console: "Console") -> "JudgeReader":
+def _judges(console: Console) -> JudgeReader:
     return JudgeReader(load_judges(JudgeData(), console))

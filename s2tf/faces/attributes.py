@@ -1,4 +1,4 @@
-"""Gender and age as read from a face."""
+"""Gender and age of a face."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ FEMALE, MALE, UNKNOWN = 0, 1, -1
 
 @dataclass(frozen=True)
 class Attributes:
-    """What is known of a face."""
+    """The known attributes of a face."""
 
     gender: int = UNKNOWN
     """0 female, 1 male, -1 unknown."""
@@ -20,25 +20,25 @@ class Attributes:
 
     @property
     def complete(self) -> bool:
-        """Whether both are known."""
+        """True if both are known."""
         return self.gender != UNKNOWN and self.age == self.age
 
 
 class AttributeReader(Protocol):
-    """Reads gender and age off pictures."""
+    """A reader of gender and age."""
 
     @property
     def packages(self) -> Sequence[str]:
-        """What it reads with besides OpenCV and torch, see `s2tf.evaluation.software`."""
+        """Packages that it uses besides OpenCV and torch, see `s2tf.evaluation.software`."""
 
     @property
     def protocol(self) -> Mapping[str, Any]:
-        """Which reader it is: part of every number that it gives."""
+        """The reader's name and weights, which are part of every number's protocol."""
 
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
-        """One per picture (N, H, W, 3) uint8 RGB; None where no face is found.
+        """Attributes of each of the pictures (N, H, W, 3) uint8 RGB; None where no face is found.
 
         Raises:
-            UserError: It can read none at all, whatever the picture.
-            ValueError: It cannot read these.
+            UserError: The reader cannot read any picture.
+            ValueError: The reader cannot read one of these pictures.
         """

@@ -1,7 +1,6 @@
 """Face detectors and landmark finders behind one interface: dlib, mediapipe and face-alignment.
 
-They return what they see in pixels (`s2tf.faces.crop`); which face to follow and what to do about misses is decided
-in `s2tf.faces.tracking`.
+They return faces in pixels (`s2tf.faces.crop`); `s2tf.faces.tracking` chooses the face to follow and handles misses.
 """
 
 import functools
@@ -18,27 +17,13 @@ import cv2
 import numpy as np
 
 from s2tf.faces.crop import FaceBox, SquareBox, box_of, crop
-
-# The 68 points of iBUG in the face mesh's numbering; two vertices: their middle.
-MESH_TO_IBUG: tuple[tuple[int, ...], ...] = (
-    *((127,), (234,), (93,), (132, 58), (58, 172), (136,), (150,), (176,), (152,)),  # jaw, its left half and the chin
-    *((400,), (379,), (365,), (397, 288), (361,), (323,), (454,), (356,)),  # jaw, its right half
-    *((70,), (63,), (105,), (66,), (107,), (336,), (296,), (334,), (293,), (300,)),  # brows
-    *((168, 6), (197, 195), (5,), (4,), (75,), (97,), (2,), (326,), (305,)),  # nose
-    *((33,), (160,), (158,), (133,), (153,), (144,)),  # eye at the picture's left
-    *((362,), (385,), (387,), (263,), (373,), (380,)),  # eye at the picture's right
-    *((61,), (39,), (37,), (0,), (267,), (269,), (291,), (321,), (314,), (17,), (84,), (91,)),  # outer lips
-    *((78,), (82,), (13,), (312,), (308,), (317,), (14,), (87,)),  # inner lips
-)
-MESH_POINTS = 478
-_FIRST = np.array([pair[0] for pair in MESH_TO_IBUG])
-_SECOND = np.array([pair[-1] for pair in MESH_TO_IBUG])
+from s2tf.faces.face_mesh import MESH_POINTS, to_ibug
 
 FACE_ALIGNMENT_WEIGHTS = "2DFAN4-11f355bf06.pth.tar"
 
 
 class FaceDetector(Protocol):
-    """Finds faces in one picture."""
+    """A detector of faces in one picture."""
 
     def detect(self, frame: np.ndarray) -> list[FaceBox]:
         """All faces of a picture (H, W, 3) uint8 RGB."""
@@ -46,33 +31,33 @@ class FaceDetector(Protocol):
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Of one face in every frame of a clip."""
+    """The landmarks of one face in every frame of a clip."""
 
     points: np.ndarray
     """(T, 68, 2) float32 in pixels, iBUG order; NaN in the frames where the face was not found."""
     mesh: np.ndarray | None = None
-    """(T, 478, 3) float32 of MediaPipe's face mesh: x, y in pixels, depth in their scale, nearer is smaller; NaN in
-    the same frames. None: the backend has none."""
+    """(T, 478, 3) float32 of MediaPipe's face mesh: x and y in pixels, depth in the same scale, smaller is nearer; NaN
+    in the same frames. None where the backend has no mesh."""
 
 
 class LandmarkFinder(Protocol):
-    """Finds the landmarks of one face through a clip."""
+    """A finder of the landmarks of one face through a clip."""
 
     def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> Landmarks:
-        """Follow the face that is at `box` in frame `start`, to both ends of the clip.
+        """Follows the face that is at `box` in frame `start`, to both ends of the clip.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
-            box: Where the face is in frame `start`.
+            box: Box of the face in frame `start`.
             start: Index of that frame.
         """
 
 
 class DlibFaces:
-    """Dlib's frontal face detector (HOG), as in the paper; boxes only, faces of 80 px at the scale it looks at.
+    """Dlib's frontal face detector (HOG), as in the paper; it finds faces of 80 px and more, and gives boxes only.
 
-    The picture is looked at with its longer side at 640 px and, where nothing is found, at 1280 px: so faces from
-    about a sixteenth of the longer side upward are found, at a cost that does not grow with the resolution.
+    It reads the picture with its longer side at 640 px and, if nothing is found, at 1280 px. So it finds faces from
+    about a sixteenth of the longer side on, at a cost that does not depend on the resolution.
     """
 
     SIDES = (640, 1280)
@@ -102,15 +87,15 @@ class MediapipeFaces:
     """MediaPipe's full-range face detector and its face mesh of 478 points, refined at the eyes and lips."""
 
     REGION = 2.0
-    """The mesh looks at a square this many times as large as the face."""
+    """Side of the square that the mesh reads, as a multiple of the face's size."""
     REGION_PIXELS = 384
-    """and no larger than this: the mesh itself works on 192 pixels of face."""
+    """Largest side of that square in pixels: the mesh itself works on 192 pixels of face."""
     STEADY = 0.12
-    """A face that moves or grows by more of its size than this from one frame to the next is looked for anew,"""
+    """Largest change of place or size between frames, as a share of the size, without a new search for the face."""
     PLAUSIBLE = 0.4
-    """and by more than this it is not the same face."""
+    """Largest such change of one face; beyond it the mesh has found another face."""
     FIRST = 1.0
-    """The same for the first sight: a detector's box is not the landmarks' box."""
+    """Largest such change from a detector's box, which differs from the landmarks' box, to the first landmarks."""
 
     def __init__(self) -> None:
         with _quiet():
@@ -144,12 +129,12 @@ class MediapipeFaces:
         return Landmarks(to_ibug(mesh), mesh)
 
     def _follow(self, frames: np.ndarray, order: range, where: FaceBox, seen: bool, result: np.ndarray) -> None:
-        """Fill `result` in this order of frames, from the face at `where` (`seen`: by the mesh, not by a detector)."""
+        """Fills `result` in this order of frames, from the face at `where`, which the mesh has `seen` before or not."""
         self._forget()
         region = _region(where, self.REGION)
         for index in order:
             if not _holds(region, where, self.REGION):
-                # Moving the window moves the face within it: the mesh, which looks where the face was, must look anew.
+                # A moved window moves the face within it, so the mesh needs one call to find it again.
                 region = _region(where, self.REGION)
                 self._mesh_in(frames[index], region)
             mesh = self._mesh_in(frames[index], region)
@@ -162,26 +147,21 @@ class MediapipeFaces:
                     result[index], where, seen = mesh, box, True
 
     def _forget(self) -> None:
-        """A mesh that has seen no picture yet."""
+        """Makes the mesh forget the face of the frames before."""
         if self._mesh is None:
             self._mesh = self._solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
         else:
             self._mesh.reset()
 
     def _mesh_in(self, frame: np.ndarray, region: SquareBox) -> np.ndarray | None:
-        """(478, 3) in pixels of the frame, None where the mesh sees no face in the region."""
+        """The mesh (478, 3) in pixels of the frame; None where it finds no face in the region."""
         size = min(region.side, self.REGION_PIXELS)
         found = self._mesh.process(crop(frame, region, size)).multi_face_landmarks
         if not found:
             return None
-        # In shares of the region, the depth too.
+        # The mesh, its depth included, comes as shares of the region.
         mesh = np.array([(point.x, point.y, point.z) for point in found[0].landmark], np.float32)
         return mesh * region.side + np.array([region.x, region.y, 0], np.float32)
-
-
-def to_ibug(mesh: np.ndarray) -> np.ndarray:
-    """The 68 points (..., 68, 2) of a face mesh (..., 478, 3)."""
-    return (mesh[..., _FIRST, :2] + mesh[..., _SECOND, :2]) / 2
 
 
 def _region(face: FaceBox, scale: float) -> SquareBox:
@@ -191,24 +171,24 @@ def _region(face: FaceBox, scale: float) -> SquareBox:
 
 
 def _holds(region: SquareBox, face: FaceBox, scale: float) -> bool:
-    """Whether a face is still well within its region: off its centre by less than a tenth, and of about the size."""
+    """True if the face is near the centre of its region (within a tenth), and the region still fits its size."""
     x, y = face.centre
     off = max(abs(region.x + region.side / 2 - x), abs(region.y + region.side / 2 - y)) / region.side
     return off < 0.1 and 0.8 < scale * max(face.width, face.height) / region.side < 1.25
 
 
 def _near(face: FaceBox, last: FaceBox, limit: float) -> bool:
-    """Whether a face may be where and as large as this after `last`: both changes within `limit` of its size."""
+    """True if place and size have changed since `last` by less than `limit` of the size."""
     size, before = max(face.width, face.height), max(last.width, last.height)
     moved = float(np.hypot(*np.subtract(face.centre, last.centre)))
     return moved < limit * before and before / (1 + limit) < size < before * (1 + limit)
 
 
 class FaceAlignmentLandmarks:
-    """The `face-alignment` package's 2DFAN-4, from weights that are already on this machine.
+    """The `face-alignment` package's 2DFAN-4, with weights that are already on this machine.
 
     Raises:
-        FileNotFoundError: The weights are not in torch's hub folder (nothing is downloaded).
+        FileNotFoundError: The weights are not in torch's hub folder; they are not downloaded.
     """
 
     def __init__(self) -> None:
@@ -221,8 +201,8 @@ class FaceAlignmentLandmarks:
                 f"landmarks: face-alignment needs its weights at {weights}; s2tf downloads nothing: let the "
                 "face-alignment package fetch them on a machine with network, and copy the file there"
             )
-        # The detector 'folder' has no weights; boxes always come from our own detectors. Not compiled: a compiler's
-        # start takes longer than most clips, and its cache would lie in the user's home.
+        # The detector 'folder' has no weights, since boxes always come from our own detectors. The network is not
+        # compiled: that takes longer than most clips, and its cache would fill the user's home folder.
         self._network = face_alignment.FaceAlignment(
             face_alignment.LandmarksType.TWO_D,
             device="cpu",
@@ -255,11 +235,11 @@ def _open(kind: type) -> Any:
 
 
 def open_detector(name: str) -> FaceDetector:
-    """The detector of that name, `dlib` or `mediapipe`; opened once in each process.
+    """Opens the detector `dlib` or `mediapipe`, once in each process.
 
     Raises:
         ValueError: No detector has that name.
-        ImportError: Its package is not installed; says how to install it.
+        ImportError: Its package is not installed; the message names the command to install it.
     """
     if name not in DETECTORS:
         raise ValueError(f"unknown face detector {name!r}, expected one of {sorted(DETECTORS)}")
@@ -267,11 +247,11 @@ def open_detector(name: str) -> FaceDetector:
 
 
 def open_landmarks(name: str) -> LandmarkFinder:
-    """The landmark finder of that name, `mediapipe` or `face-alignment`; opened once in each process.
+    """Opens the landmark finder `mediapipe` or `face-alignment`, once in each process.
 
     Raises:
         ValueError: No landmark finder has that name.
-        ImportError: Its package is not installed; says how to install it.
+        ImportError: Its package is not installed; the message names the command to install it.
         FileNotFoundError: Its weights are not on this machine.
     """
     if name not in LANDMARK_FINDERS:
@@ -280,7 +260,7 @@ def open_landmarks(name: str) -> LandmarkFinder:
 
 
 def _import_mediapipe() -> Any:
-    # Read when its C++ side is loaded; 2 leaves errors only.
+    # Read when its C++ library is loaded; level 2 leaves errors only.
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -302,7 +282,7 @@ def _import_face_alignment() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without mediapipe's remarks, which its C++ side writes straight to file descriptor 2; exceptions come through."""
+    """Silences the remarks that mediapipe's C++ library writes to file descriptor 2; exceptions still come through."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

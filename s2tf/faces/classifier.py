@@ -1,4 +1,4 @@
-"""Gender and age by image classifiers of transformers, from local folders: what stands in for a paid service."""
+"""Gender and age by image classifiers of transformers in local folders, as a substitute for a paid service."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from s2tf.nn.network import weights_fingerprint
 
 GENDER_WORDS = {"female": FEMALE, "woman": FEMALE, "f": FEMALE, "male": MALE, "man": MALE, "m": MALE}
 OPEN_END = 10.0
-"""Years that an age class without an upper end is taken to span."""
+"""Assumed span in years of an age class without an upper end."""
 BATCH = 32
 OLDEST = 120.0
 AGE_FORMS: dict[str, Callable[..., float]] = {
@@ -24,23 +24,23 @@ AGE_FORMS: dict[str, Callable[..., float]] = {
     r"(\d+)\s*(?:\+|and older|and over)": lambda first: first + OPEN_END / 2,
     r"(?:(?:less than|under|below|<)\s*)(\d+)": lambda last: last / 2,
 }
-"""How age classes are written, and what the middle of each is."""
+"""Forms in which age classes are written, with the middle of each."""
 
 
 class AttributeClassifier:
-    """An `AttributeReader` over one or two classifiers; each tells by its labels what it reads.
+    """An `AttributeReader` with one or two classifiers; the labels of a classifier tell whether it reads gender or age.
 
-    Labels such as `male` are of gender. Labels such as `20-29`, `more than 70`, `under 18` or `35` are of age, which is
-    then the mean of the classes' middles under the probabilities. The classifiers look at the whole picture, and always
-    answer.
+    Labels such as `male` are genders. Labels such as `20-29`, `more than 70`, `under 18` or `35` are ages; the age is
+    then the mean of the classes' middles, weighted by their probabilities. The classifiers read the whole picture and
+    always answer.
 
     Args:
-        folders: Of `transformers` image classifiers, with their image processor.
-        device: Where to compute.
+        folders: Folders of `transformers` image classifiers, with their image processors.
+        device: Device to compute on.
 
     Raises:
         FileNotFoundError: A folder is absent.
-        ValueError: A classifier's labels are neither of gender nor of age, or two read the same.
+        ValueError: The labels of a classifier are neither genders nor ages, or two classifiers read the same.
     """
 
     packages = ("transformers",)
@@ -54,12 +54,12 @@ class AttributeClassifier:
 
     @property
     def protocol(self) -> Mapping[str, Any]:
-        """Each classifier's folder, weights and labels, by what it reads."""
+        """Folder, weights and labels of the classifiers of gender and of age."""
         return self._protocol
 
     @torch.no_grad()
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
-        """Gender and age of pictures (N, H, W, 3) uint8; what no classifier reads stays unknown."""
+        """Gender and age of pictures (N, H, W, 3) uint8; unknown where no classifier reads them."""
         genders: list[int] = [UNKNOWN] * len(pictures)
         ages: list[float] = [float("nan")] * len(pictures)
         for kind, (model, processor, values) in self.readers.items():
@@ -91,10 +91,10 @@ class AttributeClassifier:
 
 
 def label_values(labels: Sequence[str]) -> tuple[str, list[float]]:
-    """What a classifier reads, `gender` or `age`, and the value of each of its labels.
+    """The attribute that a classifier reads, `gender` or `age`, and the value of each of its labels.
 
     Raises:
-        ValueError: The labels are of neither.
+        ValueError: The labels are neither genders nor ages.
     """
     words = [label.strip().lower() for label in labels]
     if len(words) == 2 and {GENDER_WORDS.get(word) for word in words} == {FEMALE, MALE}:

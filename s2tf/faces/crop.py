@@ -1,7 +1,7 @@
-"""Faces: the one crop rule of training and inference, and what to do with boxes and landmarks that detectors find.
+"""Boxes and landmarks of faces in pixels, and the one crop rule of training and inference.
 
 Pixel coordinates are continuous: 0 is the left (top) edge of the picture, W (H) its right (bottom) edge, and the
-centre of the first pixel is at 0.5. So a landmark scales with the picture by a plain factor.
+centre of the first pixel is at 0.5. Landmarks therefore scale with the picture by a plain factor.
 """
 
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ class FaceBox:
 
     @property
     def width(self) -> float:
-        """In pixels."""
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """In pixels."""
+        """Height in pixels."""
         return self.bottom - self.top
 
     @property
     def centre(self) -> tuple[float, float]:
-        """(x, y)."""
+        """Centre (x, y)."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
 
@@ -51,16 +51,17 @@ class SquareBox:
 
 @dataclass(frozen=True)
 class CropRule:
-    """How a clip's landmarks decide its square crop: plain numbers, stored in every sample and every checkpoint.
+    """The rule that turns a clip's landmarks into its square crop; it is stored in every sample and every checkpoint.
 
     With the defaults the landmarks (brows to chin) fill about 57 % of the picture's side, as in VoxCeleb's crops.
 
     Args:
-        scale: Side of the crop, in the larger side of the landmarks' box (median over the clip).
-        shift_y: Moves the crop down by this many of those sides; negative: up, to take in the forehead and hair.
-        cover: The crop is at least this many times as large as the box that holds the landmarks of (nearly) all
-            frames, so that a moving head stays inside the one crop of its clip.
-        size: Side of the picture stored, in pixels.
+        scale: Side of the crop as a multiple of the larger side of the landmarks' box (median over the clip).
+        shift_y: Shift of the crop downwards as a multiple of the same side; negative moves it up, to show the forehead
+            and hair.
+        cover: Least side of the crop as a multiple of the box that holds the landmarks of (nearly) all frames, so that
+            a moving head stays inside the one crop of its clip.
+        size: Side of the stored picture in pixels.
     """
 
     scale: float = 1.75
@@ -75,12 +76,12 @@ class CropRule:
             raise ValueError(f"crop rule: size {self.size} must be even and at least 16 pixels")
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers as a JSON object."""
+        """The rule as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "CropRule":
-        """The rule of such an object.
+        """Reads a rule from an object of `to_json`.
 
         Raises:
             ValueError: A number is missing, unknown or of the wrong type.
@@ -95,12 +96,12 @@ class CropRule:
 
 
 def square_box(landmarks: np.ndarray, rule: CropRule) -> SquareBox:
-    """The one square crop of a clip (or of a picture).
+    """The one square crop of a clip or of a picture.
 
     Centre and size come from the medians of the frames' landmark boxes, so that a few bad frames do not move it.
 
     Args:
-        landmarks: (T, N, 2) or (N, 2) in pixels; a face box may be given as its two corners, N = 2.
+        landmarks: (T, N, 2) or (N, 2) in pixels; N = 2 for the two corners of a face box.
         rule: The crop rule.
 
     Raises:
@@ -114,14 +115,14 @@ def square_box(landmarks: np.ndarray, rule: CropRule) -> SquareBox:
     face = float(np.median((high - low).max(axis=1)))
     first, last = np.percentile(low, 5, axis=0), np.percentile(high, 95, axis=0)
     side = max(2, round(max(rule.scale * face, rule.cover * float((last - first).max()))))
-    # The middle of where the head has been keeps it inside; for a still head it is the median's own centre.
+    # The middle of the head's positions keeps a moving head inside; for a still head it equals the median centre.
     centre = (first + last) / 2 + np.array([0.0, rule.shift_y * face])
     x, y = np.round(centre - side / 2).astype(int).tolist()
     return SquareBox(x, y, side)
 
 
 def crop(frames: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
-    """Cut the square out of every frame and scale it; beyond the border the outermost pixels are repeated.
+    """Cuts the square out of every frame and scales it; beyond the border the outermost pixels are repeated.
 
     Args:
         frames: (T, H, W, 3) or (H, W, 3) uint8.
@@ -152,12 +153,12 @@ def _crop_one(frame: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
 
 
 def resize(image: np.ndarray, size: int, out: np.ndarray | None = None) -> np.ndarray:
-    """A square picture (S, S, 3) uint8 at another size: area averages when it shrinks, cubic when it grows.
+    """Scales a square picture (S, S, 3) uint8: area averages to shrink it, cubic interpolation to enlarge it.
 
     Args:
         image: The picture.
-        size: The side wanted.
-        out: Where to write it, contiguous; None: a new array, or `image` itself where it has this size.
+        size: Side of the result.
+        out: Contiguous array for the result; without it, a new array, or `image` itself where it has this size.
     """
     image = np.ascontiguousarray(image)
     if image.shape[0] == size and image.shape[1] == size:
@@ -170,12 +171,12 @@ def resize(image: np.ndarray, size: int, out: np.ndarray | None = None) -> np.nd
 
 
 def to_crop(landmarks: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
-    """Landmarks (..., 2) in pixels of the original picture → in pixels of the crop scaled to `size`."""
+    """Landmarks (..., 2) in pixels of the crop scaled to `size`, from those in pixels of the original picture."""
     return ((landmarks - np.array([box.x, box.y])) * (size / box.side)).astype(np.float32)
 
 
 def choose_face(faces: Sequence[FaceBox], point: tuple[float, float] | None = None) -> FaceBox:
-    """The speaker among several faces: the one nearest to `point` (x, y in pixels), else the largest.
+    """Chooses the speaker among several faces: the nearest to `point` (x, y in pixels) if given, else the largest.
 
     Raises:
         ValueError: There is no face.
@@ -195,13 +196,13 @@ def box_of(landmarks: np.ndarray) -> FaceBox:
 
 
 def fill_gaps(landmarks: np.ndarray, max_gap: int) -> np.ndarray:
-    """Fill frames without landmarks from their neighbours.
+    """Fills frames without landmarks from their neighbours.
 
-    Short holes are interpolated linearly in time; short holes at the ends repeat the nearest frame.
+    Short gaps are interpolated linearly in time; short gaps at the ends repeat the nearest frame.
 
     Args:
-        landmarks: (T, N, 2), NaN in the frames without.
-        max_gap: The longest hole, in frames, that is filled; longer ones stay NaN.
+        landmarks: (T, N, 2), NaN in the frames without landmarks.
+        max_gap: The longest gap, in frames, that is filled; longer ones stay NaN.
 
     Returns:
         (T, N, 2) float32.

@@ -2,8 +2,8 @@
 
 A request is a POST of a form with `api_key`, `api_secret`, `return_attributes=gender,age` and the picture as
 `image_file`; the answer is JSON with `faces`, each with `face_rectangle` and, of the largest five at least,
-`attributes`. An error has an `error_message`, of which CONCURRENCY_LIMIT_EXCEEDED (status 403) means to ask again
-later. Every answer is paid for: they are kept in a file, and a picture is asked for once.
+`attributes`. An error has an `error_message`; CONCURRENCY_LIMIT_EXCEEDED (status 403) means to ask again later. Every
+answer costs money, so answers are kept in a file, and each picture is sent once.
 """
 
 import hashlib
@@ -26,15 +26,15 @@ URL = "https://api-us.faceplusplus.com/facepp/v3/detect"
 KEY, SECRET, URL_VARIABLE = "FACEPP_API_KEY", "FACEPP_API_SECRET", "FACEPP_URL"
 BUSY = "CONCURRENCY_LIMIT_EXCEEDED"
 OF_THE_PICTURE = ("IMAGE_ERROR_UNSUPPORTED_FORMAT", "INVALID_IMAGE_SIZE")
-"""Beginnings of errors that another picture would not have, such as one of less than 48 pixels."""
+"""Beginnings of errors of a single picture, such as one smaller than 48 pixels."""
 GENDERS = {"Female": FEMALE, "Male": MALE}
 
 
 def keys_from_environment() -> tuple[str, str, str]:
-    """Key, secret and address.
+    """Key, secret and address of the service.
 
     Raises:
-        UserError: the key or the secret is not set.
+        UserError: The key or the secret is not set.
     """
     missing = [name for name in (KEY, SECRET) if not os.environ.get(name)]
     if missing:
@@ -48,11 +48,11 @@ class FacePlusPlus:
     Args:
         key: `api_key` of the account.
         secret: `api_secret`.
-        url: Of the Detect interface; there is another one for keys of China.
-        answers: JSON lines of the answers so far, by the picture's hash; None keeps them in memory only.
-        per_second: Requests in a second; a free key has one.
-        attempts: Of a picture before it is an error.
-        patience: Seconds to wait after a first failure; twice as many after each further one.
+        url: Address of the Detect interface; keys of China have another one.
+        answers: File of the answers so far, as JSON lines with the pictures' hashes; None keeps them in memory only.
+        per_second: Requests per second; a free key allows one.
+        attempts: Attempts for each picture before it is an error.
+        patience: Seconds to wait after the first failure; they double with each further one.
         timeout: Seconds for one request.
     """
 
@@ -76,15 +76,15 @@ class FacePlusPlus:
 
     @property
     def protocol(self) -> Mapping[str, Any]:
-        """The service; it does not say which model answers."""
+        """The name of the service, which does not name its model."""
         return {"network": "Face++ Detect v3", "several faces": "the largest"}
 
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
         """Gender and age of pictures (N, H, W, 3) uint8; None where no face is found.
 
         Raises:
-            UserError: the service refuses, or does not answer after all attempts; what it said before is kept.
-            ValueError: The service can do nothing with that picture.
+            UserError: The service refuses, or does not answer after all attempts; earlier answers are kept.
+            ValueError: The service cannot read one of the pictures.
         """
         return [self._attributes(picture) for picture in pictures]
 
@@ -96,12 +96,12 @@ class FacePlusPlus:
             if self.answers_file is not None:
                 self.answers_file.parent.mkdir(parents=True, exist_ok=True)
                 with open(self.answers_file, "a") as file:
-                    # The line end comes first: the line before may be half of one.
+                    # The newline comes first, since the line before may be incomplete.
                     file.write("\n" + json.dumps({"picture": digest, "faces": self.answers[digest]}))
         return _largest(self.answers[digest])
 
     def _ask(self, picture: np.ndarray) -> list[dict[str, Any]]:
-        """The faces of a picture, as the service gives them."""
+        """The faces of a picture, as the service returns them."""
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, format="PNG")
         form = {"api_key": self.key, "api_secret": self.secret, "return_attributes": "gender,age"}
@@ -141,7 +141,7 @@ def _largest(faces: list[dict[str, Any]]) -> Attributes | None:
         return None
     face = max(known, key=lambda one: one["face_rectangle"]["width"] * one["face_rectangle"]["height"])
     values = face["attributes"]
-    # The service has written MALE as well as Male.
+    # The service writes both MALE and Male.
     return Attributes(GENDERS.get(str(values["gender"]["value"]).capitalize(), UNKNOWN), float(values["age"]["value"]))
 
 
@@ -153,7 +153,7 @@ def _read(path: Path | None) -> dict[str, list[dict[str, Any]]]:
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
-            # The last line of a run that was killed.
+            # The last line of a process that was killed.
             continue
         answers[record["picture"]] = record["faces"]
     return answers

@@ -8,14 +8,14 @@ from torch import Tensor
 from s2tf.nn.network import Network
 
 JUDGE_SIZE = 64
-"""The judges look at every picture at this size, so that a picture's resolution is no advantage."""
+"""Side in pixels of the pictures that judges read, so that a higher resolution is no advantage."""
 
 
 class FaceReader(Network):
     """Reads numbers off a face: (B, 3, 64, 64) in [-1, 1] to (B, outputs), standardised.
 
-    Four strided convolutions with group normalisation, then a linear layer over the 4x4 map, which keeps where things
-    are: a mean over the map would lose the very distances that shape a face.
+    Four strided convolutions with group normalisation, then a linear layer over the 4x4 map. The layer keeps positions:
+    a mean over the map would lose the distances that shape a face.
     """
 
     mean: Tensor
@@ -39,22 +39,22 @@ class FaceReader(Network):
         self.register_buffer("std", torch.ones(outputs))
 
     def fit_units(self, targets: Tensor) -> None:
-        """Take the mean and deviation of (N, outputs) targets as the network's own."""
+        """Sets the units of the outputs to the mean and deviation of targets (N, outputs)."""
         self.mean.copy_(targets.mean(dim=0))
-        # A target that never varies has nothing to be read: its error then counts in its own unit.
+        # A target that never varies has no deviation; its error counts in its own unit.
         deviation = targets.std(dim=0)
         self.std.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
 
     def standardise(self, targets: Tensor) -> Tensor:
-        """(N, outputs) targets in the network's units; as they are before `fit_units`."""
+        """Targets (N, outputs) in the network's units; unchanged before `fit_units`."""
         return (targets - self.mean) / self.std
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [-1, 1] to (B, outputs) in standard deviations; other sizes are brought to 64 x 64 first."""
+        """Outputs (B, outputs), in standard deviations, of pictures (B, 3, H, W) in [-1, 1] of any size."""
         if image.shape[-2:] != (JUDGE_SIZE, JUDGE_SIZE):
             image = F.interpolate(image, size=(JUDGE_SIZE, JUDGE_SIZE), mode="bilinear", antialias=True)
         return self.head(self.features(image))
 
     def read(self, image: Tensor) -> Tensor:
-        """As `forward`, in the units of the targets."""
+        """The outputs of `forward` in the units of the targets."""
         return self(image) * self.std + self.mean

@@ -1,7 +1,7 @@
-"""The judges: readers of identity, gender, mouth and pose that measure what the pipeline made and never trained it.
+"""The judges: readers of identity, gender, mouth and pose that measure generated faces and train no stage.
 
-They are trained on pictures of speakers of other seeds (`s2tf judges`), and blurred, shifted and noised ones at that,
-because a generated picture is softer than a drawn one and must not be misread for it.
+They are trained on pictures of speakers of other seeds (`s2tf judges`). These pictures are blurred, moved and noised,
+because generated pictures are softer than rendered ones and must still be read correctly.
 """
 
 import json
@@ -17,29 +17,29 @@ from torch import Tensor
 
 from s2tf.faces.attributes import Attributes
 from s2tf.faces.judge_network import JUDGE_SIZE, FaceReader
+from s2tf.media.pictures import to_tensor
 from s2tf.nn.lips import mouth_opening
 
 SETTINGS_FILE = "judges.json"
 NETWORKS = ("face", "gender", "mouth", "pose")
 LIP_VALUES = 40
 AGE_CENTRE, AGE_SCALE, AGE_VALUE = 49.0, 18.0, -2
-"""The face judge's last value but one is (age - 49) / 18."""
+"""Centre and scale of the age, and its index among the face judge's values: the last but one is (age - 49) / 18."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class JudgeExamples:
-    """Pictures with their truth, one per row.
+    """Pictures with their labels, one per row.
 
-    Of each speaker there should be several pictures with other hair, background and light, so that identity is read
-    off the face.
+    Give several pictures of each speaker with other hair, background and light, so that the face tells the identity.
     """
 
     images: Tensor
-    """(N, 3, 64, 64) uint8."""
+    """(N, 64, 64, 3) uint8."""
     identity: Tensor
-    """(N, P) float: the parameters of the face that make who it is; the embedding's dimensions."""
+    """(N, P) float: the parameters of the face that determine its identity; the dimensions of the embedding."""
     gender: Tensor
     """(N,) int64: 0 female, 1 male."""
     lips: Tensor
@@ -53,7 +53,7 @@ class JudgeExamples:
 
 @dataclass(frozen=True)
 class JudgeTraining:
-    """How judges are trained; the numbers are passes over the examples."""
+    """Settings of the training of judges; epochs are passes over the examples."""
 
     face_epochs: int = 10
     gender_epochs: int = 2
@@ -68,7 +68,7 @@ class JudgeTraining:
 class Judges:
     """Four readers of faces, each its own network.
 
-    Every method takes (N, H, W, 3) uint8 RGB frames of any size; a picture is brought to 64 x 64 first.
+    Every method takes frames (N, H, W, 3) uint8 RGB of any size and scales them to 64 x 64 first.
     """
 
     def __init__(
@@ -78,15 +78,15 @@ class Judges:
         self.settings = settings
 
     def embed(self, frames: np.ndarray) -> Tensor:
-        """(N, P): the face's parameters in standard deviations over people; compared by cosine."""
+        """(N, P) parameters of the face in standard deviations over people, to compare by cosine."""
         return self._apply(frames, self.networks["face"])
 
     def gender(self, frames: np.ndarray) -> Tensor:
-        """(N,) the probability of male."""
+        """(N,) probability of male."""
         return self._apply(frames, self.networks["gender"])[:, 0].sigmoid()
 
     def age(self, frames: np.ndarray) -> Tensor:
-        """(N,) years, as far as a face tells: read by an output of the face judge."""
+        """(N,) apparent age in years, an output of the face judge."""
         return AGE_CENTRE + AGE_SCALE * self._apply(frames, self.networks["face"].read)[:, AGE_VALUE]
 
     def lips(self, frames: np.ndarray) -> Tensor:
@@ -94,7 +94,7 @@ class Judges:
         return self._apply(frames, self.networks["mouth"].read)[:, 1:].reshape(-1, 20, 2)
 
     def opening(self, frames: np.ndarray) -> Tensor:
-        """(N,) the mouth's opening in outer-eye distances, read by an output of its own."""
+        """(N,) opening of the mouth in outer-eye distances, an output of its own."""
         return self._apply(frames, self.networks["mouth"].read)[:, 0]
 
     def pose(self, frames: np.ndarray) -> Tensor:
@@ -102,11 +102,11 @@ class Judges:
         return self._apply(frames, self.networks["pose"].read)[:, :-1]
 
     def eye_opening(self, frames: np.ndarray) -> Tensor:
-        """(N,) the eyes' opening in outer-eye distances."""
+        """(N,) opening of the eyes in outer-eye distances."""
         return self._apply(frames, self.networks["pose"].read)[:, -1]
 
     def save(self, folder: str | Path) -> Path:
-        """Write one subfolder per network and the settings; returns the folder."""
+        """Writes one subfolder per network and the settings; returns the folder."""
         folder = Path(folder)
         for name, network in self.networks.items():
             network.save_pretrained(folder / name)
@@ -115,10 +115,10 @@ class Judges:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Judges":
-        """Load what `save` wrote.
+        """Loads judges that `save` has written.
 
         Raises:
-            FileNotFoundError: a file is absent; the message names it.
+            FileNotFoundError: A file is absent; the message names it.
         """
         folder = Path(folder)
         if not (folder / SETTINGS_FILE).is_file():
@@ -132,7 +132,7 @@ class Judges:
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
             raise ValueError(f"frames {frames.dtype} {frames.shape}: expected (N, H, W, 3) uint8")
         parts = [frames[start : start + batch] for start in range(0, len(frames), batch)]
-        return torch.cat([read(_image(torch.from_numpy(part).permute(0, 3, 1, 2))) for part in parts])
+        return torch.cat([read(to_tensor(part)) for part in parts])
 
 
 class JudgeReader:
@@ -145,7 +145,7 @@ class JudgeReader:
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """Of which speakers the judges have seen pictures, and their weights."""
+        """The judges' weights and the size of their pictures."""
         fingerprints = [network.fingerprint() for network in self.judges.networks.values()]
         return {"network": "judges of synthetic faces", "weights": " ".join(fingerprints), "size": JUDGE_SIZE}
 
@@ -154,7 +154,7 @@ class JudgeReader:
         return self.judges.embed(pictures)
 
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
-        """Gender and age; a synthetic face is always found."""
+        """Gender and age; judges always find a face."""
         genders, ages = self.judges.gender(pictures) > 0.5, self.judges.age(pictures)
         return [Attributes(int(gender), float(age)) for gender, age in zip(genders, ages, strict=True)]
 
@@ -164,12 +164,12 @@ def train_judges(
     training: JudgeTraining | None = None,
     report: Callable[[str, float], None] | None = None,
 ) -> Judges:
-    """Train the judges; deterministic given the examples and `training.seed`.
+    """Trains the judges; the result depends only on the examples and the settings.
 
     Args:
-        examples: pictures of speakers that no stage sees.
-        training: sizes and lengths.
-        report: called with a judge's name and its share done, in 0..1.
+        examples: Pictures of speakers that no stage sees.
+        training: Settings.
+        report: Called with a judge's name and the share of its training that is done, in 0..1.
     """
     training = training or JudgeTraining()
     opening = torch.from_numpy(mouth_opening(examples.lips.numpy()))[:, None]
@@ -195,7 +195,7 @@ def train_judges(
 
 
 def _mouth_loss(output: Tensor, target: Tensor) -> Tensor:
-    # The opening is one value of 41 and the one that is reported: it counts as much as the outline.
+    # The opening, which is reported, is one value of 41, so it gets the same weight as the whole outline.
     opening = F.smooth_l1_loss(output[:, :1], target[:, :1])
     return opening + F.smooth_l1_loss(output[:, 1:], target[:, 1:])
 
@@ -210,7 +210,7 @@ def _fit(
     report: Callable[[float], None],
     moved: "Callable[[Tensor, Move], Tensor] | None" = None,
 ) -> None:
-    """`moved` says what becomes of targets that hang on where the face is in the picture."""
+    """Trains one judge; `moved` adapts targets that depend on the place of the face in the picture."""
     steps = max(1, epochs * (len(images) // training.batch_size))
     optimizer = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, training.lr, total_steps=steps + 1, pct_start=0.15)
@@ -218,7 +218,7 @@ def _fit(
     for step, rows in enumerate(_batches(len(images), training.batch_size, steps)):
         move = Move.draw(len(rows))
         wanted = targets[rows] if moved is None else moved(targets[rows], move)
-        value = loss(network(augment(_image(images[rows]), move)), network.standardise(wanted))
+        value = loss(network(augment(to_tensor(images[rows]).contiguous(), move)), network.standardise(wanted))
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -229,29 +229,30 @@ def _fit(
 
 @dataclass(frozen=True)
 class Move:
-    """How pictures are moved: the new one shows at p what the old one does at `scale` p + `offset` (picture units)."""
+    """A shift and scaling of pictures: point p of a new picture shows point `scale` p + `offset` of the old one."""
 
     scale: Tensor
     """(B,)"""
     offset: Tensor
-    """(B, 2)"""
+    """(B, 2) in picture units."""
 
     @classmethod
     def draw(cls, count: int) -> "Move":
-        """By up to a twenty-fifth of the side, and up to 4 % in size."""
+        """Samples shifts by up to 4 % of the side, and scales within 4 %."""
         return cls(1 + 0.04 * _symmetric(count), 0.08 * _symmetric(count, 2))
 
 
 def moved_pose(pose: Tensor, move: Move) -> Tensor:
-    """The (B, 7) values of `JudgeExamples.pose` in moved pictures: centre and size change, the others do not."""
+    """The values (B, 7) of `JudgeExamples.pose` in moved pictures, where only centre and size differ."""
     centre = (pose[:, :2] - move.offset) / move.scale[:, None]
     return torch.cat([centre, pose[:, 2:3] - move.scale.log()[:, None], pose[:, 3:]], dim=1)
 
 
 def augment(images: Tensor, move: Move) -> Tensor:
-    """Soften, move, brighten and roughen (B, 3, H, W) pictures as a generator would, by the global generator.
+    """Blurs, moves, tints and noises pictures (B, 3, H, W) as a generator might, by torch's global generator.
 
-    Each batch is brought down and up again by one random factor: blur is what generated faces have most.
+    A whole batch is scaled down and up again by one random factor, since blur is the most frequent fault of generated
+    faces.
     """
     size = images.shape[-1]
     count = len(images)
@@ -272,10 +273,6 @@ def augment(images: Tensor, move: Move) -> Tensor:
 
 def _symmetric(*shape: int) -> Tensor:
     return torch.rand(*shape) * 2 - 1
-
-
-def _image(pixels: Tensor) -> Tensor:
-    return pixels.float() / 127.5 - 1
 
 
 def _batches(count: int, batch_size: int, steps: int) -> Iterator[Tensor]:

@@ -1,10 +1,10 @@
-"""Canonical lips and eyes: their shape, apart from where the head is, and the place to put them back.
+"""Canonical lips and eyes: their shape in the frame of the face, and the placement of that frame in the picture.
 
 Coordinates are picture units: x right, y down, -1 the left or top edge of the picture, +1 the right or bottom edge.
 Landmarks are the 68 points of iBUG in their order; the eyes are points 36 to 47, the lips 48 to 67.
 
-The frame of a face comes from its STABLE points alone, which speech does not move: the corners of the eyes (36, 39,
-42, 45) and the bridge of the nose (27 to 30).
+The frame of a face depends only on its STABLE points, which speech does not move: the corners of the eyes (36, 39, 42,
+45) and the bridge of the nose (27 to 30).
 
 - scale: the distance between the outer corners of the eyes, |p45 - p36|.
 - roll: the angle of the line from p36 to p45; 0 for a level face, positive clockwise on the screen (y is down).
@@ -14,8 +14,9 @@ A placement is (cx, cy, log scale, roll), and a point of the picture is
 
     point = R(roll) @ canonical * exp(log scale) + (cx, cy),    R(roll) = [[cos, -sin], [sin, cos]].
 
-Canonical points are therefore in units of the outer-eye distance, with the mouth below the origin at positive y, and a
-translation, rotation or scaling of the whole face changes the placement only.
+Canonical points are therefore in units of the outer-eye distance, with the mouth below the origin at positive y. A
+translation, rotation or scaling of the whole face changes only its placement. `s2tf.nn.lips` places canonical points
+in the picture, and has the openings of mouth and eyes.
 """
 
 from dataclasses import dataclass
@@ -37,12 +38,12 @@ SMALLEST_SCALE = 1e-3
 
 @dataclass(frozen=True)
 class FacePose:
-    """Lips and eyes in the frame of their face, and where that frame is in the picture."""
+    """Lips and eyes in the frame of their face, and the placement of that frame in the picture."""
 
     lips: np.ndarray
     """(..., 20, 2) canonical lips, in units of the outer-eye distance."""
     eyes: np.ndarray
-    """(..., 12, 2) canonical eyes, likewise."""
+    """(..., 12, 2) canonical eyes, in the same unit."""
     placement: np.ndarray
     """(..., 4): centre x, centre y (picture units), log scale, roll (radians)."""
 
@@ -54,7 +55,7 @@ def to_picture_units(pixels: np.ndarray, size: int | tuple[int, int]) -> np.ndar
 
     Args:
         pixels: (..., 2) x and y.
-        size: side of the picture, or (height, width).
+        size: Side of the picture, or (height, width).
 
     Returns:
         (..., 2) in [-1, 1] inside the picture.
@@ -68,12 +69,12 @@ def to_pixels(points: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
 
 
 def has_frame(landmarks: np.ndarray) -> bool:
-    """Whether all faces, (..., 68, 2) in picture units, have the frame that their lips need."""
+    """True if every face, (..., 68, 2) in picture units, is large enough to have a frame."""
     return bool((np.hypot(*_eye_line(landmarks)) >= SMALLEST_SCALE).all())
 
 
 def canonical_face(landmarks: np.ndarray) -> FacePose:
-    """Take lips and eyes out of the picture into the frame of their face.
+    """Transforms lips and eyes into the frame of their face.
 
     Args:
         landmarks: (..., 68, 2) iBUG points in picture units.
@@ -82,7 +83,7 @@ def canonical_face(landmarks: np.ndarray) -> FacePose:
         Canonical lips (..., 20, 2), eyes (..., 12, 2) and placement (..., 4), in the landmarks' floating type.
 
     Raises:
-        ValueError: not 68 points, values that are not finite, or outer eye corners that coincide.
+        ValueError: There are not 68 points, values are not finite, or the outer eye corners coincide.
     """
     landmarks = _checked(landmarks, (68, 2), "landmarks")
     eye_x, eye_y = _eye_line(landmarks)
@@ -92,7 +93,7 @@ def canonical_face(landmarks: np.ndarray) -> FacePose:
             f"landmarks have no frame: the outer eye corners (points 36 and 45) are {scale.min():.3g} picture units "
             f"apart, expected at least {SMALLEST_SCALE} (are they in picture units, -1 to 1?)"
         )
-    # By coordinates: arrays whose last axis has two entries take NumPy several times as long.
+    # Computed by coordinates, since NumPy is several times slower on a last axis of two entries.
     x, y = (landmarks[..., EYES.start : LIPS.stop, axis] for axis in (0, 1))
     centre_x, centre_y = (landmarks[..., STABLE, axis].mean(axis=-1) for axis in (0, 1))
     across, down = x - centre_x[..., None], y - centre_y[..., None]
@@ -105,28 +106,28 @@ def canonical_face(landmarks: np.ndarray) -> FacePose:
 
 
 def to_canonical(points: np.ndarray, placement: np.ndarray) -> np.ndarray:
-    """Points of a face in the frame of that face, where the head does not move.
+    """Transforms points of a face into the frame of that face.
 
     Args:
         points: (..., N, 2) in picture units.
         placement: (..., 4) centre x, centre y, log scale, roll.
 
     Returns:
-        (..., N, 2) in units of the outer-eye distance; NaN where a point or the placement is.
+        (..., N, 2) in units of the outer-eye distance; NaN where a point or the placement is NaN.
     """
     centred = np.asarray(points) - placement[..., None, :2]
     return rotate(centred, -placement[..., 3]) / np.exp(placement[..., 2])[..., None, None]
 
 
 def head_pose(landmarks: np.ndarray) -> np.ndarray:
-    """Where the head is and how it is turned, as far as landmarks in the plane tell.
+    """Place and turn of the head, as far as landmarks in the plane show them.
 
     Args:
         landmarks: (..., 68, 2) iBUG points in picture units.
 
     Returns:
         (..., 6): the placement (centre x, centre y, log scale, roll) and the tip of the nose (x, y) in the canonical
-        frame, which goes with yaw and pitch.
+        frame, which follows yaw and pitch.
     """
     placement = canonical_face(landmarks).placement
     nose = to_canonical(np.asarray(landmarks)[..., NOSE_TIP : NOSE_TIP + 1, :], placement)
@@ -134,7 +135,7 @@ def head_pose(landmarks: np.ndarray) -> np.ndarray:
 
 
 def _eye_line(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From point 36 to point 45, x and y."""
+    """The line from point 36 to point 45, x and y."""
     right, left = landmarks[..., RIGHT_EYE_OUTER, :], landmarks[..., LEFT_EYE_OUTER, :]
     return left[..., 0] - right[..., 0], left[..., 1] - right[..., 1]
 

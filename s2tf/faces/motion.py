@@ -1,4 +1,4 @@
-"""What lips, eyes and head of a face do from frame to frame, read off landmarks or off the pictures."""
+"""Motion of the lips, eyes and head of a face, read off landmarks or off pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from s2tf.nn.lips import eye_opening, mouth_opening
 
 @dataclass(frozen=True)
 class FaceMotion:
-    """Of T frames; NaN where a frame's face could not be read."""
+    """The motion of a face in T frames; NaN where a frame's face could not be read."""
 
     lips: np.ndarray
     """(T, 20, 2) canonical lips."""
     mouth: np.ndarray
     """(T,) opening of the mouth in outer-eye distances."""
     eyes: np.ndarray
-    """(T,) opening of the eyes, likewise."""
+    """(T,) opening of the eyes in outer-eye distances."""
     pose: np.ndarray
     """(T, 6) `s2tf.faces.lips.head_pose`."""
 
     @property
     def known(self) -> np.ndarray:
-        """(T,) bool: the frame could be read."""
+        """(T,) bool: true where the frame could be read."""
         return np.isfinite(self.pose).all(axis=-1)
 
     @classmethod
     def of_landmarks(cls, landmarks: np.ndarray, size: int) -> "FaceMotion":
-        """From landmarks (T, 68, 2) in pixels of pictures of side `size`; NaN for a face that has none."""
+        """The motion of landmarks (T, 68, 2) in pixels of pictures of side `size`; NaN where a frame has none."""
         frames = len(landmarks)
         found = np.isfinite(landmarks).all(axis=(1, 2))
         points = to_picture_units(landmarks, size)
@@ -49,22 +49,22 @@ class FaceMotion:
 
 
 class MotionFinder(Protocol):
-    """What reads the motion of a face off frames."""
+    """A reader of the motion of a face in frames."""
 
     @property
     def packages(self) -> Sequence[str]:
-        """What it reads with besides OpenCV and torch, see `s2tf.evaluation.software`."""
+        """Packages that it uses besides OpenCV and torch, see `s2tf.evaluation.software`."""
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How it reads."""
+        """The reader's name and weights."""
 
     def read(self, frames: np.ndarray) -> FaceMotion:
-        """Of frames (T, H, W, 3) uint8, cropped to the face."""
+        """The motion in frames (T, H, W, 3) uint8 that are cropped to the face."""
 
 
 class JudgedMotion:
-    """The judges of synthetic faces."""
+    """A `MotionFinder` of the judges of synthetic faces."""
 
     packages = ()
 
@@ -85,10 +85,10 @@ class JudgedMotion:
 
 
 class DetectedMotion:
-    """A landmark detector for real faces.
+    """A `MotionFinder` with a landmark detector, for real faces.
 
     Args:
-        name: see `s2tf.faces.backends.open_landmarks`.
+        name: The detector, see `s2tf.faces.backends.open_landmarks`.
     """
 
     def __init__(self, name: str = "mediapipe") -> None:
@@ -102,7 +102,7 @@ class DetectedMotion:
         return {"landmarks": self.name}
 
     def landmarks(self, frames: np.ndarray) -> np.ndarray:
-        """(T, 68, 2) in pixels, NaN for a face that was not found, of frames as `read` takes them."""
+        """Landmarks (T, 68, 2) in pixels of frames as for `read`; NaN where no face was found."""
         size = frames.shape[1]
         return self.finder.landmarks(frames, FaceBox(0, 0, size, size)).points
 

@@ -1,4 +1,4 @@
-"""From frames to the landmarks of the speaker's face in every frame: detect once, follow, fill short holes."""
+"""Landmarks of the speaker's face in every frame: detect it once, follow it, fill short gaps."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,14 +9,19 @@ from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.crop import LANDMARKS, FaceBox, box_of, choose_face, fill_gaps
 
 BLOCK = 32
-"""Frames that `follow_face` holds at a time."""
+"""Frames that `follow_face` reads at a time."""
 OVERLAP = 4
-"""Frames of one block that the next begins with: after so many, a finder that starts anew agrees with one that went
-on to a thousandth of the outer-eye distance (measured on two recordings), a seventh of what a face moves in a frame."""
+"""Frames that a block shares with the next one. After them, a finder that starts anew agrees with one that went on to a
+thousandth of the outer-eye distance (measured on two recordings), a seventh of a face's motion between two frames."""
 
 
 class FaceError(ValueError):
-    """No usable face; `step` says at which step: `face` or `landmarks`."""
+    """The error that a clip has no usable face.
+
+    Args:
+        step: The step that failed: `face` or `landmarks`.
+        reason: The reason.
+    """
 
     def __init__(self, step: str, reason: str):
         super().__init__(reason)
@@ -29,15 +34,15 @@ class FaceError(ValueError):
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """How faces are found.
+    """Settings of the search for faces.
 
     Args:
         detector: `dlib` (the paper's) or `mediapipe`.
-        second_chance: Detector asked where the first finds nothing in any of the frames it looks at; empty: none.
+        second_chance: Detector to use where the first one finds nothing in any of the frames; empty for none.
         landmarks: `mediapipe` or `face-alignment`.
-        look_at: Frames in which a face is looked for, in this order, until one has a face; the paper looks at the
-            first only, which fails on clips that fade in from black.
-        max_gap: Longest run of frames without landmarks that is interpolated (6: a quarter second).
+        look_at: Indices of the frames that are searched, in this order, until one has a face; the paper searches only
+            the first, which fails on clips that fade in from black.
+        max_gap: Longest run of frames without landmarks that is interpolated (6 frames are a quarter of a second).
         max_missing: Largest share of frames without landmarks.
     """
 
@@ -49,7 +54,7 @@ class FaceSettings:
     max_missing: float = 0.2
 
     def open(self) -> None:
-        """Load every backend named, so that one that is missing is an error before the first recording is read.
+        """Loads all chosen backends, so that a missing one is an error before the first recording is read.
 
         Raises:
             ImportError: A backend's package is not installed.
@@ -64,12 +69,12 @@ class FaceSettings:
 
 @dataclass(frozen=True)
 class FoundFace:
-    """Where the speaker's face was first seen."""
+    """The first sight of the speaker's face."""
 
     box: FaceBox
     frame: int
     faces: int
-    """How many faces there were in that frame."""
+    """Number of faces in that frame."""
     detector: str
 
 
@@ -78,11 +83,11 @@ class TrackedFace:
     """The landmarks of one face through a clip."""
 
     landmarks: np.ndarray
-    """(stop - start, 68, 2) float32 in pixels, iBUG order, all finite: of frames `start` to `stop` - 1."""
+    """(stop - start, 68, 2) float32 in pixels, iBUG order, all finite, for frames `start` to `stop` - 1."""
     mesh: np.ndarray | None
     """(stop - start, 478, 3) float32, x and y in pixels; None where the backend gives none."""
     start: int
-    """First frame with the face: a clip may fade in."""
+    """First frame with the face, which is not 0 if the clip fades in."""
     stop: int
     """One past the last frame with the face."""
     found: FoundFace
@@ -91,15 +96,15 @@ class TrackedFace:
 
 
 def find_face(frames: np.ndarray, settings: FaceSettings, point: tuple[float, float] | None = None) -> FoundFace:
-    """Find the speaker's face: the largest, or the one nearest to `point`, in the first frame that has a face.
+    """Finds the speaker's face: the largest, or the one nearest to `point`, in the first frame that has a face.
 
     Args:
         frames: (T, H, W, 3) uint8 RGB.
-        settings: Which detectors, and which frames they look at.
-        point: (x, y) in pixels, where the data set says where the speaker is.
+        settings: The detectors, and the frames that they search.
+        point: Position (x, y) of the speaker in pixels, if the data set has it.
 
     Raises:
-        FaceError: There is none.
+        FaceError: There is no face.
     """
     looked = [index for index in settings.look_at if index < len(frames)]
     names = [settings.detector]
@@ -119,11 +124,11 @@ def track_face(frames: np.ndarray, settings: FaceSettings, point: tuple[float, f
 
     Args:
         frames: (T, H, W, 3) uint8 RGB; T = 1 for a portrait.
-        settings: How faces are found.
-        point: (x, y) in pixels, where the data set says where the speaker is.
+        settings: Settings of the search.
+        point: Position (x, y) of the speaker in pixels, if the data set has it.
 
     Raises:
-        FaceError: No face, or landmarks missing in too many frames or for too long.
+        FaceError: There is no face, or landmarks are missing in too many frames or for too long.
     """
     found = find_face(frames, settings, point)
     given = open_landmarks(settings.landmarks).landmarks(frames, found.box, found.frame)
@@ -137,21 +142,22 @@ def track_face(frames: np.ndarray, settings: FaceSettings, point: tuple[float, f
     left = int(np.isnan(landmarks).any(axis=(1, 2)).sum())
     if left:
         raise FaceError(
-            "landmarks", f"{settings.landmarks} lost the face for more than {settings.max_gap} frames on end ({left})"
+            "landmarks",
+            f"{settings.landmarks} lost the face for more than {settings.max_gap} consecutive frames ({left})",
         )
     mesh = None if given.mesh is None else fill_gaps(given.mesh[start:stop], settings.max_gap)
     return TrackedFace(landmarks, mesh, start, stop, found, stop - start - len(seen))
 
 
 def follow_face(frames: Iterable[np.ndarray], settings: FaceSettings) -> np.ndarray:
-    """The landmarks of the speaker's face in every frame, however long the video: `BLOCK` frames are held at a time.
+    """The landmarks of the speaker's face in every frame of a video of any length, `BLOCK` frames at a time.
 
     Unlike `track_face` it refuses nothing and fills nothing: a frame whose face is not seen stays empty, and a face
-    that was lost for a whole block is looked for anew.
+    that was lost for a whole block is searched for again.
 
     Args:
         frames: (H, W, 3) uint8 RGB each.
-        settings: How faces are found; its limits `max_gap` and `max_missing` do not matter here.
+        settings: Settings of the search; `max_gap` and `max_missing` have no effect.
 
     Returns:
         (T, 68, 2) float32 in pixels, iBUG order; NaN in the frames where the face was not seen.
@@ -163,7 +169,7 @@ def follow_face(frames: Iterable[np.ndarray], settings: FaceSettings) -> np.ndar
 
 
 class FaceFollower:
-    """`follow_face` for frames that are handed over one by one."""
+    """`follow_face` for frames that come one by one."""
 
     def __init__(self, settings: FaceSettings) -> None:
         self.settings = settings
@@ -173,7 +179,7 @@ class FaceFollower:
         self._block: list[np.ndarray] = []
 
     def add(self, frame: np.ndarray) -> None:
-        """Take the next frame, (H, W, 3) uint8 RGB."""
+        """Takes the next frame, (H, W, 3) uint8 RGB."""
         self._block.append(frame)
         if len(self._block) == BLOCK:
             self._read()
@@ -194,7 +200,7 @@ class FaceFollower:
 
 
 def _landmarks_in(frames: np.ndarray, box: FaceBox | None, settings: FaceSettings) -> np.ndarray:
-    """Of the face near `box`, or of the one that is found where it is not there; (T, 68, 2), NaN without a face."""
+    """Landmarks (T, 68, 2) of the face near `box`, or of a new search where it is not there; NaN without a face."""
     finder = open_landmarks(settings.landmarks)
     if box is not None:
         points = finder.landmarks(frames, box).points

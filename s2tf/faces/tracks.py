@@ -1,7 +1,7 @@
-"""Every face of a clip followed and cut out for SyncNet as `syncnet_python` does it, while the frames come in.
+"""Tracks and crops of every face of a clip for SyncNet, as `syncnet_python` makes them, while the frames come in.
 
-Memory does not grow with the clip's length: of the frames, those since the last detection of a face and half of the
-smoothing are kept; of a face, its crops until it has been seen for long enough.
+Memory does not grow with the clip's length: it holds the frames since the last detection of a face plus half of the
+smoothing, and the crops of a face until it has been seen for long enough.
 """
 
 import math
@@ -13,37 +13,37 @@ from typing import Any
 import cv2
 import numpy as np
 
-from s2tf.faces.backends import open_detector
 from s2tf.faces.crop import FaceBox
 
 SIZE = 224
-"""Side of SyncNet's pictures, pixels."""
+"""Side of SyncNet's pictures in pixels."""
 CUT_SIDE = 64
-"""Side, in pixels, of the pictures in which a cut is looked for."""
+"""Side in pixels of the pictures in which cuts are detected."""
 
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """How faces are followed and cut out: the numbers of `syncnet_python` but where a reason stands.
+    """Settings of tracks and crops: those of `syncnet_python` unless a reason is given.
 
     Args:
         detector: `dlib` or `mediapipe`; the original's is S3FD, whose boxes reach higher up the forehead.
-        every: Faces are looked for in every so many frames, and in the last; the boxes between are interpolated. The
-            original looks at every frame. Dlib's boxes move in steps of about 6 % of a crop: looked for in every
-            frame, crops of 224 pixels were seen to jump by 18 at once, in every fifth by less than 4, and dlib took
-            a fifth of the time.
+        every: Step between the frames in which faces are detected; the last frame is one of them, and the boxes between
+            are interpolated. The original detects faces in every frame. Dlib's boxes move in steps of about 6 % of a
+            crop: detected in every frame, crops of 224 pixels jumped by up to 18 pixels between frames; in every fifth
+            frame, by less than 4, in a fifth of the time.
         overlap: Intersection over union that a box must exceed with the last one of its track.
         max_gap: Largest step, in frames, from one box of a track to its next.
-        min_track: Least frames of a track. The original's 100 refuses clips under 4 s; 50 is LatentSync's.
-        min_face: Least side of a face in pixels: the larger one of its mean box, over the first `min_track` frames.
-            The original's 100 is of S3FD's larger boxes and for broadcasts; 64 admits a face in a picture of 128.
-        smoothing: Frames of the median over the box's centre and size, odd; beyond the track's ends it sees zeros.
-        crop_scale: How far a crop reaches beyond the box, in half-sizes s: s (1 + c) to the left and right of the
-            centre, s (1 + 2 c) below it; above it s.
+        min_track: Fewest frames of a track. The original's 100 refuses clips under 4 s; 50 is LatentSync's.
+        min_face: Least side of a face in pixels: the larger side of its mean box over the first `min_track` frames.
+            The original's 100 is meant for S3FD's larger boxes and for broadcasts; 64 admits a face in a picture of
+            128 pixels.
+        smoothing: Odd number of frames of the median over the box's centre and size; zeros beyond the track's ends.
+        crop_scale: Reach c of a crop beyond the box of half-size s: s (1 + c) to the left and right of the centre,
+            s (1 + 2 c) below it, and s above it.
         padding: Grey level beyond the picture's border.
         size: Side of the crops in pixels.
-        cut: Mean difference of hue, saturation and value from one frame to the next, in levels, that is a cut and ends
-            all tracks; PySceneDetect's default, as in the original.
+        cut: Least mean difference of hue, saturation and value from frame to frame, in levels, that counts as a cut and
+            ends all tracks; PySceneDetect's default, as in the original.
     """
 
     detector: str = "dlib"
@@ -80,29 +80,29 @@ class TrackCrops:
     track: int
     """Number of the track in its clip."""
     start: int
-    """Frame of the clip that the first of these crops is from."""
+    """Frame of the clip that the first of these crops shows."""
     crops: np.ndarray
     """(n, size, size, 3) uint8 RGB, n >= 1."""
     last: bool
-    """Whether the track ends with these."""
+    """True if the track ends with these crops."""
 
 
 @dataclass(frozen=True)
 class RefusedTrack:
-    """A face that was seen, but of which no crop was given."""
+    """A face that was seen but is not cropped."""
 
     start: int
     """First frame."""
     frames: int
-    """From its first box to its last."""
+    """Number of frames from its first box to its last."""
     reason: str
 
 
 class FaceTracker:
-    """Links the boxes of frame after frame to tracks, and gives the crops of each as soon as their place is known.
+    """Links the boxes of successive frames to tracks, and returns the crops of each as soon as their place is known.
 
     Attributes:
-        refused: The tracks that were too short or too small, each when it has ended.
+        refused: The tracks that were too short or too small, once they have ended.
     """
 
     def __init__(self, settings: TrackSettings | None = None) -> None:
@@ -115,11 +115,11 @@ class FaceTracker:
         self._before: np.ndarray | None = None
 
     def add(self, frame: np.ndarray, boxes: Sequence[FaceBox] = ()) -> list[TrackCrops]:
-        """Take the next frame of the clip, and give the crops that are known by it, of frames before it.
+        """Takes the next frame of the clip and returns the crops of earlier frames that it completes.
 
         Args:
-            frame: (H, W, 3) uint8 RGB; it is kept for a while, so it must not be written to.
-            boxes: Its faces; none where none was found or looked for.
+            frame: (H, W, 3) uint8 RGB; do not write to it, since it is kept for a while.
+            boxes: Its faces; none where none was found, or no detection was made.
         """
         crops = self._end(self._tracks) if self._is_cut(frame) else []
         index = self._first + len(self._frames)
@@ -136,11 +136,11 @@ class FaceTracker:
         return crops
 
     def finish(self) -> list[TrackCrops]:
-        """End the clip, and give the crops that are left."""
+        """Ends the clip and returns the remaining crops."""
         return self._end(self._tracks)
 
     def _link(self, index: int, boxes: list[FaceBox]) -> None:
-        """Every box to the track whose last one it overlaps most, one to each; a new track for what is left."""
+        """Links each box to the track whose last box it overlaps most, one to a track; the others start new tracks."""
         pairs = [(_overlap(box, track.box), track, box) for track in self._tracks for box in boxes]
         linked: set[int] = set()
         for overlap, track, box in sorted(pairs, key=lambda pair: -pair[0]):
@@ -153,7 +153,7 @@ class FaceTracker:
                 self._numbers += 1
 
     def _fill(self, track: "_Track") -> None:
-        """Cut a track's crops out of the frames, as far as its places are known."""
+        """Cuts a track's crops out of the frames, as far as its places are known."""
         for place in track.places():
             track.crops.append(crop_face(self._frames[track.next - self._first], *place, self.settings))
             track.next += 1
@@ -178,7 +178,7 @@ class FaceTracker:
 
 
 class _Track:
-    """One face from its first box to its last, and those of its crops that were not given yet."""
+    """One face from its first box to its last, and its crops that have not been returned yet."""
 
     def __init__(self, number: int, index: int, box: FaceBox, settings: TrackSettings) -> None:
         self.number, self.settings = number, settings
@@ -194,16 +194,16 @@ class _Track:
 
     @property
     def frames(self) -> int:
-        """From its first box to its last."""
+        """Number of frames from its first box to its last."""
         return self.last + 1 - self.start
 
     @property
     def small(self) -> bool:
-        """Whether it goes on without crops."""
+        """True if the track continues without crops."""
         return self._judged and bool(self.refusal)
 
     def extend(self, index: int, box: FaceBox) -> None:
-        """Its next box, and those of the frames between."""
+        """Adds the next box, and interpolated boxes for the frames between."""
         before, after = _edges(self.box), _edges(box)
         steps = index - self.last
         for step in range(1, steps + 1):
@@ -220,7 +220,7 @@ class _Track:
             self.crops = []
 
     def end(self) -> None:
-        """There is no box after the last one."""
+        """Ends the track."""
         if not self._judged:
             self.refusal = f"seen for {self.frames} frames, expected at least {self.settings.min_track}"
         self._places.extend([(0.0, 0.0, 0.0)] * self._half)
@@ -234,7 +234,7 @@ class _Track:
                 yield x, y, half
 
     def take(self, last: bool = False) -> list[TrackCrops]:
-        """The crops not given yet, none before the track is known to be long and large enough."""
+        """The crops that have not been returned; none before the track is known to be long and large enough."""
         if not (self._judged and self.crops):
             return []
         crops, self.crops = np.stack(self.crops), []
@@ -245,26 +245,8 @@ class _Track:
         self._sides += (box.width, box.height)
 
 
-def tracked_crops(frames: Iterable[np.ndarray], tracker: FaceTracker) -> Iterator[TrackCrops]:
-    """The crops of all faces of a clip that are long and large enough; `tracker.refused` tells of the others.
-
-    Args:
-        frames: (H, W, 3) uint8 RGB each.
-        tracker: A new one for every clip.
-
-    Raises:
-        ValueError: No detector has the name that the settings give.
-        ImportError: The detector's package is not installed.
-    """
-    detector = open_detector(tracker.settings.detector)
-    for index, frame, last in _with_last(frames):
-        looked = last or index % tracker.settings.every == 0
-        yield from tracker.add(frame, detector.detect(frame) if looked else ())
-    yield from tracker.finish()
-
-
 def whole_frames(frames: Iterable[np.ndarray], size: int = SIZE) -> Iterator[TrackCrops]:
-    """The other protocol in use: every frame squashed to a square as it is, without a detector, as one track."""
+    """The other protocol in use: every whole frame squashed to a square, without a detector, as one track."""
     for index, frame, last in _with_last(frames):
         yield TrackCrops(0, index, _squashed(frame, size)[None], last)
 
@@ -274,10 +256,10 @@ def crop_face(frame: np.ndarray, x: float, y: float, half: float, settings: Trac
 
     Args:
         frame: The picture.
-        x: Of the face's centre, pixels.
-        y: Likewise.
+        x: Horizontal position of the face's centre in pixels.
+        y: Vertical position of the face's centre in pixels.
         half: Half the larger side of its box.
-        settings: How far the crop reaches, what is beyond the border, and the size.
+        settings: Reach of the crop, grey level beyond the border, and size.
     """
     side = half * (1 + settings.crop_scale)
     left, right = math.floor(x - side), math.floor(x + side)
@@ -290,12 +272,12 @@ def crop_face(frame: np.ndarray, x: float, y: float, half: float, settings: Trac
 
 
 def _squashed(image: np.ndarray, size: int) -> np.ndarray:
-    # Bilinear without averaging when it shrinks, as in the original.
+    # Bilinear, without averaging to shrink, as in the original.
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def _with_last(frames: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray, bool]]:
-    """Index, frame, and whether it is the last."""
+    """Yields index, frame, and whether it is the last frame."""
     index, held = -1, None
     for frame in frames:
         if held is not None:

@@ -1,4 +1,4 @@
-"""What a run's processes say of themselves: when each began, from where, and how it ended."""
+"""Attempts at a run: the time, place and code of each start, and how it ended."""
 
 import json
 import os
@@ -17,21 +17,21 @@ ATTEMPTS_FILE = "attempts.jsonl"
 
 
 class Attempts:
-    """The file `attempts.jsonl` of a run folder, a line at each beginning and end; one process writes it at a time."""
+    """File `attempts.jsonl` of a run folder, with a line for each start and end; one process at a time writes it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / ATTEMPTS_FILE
 
     @contextmanager
     def attempt(self, reason: str = "", commit: str | None = None, code: str | None = None) -> Iterator[dict[str, Any]]:
-        """Note the beginning and the end of a `with` block.
+        """Note the start and the end of a `with` block.
 
-        What the block puts into the dictionary that it gets is noted with its success.
+        The block gets a dictionary; the facts that it puts into that are noted with its success.
 
         Args:
-            reason: of the beginning, if it has one.
-            commit: of the code.
-            code: the file of the run folder in which the code's state stands.
+            reason: Reason of the start, such as a broken checkpoint; empty for none.
+            commit: Commit of the code.
+            code: Name of the file in the run folder that holds the code's state.
         """
         facts: dict[str, Any] = {}
         self.note("start", status="running", reason=reason, commit=commit, code=code)
@@ -47,8 +47,8 @@ class Attempts:
             self.note("end", status="finished", **facts)
 
     def note(self, event: str, **facts: Any) -> None:
-        """Append a line; it says who and when as well. A full disk is said, and is no reason to end a training."""
-        who = {
+        """Append a line with time, job, host and process. A full disk is reported and does not end the training."""
+        process = {
             "event": event,
             "time": time.time(),
             "job": os.environ.get("SLURM_JOB_ID"),
@@ -57,11 +57,11 @@ class Attempts:
             "pid": os.getpid(),
         }
         try:
-            append_line(self.path, json.dumps({**who, **facts}))
+            append_line(self.path, json.dumps({**process, **facts}))
         except OSError as error:
             say(f"{self.path}: {error.strerror}: this {event} is not noted")
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run folder's `attempts.jsonl`, none where it was never trained, and only whole ones."""
+    """Read the whole lines of a run folder's `attempts.jsonl`; none if it was never trained."""
     return read_lines(folder / ATTEMPTS_FILE)

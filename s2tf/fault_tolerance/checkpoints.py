@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from: the last whole one."""
+"""Choice of the checkpoint that a run resumes from: the last whole one."""
 
 import os
 import zipfile
@@ -14,19 +14,19 @@ BROKEN_SUFFIX = ".broken"
 
 @dataclass(frozen=True)
 class Found:
-    """The checkpoint that a run goes on from."""
+    """Checkpoint that a run resumes from."""
 
     path: Path | None
-    """None before the first."""
+    """File of the checkpoint; None before the first."""
     broken: str = ""
-    """What is wrong with the newest, where an earlier one has to do."""
+    """Problem of the newest checkpoint if an earlier one is used; empty otherwise."""
 
 
 def find_checkpoint(folder: Path) -> Found:
-    """The newest whole checkpoint in the folder.
+    """Find the newest whole checkpoint in the folder.
 
     Raises:
-        UserError: there are some, and none is whole.
+        UserError: There are checkpoints, and none is whole.
     """
     wrong: list[str] = []
     for name in (LAST_CHECKPOINT, BEFORE_LAST_CHECKPOINT):
@@ -43,14 +43,14 @@ def find_checkpoint(folder: Path) -> Found:
 
 
 def move_broken_away(folder: Path) -> None:
-    """Rename `last.ckpt` if it is broken, so that the next one does not push out the good one before it."""
+    """Rename `last.ckpt` if it is broken, so that the next one does not replace the good one before it."""
     path = folder / LAST_CHECKPOINT
     if path.is_file() and _problem(path) is not None:
         os.replace(path, path.with_name(path.name + BROKEN_SUFFIX))
 
 
 def _problem(path: Path) -> str | None:
-    """What is wrong with a checkpoint file; its list of members stands at its end, where a cut one has none."""
+    """Say what is wrong with a checkpoint file, None for a whole one; the list of members at its end tells."""
     try:
         with zipfile.ZipFile(path) as file:
             return None if any(name.endswith("/data.pkl") for name in file.namelist()) else "not a checkpoint"

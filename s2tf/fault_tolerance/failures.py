@@ -1,4 +1,4 @@
-"""The first failure of many ranks: its traceback is printed and kept, the others name it."""
+"""First failure among many ranks: its traceback is printed and kept, the other ranks refer to it."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from s2tf.fault_tolerance.messages import say
 
 FAILURE_FILE = "failure.txt"
 LOST_STATUS = 74
-"""Of a rank that has lost the others (EX_IOERR of sysexits.h): why one of them has gone is not known to it."""
+"""Exit status of a rank that has lost the connection to the others (EX_IOERR of sysexits.h)."""
 LOST = re.compile(
     r"connection (closed|reset|refused|lost)|broken pipe|socket (closed|error|timeout)|remote process|timed out",
     re.IGNORECASE,
@@ -24,7 +24,7 @@ ATTEMPT_VARIABLE = "S2TF_ATTEMPT"
 
 
 def attempt_name() -> str:
-    """What all ranks of this attempt share, and no other attempt: of SLURM's, of torchrun's, or of the launcher's."""
+    """Name this attempt, by SLURM, torchrun or the launcher; all of its ranks and no other attempt have this name."""
     if "SLURM_JOB_ID" in os.environ:
         return "-".join(os.environ.get(name, "0") for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "SLURM_STEP_ID"))
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -33,17 +33,16 @@ def attempt_name() -> str:
 
 
 def name_attempt() -> None:
-    """Give this attempt a name that the ranks which Lightning starts inherit from the first; call it before that."""
+    """Give this attempt a name that ranks inherit from the first one; call it before Lightning starts them."""
     if os.environ.get("LOCAL_RANK", "0") == "0":
         os.environ[ATTEMPT_VARIABLE] = secrets.token_hex(4)
 
 
 def report_failure(error: BaseException, folder: Path, rank: int) -> None:
-    """Print the traceback if this rank is the first to fail, and leave it in `failure.txt`; else a line.
+    """Print the traceback of the first rank that fails, and write it to `failure.txt`; other ranks print one line.
 
-    It is printed first, and no full disk is an error here: another would take its place.
-
-    When one rank ends, the others lose their connections: what they have to say of it would only bury the reason.
+    When one rank ends, the others lose their connections: their tracebacks would only hide the reason. The traceback is
+    printed before it is written, and a full disk raises no error, which would take its place.
     """
     where = f"rank {rank} on {socket.gethostname()}"
     with contextlib.suppress(OSError):
@@ -56,11 +55,11 @@ def report_failure(error: BaseException, folder: Path, rank: int) -> None:
     try:
         (folder / FAILURE_FILE).write_text(text)
     except OSError as full:
-        say(f"{folder / FAILURE_FILE}: {full.strerror}: it is not kept")
+        say(f"{folder / FAILURE_FILE}: {full.strerror}: the traceback is not kept")
 
 
 def first_failure(folder: Path) -> str | None:
-    """The last line of the traceback that the first rank to fail has left; None where it has not, or not yet."""
+    """Read the last line of the traceback of the first rank that failed; None if there is none yet."""
     try:
         lines = (folder / FAILURE_FILE).read_text(errors="replace").splitlines()
     except OSError:
@@ -69,12 +68,12 @@ def first_failure(folder: Path) -> str | None:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's name and the first line of its message."""
+    """Write an exception as its name and the first line of its message."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def lost_the_others(error: BaseException) -> bool:
-    """Whether a rank's exception only says that another one, or the store where they meet, does not answer any more."""
+    """Tell whether an exception only means that another rank, or the store that connects them, no longer answers."""
     if isinstance(error, (dist.DistNetworkError, dist.DistStoreError)):
         return True
     of_torch = isinstance(error, dist.DistBackendError) or "gloo" in str(error).lower()
@@ -87,12 +86,12 @@ def _is_first(folder: Path) -> bool:
     except FileExistsError:
         return False
     except OSError:
-        # Who cannot know: a traceback too many is better than none.
+        # Not known: one traceback too many is better than none.
         return True
     return True
 
 
 def forget_failures(folder: Path) -> None:
-    """Remove what earlier attempts have left of failures."""
+    """Remove the records of failures of earlier attempts."""
     for path in (folder / FAILURE_FILE, *folder.glob(".failure-*")):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The order in which gradients of several ranks are added, the same before and after a restart."""
+"""Order in which gradients of several ranks are added, the same before and after a restart."""
 
 import lightning as L
 import torch
@@ -8,12 +8,12 @@ from torch.nn.parallel import DistributedDataParallel
 def settle_gradient_buckets(trainer: L.Trainer, stage: L.LightningModule) -> None:
     """Let DDP lay out its buckets before the first step of this process.
 
-    DDP sends the gradients of the first step in one bucket, and those of all others in buckets of the order in which
-    they came. Where an element lies in a bucket decides in which order the ranks' gradients are added, and so the last
-    bits of the sum: from three ranks on, a run that goes on would differ from one that was never stopped. So the first
-    step is one that changes nothing: the gradients of 0 times all parameters, which come in the order of the buckets.
+    DDP sends the gradients of the first step in one bucket. After it, buckets follow the order in which the gradients
+    became ready. The place of an element in its bucket decides the order in which the ranks' gradients are added, and
+    with it the last bits of the sum: from three ranks on, a resumed run would differ from one that was never stopped.
+    So an extra first step comes before: the gradients of 0 times all parameters, which change nothing.
 
-    With `find_unused_parameters` DDP keeps the first layout, and there is nothing to settle.
+    With `find_unused_parameters` DDP keeps the first layout, and nothing is done.
     """
     model = trainer.strategy.model
     if not isinstance(model, DistributedDataParallel) or model.find_unused_parameters:

@@ -1,4 +1,4 @@
-"""The journal of a run: every logged row once, in a file that a killed process leaves whole."""
+"""Journal of a run: every logged row once, in a file that stays readable when its process is killed."""
 
 import contextlib
 import json
@@ -17,37 +17,36 @@ JOURNAL_FILE = "history.jsonl"
 
 @dataclass(frozen=True)
 class Row:
-    """What was logged at once."""
+    """Values that were logged together."""
 
     row: int
-    """Its number, from 0."""
+    """Number of the row, from 0."""
     step: int
     time: float
-    """In seconds since 1970."""
+    """Seconds since 1970."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     media: Mapping[str, str] = field(default_factory=dict)
     """Pictures, videos and sounds as files, relative to the run folder."""
 
 
 class Journal:
-    """Rows in the file `history.jsonl` of a run folder, and whoever follows them.
+    """Rows in the file `history.jsonl` of a run folder, and the functions that follow them.
 
-    A checkpoint holds how many rows there were. A run that goes on from it cuts off what was written afterwards, since
-    it will do those steps again, and numbers its rows on from there: each row is there once, whenever the run was
-    killed.
+    A checkpoint holds the number of rows before it. A run that resumes from it cuts off later rows, since it does those
+    steps again, and continues the numbers from there: every row is there once, whenever the run was killed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL_FILE
         self.rows = 0
-        """The number of the next row."""
+        """Number of the next row."""
         self.followers: list[Callable[[Row], None]] = []
-        """Called with each row, and, where a run goes on, with those that it begins with."""
+        """Functions that are called with each row, and in a resumed run with the earlier rows first."""
         self._waiting: list[Row] = []
-        """Rows for which the disk has no room."""
+        """Rows that wait for room on the disk."""
 
     def write(self, step: int, metrics: Mapping[str, float], media: Mapping[str, str] | None = None) -> None:
-        """Append a row; where the disk is full it waits for the next one, which is said, and the training goes on."""
+        """Append a row; on a full disk the row waits for the next one, a message says so, and the training goes on."""
         row = Row(self.rows, step, time.time(), dict(metrics), dict(media or {}))
         self.rows += 1
         self._waiting.append(row)
@@ -55,7 +54,7 @@ class Journal:
         self._tell(row)
 
     def to_disk(self, sync: bool = True) -> None:
-        """Append the rows that wait; with `sync` they outlive this machine's fall, too."""
+        """Append the rows that wait; with `sync` they survive a crash of this machine, too."""
         waited = len(self._waiting) > 1
         try:
             while self._waiting:
@@ -68,7 +67,7 @@ class Journal:
                 say(f"{self.path}: {error.strerror}: rows wait for room")
 
     def go_on(self, rows: int) -> None:
-        """Keep the first `rows` rows, and tell them to the followers."""
+        """Keep the first `rows` rows, and hand them to the followers."""
         by_number = {row.row: row for row in read_journal(self.path.parent)}
         kept = [by_number[number] for number in range(rows) if number in by_number]
         if len(kept) < rows:
@@ -89,7 +88,7 @@ def _sync(path: Path) -> None:
 
 
 def read_journal(folder: Path) -> list[Row]:
-    """The rows of a run folder; without lines that are no rows, as a killed process or machine leaves them."""
+    """Read the rows of a run folder, without the broken lines that a killed process or machine leaves."""
     rows = []
     for tree in read_lines(folder / JOURNAL_FILE):
         with contextlib.suppress(TypeError):

@@ -1,4 +1,4 @@
-"""Files of JSON, a mapping in each line, which grow while a process may be killed or a disk be full."""
+"""Files of JSON lines, each a mapping, that stay readable when a process is killed or a disk is full."""
 
 import errno
 import json
@@ -8,10 +8,12 @@ from typing import Any
 
 
 def append_line(path: Path, line: str) -> None:
-    """Write a line, or nothing of it, behind one that was cut off, if need be. Unbuffered: it outlives this process.
+    """Append a line as a whole or not at all, on a new line even if the last one was cut off.
+
+    It is written without a buffer, so that it survives this process.
 
     Raises:
-        OSError: there is no room.
+        OSError: There is no room.
     """
     with open(path, "a+b", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
@@ -26,7 +28,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The mappings of a file; without lines that cannot be read, as a killed process or machine leaves them."""
+    """Read the mappings of a file, without the broken lines that a killed process or machine leaves."""
     found = []
     for line in path.read_text(errors="replace").split("\n") if path.is_file() else ():
         try:

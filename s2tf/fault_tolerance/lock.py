@@ -1,4 +1,4 @@
-"""One writer to a run folder at a time."""
+"""Lock of a run folder: one process at a time writes into it."""
 
 import contextlib
 import errno
@@ -17,9 +17,9 @@ from s2tf.fault_tolerance.messages import say
 
 LOCK_FILE = "lock"
 POLL = 0.5
-"""Seconds between looks at a lock that another process holds."""
+"""Seconds between two tries to take a lock that another process holds."""
 IN_USE_STATUS = 73
-"""Of a process that was refused (EX_CANTCREAT of sysexits.h): a later one may not be."""
+"""Exit status of a process that did not get the lock (EX_CANTCREAT of sysexits.h); a later one may get it."""
 
 
 class InUseError(UserError):
@@ -30,17 +30,17 @@ class InUseError(UserError):
 
 @contextmanager
 def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold the run folder's lock within a `with` block; it is let go with the process, however that ends.
+    """Hold the run folder's lock within a `with` block; it is released with the process, however that ends.
 
-    The lock is POSIX's, which shared file systems know too, and which the loader's forked workers do not inherit: they
-    may outlive a killed process by seconds.
+    It is a POSIX lock: shared file systems support it, and the loader's forked workers do not inherit it, which may
+    outlive a killed process by seconds.
 
     Args:
-        folder: of the run.
-        patience: seconds to wait for a process that holds it, such as the one that this one takes the place of.
+        folder: Run folder.
+        patience: Seconds to wait for a process that holds the lock, such as the one that this one replaces.
 
     Raises:
-        InUseError: another process holds it; the message says which.
+        InUseError: Another process holds it; the message says which.
     """
     with open(folder / LOCK_FILE, "a+") as file:
         _take(file, time.monotonic() + patience)
@@ -49,7 +49,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         try:
             yield
         finally:
-            # The name stays: who comes meanwhile is told it.
+            # The holder's line stays: it is shown to a process that comes meanwhile.
             _write(file, f"until {_now()}")
 
 
@@ -69,14 +69,14 @@ def _take(file: Any, until: float) -> None:
 
 
 def _said(file: Any) -> str:
-    """Who holds the lock, as far as it has said so."""
+    """Read the holder of the lock off its file, as far as it is written there."""
     file.seek(0)
     holder, *more = file.read().splitlines() or ["unknown"]
     return f"unknown; the one before was {holder} {' '.join(more)}" if more else holder
 
 
 def _write(file: Any, line: str) -> None:
-    """Append a line; a full disk is no reason not to train."""
+    """Append a line; a full disk does not keep a run from training."""
     with contextlib.suppress(OSError):
         os.write(file.fileno(), f"{line}\n".encode())
 

@@ -1,10 +1,10 @@
-"""What a run says of its troubles."""
+"""Messages of a run about its troubles."""
 
 import contextlib
 import sys
 
 
 def say(text: str) -> None:
-    """Print a line to standard error, at once, and at all costs: the disk that its file lies on may be full."""
+    """Print a line to standard error immediately; raises nothing, even if the disk that holds its file is full."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The signals that ask a run to stop, remembered until a batch has ended."""
+"""Signals that ask a run to stop, remembered until a batch has ended."""
 
 import signal
 import threading
@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
-"""SLURM's `--signal=USR1@SECONDS` before the time is up, and what it sends where a job is preempted or cancelled."""
+"""USR1 is sent by SLURM's `--signal=USR1@SECONDS` before the time limit, TERM when a job is preempted or cancelled."""
 INTERRUPTED_STATUS = 75
-"""Of a process that was asked to stop, has saved its state and wants to go on (EX_TEMPFAIL of sysexits.h)."""
+"""Exit status of a process that was asked to stop and has saved its state (EX_TEMPFAIL of sysexits.h)."""
 
 
 class Interruption(Exception):  # noqa: N818 (nothing went wrong)
     """The run was asked to stop and has saved its state.
 
     Args:
-        reason: what is said of it.
-        step: optimizer steps that are saved; None: nothing was done since the checkpoint before.
+        reason: Message about it.
+        step: Optimizer steps that are saved; None: no step was done since the checkpoint before.
     """
 
     def __init__(self, reason: str, step: int | None = None) -> None:
@@ -26,10 +26,10 @@ class Interruption(Exception):  # noqa: N818 (nothing went wrong)
 
 
 class StopSignals:
-    """Whether this process was asked to stop.
+    """Record of the signal by which this process was asked to stop.
 
-    The handler sets a flag and does nothing else: what Lightning's own does within it (saving, a broadcast among the
-    ranks) can hang, since the signal comes anywhere in a step, and elsewhere on each rank.
+    The handler sets a flag and does nothing else. Lightning's own handler saves and broadcasts, which can hang, since
+    the signal interrupts each rank at another place of a step.
     """
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class StopSignals:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Remember the signals within a `with` block, and give them back behind it.
+        """Catch the signals within a `with` block, and restore their handlers after it.
 
-        In threads other than the main one, where Python has no signals, this does nothing.
+        It does nothing in threads other than the main one, where Python has no signals.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -56,9 +56,9 @@ class StopSignals:
 
 
 def ignore_stop_signals() -> None:
-    """Leave the signals to others, in a process that ends when its parent does.
+    """Ignore the signals in a process that ends with its parent.
 
-    SLURM sends them to all processes of a job step; a loader's worker that died of one would take the training with it.
+    SLURM sends them to all processes of a job step; a loader's worker that died of one would end the training.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

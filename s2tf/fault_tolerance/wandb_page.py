@@ -1,4 +1,4 @@
-"""Where a run is to be seen in W&B since it has begun there."""
+"""Address of a run in W&B, noted when it begins there."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ def note_page(folder: Path, page: str) -> None:
     """Note a run's page.
 
     Args:
-        folder: of the run.
-        page: its address, `offline` where it is written to disk, or `disabled`.
+        folder: Run folder.
+        page: Address of the page, `offline` if the run is written to disk, or `disabled`.
     """
     atomic_write(folder / PAGE_FILE, f"{page}\n")
 
 
 def read_page(folder: Path) -> str:
-    """What was noted when the run began last; empty before that, and where it is not in W&B."""
+    """Read the page that was noted when the run began last; empty before that, and for a run without W&B."""
     path = folder / PAGE_FILE
     return path.read_text().strip() if path.is_file() else ""

@@ -1,4 +1,4 @@
-"""Figures of how faces move: maps of their landmarks' paths, and curves over time."""
+"""Figures of the motion of faces: maps of their landmarks' paths, and curves over time."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,35 +15,37 @@ if TYPE_CHECKING:
 DPI = 150
 MAP_INCHES = 2.4
 CURVE_INCHES = (9.0, 1.05)
-"""Width of the figure, height of one panel."""
+"""Width of the figure and height of one panel."""
 SYNC_INCHES = 3.2
 MARGIN = 0.08
-"""Of a map, in its side."""
+"""Margin of a map, as a share of its side."""
 BAR = 0.5
-"""Length of the bar in a map, in its units."""
+"""Length of the scale bar in a map, in its units."""
 UNSEEN = "no face read"
 
 
 def draw_traces(rows: Mapping[str, Mapping[str, np.ndarray]], fps: float, unit: str, file: Path) -> None:
-    """Maps of the paths of landmarks, coloured by time: a row for each way to look, a column for each system.
+    """Draw maps of the paths of landmarks, coloured by time: a row for each view, a column for each system.
 
     The maps of a row have one scale. A step to or from a landmark that is not finite is left out.
 
     Args:
         rows: Label of each row, and in it (T, P, 2) points of each system, x right and y down.
-        fps: Of the points.
-        unit: What a length of 1 is, for the bar that tells the scale.
+        fps: Frames a second.
+        unit: Unit of the points, for the scale bar.
         file: The picture to write.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
+    # One time scale for all maps.
     systems = list(next(iter(rows.values())))
     times = Normalize(0, max(len(points) for maps in rows.values() for points in maps.values()) / fps)
     size = (MAP_INCHES * len(systems) + 1.0, MAP_INCHES * len(rows) + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), len(systems), squeeze=False)
+    # A row of maps of one scale, and its scale bar.
     for line, (label, maps) in zip(axes, rows.items(), strict=True):
         line[0].set_ylabel(label, fontsize=9)
         corner, side = _extent(list(maps.values()))
@@ -52,6 +54,7 @@ def draw_traces(rows: Mapping[str, Mapping[str, np.ndarray]], fps: float, unit: 
             axis.set_aspect("equal")
             _draw_paths(axis, points, fps, times)
         _draw_bar(line[0], corner, side, unit)
+    # Names above the columns, and the scale of time.
     for axis, name in zip(axes[0], systems, strict=True):
         axis.set_title(name, fontsize=10)
     bar = figure.colorbar(ScalarMappable(times, "viridis"), ax=axes, shrink=0.6, aspect=30)
@@ -60,7 +63,7 @@ def draw_traces(rows: Mapping[str, Mapping[str, np.ndarray]], fps: float, unit: 
 
 
 def _extent(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Upper left corner and side of the square that holds the finite points of all maps, with a margin."""
+    """Return upper left corner and side of the square around the finite points of all maps, with a margin."""
     points = np.concatenate([points.reshape(-1, 2) for points in maps])
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
@@ -93,19 +96,20 @@ def _draw_bar(axis: "Axes", corner: np.ndarray, side: float, unit: str) -> None:
 def draw_curves(
     panels: Mapping[str, Mapping[str, np.ndarray]], sound: np.ndarray | None, fps: float, remark: str, file: Path
 ) -> None:
-    """Curves of several systems over time, one panel below the other, and the loudness of the sound below all.
+    """Draw curves of several systems over time, one panel below the other, and the loudness of the sound below them.
 
     A value that is not finite leaves a gap. The first system is black, the others have colours.
 
     Args:
         panels: Label of each panel, and in it (T,) values of each system.
-        sound: (T,) decibels (`s2tf.media.audio.loudness`); None: no such panel.
-        fps: Of the values.
-        remark: Written below all, such as the units.
+        sound: (T,) decibels (`s2tf.media.audio.loudness`); None for no such panel.
+        fps: Frames a second.
+        remark: Text below all panels, such as the units.
         file: The picture to write.
     """
     from matplotlib.figure import Figure
 
+    # A panel for each kind of curve.
     count = len(panels) + (sound is not None)
     figure = Figure(figsize=(CURVE_INCHES[0], CURVE_INCHES[1] * count + 0.8), layout="constrained")
     axes = figure.subplots(count, 1, squeeze=False, sharex=True)[:, 0]
@@ -114,10 +118,12 @@ def draw_curves(
             colour = "black" if number == 0 else f"C{number - 1}"
             axis.plot(np.arange(len(values)) / fps, values, color=colour, linewidth=1.0)
         axis.set_ylabel(label, fontsize=8)
+    # The loudness.
     if sound is not None:
         seconds = np.arange(len(sound)) / fps
         axes[-1].fill_between(seconds, sound, QUIETEST, color="0.6", linewidth=0)
         axes[-1].set_ylabel("loudness\n(dB)", fontsize=8)
+    # Labels and legend.
     for axis in axes:
         axis.tick_params(labelsize=7)
         axis.grid(axis="x", color="0.9", linewidth=0.6)
@@ -131,11 +137,11 @@ def draw_curves(
 
 
 def draw_sync(offsets: Sequence[int], curves: Mapping[str, Sequence[float]], file: Path) -> None:
-    """SyncNet's mean distance of lips and sound at each offset: a deep valley at 0 is speech in sync.
+    """Draw SyncNet's mean distance of lips and sound at each offset: a deep valley at 0 means speech in sync.
 
     Args:
-        offsets: In frames, positive where the sound comes before its lips.
-        curves: A distance for each of them, by the label of each system; the first is black, the others have colours.
+        offsets: Offsets in frames, positive where the sound comes before its lips.
+        curves: A distance for each offset, by the label of each system; the first is black, the others have colours.
         file: The picture to write.
     """
     from matplotlib.figure import Figure

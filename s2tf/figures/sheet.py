@@ -1,4 +1,4 @@
-"""Pictures to look at: one speaker's true and generated face and video, and a contact sheet of many clips."""
+"""Sheets of pictures: a speaker's reference and generated face and video, many clips, and grids of rows."""
 
 import math
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ FRAMES = 8
 
 
 def sheet_indices(frame_count: int, columns: int = FRAMES) -> list[int]:
-    """The frames that a sheet shows: `columns` of them, evenly from first to last; repeated where there are fewer.
+    """Return the frames that a sheet shows: `columns` of them, evenly from first to last; repeated if there are fewer.
 
     Raises:
-        ValueError: there is no frame.
+        ValueError: There is no frame.
     """
     if frame_count < 1:
         raise ValueError("a sheet needs at least one frame")
@@ -27,47 +27,50 @@ def sheet_indices(frame_count: int, columns: int = FRAMES) -> list[int]:
 
 
 def draw_sheet(
-    true_face: np.ndarray,
+    reference_face: np.ndarray,
     portrait: np.ndarray,
-    true_frames: Sequence[np.ndarray],
+    reference_frames: Sequence[np.ndarray],
     generated_frames: Sequence[np.ndarray],
     *,
     captions: Sequence[str] = (),
     title: str = "",
     size: int = 128,
 ) -> Image.Image:
-    """Draw the sheet: above the true face and the true frames, below the portrait and the generated frames.
+    """Draw two rows: the reference face and the reference frames, below them the portrait and the generated frames.
 
     Args:
-        true_face: (H, W, 3) uint8 RGB, the speaker's face.
+        reference_face: (H, W, 3) uint8 RGB, the speaker's face.
         portrait: (H, W, 3) uint8 RGB, the face generated from the speech.
-        true_frames: frames of the true video, (H, W, 3) uint8 each.
-        generated_frames: as many frames of the generated video, at the same times.
-        captions: one line above each pair of frames, e.g. its time; none where empty.
-        title: a line above everything.
-        size: side of each picture on the sheet, pixels.
+        reference_frames: Frames of the reference video, (H, W, 3) uint8 each.
+        generated_frames: Equally many frames of the generated video, at the same times.
+        captions: A line above each pair of frames, such as its time; empty for none.
+        title: A line above everything.
+        size: Side of each picture on the sheet, pixels.
 
     Raises:
-        ValueError: the numbers of frames or captions differ.
+        ValueError: The numbers of frames or captions differ.
     """
-    columns = len(true_frames)
+    columns = len(reference_frames)
     if len(generated_frames) != columns or (captions and len(captions) != columns):
         raise ValueError(
-            f"{columns} true frames, {len(generated_frames)} generated frames, {len(captions)} captions: "
+            f"{columns} reference frames, {len(generated_frames)} generated frames, {len(captions)} captions: "
             "expected equal numbers"
         )
-    rows = [("true", true_face, true_frames), ("generated", portrait, generated_frames)]
+    rows = [("reference", reference_face, reference_frames), ("generated", portrait, generated_frames)]
+    # Places of the faces and frames.
     left = MARGIN + CAPTION
     first_frame = left + size + 3 * GAP
     top = MARGIN + (CAPTION if title else 0) + CAPTION
     width = first_frame + columns * (size + GAP) - GAP + MARGIN
     height = top + 2 * (size + GAP) - GAP + MARGIN
+    # Title and captions.
     sheet = Image.new("RGB", (width, height), BACKGROUND)
     if title:
         _write(sheet, (left, MARGIN), title)
     _write(sheet, (left, top - CAPTION), "face")
     for column, caption in enumerate(captions):
         _write(sheet, (first_frame + column * (size + GAP), top - CAPTION), caption)
+    # Pictures.
     for row, (name, face, frames) in enumerate(rows):
         y = top + row * (size + GAP)
         sheet.paste(_vertical(name, size), (MARGIN, y))
@@ -83,12 +86,12 @@ def draw_contact_sheet(
     """Draw many clips, a few frames of each in a row under its name.
 
     Args:
-        rows: name and frames, (H, W, 3) uint8 RGB, of each clip; the same number of frames for all.
-        size: side of each picture on the sheet, pixels.
-        columns: clips beside each other.
+        rows: Name and frames, (H, W, 3) uint8 RGB, of each clip; the same number of frames for all.
+        size: Side of each picture on the sheet, pixels.
+        columns: Number of clips beside each other.
 
     Raises:
-        ValueError: there is no clip.
+        ValueError: There is no clip.
     """
     if not rows:
         raise ValueError("a contact sheet needs at least one clip")
@@ -113,21 +116,22 @@ def draw_grid(
     size: int | tuple[int, int] = 96,
     text: int = TEXT,
 ) -> Image.Image:
-    """Draw rows of pictures, each row under the same columns and with its name at the left.
+    """Draw rows of pictures in columns, each row with its name at the left.
 
     Args:
-        rows: name and pictures, (H, W, 3) uint8 RGB, of each row.
-        captions: one above each column; none where empty.
-        title: a line above everything.
-        size: side of each picture on the sheet, or its (height, width), pixels.
-        text: size of the letters, pixels.
+        rows: Name and pictures, (H, W, 3) uint8 RGB, of each row.
+        captions: A line above each column; empty for none.
+        title: A line above everything.
+        size: Side of each picture on the sheet, or its (height, width), pixels.
+        text: Size of the letters, pixels.
 
     Raises:
-        ValueError: there is no row, or the rows are not of equal length.
+        ValueError: There is no row, or the rows are not of equal length.
     """
     counts = {len(pictures) for _, pictures in rows} | ({len(captions)} if captions else set())
     if len(counts) != 1:
         raise ValueError(f"rows and captions of lengths {sorted(counts)}: expected rows of one length")
+    # Places of names and pictures.
     columns = counts.pop()
     left = MARGIN + max(math.ceil(_font(text).getlength(name)) for name, _ in rows) + GAP
     caption = text + CAPTION - TEXT
@@ -135,6 +139,7 @@ def draw_grid(
     tall, wide = (size, size) if isinstance(size, int) else size
     width, height = left + columns * (wide + GAP) - GAP + MARGIN, top + len(rows) * (tall + GAP) - GAP + MARGIN
     sheet = Image.new("RGB", (width, height), BACKGROUND)
+    # Title, captions and pictures.
     if title:
         _write(sheet, (MARGIN, MARGIN), title, text)
     for column, line in enumerate(captions):
@@ -148,7 +153,7 @@ def draw_grid(
 
 
 def _picture(image: np.ndarray, size: int | tuple[int, int]) -> Image.Image:
-    # Enlarged without smoothing beyond what bicubic does: a sheet must not flatter a small picture.
+    # Bicubic, without further smoothing: a sheet must not flatter a small picture.
     height, width = (size, size) if isinstance(size, int) else size
     return Image.fromarray(np.ascontiguousarray(image)).resize((width, height), Image.Resampling.BICUBIC)
 

@@ -1,4 +1,4 @@
-"""Several videos beside each other in one picture, each under its name."""
+"""Several videos in one picture, each under its name."""
 
 import math
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from PIL import Image, ImageDraw, ImageFont
 from s2tf.figures.sheet import BACKGROUND, GAP, INK, MARGIN
 
 ROW = 3
-"""So many videos or fewer stand in one row, more in as near a square as can be."""
+"""Most videos that stand in one row; more are arranged nearly in a square."""
 DIMMED = 0.35
-"""Share of its light that a video keeps when it has ended."""
+"""Share of its brightness that a video keeps when it has ended."""
 ENDED = "ended"
 SMALLEST_TEXT = 12
-"""Pixels; text grows with the videos."""
+"""Height of the text in pixels for small videos; it grows with the videos."""
 TALLEST = 512
-"""Height of the videos in pixels is that of the tallest, but no more than this."""
+"""Largest height of the videos in pixels; below it, their height is that of the tallest."""
 
 
 class VideoGrid:
-    """Draws frames of several videos at one height, with their aspect kept, always in the same places.
+    """Draws frames of several videos at one height, with their aspect ratio kept, always in the same places.
 
     Args:
-        names: One line over each video, cut where it is wider than the video's place.
+        names: A line over each video, cut where it is wider than the video's place.
         sizes: (height, width) of each video.
 
     Attributes:
@@ -50,11 +50,11 @@ class VideoGrid:
         self._canvas = np.asarray(canvas)
 
     def draw(self, frames: Sequence[np.ndarray], ended: Sequence[bool]) -> np.ndarray:
-        """One picture of the grid.
+        """Draw one picture of the grid.
 
         Args:
             frames: (H, W, 3) uint8 RGB of each video.
-            ended: Whether the video has ended: its frame is dimmed and says so.
+            ended: True for each video that has ended; its frame is dimmed and marked.
 
         Returns:
             (*size, 3) uint8 RGB.
@@ -72,12 +72,12 @@ class VideoGrid:
         return max(1, round(size[1] * self.height / size[0]))
 
     def _corner(self, number: int) -> tuple[int, int]:
-        """(x, y) of the upper left corner of a video's place, below its name."""
+        """Return (x, y) of the upper left corner of a video's place, below its name."""
         row, column = divmod(number, self.columns)
         return MARGIN + column * (self.width + GAP), MARGIN + self._caption + row * (self._caption + self.height + GAP)
 
     def _fitted(self, text: str) -> str:
-        """As much of a text as fits over a video, with dots where some is left out."""
+        """Return the part of a text that fits over a video, with dots where it is cut."""
         if self._font.getlength(text) <= self.width:
             return text
         while text and self._font.getlength(f"{text}...") > self.width:
@@ -93,7 +93,7 @@ def _scaled(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _marked(picture: np.ndarray) -> np.ndarray:
-    """A picture, dimmed, with `ENDED` across its middle."""
+    """Return a picture, dimmed, with `ENDED` across its middle."""
     dimmed = Image.fromarray((picture * DIMMED).astype(np.uint8))
     font = ImageFont.load_default(size=max(SMALLEST_TEXT, picture.shape[0] // 12))
     middle = (dimmed.width / 2, dimmed.height / 2)

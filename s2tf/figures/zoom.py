@@ -10,30 +10,30 @@ from s2tf.faces.lips import EYES, LEFT_EYE_OUTER, LIPS, RIGHT_EYE_OUTER
 from s2tf.figures.sheet import BACKGROUND
 
 ASPECT = 2
-"""Of a region: so many times as wide as high."""
+"""Width of a region as a multiple of its height."""
 EYES_WIDTH, LIPS_WIDTH = 1.6, 1.1
-"""Of the regions, in outer-eye distances: both eyes with the brows, a mouth wide open."""
+"""Widths of the regions in outer-eye distances: both eyes with the brows, a mouth wide open."""
 ORANGE, RED = (255, 140, 0), (225, 25, 25)
 LINE = 2
 GAP = 2
-"""Between a frame and its regions: less than between the frames of a sheet."""
+"""Gap between a frame and its regions: less than between the frames of a sheet."""
 WIDE = 1.25
-"""A frame's place that is wider than so many times its height has the regions beside each other, else stacked."""
+"""Aspect ratio of a frame's place above which the regions stand side by side; below it they are stacked."""
 
 CROP_EYES, CROP_LIPS, CROP_EYE_DISTANCE = np.array([0.5, 0.43]), np.array([0.5, 0.67]), 0.36
-"""Centres and outer-eye distance in a face crop by the default `CropRule`, in its sides: means of five synthetic
-speakers."""
+"""Centres and outer-eye distance in a face crop by the default `CropRule`, as shares of its sides: means of five
+synthetic speakers."""
 
 
 @dataclass(frozen=True)
 class Regions:
-    """The parts of a picture that are enlarged, in its pixels; they may reach over its border."""
+    """Parts of a picture that are enlarged, in its pixels; they may reach over its border."""
 
     eyes: FaceBox
     lips: FaceBox
 
     def scaled(self, size: tuple[int, int], other: tuple[int, int]) -> "Regions":
-        """The same parts of a picture of another (height, width)."""
+        """Return the same parts of a picture of another (height, width)."""
         across, down = other[1] / size[1], other[0] / size[0]
         return Regions(
             *(
@@ -44,43 +44,43 @@ class Regions:
 
 
 def eye_distance(landmarks: np.ndarray) -> np.ndarray:
-    """(...) outer-eye distances of landmarks (..., 68, 2), in their units."""
+    """Return the (...) outer-eye distances of landmarks (..., 68, 2), in their units."""
     line = landmarks[..., LEFT_EYE_OUTER, :] - landmarks[..., RIGHT_EYE_OUTER, :]
     return np.hypot(line[..., 0], line[..., 1])
 
 
 def face_regions(landmarks: np.ndarray, distance: float) -> Regions:
-    """Regions around the eyes and lips of a face.
+    """Return regions around the eyes and lips of a face.
 
     Args:
         landmarks: (68, 2) in pixels, iBUG order.
-        distance: What counts as the outer-eye distance, in pixels: one for all frames of a clip enlarges all alike.
+        distance: Outer-eye distance in pixels; with one distance for a clip, all its frames are enlarged alike.
     """
     eyes, lips = landmarks[EYES].mean(axis=0), landmarks[LIPS].mean(axis=0)
     return _regions(eyes, lips, distance)
 
 
 def crop_regions(size: tuple[int, int]) -> Regions:
-    """Where eyes and lips are in a face crop of (height, width) whose landmarks are not known: fixed shares of it."""
+    """Return regions at fixed shares of a face crop of (height, width), for crops without landmarks."""
     sides = np.array([size[1], size[0]])
     return _regions(CROP_EYES * sides, CROP_LIPS * sides, CROP_EYE_DISTANCE * size[1])
 
 
 def zoom_size(height: int, width: int) -> tuple[int, int]:
-    """(height, width) of what `draw_zoom` draws with regions."""
+    """Return (height, width) of the picture that `draw_zoom` draws with regions."""
     below, _ = _region_size(height, width)
     rows = 1 if width > WIDE * height else 2
     return height + rows * (GAP + below), width
 
 
 def draw_zoom(frame: np.ndarray, regions: Regions | None, height: int, width: int) -> np.ndarray:
-    """A frame with its regions in boxes, and below it the regions enlarged.
+    """Draw a frame with its regions in boxes, and below it the regions enlarged.
 
     Args:
         frame: (H, W, 3) uint8 RGB.
-        regions: Of its eyes and lips; None: the frame alone.
+        regions: Regions of its eyes and lips; None for the frame alone.
         height: The frame's height in the result.
-        width: Of the place for the frame, which stands in its middle.
+        width: Width of the place for the frame, which stands in its middle.
 
     Returns:
         (*`zoom_size(height, width)`, 3) uint8; (height, width, 3) without regions.
@@ -112,13 +112,13 @@ def _box(centre: np.ndarray, width: float) -> FaceBox:
 
 
 def _region_size(height: int, width: int) -> tuple[int, int]:
-    """(height, width) of an enlarged region."""
+    """Return (height, width) of an enlarged region."""
     across = (width - GAP) // 2 if width > WIDE * height else width
     return round(across / ASPECT), across
 
 
 def _region_corner(number: int, height: int, width: int) -> tuple[int, int]:
-    """(x, y) of the upper left corner of the first or second region below a frame."""
+    """Return (x, y) of the upper left corner of the first or second region below a frame."""
     tall, wide = _region_size(height, width)
     if width > WIDE * height:
         return number * (wide + GAP), height + GAP
@@ -126,7 +126,7 @@ def _region_corner(number: int, height: int, width: int) -> tuple[int, int]:
 
 
 def _enlarged(frame: np.ndarray, box: FaceBox, size: tuple[int, int], colour: tuple[int, int, int]) -> Image.Image:
-    """A part of a frame at (height, width), framed; beyond the border the outermost pixels are repeated."""
+    """Return a part of a frame at (height, width), framed; beyond the border the outermost pixels are repeated."""
     rows = np.arange(round(box.top), max(round(box.bottom), round(box.top) + 1)).clip(0, frame.shape[0] - 1)
     columns = np.arange(round(box.left), max(round(box.right), round(box.left) + 1)).clip(0, frame.shape[1] - 1)
     part = _resized(frame[np.ix_(rows, columns)], size)

@@ -7,7 +7,7 @@ from s2tf.models.audio_to_mesh import AudioToMesh
 from s2tf.models.pretrained_speech import Wav2Vec2Features
 
 OLD_NAMES = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
-"""How older releases of torch name what a normalised weight is made of."""
+"""Names of the two factors of a normalised weight: in older releases of torch -> now."""
 PREFIX = "audio_encoder."
 
 

@@ -7,7 +7,7 @@ from s2tf.models.codebook_generator import CodebookGenerator
 from s2tf.models.codeformer import CodeFormer, CodePredictor, FaceCodeEncoder
 
 KEY = "params_ema"
-"""Of the averaged weights in the public checkpoint, codeformer.pth."""
+"""Key of the averaged weights in the public checkpoint, codeformer.pth."""
 OWN = {"quantiser.usage": "how often our training uses each code"}
 SIDES = (16, 32, 64, 128, 256, 512)
 FUSED = (32, 64, 128, 256)
@@ -27,7 +27,7 @@ def import_codeformer(path: str | Path) -> Imported:
 
 
 def names() -> dict[str, str]:
-    """Our names -> CodeFormer's."""
+    """The map of our names to CodeFormer's."""
     found = {"quantiser.embedding.weight": "quantize.embedding.weight", "predictor.positions": "position_emb"}
     found |= _encoder() | _generator()
     found |= _pair("predictor.embed", "feat_emb") | _pair("predictor.norm", "idx_pred_layer.0")
@@ -42,7 +42,7 @@ def names() -> dict[str, str]:
 
 
 def _encoder() -> dict[str, str]:
-    """Their encoder is one list of blocks: a convolution, then per side two residual blocks and a halving."""
+    """Names of the encoder. Theirs is a list: a convolution, then per side two residual blocks and a halving."""
     found = _pair("encoder.from_rgb", "encoder.blocks.0")
     block, wider = 1, (False, True, False, True, False, True)
     for level, widens in enumerate(wider):
@@ -66,7 +66,7 @@ def _encoder() -> dict[str, str]:
 
 
 def _generator() -> dict[str, str]:
-    """Their generator likewise: a convolution, three blocks, then per side two residual blocks and a doubling."""
+    """Names of the generator. Theirs is a list: a convolution, three blocks, then per side two and a doubling."""
     found = _pair("generator.head.0", "generator.blocks.0")
     found |= _residual("generator.head.1", "generator.blocks.1", False)
     found |= _attention("generator.head.2", "generator.blocks.2")

@@ -1,7 +1,7 @@
 """LIA's generator (Wang et al., ICLR 2022), 256 px: image encoder, motion head, flow generator and colour decoder.
 
-Its public weights were trained with a sampling grid of their own (`WarpConvention`), and with an activation in the
-layers to colours; both are arguments of our networks, and set here.
+Its public weights were trained with another sampling grid (`WarpConvention`) and with an activation in the layers to
+colours. Both are arguments of our networks and are set here.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from s2tf.models.motion_encoder import MotionEncoder
 from s2tf.nn.network import Network
 
 KEY = "gen"
-"""Of the generator in the public checkpoint, vox.pt."""
+"""Key of the generator in the public checkpoint, vox.pt."""
 SIZE, LATENT_DIM, MOTION_DIM = 256, 512, 20
 SCALES = 6
 """Feature maps of sides 8 to 256."""
@@ -43,7 +43,7 @@ def import_lia(path: str | Path) -> Imported:
 
 
 def names() -> dict[str, str]:
-    """Our names -> LIA's."""
+    """The map of our names to LIA's."""
     encoder = {
         "from_rgb.0.weight": "convs.0.0.weight",
         "from_rgb.1.bias": "convs.0.1.bias",
@@ -52,11 +52,13 @@ def names() -> dict[str, str]:
     for block in range(SCALES):
         for name in ("conv1.0.weight", "conv1.1.bias", "conv2.1.weight", "conv2.2.bias", "skip.1.weight"):
             encoder[f"blocks.{block}.{name}"] = f"convs.{block + 1}.{name}"
+    # The image encoder and the motion head are "enc" of theirs, the flow generator and the decoder "dec".
     found = {f"image_encoder.{ours}": f"enc.net_app.{theirs}" for ours, theirs in encoder.items()}
     for layer in range(5):
         for value in ("weight", "bias"):
             found[f"motion_encoder.layers.{layer}.{value}"] = f"enc.fc.{layer}.{value}"
     flow = {"directions.weight": "direction.weight", "constant": "input.input"} | _styled("first", "conv1")
+    # Per scale, the flow generator has two styled convolutions and a layer to flows.
     for scale in range(SCALES):
         flow |= _styled(f"ups.{scale}", f"convs.{2 * scale}") | _styled(f"convs.{scale}", f"convs.{2 * scale + 1}")
         flow |= {
@@ -72,7 +74,7 @@ def names() -> dict[str, str]:
 
 
 def _styled(ours: str, theirs: str) -> dict[str, str]:
-    """Of a styled convolution."""
+    """Names of a styled convolution's tensors."""
     return {
         f"{ours}.conv.weight": f"{theirs}.conv.weight",
         f"{ours}.conv.modulation.weight": f"{theirs}.conv.modulation.weight",

@@ -1,4 +1,4 @@
-"""Loading by an explicit map: every tensor of ours has a source, every tensor of theirs is used or named as unused."""
+"""Loading by an explicit map of names: each of our tensors has a source, each of theirs is used or known as unused."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ from torch import Tensor
 from s2tf.nn.network import Network
 
 SHOWN = 3
-"""Tensors that a message names."""
+"""Number of tensors that a message names."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What a file of public weights became."""
+    """Networks with the weights of a public file."""
 
     networks: Mapping[str, Network]
-    """By the name of the folder to save each in; the empty name stands for the only one."""
+    """Name of the folder to save a network in -> the network; the empty name stands for the only one."""
     unused: Mapping[str, str] = field(default_factory=dict)
     """Tensors of the file that were not needed, each with the reason."""
 
@@ -40,9 +40,9 @@ def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint file.
 
     Args:
-        path: a file of `torch.save` or of safetensors.
-        keys: under which its tensors may be, such as `params_ema`; the first that is there. Without any, or where none
-            is there, the file itself must be the tensors by name.
+        path: A file of `torch.save` or of safetensors.
+        keys: Keys under which the tensors may be, such as `params_ema`; the first one that the file has is taken.
+            If it has none, the file itself must map names to tensors.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -56,7 +56,7 @@ def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        # Training scripts leave their command line beside the weights.
+        # Training scripts store their command line beside the weights.
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
@@ -79,15 +79,15 @@ def load_mapped(
     origin: str,
     own: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Fill networks with tensors of another's names; sides of length one may differ, nothing else.
+    """Fill our networks with their tensors; shapes may differ by sides of length one only.
 
     Args:
-        networks: by the first part of our names.
-        state: their tensors.
-        names: for every tensor of ours, theirs.
-        unused: their tensors that are not needed, by the beginning or the end of their names, with the reason.
-        origin: of their tensors, for messages.
-        own: our tensors that they do not have, by the end of their names, with the reason; they stay as they are.
+        networks: Our networks, by the first part of our names.
+        state: Their tensors.
+        names: For every tensor of ours, the name of theirs.
+        unused: Their tensors that are not needed, by the beginning or the end of their names, with the reason.
+        origin: Name of their file, for messages.
+        own: Our tensors that they do not have, by the end of our names, with the reason; they stay as they are.
 
     Returns:
         Their tensors that were not used, each with its reason.
@@ -105,24 +105,37 @@ def load_mapped(
         odd = sorted(targets.keys() ^ names.keys())
         raise RuntimeError(f"the map of {origin} does not cover the networks: {odd[:SHOWN]}")
     sources = {name: (theirs,) if isinstance(theirs, str) else theirs for name, theirs in names.items()}
-    wrong = [
+    used = {theirs for parts in sources.values() for theirs in parts}
+    left = {name: _reason(name, unused) for name in state if name not in used}
+    # Everything is checked before anything is copied.
+    wrong = _misfits(targets, sources, state)
+    wrong += [f"{name} {_shape(state[name])}, which is not known" for name, reason in left.items() if reason is None]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise ValueError(f"{origin} is not what was expected: {'; '.join(wrong[:SHOWN])}{more}")
+    _copy(targets, sources, state)
+    return {name: reason for name, reason in left.items() if reason is not None}
+
+
+def _misfits(
+    targets: Mapping[str, Tensor], sources: Mapping[str, tuple[str, ...]], state: Mapping[str, Tensor]
+) -> list[str]:
+    """Their tensors that are missing or of another shape than ours, in words."""
+    return [
         f"{theirs} {_shape(state.get(theirs))}, expected {tuple(targets[name].shape)}"
         for name, parts in sources.items()
         for theirs in parts
         if not _fits(state.get(theirs), targets[name])
     ]
-    used = {theirs for parts in sources.values() for theirs in parts}
-    left = {name: _reason(name, unused) for name in state if name not in used}
-    wrong += [f"{name} {_shape(state[name])}, which is not known" for name, reason in left.items() if reason is None]
-    if wrong:
-        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise ValueError(f"{origin} is not what was expected: {'; '.join(wrong[:SHOWN])}{more}")
-    with torch.no_grad():
-        for name, parts in sources.items():
-            target = targets[name]
-            values = [state[theirs].reshape(target.shape).to(target.dtype) for theirs in parts]
-            target.copy_(torch.stack(values).sum(dim=0) if len(values) > 1 else values[0])
-    return {name: reason for name, reason in left.items() if reason is not None}
+
+
+@torch.no_grad()
+def _copy(targets: Mapping[str, Tensor], sources: Mapping[str, tuple[str, ...]], state: Mapping[str, Tensor]) -> None:
+    """Fill our tensors; one with several sources becomes their sum."""
+    for name, parts in sources.items():
+        target = targets[name]
+        values = [state[theirs].reshape(target.shape).to(target.dtype) for theirs in parts]
+        target.copy_(torch.stack(values).sum(dim=0) if len(values) > 1 else values[0])
 
 
 def _fits(value: Tensor | None, target: Tensor) -> bool:

@@ -6,7 +6,7 @@ from s2tf.importers.mapping import Imported, load_mapped, read_state
 from s2tf.models.syncnet import SyncNet
 
 PLACES = (0, 1, 4, 5, 8, 9, 11, 12, 14, 15, 18, 19)
-"""Where the convolutions and norms stand in both of their lists, one of which has a pooling that changes nothing."""
+"""Indices of the convolutions and norms in both of their lists; a pooling without effect takes one place of a list."""
 PARTS = {"audio_layers": "netcnnaud", "lip_layers": "netcnnlip", "audio_head": "netfcaud", "lip_head": "netfclip"}
 
 

@@ -1,4 +1,4 @@
-"""Sound: read any container as 16 kHz mono, the paper's 6-second rule, its power-law STFT, and PCM in memory."""
+"""Sound: any container read as 16 kHz mono, the paper's 6-second rule, its power-law STFT, and PCM in memory."""
 
 import io
 import struct
@@ -23,10 +23,10 @@ HOP = 160
 FFT = 512
 POWER = 0.3
 QUIETEST = -60.0
-"""Decibels below full scale: `loudness` takes what is quieter for silence."""
+"""Decibels below full scale; `loudness` treats quieter sound as silence."""
 PCM_PEAK = 32767
 WAV_HEADER = 44
-"""Bytes."""
+"""Length in bytes."""
 
 # Container timestamps are rounded (to 1 ms in Matroska), so only a longer hole is a hole.
 MIN_GAP_SECONDS = 0.05
@@ -38,22 +38,22 @@ def read_audio(
     """Read the first sound track of a file as 16 kHz mono.
 
     The first sample is at the origin: sound that begins earlier is cut, sound that begins later is preceded by
-    silence. Sound and frames of `s2tf.media.video.read_video` line up where it is that of the frames. Holes in the
-    sound's timestamps become silence.
+    silence. With the origin of `s2tf.media.video.read_video`, sound and frames line up. Holes in the sound's
+    timestamps become silence.
 
     Args:
         path: Any container that FFmpeg reads.
-        start: Seconds after the origin from which on to read.
+        start: Seconds after the origin at which reading begins.
         max_seconds: Read no more than this.
-        origin: The file's timestamp, in seconds, that counts as zero; None: the start that its video track states,
-            which is before the first picture where that cannot be decoded, or of its sound where it has no video.
+        origin: Timestamp of the file, in seconds, that counts as zero. None takes the start that the video track
+            states (earlier than the first picture if that cannot be decoded), or the sound's if there is no video.
 
     Returns:
         (S,) float32 in [-1, 1].
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be read, or has no sound track; the message names the file.
+        ValueError: The file cannot be read, or has no sound track; the message names it.
     """
     path = Path(path)
     if not path.is_file():
@@ -73,7 +73,7 @@ def read_audio(
 
 
 def _limit(container: av.container.InputContainer, begin: float, max_seconds: float | None) -> int | None:
-    """Samples to give: as asked, and no more than an MP4's own length, whose last AAC frame is filled up with zeros."""
+    """Largest number of samples: the requested one, or an MP4's own length, since zeros fill its last AAC frame."""
     stream = container.streams.audio[0]
     seconds = [] if max_seconds is None else [max_seconds]
     if "mp4" in container.format.name and stream.duration and stream.time_base:
@@ -82,7 +82,7 @@ def _limit(container: av.container.InputContainer, begin: float, max_seconds: fl
 
 
 def _origin(container: av.container.InputContainer) -> float:
-    """Seconds: the start of the video track, or of the sound where there is no video but a cover picture."""
+    """Start of the video track in seconds, or of the sound where the only video is a cover picture."""
     tracks = [stream for stream in container.streams.video if not _is_cover(stream)]
     stream = tracks[0] if tracks else container.streams.audio[0]
     return 0.0 if stream.start_time is None or stream.time_base is None else float(stream.start_time * stream.time_base)
@@ -148,16 +148,16 @@ def fit_seconds(waveform: np.ndarray, seconds: float) -> np.ndarray:
 
 
 def frame_count(samples: int, fps: int | Fraction = FPS) -> int:
-    """How many frames of video belong to so many samples at 16 kHz: round(samples * fps / 16000), at least one."""
+    """Number of video frames for a number of samples at 16 kHz: round(samples * fps / 16000), at least one."""
     return max(1, round(Fraction(samples) * Fraction(fps) / SAMPLE_RATE))
 
 
 def loudness(waveform: np.ndarray, frames: int, fps: int | Fraction = FPS) -> np.ndarray:
-    """How loud each frame's sound is: the root mean square of its samples in decibels below full scale.
+    """Loudness of each frame's sound: the root mean square of its samples, in decibels below full scale.
 
     Args:
         waveform: (S,) in [-1, 1] at 16 kHz.
-        frames: T.
+        frames: Number of frames, T.
         fps: Frames a second.
 
     Returns:
@@ -170,7 +170,7 @@ def loudness(waveform: np.ndarray, frames: int, fps: int | Fraction = FPS) -> np
 
 
 def spectra_shape(samples: int) -> tuple[int, int, int]:
-    """(T, F, 2) of `power_law_spectra` for so many samples."""
+    """Shape (T, F, 2) of `power_law_spectra` for a number of samples."""
     return (samples - WINDOW) // HOP + 1, FFT // 2 + 1, 2
 
 
@@ -187,7 +187,7 @@ def power_law_spectra(waveform: Tensor, out: Tensor | None = None) -> Tensor:
 
     Args:
         waveform: (..., S) at 16 kHz, S >= 400.
-        out: Where to write the result; None: a new tensor.
+        out: Tensor that takes the result; None creates one.
 
     Returns:
         (..., T, F, 2): real and imaginary part last, T = (S - 400) // 160 + 1, F = 257.
@@ -218,19 +218,19 @@ def encode_wav(waveform: np.ndarray) -> bytes:
 
 
 def plain_wav_header(samples: int) -> bytes:
-    """The first `WAV_HEADER` bytes of a WAV made by `encode_wav`; its samples follow."""
+    """The first `WAV_HEADER` bytes of a WAV written by `encode_wav`; its samples follow."""
     size = 2 * samples
     form = struct.pack("<IHHIIHH", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
     return b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
 
 
 def decode_pcm(data: bytes, start: int = 0, count: int | None = None) -> np.ndarray:
-    """Samples of a WAV made by `encode_wav`, as they are stored.
+    """Samples of a WAV written by `encode_wav`, as they are stored.
 
     Args:
         data: The file's bytes.
         start: First sample.
-        count: How many; fewer come back where the sound ends. None: to the end.
+        count: Number of samples; fewer come back where the sound ends. None reads to the end.
 
     Returns:
         (S,) int16; `from_pcm` makes it a waveform.

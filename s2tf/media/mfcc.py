@@ -8,7 +8,7 @@ from scipy.fft import dct
 from s2tf.media.audio import SAMPLE_RATE
 
 COLUMN_SAMPLES = 160
-"""Between two columns: 100 a second, four to a frame."""
+"""Samples between two columns: 100 columns a second, four to a frame."""
 WINDOW_SAMPLES = 400
 COEFFICIENTS = 13
 _FFT = 512
@@ -16,9 +16,9 @@ _FILTERS = 26
 _PRE_EMPHASIS = 0.97
 _LIFTER = 22
 _FULL_SCALE = 32768
-"""SyncNet reads 16-bit samples as they are, and its first coefficient is the log energy."""
+"""SyncNet reads unscaled 16-bit samples, and its first coefficient is the log energy."""
 _BLOCK = 6000
-"""Columns at once: a minute, so that memory hardly grows with the length."""
+"""Columns computed together: a minute of them, so that memory hardly grows with the length."""
 
 
 def mfcc(waveform: np.ndarray) -> np.ndarray:

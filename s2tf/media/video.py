@@ -35,19 +35,19 @@ def read_video(
 ) -> VideoClip:
     """Read a video at a constant frame rate, whatever its own.
 
-    Frame i is the picture whose timestamp is nearest to `start` + i / fps after the first picture's: so the clip does
-    not drift from its sound at 29.97 or variable frame rates. The picture is turned as the file's rotation says.
+    Frame i is the picture whose timestamp is nearest to `start` + i / fps after the first picture's, so that the clip
+    does not drift from its sound at 29.97 or variable frame rates. The picture is turned by the file's rotation.
 
     Args:
         path: Any container that FFmpeg reads.
-        fps: Frames a second to give.
+        fps: Frames a second of the result.
         max_seconds: Read no more than this.
-        start: Seconds after the first picture from which on to read.
-        region: Gives the part of a picture (H, W, 3) that is kept, the same size for all; None: the whole.
+        start: Seconds after the first picture at which reading begins.
+        region: Function from a picture (H, W, 3) to the part that is kept, of one size for all; None keeps the whole.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be read, has no video track, or no picture in the range; the message names the file.
+        ValueError: The file cannot be read, or has no video track, or no picture in the range; the message names it.
     """
     with VideoStream(path, fps, max_seconds, start=start) as stream:
         frames = [frame if region is None else region(frame) for frame in stream]
@@ -55,31 +55,31 @@ def read_video(
 
 
 class VideoStream(Iterator[np.ndarray]):
-    """The frames of a video one by one, the very frames of `read_video`: memory does not grow with the length.
+    """The frames of `read_video` one by one, so that memory does not grow with the length of the video.
 
         with VideoStream("talking.mp4") as stream:
             for frame in stream:
                 ...
 
-    Each is (H, W, 3) uint8 RGB. A picture that is held comes as the same array again: do not write into it. The file
-    is closed by `close`, by the end of the `with` block, or after the last frame.
+    A frame is (H, W, 3) uint8 RGB. A picture that is shown for several frames is the same array each time: do not
+    write into it. The file is closed by `close`, by the end of the `with` block, or after the last frame.
 
     Args:
         path: Any container that FFmpeg reads.
-        fps: Frames a second to give.
+        fps: Frames a second of the result.
         max_seconds: Read no more than this.
-        start: Seconds after the first picture from which on to read.
+        start: Seconds after the first picture at which reading begins.
 
     Attributes:
-        fps: Frames a second that it gives.
+        fps: Frames a second of the result.
         origin: The file's timestamp, in seconds, of its first picture: what `read_audio` takes as its origin.
         size: (height, width) of the first picture, upright.
         source_fps: The file's own average rate; None where it states none.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be read, has no video track, or no picture; the message names the file. What is found
-            only later, an unreadable part or no picture after `start`, is raised when its frame is asked for.
+        ValueError: The file cannot be read, or has no video track or no picture; the message names it. An unreadable
+            part further on, or no picture after `start`, is raised when its frame is asked for.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class VideoStream(Iterator[np.ndarray]):
         self.close()
 
     def close(self) -> None:
-        """Close the file; there are no frames after this."""
+        """Close the file; no frame follows."""
         self._frames.close()
         self._container.close()
 
@@ -147,7 +147,7 @@ class VideoStream(Iterator[np.ndarray]):
 
 @contextmanager
 def _names_the_file(path: Path) -> Iterator[None]:
-    """FFmpeg's errors as one that says which file cannot be read."""
+    """Turn FFmpeg's errors into a ValueError that names the file."""
     try:
         yield
     except (av.FFmpegError, EOFError) as error:
@@ -168,7 +168,7 @@ def _seek(container: av.container.InputContainer, seconds: float) -> None:
 
 
 def _timed_pictures(container: av.container.InputContainer) -> Iterator[TimedPicture]:
-    """Pictures in the order of time; without timestamps they are counted at the stream's average rate."""
+    """Pictures in the order of time; those without timestamps are counted at the stream's average rate."""
     stream = container.streams.video[0]
     period = float(1 / stream.average_rate) if stream.average_rate else 1.0 / FPS
     last: float | None = None

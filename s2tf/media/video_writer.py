@@ -22,10 +22,10 @@ class VideoWriter:
                 writer.write(frame)
 
     Args:
-        path: File to write; its folder must exist.
+        path: The file; its folder must exist.
         size: (height, width) of the frames in pixels, both even.
         fps: Frames a second.
-        waveform: (S,) float in [-1, 1]; None: no sound track.
+        waveform: (S,) float in [-1, 1]; None writes no sound track.
         sample_rate: Samples of the waveform a second.
         crf: x264's constant rate factor; a smaller one gives a better picture and a larger file, 18 looks lossless.
         comment: Text for the file's metadata.
@@ -67,7 +67,7 @@ class VideoWriter:
         """Append one frame, (H, W, 3) uint8 RGB.
 
         Raises:
-            ValueError: Its shape or type is not the one that the writer was made for.
+            ValueError: The frame differs from the writer's size, or is not uint8.
         """
         if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
             raise ValueError(

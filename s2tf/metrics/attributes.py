@@ -1,4 +1,4 @@
-"""Gender and age of a face: one interface for whatever reads them, and the paper's identity preservation (Table I)."""
+"""Identity preservation (Table I): portraits that keep the gender and the age of their speaker."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,17 +10,22 @@ from torchmetrics import Metric
 from s2tf.faces.attributes import UNKNOWN, Attributes
 
 AGE_TOLERANCE = 10.0
-"""Years: the paper counts an age as right within ten years of the true one."""
+"""Largest error of an age that counts as right, in years, as in the paper."""
 
 
 class IdentityPreservation(Metric):
-    """How many generated portraits have the speaker's gender, and an age within ten years of the speaker's.
+    """Share of generated portraits with the speaker's gender, and with an age within ten years of the speaker's.
 
-    A portrait in which no face is found counts as wrong, and as `unread` in the protocol; a speaker whose gender (or
-    age) is not known counts in neither number.
+    A portrait without a face counts as wrong. A speaker of unknown gender (or age) does not count.
 
     Args:
         reader: The reader's protocol.
+
+    Example:
+        >>> metric = IdentityPreservation({"reader": "mine"})
+        >>> metric.update([Attributes(0, 30.0), None], [Attributes(0, 39.0), Attributes(1, 25.0)])
+        >>> {name: float(value) for name, value in metric.compute().items()}
+        {'gender': 0.5, 'age': 0.5}
     """
 
     full_state_update = False
@@ -33,20 +38,20 @@ class IdentityPreservation(Metric):
         self.last: dict[str, int] = dict.fromkeys(self.NAMES, 0)
         self.add_state("counts", default=torch.zeros(len(self.NAMES), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, read: Sequence[Attributes | None], true: Sequence[Attributes]) -> None:
-        """Add what was read off portraits, and the truth of their speakers."""
-        for found, wanted in zip(read, true, strict=True):
+    def update(self, preds: Sequence[Attributes | None], target: Sequence[Attributes]) -> None:
+        """Adds the readings of portraits (None: no face found) and the attributes of their speakers."""
+        for found, wanted in zip(preds, target, strict=True):
             self.counts += torch.tensor(_verdict(found, wanted), device=self.counts.device)
 
     def compute(self) -> dict[str, Tensor]:
-        """`gender` and `age`, each a share in 0..1; NaN where no speaker's is known."""
+        """`gender` and `age`, each a share in 0..1; NaN where it is known for no speaker."""
         self.last = dict(zip(self.NAMES, self.counts.tolist(), strict=True))
         counts = self.counts.double()
         return {"gender": counts[0] / counts[1], "age": counts[2] / counts[3]}
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers that `compute` gave last were measured."""
+        """The conditions of the numbers that `compute` returned last."""
         return {"reader": self.reader, "age tolerance (years)": AGE_TOLERANCE, "no face found": "counts as wrong"}
 
 

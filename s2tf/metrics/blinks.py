@@ -7,6 +7,11 @@ CLOSED = 0.5
 
 
 def count_blinks(eyes: np.ndarray) -> int:
-    """How often the eyes (T,) close: falls below half of their median."""
+    """The number of times that the opening of the eyes (T,) falls below half of its median.
+
+    Example:
+        >>> count_blinks(np.array([0.2, 0.2, 0.0, 0.0, 0.2, 0.2]))
+        1
+    """
     closed = eyes < CLOSED * np.median(eyes)
     return int(closed[0]) + int((closed[1:] & ~closed[:-1]).sum())

@@ -1,4 +1,4 @@
-"""How many codes of a codebook are in use."""
+"""Use of a codebook."""
 
 from typing import Any
 
@@ -10,10 +10,16 @@ from s2tf.nn.quantiser import perplexity
 
 
 class CodeUse(Metric):
-    """The perplexity of the codes' use over all that was seen: 1 where one is used, their number where all equally.
+    """Perplexity of the use of codes: 1 if only one is used, the number of codes if all are used equally.
 
     Args:
-        codes: how many there are.
+        codes: The number of codes.
+
+    Example:
+        >>> metric = CodeUse(4)
+        >>> metric.update(torch.tensor([[0, 1], [1, 0]]))
+        >>> round(float(metric.compute()), 3)
+        2.0
     """
 
     full_state_update = False
@@ -25,7 +31,7 @@ class CodeUse(Metric):
         self.add_state("counts", torch.zeros(codes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, indices: Tensor) -> None:
-        """Add chosen codes, of any shape."""
+        """Adds chosen codes, in a tensor of any shape."""
         self.counts += indices.flatten().bincount(minlength=len(self.counts))
 
     def compute(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""How lively a face is: blinks, head and mouth of clips, and how they go with the true ones."""
+"""Liveliness of faces: statistics of blinks, head and mouth of clips, and their correlation with the reference."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,29 +15,42 @@ from s2tf.metrics.blinks import CLOSED, count_blinks
 from s2tf.metrics.correlation import mean_correlation
 
 RANGE = (5, 95)
-"""Percentiles between which a speaker's openings range."""
+"""Percentiles that limit the range of a speaker's openings."""
 LEAST_FRAMES = 10
-"""Frames that a correlation needs."""
+"""The fewest readable frames of a clip that counts."""
 POSE_UNITS = "centre in picture units (2 is the side), log scale, roll in radians, nose in outer-eye distances"
 CORRELATED = ("mouth", "eyes", *POSE)
 
 
 def pose_steps(pose: np.ndarray) -> np.ndarray:
-    """(T - 1, 6) by how much the pose (T, 6) changes from frame to frame; NaN beside a frame that was not read."""
+    """(T - 1, 6) absolute changes of the pose (T, 6) from frame to frame; NaN beside a frame that was not read.
+
+    Example:
+        >>> pose_steps(np.array([[0, 0, 0, 0, 0, 0], [1, 0, 0, 0, -2, 0]]))
+        array([[1, 0, 0, 0, 2, 0]])
+    """
     return np.abs(np.diff(pose, axis=0))
 
 
 class FaceStatistics(Metric):
-    """What the faces of clips do; one of these is for made clips, another for the true ones.
+    """Statistics of the faces of clips; use one metric for generated clips and another for the reference.
 
-    `blinks per minute` as `s2tf.metrics.blinks.count_blinks` counts them; `mouth range`, between the percentiles
-    5 and 95 of a clip's opening, in outer-eye distances; and for each value of `s2tf.faces.lips.head_pose`
-    `pose step: NAME`, the mean absolute change from a frame to the next, and `pose deviation: NAME`, the standard
-    deviation within a clip, in the value's unit. Range and deviation are means over clips, of which each counts alike.
-    Frames that could not be read are left out, and so are clips with fewer than ten others.
+    - `blinks per minute`, counted by `s2tf.metrics.blinks.count_blinks`;
+    - `mouth range`, the distance of the percentiles 5 and 95 of a clip's opening, in outer-eye distances;
+    - `pose step: NAME`, the mean absolute change from frame to frame of each value of `s2tf.faces.lips.head_pose`;
+    - `pose deviation: NAME`, its standard deviation within a clip, in the value's unit.
+
+    Range and deviation are means over clips, which all have the same weight. Frames that could not be read are left
+    out, and so are clips with fewer than ten readable frames.
 
     Args:
-        landmarks: the protocol of what read the faces: part of the numbers.
+        landmarks: The protocol of the face reader, which is part of the numbers' own.
+
+    Example:
+        >>> metric, landmarks = FaceStatistics({"landmarks": "mine"}), np.random.default_rng(0).uniform(9, 60, (68, 2))
+        >>> metric.update(FaceMotion.of_landmarks(np.repeat(landmarks[None], 25, axis=0), 64))
+        >>> float(metric.compute()["blinks per minute"]), float(metric.compute()["pose step: roll"])
+        (0.0, 0.0)
     """
 
     full_state_update = False
@@ -60,7 +73,7 @@ class FaceStatistics(Metric):
             self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, motion: FaceMotion) -> None:
-        """Add a clip at 25 frames a second."""
+        """Adds a clip at 25 frames a second."""
         known = motion.known
         self.unread += int((~known).sum())
         if known.sum() < LEAST_FRAMES:
@@ -88,7 +101,7 @@ class FaceStatistics(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
+        """The conditions of the numbers."""
         return {
             **self.landmarks,
             "blink": f"eyes below {CLOSED} of their median",
@@ -102,15 +115,22 @@ class FaceStatistics(Metric):
 
 
 class MotionCorrelation(Metric):
-    """How the motion of made clips goes with the true one: the mean over clips of Pearson's correlation.
+    """Pearson's correlation of the motion of generated clips with that of the reference, averaged over clips.
 
-    Of the opening of `mouth` and `eyes` and of each value of the pose, by its name, and `pose`, the mean of those six.
-    A made signal that stands still counts as 0, a true one leaves its clip out of that mean; see
-    `s2tf.metrics.correlation`. The frames in which either face could not be read are left out, and clips with fewer
-    than ten others.
+    The numbers are `mouth` and `eyes` for the openings, one for each value of the pose by its name, and `pose`, the
+    mean of those six. A generated signal that stands still counts as 0; a reference that stands still leaves its clip
+    out of that mean, see `s2tf.metrics.correlation`. Frames in which either face could not be read are left out, and
+    so are clips with fewer than ten other frames.
 
     Args:
-        landmarks: the protocol of what read the faces: part of the numbers.
+        landmarks: The protocol of the face reader, which is part of the numbers' own.
+
+    Example:
+        >>> motion = FaceMotion.of_landmarks(np.random.default_rng(0).uniform(9, 60, (25, 68, 2)), 64)
+        >>> metric = MotionCorrelation({"landmarks": "mine"})
+        >>> metric.update(motion, motion)
+        >>> round(float(metric.compute()["mouth"]), 4)
+        1.0
     """
 
     full_state_update = False
@@ -133,21 +153,24 @@ class MotionCorrelation(Metric):
         for name in ("clips", "short", "unread"):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, made: FaceMotion, true: FaceMotion) -> None:
-        """Add a clip and the true one.
+    def update(self, preds: FaceMotion, target: FaceMotion) -> None:
+        """Adds a generated clip and its reference.
 
         Raises:
-            ValueError: they differ in length.
+            ValueError: They differ in length.
         """
-        if len(made.mouth) != len(true.mouth):
-            raise ValueError(f"{len(made.mouth)} made frames against {len(true.mouth)} true ones: expected as many")
-        known = made.known & true.known
+        if len(preds.mouth) != len(target.mouth):
+            raise ValueError(
+                f"{len(preds.mouth)} generated frames against {len(target.mouth)} reference frames: "
+                "expected equal numbers"
+            )
+        known = preds.known & target.known
         self.unread += int((~known).sum())
         if known.sum() < LEAST_FRAMES:
             self.short += 1
             return
         self.clips += 1
-        for index, pair in enumerate(zip(_signals(made, known), _signals(true, known), strict=True)):
+        for index, pair in enumerate(zip(_signals(preds, known), _signals(target, known), strict=True)):
             one = mean_correlation([pair])
             self.sums[index] += one.mean if one.clips else 0.0
             self.defined[index] += one.clips
@@ -161,11 +184,15 @@ class MotionCorrelation(Metric):
         return {**means, "pose": torch.stack([means[name] for name in POSE]).nanmean()}
 
     def counts(self, name: str) -> dict[str, int]:
-        """What went into a mean of `compute` and what did not; those of `pose` are over its six values together.
+        """The numbers of items that went into a mean of `compute`, and of those left out.
 
-        `clips` and `frames` in which the true signal moves (of `pose`: of the value with the most), `frames without a
-        face` in either video, clips whose made signal is `still` and counts as 0, and `undefined` ones, left out since
-        the true signal is still.
+        - `clips` and `frames` in which the reference moves; for `pose`, those of the value with the most;
+        - `frames without a face` in either video;
+        - `still` clips, whose generated signal stands still and counts as 0; for `pose`, the sum over its values;
+        - `undefined` clips, left out since the reference stands still; likewise.
+
+        Args:
+            name: A name of `compute`.
         """
         rows = [CORRELATED.index(one) for one in (POSE if name == "pose" else (name,))]
         return {
@@ -178,7 +205,7 @@ class MotionCorrelation(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
+        """The conditions of the numbers."""
         return {
             **self.landmarks,
             "correlation": "Pearson's, mean over clips; 0 for a made signal that stands still",
@@ -191,7 +218,7 @@ class MotionCorrelation(Metric):
 
 
 def _signals(motion: FaceMotion, known: np.ndarray) -> list[np.ndarray]:
-    """In the order of `CORRELATED`."""
+    """The signals in the order of `CORRELATED`."""
     return [motion.mouth[known], motion.eyes[known], *motion.pose[known].T]
 
 

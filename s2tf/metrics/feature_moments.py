@@ -1,4 +1,4 @@
-"""Features of any number of pictures in bounded memory: whole blocks as moments, the newest as they are."""
+"""Features of any number of pictures in bounded memory: full blocks as moments, the newest features themselves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,44 +7,57 @@ import torch
 from torch import Tensor
 
 BLOCK = 2048
-"""Pictures. Inception's features of so many are 16 MB and their products 32: a clip that is not longer is smaller as it
-is."""
+"""Pictures of a block. Inception's features of one block take 16 MB, and their products 32 MB: a clip of fewer
+pictures is smaller as features."""
 COUNT, SUM, PRODUCTS = "frames", "sum", "products"
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What mean and covariance of features follow from, in float64."""
+    """The sums that mean and covariance of features follow from, in float64.
+
+    Example:
+        >>> moments = Moments.of(torch.tensor([[1.0, 2.0]])) + Moments.of(torch.tensor([[3.0, 4.0]]))
+        >>> int(moments.frames), moments.total.tolist()
+        (2, [4.0, 6.0])
+    """
 
     frames: Tensor
-    """How many, () int64."""
+    """The number of pictures, () int64."""
     total: Tensor
-    """Their sum, (F,)."""
+    """The sum of their features, (F,)."""
     products: Tensor
     """The sum of their outer products, (F, F)."""
 
     @classmethod
     def of(cls, features: Tensor) -> "Moments":
-        """Of features (N, F)."""
+        """The moments of features (N, F)."""
         values = features.double()
         return cls(torch.tensor(len(values)), values.sum(0), values.T @ values)
 
     def times(self, count: Tensor) -> "Moments":
-        """The same features so many times over."""
+        """The moments of the same features, `count` times over."""
         return Moments(self.frames * count, self.total * count, self.products * count)
 
     def __add__(self, other: "Moments") -> "Moments":
-        """Of both together."""
+        """The moments of both sets together."""
         return Moments(self.frames + other.frames, self.total + other.total, self.products + other.products)
 
 
 class FoldedFeatures:
-    """Features that come in runs of any length; what is in memory of them does not grow with their number.
+    """Features that come in runs of any length, in memory that does not grow with their number.
 
-    Every `block` of them becomes moments, counted from the first: the state is the same bits whatever the runs were.
+    Each full block of pictures, counted from the first picture, becomes moments: the state has the same bits whatever
+    the runs were.
 
     Args:
-        block: So many are held as they are.
+        block: Pictures of a block.
+
+    Example:
+        >>> features = FoldedFeatures(block=2)
+        >>> features.add(torch.tensor([[1.0], [2.0], [3.0]]))
+        >>> len(features), features.state()["features"].tolist(), float(moments_in(features.state()).total)
+        (3, [[3.0]], 6.0)
     """
 
     def __init__(self, block: int = BLOCK) -> None:
@@ -53,11 +66,11 @@ class FoldedFeatures:
         self.waiting: list[Tensor] = []
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of pictures."""
         return sum(map(len, self.waiting)) + (0 if self.folded is None else int(self.folded.frames))
 
     def add(self, features: Tensor) -> None:
-        """Take the next (N, F)."""
+        """Takes the next features (N, F)."""
         self.waiting.append(features)
         if sum(map(len, self.waiting)) < self.block:
             return
@@ -69,18 +82,18 @@ class FoldedFeatures:
         self.waiting = [rest.clone()]
 
     def state(self) -> dict[str, Tensor]:
-        """By name, for `moments_in`: `features`, those held as they are, and the moments of the others if there are."""
+        """The state for `moments_in`: `features` of the last, unfinished block, and the moments of the full blocks."""
         found = {"features": torch.cat(self.waiting)}
         if self.folded is not None:
             found |= {COUNT: self.folded.frames, SUM: self.folded.total, PRODUCTS: self.folded.products}
         return found
 
     def _borders(self) -> list[int]:
-        """Where the waiting ones are cut: after each whole block."""
+        """Indices at which the waiting features are cut: after each full block."""
         return list(range(self.block, sum(map(len, self.waiting)) + 1, self.block))
 
 
 def moments_in(state: Mapping[str, Tensor]) -> Moments:
-    """Of all features of a state of `FoldedFeatures`."""
+    """The moments of all features of a state of `FoldedFeatures`."""
     held = Moments.of(state["features"])
     return Moments(state[COUNT], state[SUM], state[PRODUCTS]) + held if COUNT in state else held

@@ -19,38 +19,38 @@ INCEPTION = PublishedWeights(
     "weights-inception-2015-12-05-6726825d.pth (pytorch-fid's pt_inception-2015-12-05-6726825d.pth)",
 )
 CLASSES = 1008
-"""Of the TensorFlow graph that the weights are from, not ImageNet's 1000."""
+"""Classes of the TensorFlow graph that the weights come from; ImageNet has 1000."""
 
 
 class PictureFeatures(Protocol):
-    """Pictures to features."""
+    """A network that turns pictures into features."""
 
     features: int
-    """How many numbers a picture gets."""
+    """The number of features of a picture."""
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """Which network, its weights, and how pictures are brought to its size."""
+        """The network, its weights, and the resizing of pictures."""
 
     def read(self, frames: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 to (N, features) float32 on the CPU."""
+        """Features (N, features) float32, on the CPU, of pictures (N, 3, H, W) uint8."""
 
 
 class InceptionFeatures:
     """The 2048 features of the last pooling of Inception v3, as torch-fidelity computes them.
 
-    The network and the way to its 299 pixels are torch-fidelity's own: bilinear as in TensorFlow 1, whose grid starts
+    The network and its resizing to 299 pixels are torch-fidelity's own: bilinear as in TensorFlow 1, whose grid starts
     at the corner pixels, and without antialiasing. torchmetrics' FID does the same with `antialias=False`; its default
     gives another number.
 
     Args:
-        weights: path of torch-fidelity's weights.
-        device: where to compute.
-        allow_random: whether `weights` may be `random`, to run the path without the file.
+        weights: Path of torch-fidelity's weights.
+        device: Device to compute on.
+        allow_random: Allows `random` as `weights`, for trials without the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds other weights, or random ones are not allowed.
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds other weights, or `weights` is `random` and that is not allowed.
     """
 
     features = 2048
@@ -73,68 +73,68 @@ class InceptionFeatures:
         """See `PictureFeatures.read`.
 
         Raises:
-            ValueError: the frames are not uint8 (N, 3, H, W).
+            ValueError: The frames are not uint8 (N, 3, H, W).
         """
         check_bytes(frames)
         return torch.cat([self.network(some.to(self.device))[0].cpu() for some in frames.split(FRAMES_AT_ONCE)])
 
 
 class FrechetDistance(Metric):
-    """FID between all made and all true frames, each one set whatever clip they are of.
+    """FID between the set of all generated frames and the set of all reference frames, whatever their clips.
 
     Args:
-        reader: what reads the frames' features.
+        reader: The network that reads the frames' features.
     """
 
     full_state_update = False
     higher_is_better = False
-    made_frames: Tensor
-    made_sum: Tensor
-    made_products: Tensor
-    true_frames: Tensor
-    true_sum: Tensor
-    true_products: Tensor
+    generated_frames: Tensor
+    generated_sum: Tensor
+    generated_products: Tensor
+    reference_frames: Tensor
+    reference_sum: Tensor
+    reference_products: Tensor
 
     def __init__(self, reader: PictureFeatures, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.reader = reader
-        for side in ("made", "true"):
+        for side in ("generated", "reference"):
             for name, shape in (("sum", (reader.features,)), ("products", (reader.features, reader.features))):
                 self.add_state(f"{side}_{name}", torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
             self.add_state(f"{side}_frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, frames: Tensor, true: Tensor) -> None:
-        """Add made frames (N, 3, H, W) and true ones (M, 3, H, W), uint8; N and M may differ, and be 0.
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Adds generated frames (N, 3, H, W) and reference frames (M, 3, H, W), uint8; N and M may differ, and be 0.
 
         Raises:
-            ValueError: the frames are not uint8.
+            ValueError: The frames are not uint8.
         """
-        self.add_moments(*(Moments.of(self.reader.read(some)) for some in (frames, true)))
+        self.add_moments(*(Moments.of(self.reader.read(frames)) for frames in (preds, target)))
 
-    def add_moments(self, made: Moments, true: Moments) -> None:
-        """Add frames by the moments of their features."""
-        # What `compute` has found before does not hold any more.
+    def add_moments(self, preds: Moments, target: Moments) -> None:
+        """Adds frames by the moments of their features."""
+        # The value that `compute` has cached is no longer valid.
         self._computed = None
-        for side, one in (("made", made), ("true", true)):
+        for side, one in (("generated", preds), ("reference", target)):
             getattr(self, f"{side}_frames").add_(one.frames)
-            getattr(self, f"{side}_sum").add_(one.total.to(self.made_sum.device))
-            getattr(self, f"{side}_products").add_(one.products.to(self.made_sum.device))
+            getattr(self, f"{side}_sum").add_(one.total.to(self.generated_sum.device))
+            getattr(self, f"{side}_products").add_(one.products.to(self.generated_sum.device))
 
     def compute(self) -> Tensor:
         """The distance.
 
         Raises:
-            ValueError: there are fewer than two frames on a side.
+            ValueError: There are fewer than two frames on a side.
         """
         return frechet_distance(
-            *_gaussian(self.made_frames, self.made_sum, self.made_products),
-            *_gaussian(self.true_frames, self.true_sum, self.true_products),
+            *_gaussian(self.generated_frames, self.generated_sum, self.generated_products),
+            *_gaussian(self.reference_frames, self.reference_sum, self.reference_products),
         )
 
     @property
     def warning(self) -> str | None:
-        """That the frames are too few for the number to mean much; None where they are not."""
-        fewest, features = min(int(self.made_frames), int(self.true_frames)), self.reader.features
+        """A warning where the frames are too few for a meaningful number; None elsewhere."""
+        fewest, features = min(int(self.generated_frames), int(self.reference_frames)), self.reader.features
         if fewest > features:
             return None
         return (
@@ -144,28 +144,32 @@ class FrechetDistance(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the number was measured."""
+        """The conditions of the number."""
         return {
             **self.reader.protocol,
-            "frames": int(self.made_frames),
-            "true frames": int(self.true_frames),
+            "frames": int(self.generated_frames),
+            "true frames": int(self.reference_frames),
             "covariance": "unbiased, over all frames of all clips",
         }
 
 
-def frechet_distance(mean: Tensor, covariance: Tensor, true_mean: Tensor, true_covariance: Tensor) -> Tensor:
+def frechet_distance(mean: Tensor, covariance: Tensor, target_mean: Tensor, target_covariance: Tensor) -> Tensor:
     """|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½) of two Gaussians, computed in float64.
 
-    The eigenvalues of S1 S2 are those of Aᵀ S2 A with A Aᵀ = S1, a symmetric matrix: they are real and not negative but
-    for rounding, also where frames are few and the covariances singular, in which a matrix root fails.
+    The eigenvalues of S1 S2 are those of Aᵀ S2 A with A Aᵀ = S1, a symmetric matrix: up to rounding they are real and
+    not negative, even for few frames with singular covariances, where a matrix root fails.
 
     Args:
         mean: (F,)
         covariance: (F, F), symmetric.
-        true_mean: (F,)
-        true_covariance: (F, F), likewise.
+        target_mean: (F,)
+        target_covariance: (F, F), symmetric.
+
+    Example:
+        >>> float(frechet_distance(torch.zeros(2), torch.eye(2), torch.ones(2), torch.eye(2)))
+        2.0
     """
-    values = (value.double() for value in (mean, covariance, true_mean, true_covariance))
+    values = (value.double() for value in (mean, covariance, target_mean, target_covariance))
     m1, S1, m2, S2 = values
     spread, axes = torch.linalg.eigh(S1)
     A = axes * spread.clamp_min(0).sqrt()
@@ -182,7 +186,7 @@ def _gaussian(frames: Tensor, total: Tensor, products: Tensor) -> tuple[Tensor, 
 
 def _load_inception(weights: str) -> nn.Module:
     state = _random_inception() if weights == RANDOM else INCEPTION.read(weights)
-    # torch-fidelity loads what it is given as a pickle of any content: it gets the tensors that were read safely.
+    # torch-fidelity unpickles whatever it is given, so it gets tensors that were read safely.
     buffer = io.BytesIO()
     torch.save(state, buffer)
     buffer.seek(0)

@@ -1,4 +1,4 @@
-"""Whether a made face is still the one it was made from, in the features of a network that knows faces."""
+"""Similarity of a generated face and the person it shows, in the features of a face network."""
 
 from typing import Any
 
@@ -11,20 +11,25 @@ from s2tf.faces.features import FaceFeatures
 from s2tf.metrics.image import FRAMES_AT_ONCE, check_bytes
 
 EVERY = 5
-"""A face's identity changes slowly: five frames a second tell it."""
+"""Step between the frames that are read: a face's identity changes slowly, so five frames a second are enough."""
 
 
-def cosine_similarities(features: Tensor, true: Tensor) -> Tensor:
-    """(N,) float64 in [-1, 1], of features (N, D) and the true ones, (N, D) or (1, D) for all."""
-    return F.cosine_similarity(features.double(), true.double(), dim=1)
+def cosine_similarities(preds: Tensor, target: Tensor) -> Tensor:
+    """Similarities (N,) float64 in [-1, 1] of features (N, D) and (N, D), or (1, D) for all.
+
+    Example:
+        >>> cosine_similarities(torch.eye(2), torch.tensor([[2.0, 0.0]])).tolist()
+        [1.0, 0.0]
+    """
+    return F.cosine_similarity(preds.double(), target.double(), dim=1)
 
 
 class IdentitySimilarity(Metric):
-    """Mean cosine similarity of the faces of made frames and of the source or the true frames.
+    """Mean cosine similarity of the faces of generated frames and of the source or the reference frames.
 
     Args:
-        features: reads the faces.
-        every: every how many frames of an update is read, beginning with its first.
+        features: The network that reads the faces.
+        every: Step between the frames that are read, from the first frame of each update on.
 
     Raises:
         ValueError: `every` is below 1.
@@ -43,15 +48,15 @@ class IdentitySimilarity(Metric):
         self.add_state("similarity", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, frames: Tensor, true: Tensor) -> None:
-        """Add frames (N, 3, H, W) uint8 and the true ones, or the one source frame (1, 3, H, W) of all.
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Adds generated frames (N, 3, H, W) uint8 and the reference frames, or the one source frame (1, 3, H, W).
 
         Raises:
-            ValueError: the frames are not uint8, or there are other numbers of true ones.
+            ValueError: The frames are not uint8, or their numbers do not fit.
         """
-        if len(true) not in (1, len(frames)):
-            raise ValueError(f"{len(frames)} frames against {len(true)} true ones: expected as many, or one")
-        values = cosine_similarities(self._embed(frames), self._embed(true))
+        if len(target) not in (1, len(preds)):
+            raise ValueError(f"{len(preds)} frames against {len(target)} reference frames: expected {len(preds)} or 1")
+        values = cosine_similarities(self._embed(preds), self._embed(target))
         self.similarity += values.sum()
         self.frames += len(values)
 
@@ -61,7 +66,7 @@ class IdentitySimilarity(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the number was measured."""
+        """The conditions of the number."""
         return {**self.features.protocol, "frames read": f"every {self.every}. of a clip", "frames": int(self.frames)}
 
     def _embed(self, frames: Tensor) -> Tensor:

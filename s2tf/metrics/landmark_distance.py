@@ -1,4 +1,4 @@
-"""How far the landmarks of made faces are from those of the true ones (LMD), in per cent of the true faces' size."""
+"""Landmark distance (LMD) of generated faces and their reference, in per cent of the reference face's size."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,38 +14,48 @@ from s2tf.faces.motion import FaceMotion
 PER_CENT = 100.0
 
 
-def point_distance(made: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """(...) mean distance of corresponding points (..., P, 2), in their unit."""
-    return np.linalg.norm(made - true, axis=-1).mean(axis=-1)
+def point_distance(preds: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(...) mean distance of corresponding points (..., P, 2), in their unit.
+
+    Example:
+        >>> float(point_distance(np.zeros((1, 2)), np.array([[3.0, 4.0]])))
+        5.0
+    """
+    return np.linalg.norm(preds - target, axis=-1).mean(axis=-1)
 
 
-def landmark_distances(made: np.ndarray, true: np.ndarray, size: int) -> dict[str, np.ndarray]:
+def landmark_distances(preds: np.ndarray, target: np.ndarray, size: int) -> dict[str, np.ndarray]:
     """The distances frame by frame, in per cent of the distance of the outer corners of the eyes.
 
-    `face` and `lips` are of the 68 landmarks and of the last 20 in the picture, where a head that is elsewhere counts,
-    too; the unit is the true face's. `canonical_lips` is of the lips in the frame of their own face each, see
-    `s2tf.faces.lips`, where their shape alone counts.
+    `face` compares all 68 landmarks and `lips` the last 20 where they are in the picture, so that a misplaced head
+    counts, too; their unit is the reference face's. `canonical_lips` compares the lips in the frames of their own
+    faces, see `s2tf.faces.lips`, so that only their shape counts.
 
     Args:
-        made: landmarks (T, 68, 2) of made frames in pixels, iBUG order; NaN for a face that was not found.
-        true: those of the true frames.
-        size: side of the pictures, pixels.
+        preds: Landmarks (T, 68, 2) of generated frames in pixels, iBUG order; NaN for a face that was not found.
+        target: Landmarks of the reference frames, likewise.
+        size: Side of the pictures in pixels.
 
     Returns:
-        By name (T,); NaN where either face could not be read.
+        Distances (T,) by name; NaN where either face could not be read.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
+
+    Example:
+        >>> landmarks = np.random.default_rng(0).uniform(10, 50, (1, 68, 2))
+        >>> {name: float(value[0]) for name, value in landmark_distances(landmarks, landmarks, 64).items()}
+        {'face': 0.0, 'lips': 0.0, 'canonical_lips': 0.0}
     """
-    if made.shape != true.shape or made.shape[1:] != (68, 2):
-        raise ValueError(f"landmarks {made.shape} against {true.shape}: expected equal (T, 68, 2)")
-    one, other = FaceMotion.of_landmarks(made, size), FaceMotion.of_landmarks(true, size)
+    if preds.shape != target.shape or preds.shape[1:] != (68, 2):
+        raise ValueError(f"landmarks {preds.shape} against {target.shape}: expected equal (T, 68, 2)")
+    one, other = FaceMotion.of_landmarks(preds, size), FaceMotion.of_landmarks(target, size)
     known = one.known & other.known
-    made, true = made[known].astype(np.float64), true[known].astype(np.float64)
-    unit = np.linalg.norm(true[:, LEFT_EYE_OUTER] - true[:, RIGHT_EYE_OUTER], axis=-1)
+    preds, target = preds[known].astype(np.float64), target[known].astype(np.float64)
+    unit = np.linalg.norm(target[:, LEFT_EYE_OUTER] - target[:, RIGHT_EYE_OUTER], axis=-1)
     values = {
-        "face": point_distance(made, true) / unit,
-        "lips": point_distance(made[:, LIPS], true[:, LIPS]) / unit,
+        "face": point_distance(preds, target) / unit,
+        "lips": point_distance(preds[:, LIPS], target[:, LIPS]) / unit,
         "canonical_lips": point_distance(one.lips[known], other.lips[known]),
     }
     distances = {name: np.full(len(known), np.nan) for name in values}
@@ -58,7 +68,14 @@ class LandmarkDistance(Metric):
     """The means of `landmark_distances` over all frames in which both faces could be read.
 
     Args:
-        landmarks: the protocol of what found the landmarks: part of the number.
+        landmarks: The protocol of the landmark finder, which is part of the numbers' own.
+
+    Example:
+        >>> landmarks = np.random.default_rng(0).uniform(9, 60, (2, 68, 2))
+        >>> metric = LandmarkDistance({"landmarks": "mine"})
+        >>> metric.update(landmarks, landmarks, size=64)
+        >>> float(metric.compute()["lips"])
+        0.0
     """
 
     full_state_update = False
@@ -76,14 +93,14 @@ class LandmarkDistance(Metric):
         self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("unread", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, made: np.ndarray, true: np.ndarray, size: int) -> None:
-        """Add frames; see `landmark_distances`."""
-        distances = landmark_distances(made, true, size)
+    def update(self, preds: np.ndarray, target: np.ndarray, size: int) -> None:
+        """Adds the landmarks of frames; see `landmark_distances`."""
+        distances = landmark_distances(preds, target, size)
         values = torch.from_numpy(np.stack([distances[name] for name in self.NAMES])).to(self.sums)
         self.sums += values.nansum(dim=1)
         known = int(values[0].isfinite().sum())
         self.frames += known
-        self.unread += len(true) - known
+        self.unread += len(target) - known
 
     def compute(self) -> dict[str, Tensor]:
         """The means by name, in per cent; NaN where no frame could be read."""
@@ -91,7 +108,7 @@ class LandmarkDistance(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
+        """The conditions of the numbers."""
         return {
             **self.landmarks,
             "unit": "per cent of the true outer-eye distance; canonical lips: each face's own",

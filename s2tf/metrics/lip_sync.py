@@ -1,9 +1,9 @@
-"""Lip sync by SyncNet: how near lips and speech are (LSE-D), how much nearer than out of sync (LSE-C), at which offset.
+"""Lip sync by SyncNet: distance of lips and speech (LSE-D), its confidence (LSE-C), and the offset between both.
 
-The protocol is that of `syncnet_python`, less its re-encoding of the crops as XVID and JPEG.
+The protocol is that of `syncnet_python` without its re-encoding of the crops as XVID and JPEG.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,40 +13,43 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
-from s2tf.faces.tracks import TrackCrops
 from s2tf.media.audio import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from s2tf.media.mfcc import COEFFICIENTS, COLUMN_SAMPLES, WINDOW_SAMPLES, mfcc
 from s2tf.models.syncnet import FRAMES, MFCC_COLUMNS, SyncNet
 
 SHIFT = 15
-"""Frames by which the speech is moved to either side."""
+"""Largest number of frames by which the speech is moved to either side."""
 COLUMNS_A_FRAME = SAMPLES_PER_FRAME // COLUMN_SAMPLES
 LEAST_FRAMES = FRAMES + 1
-"""Of a clip: as in the original, the last window of a clip does not count."""
+"""Fewest frames of a clip: as in the original, the last window of a clip does not count."""
 
 
 @dataclass(frozen=True)
 class LipSyncScore:
-    """Of one face in one clip."""
+    """The scores of one face in one clip."""
 
     lse_d: float
-    """Mean distance of lips and speech at the offset where it is least; lower is better."""
+    """Mean distance of lips and speech at the best offset; lower is better."""
     lse_c: float
-    """Median of the distances at all offsets less the least one; higher is better."""
+    """Median of the distances at all offsets minus the smallest one; higher is better."""
     offset: int
-    """In frames, the shift of the original with its sign: positive where the speech comes before its lips, negative
+    """Best offset in frames, with the sign of the original: positive where the speech comes before its lips, negative
     where it comes after them. Speech that is delayed by k frames has offset -k."""
     windows: int
-    """Lip windows that the means are over."""
+    """Number of lip windows."""
     distances: tuple[float, ...]
-    """Mean distance at each shift: of the lips to the speech 15 frames earlier, ..., 15 frames later."""
+    """Mean distance of the lips to the speech 15 frames earlier, ..., 15 frames later."""
 
     @classmethod
     def of_distances(cls, distances: Tensor, windows: int) -> "LipSyncScore":
-        """The score of `sync_distances` (2 * shift + 1,) that are means over so many windows.
+        """The score of mean distances (2 * shift + 1,), one for each shift.
 
         Raises:
-            ValueError: a distance is not finite.
+            ValueError: A distance is not finite.
+
+        Example:
+            >>> LipSyncScore.of_distances(torch.tensor([7.0, 2.0, 6.0]), windows=9)
+            LipSyncScore(lse_d=2.0, lse_c=4.0, offset=0, windows=9, distances=(7.0, 2.0, 6.0))
         """
         if not bool(distances.isfinite().all()):
             raise ValueError(f"lip sync: distances {distances.tolist()}, expected finite numbers")
@@ -56,31 +59,23 @@ class LipSyncScore:
         return cls(float(least), float(median - least), offset, windows, tuple(distances.tolist()))
 
 
-def sync_distances(lips: Tensor, audio: Tensor, shift: int = SHIFT) -> Tensor:
-    """The mean distance of lip windows to speech windows at every shift.
+def distance_sums(lips: Tensor, audio: Tensor, shift: int) -> Tensor:
+    """Sums of the distances of lip windows to speech windows, for every shift.
 
-    Entry s is the mean over i of the Euclidean distance of lips i and audio i + s - shift; audio before the first and
-    after the last window counts as zeros. As in the original, every difference is moved by 1e-6.
+    As in the original, every difference is moved by 1e-6.
 
     Args:
-        lips: Embeddings (N, D) of the lip windows, one a frame, N >= 1.
-        audio: Embeddings (M, D) of the speech windows.
-        shift: Largest shift, in frames.
+        lips: Embeddings (N, D) of lip windows.
+        audio: Embeddings (>= N + 2 * shift, D) of speech windows, which begin `shift` windows before the lips.
+        shift: Largest shift in frames.
 
     Returns:
         (2 * shift + 1,) float64.
 
-    Raises:
-        ValueError: there is no lip window, or the embeddings differ in length.
+    Example:
+        >>> distance_sums(torch.zeros(2, 3), torch.ones(4, 3), shift=1).round(decimals=3).tolist()
+        [3.464, 3.464, 3.464]
     """
-    if lips.ndim != 2 or not len(lips) or audio.ndim != 2 or audio.shape[1] != lips.shape[1]:
-        raise ValueError(f"lips {tuple(lips.shape)}, audio {tuple(audio.shape)}: expected (N, D) and (M, D), N >= 1")
-    behind = max(0, len(lips) + shift - len(audio))
-    return _distance_sums(lips, F.pad(audio, (0, 0, shift, behind)), shift) / len(lips)
-
-
-def _distance_sums(lips: Tensor, audio: Tensor, shift: int) -> Tensor:
-    """(2 * shift + 1,) float64 sums over lips (N, D); `audio` (>= N + 2 * shift, D) begins `shift` windows earlier."""
     sums = [
         F.pairwise_distance(lips, audio[begin : begin + len(lips)]).sum(dtype=torch.float64)
         for begin in range(2 * shift + 1)
@@ -91,16 +86,16 @@ def _distance_sums(lips: Tensor, audio: Tensor, shift: int) -> Tensor:
 class LipSyncReader:
     """Reads the crops of one face as they come and scores them against the speech.
 
-    Each window is embedded once, on the network's device. Held are the crops of one batch and the embeddings that a
-    later window is compared with, so that memory does not grow with the clip but for its speech.
+    Each window is embedded once, on the network's device. Memory holds the speech, the crops of one batch and the
+    embeddings that later windows are compared with; apart from the speech it does not grow with the clip.
 
     Args:
         network: SyncNet; it is put into evaluation mode.
         waveform: (S,) at 16 kHz in [-1, 1], from the time of the first crop on.
-        batch: Windows embedded at once.
+        batch: Windows that are embedded at once.
 
     Raises:
-        ValueError: the speech is shorter than six frames.
+        ValueError: The speech is shorter than six frames.
     """
 
     def __init__(self, network: SyncNet, waveform: np.ndarray, batch: int = 20) -> None:
@@ -118,29 +113,29 @@ class LipSyncReader:
         self._distances = _RunningDistances(torch.zeros(0, network.embedding, device=self._device), SHIFT)
 
     def update(self, crops: np.ndarray) -> None:
-        """Add the next crops (n, size, size, 3) uint8 RGB, `size` the network's.
+        """Adds the next crops (n, size, size, 3) uint8 RGB, in the network's size.
 
-        Crops after the end of the speech are counted and not looked at.
+        Crops after the end of the speech are only counted.
 
         Raises:
-            ValueError: they are of another type or size.
+            ValueError: The crops have another type or size.
         """
         size = self.network.size
         if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3):
             raise ValueError(f"lip sync: crops are {crops.dtype} {crops.shape}, expected uint8 (n, {size}, {size}, 3)")
         heard = crops[: max(0, self._heard - self.frames)]
         self.frames += len(crops)
-        # The newest crop has no window before the next one shows that it is not the last.
+        # The newest crop gets a window once a next crop shows that it is not the last.
         ready = len(self._crops) + len(heard) - FRAMES
         self._crops = np.concatenate([self._crops, heard])
         for _ in range(ready // self.batch):
             self._read(self.batch)
 
     def score(self) -> LipSyncScore:
-        """The score of the crops so far; the reader takes no more after it.
+        """The score of all crops; the reader takes no more after it.
 
         Raises:
-            ValueError: they are fewer than six.
+            ValueError: There are fewer than six crops.
         """
         rest = len(self._crops) - FRAMES
         if rest > 0:
@@ -151,7 +146,7 @@ class LipSyncReader:
 
     @torch.inference_mode()
     def _read(self, windows: int) -> None:
-        """Embed the next windows and their speech."""
+        """Embeds the next windows and their speech."""
         rgb = torch.from_numpy(self._crops[: windows + FRAMES - 1]).to(self._device)
         self._crops = self._crops[windows:]
         lips = self.network.consecutive_lips(rgb.permute(0, 3, 1, 2).flip(1).float())
@@ -162,61 +157,46 @@ class LipSyncReader:
 
 
 class _RunningDistances:
-    """`sync_distances` of embeddings that come in pieces, lips and audio equally many."""
+    """Mean distances at every shift, of embeddings that come in pieces, with equal numbers of lips and audio."""
 
     def __init__(self, lips: Tensor, shift: int) -> None:
-        """Begin with no lips, (0, D) on the device of those to come."""
+        """Starts with no lips, (0, D) on the device of those to come."""
         self.shift, self.windows = shift, 0
         self._sums = torch.zeros(2 * shift + 1, dtype=torch.float64)
         self._lips, self._audio = lips, lips.new_zeros(shift, lips.shape[1])
 
     def add(self, lips: Tensor, audio: Tensor) -> None:
-        """Take the next windows (n, D), and compare those lips whose later audio is there."""
+        """Takes the next windows (n, D), and compares the lips whose later audio has come."""
         self.windows += len(lips)
         self._lips, self._audio = torch.cat([self._lips, lips]), torch.cat([self._audio, audio])
         self._compare(len(self._lips) - self.shift)
 
     def finish(self) -> Tensor:
-        """The means over all windows, of which there must be one; (2 * shift + 1,) float64."""
+        """The means (2 * shift + 1,) float64 over all windows, of which there must be at least one."""
         self._audio = F.pad(self._audio, (0, 0, 0, self.shift))
         self._compare(len(self._lips))
         return self._sums / self.windows
 
     def _compare(self, count: int) -> None:
         if count > 0:
-            self._sums += _distance_sums(self._lips[:count], self._audio, self.shift).cpu()
+            self._sums += distance_sums(self._lips[:count], self._audio, self.shift).cpu()
             self._lips, self._audio = self._lips[count:], self._audio[count:]
 
 
-def track_scores(crops: Iterable[TrackCrops], waveform: np.ndarray, network: SyncNet) -> Iterator[LipSyncScore]:
-    """The score of every face of a clip, as its track ends.
-
-    Args:
-        crops: Of `tracked_crops` or `whole_frames`.
-        waveform: (S,) of the whole clip at 16 kHz in [-1, 1]; its first sample is at the first frame.
-        network: SyncNet of the crops' size.
-
-    Raises:
-        ValueError: a track or its speech is shorter than six frames.
-    """
-    readers: dict[int, LipSyncReader] = {}
-    for piece in crops:
-        if piece.track not in readers:
-            readers[piece.track] = LipSyncReader(network, waveform[piece.start * SAMPLES_PER_FRAME :])
-        readers[piece.track].update(piece.crops)
-        if piece.last:
-            yield readers.pop(piece.track).score()
-
-
 class LipSync(Metric):
-    """The means of `LipSyncScore` over clips, and how many could not be measured.
+    """The means of `LipSyncScore` over clips, and the number of clips that could not be measured.
 
-    A clip that could not be measured has no distance that could enter a mean: `failed` stands beside the means, which
-    say nothing where it is large.
+    A clip that could not be measured enters no mean: the means are not meaningful where `failed` is large.
 
     Args:
-        network: The SyncNet whose scores these are; only its fingerprint is kept.
-        crop: How the faces were cut out: `TrackSettings.to_json()`, or for `whole_frames` what it was given.
+        network: The SyncNet of the scores; only its fingerprint is kept.
+        crop: Settings of the crops: `TrackSettings.to_json()`, or the size of `whole_frames`.
+
+    Example:
+        >>> metric = LipSync(SyncNet(size=72, width=0.05, embedding=16), {"whole frame": 72})
+        >>> metric.update(LipSyncScore(lse_d=8.0, lse_c=5.0, offset=-2, windows=50, distances=()))
+        >>> {name: float(value) for name, value in metric.compute().items()}
+        {'LSE-D': 8.0, 'LSE-C': 5.0, 'offset': 2.0, 'failed': 0.0}
     """
 
     full_state_update = False
@@ -235,7 +215,7 @@ class LipSync(Metric):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, score: LipSyncScore | None) -> None:
-        """Add the score of a clip; None: it could not be measured."""
+        """Adds the score of a clip; None for a clip that could not be measured."""
         if score is None:
             self.failed += 1
             return
@@ -245,9 +225,9 @@ class LipSync(Metric):
         self.clips += 1
 
     def compute(self) -> dict[str, Tensor]:
-        """LSE-D and LSE-C, the mean size of the offset in frames, and the number of clips that failed.
+        """LSE-D, LSE-C, the mean absolute offset in frames, and the number of clips that failed.
 
-        The means are over the clips measured, NaN where there is none.
+        The means are over the clips that were measured; NaN where there is none.
         """
         return {
             "LSE-D": self.lse_d_sum / self.clips,
@@ -258,7 +238,7 @@ class LipSync(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
+        """The conditions of the numbers."""
         return {
             "lip sync": "SyncNet as in syncnet_python; LSE-D and LSE-C at each clip's best offset, mean over clips",
             "AV offset": "mean over clips of the size (absolute value) of each clip's best offset, in frames",

@@ -1,9 +1,9 @@
-"""How steady a video is along its own motion: consecutive frames compared after one is warped onto the other (MAD).
+"""Steadiness of a video along its own motion: consecutive frames compared after warping (MAD).
 
 The paper computes the mean absolute difference of pixel intensities in [0, 1] "warped along the flow" of RAFT, over
-consecutive frames, and says nothing of pixels that a motion covers or carries out of the picture. So `MAD` is the mean
-over all pixels, which is the formula as it stands; `MAD_visible` leaves those out that have no counterpart, which is
-what a warping error usually means, and stands beside it with the share that was left out.
+consecutive frames. It does not mention pixels that a motion covers or carries out of the picture. Therefore `MAD` is
+the mean over all pixels, as the formula has it, and `MAD_visible` leaves out the pixels without a counterpart, as a
+warping error usually does; the share left out is reported as `hidden`.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,22 +21,22 @@ from s2tf.nn.published_weights import RANDOM, PublishedWeights, weights_record
 
 RAFT = PublishedWeights("RAFT large", "torchvision", "raft_large_C_T_SKHT_V2-ff5fadd5.pth")
 RAFT_MULTIPLE, RAFT_LEAST = 8, 128
-"""Pixels: the sides that RAFT takes are multiples of the one and not below the other."""
+"""Sides that RAFT takes, in pixels: multiples of the first number, and at least the second one."""
 PAIRS_AT_ONCE = 4
-"""RAFT's correlations take memory with the fourth power of the side."""
+"""Pairs of frames that RAFT reads at once: the memory of its correlations grows with the fourth power of the side."""
 HIDDEN_SHARE, HIDDEN_PIXELS = 0.01, 0.5
-"""Of the squared flows, and in squared pixels: how far there and back may miss (Sundaram et al. 2010)."""
+"""Largest squared miss of a flow there and back (Sundaram et al. 2010): share of the squared flows, squared pixels."""
 
 Flow = Callable[[Tensor, Tensor], Tensor]
-"""Frames (B, 3, H, W) uint8 and the ones after them to (B, 2, H, W): where each pixel goes, in pixels, x and y."""
+"""A function of frames (B, 3, H, W) uint8 and of the next ones: each pixel's motion (B, 2, H, W) in pixels, x and y."""
 
 
 class FlowReader(Protocol):
-    """Finds the flow between pictures."""
+    """A network that finds the flow between pictures."""
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """Which network, its weights, and how pictures are brought to a size it takes."""
+        """The network, its weights, and the way pictures are brought to a size it takes."""
 
     def flow(self, frames: Tensor, following: Tensor) -> Tensor:
         """See `Flow`; float32, on the network's device."""
@@ -45,18 +45,18 @@ class FlowReader(Protocol):
 class RaftFlow:
     """RAFT (Teed and Deng 2020), torchvision's large one.
 
-    Pictures are padded, not resized, so that the flow stays in their own pixels: the border is repeated on all sides
-    alike up to the next multiple of 8 and to 128 pixels at least, and the flow is cut to the picture.
+    Pictures are padded, not resized, so that the flow stays in their own pixels: the border is repeated equally on all
+    sides up to the next multiple of 8 and to at least 128 pixels, and the flow is cut to the picture.
 
     Args:
-        weights: path of torchvision's weights.
-        device: where to compute.
-        updates: how often the flow is refined.
-        allow_random: whether `weights` may be `random`, to run the path without the file.
+        weights: Path of torchvision's weights.
+        device: Device to compute on.
+        updates: Number of refinements of the flow.
+        allow_random: Allows `random` as `weights`, for trials without the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds other weights, or random ones are not allowed.
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds other weights, or `weights` is `random` and that is not allowed.
     """
 
     def __init__(self, weights: str, device: str = "cpu", updates: int = 12, *, allow_random: bool = False) -> None:
@@ -97,29 +97,35 @@ class RaftFlow:
 
 @dataclass(frozen=True)
 class MotionDifferences:
-    """Of N - 1 pairs of consecutive frames, (N - 1,) float64 each, on the CPU."""
+    """Differences of N - 1 pairs of consecutive frames, (N - 1,) float64 each, on the CPU."""
 
     everywhere: Tensor
     """Mean absolute difference over all pixels and colours, of intensities in [0, 1]."""
     visible: Tensor
-    """Over the pixels that are seen in both frames; NaN where there is none."""
+    """The same over the pixels that are seen in both frames; NaN where there is none."""
     hidden: Tensor
-    """Share of the other pixels."""
+    """Share of the pixels that are not seen in both frames."""
 
 
 def motion_differences(frames: Tensor, flow: Flow) -> MotionDifferences:
-    """Compare each frame with the next, brought back along the flow between them.
+    """Compares each frame with the next one, brought back along the flow between them.
 
     A pixel is hidden in the next frame where its flow f leads out of the picture, or where the flow b of the next frame
     does not lead back from there: |f + b(x + f)|² > 0.01 (|f|² + |b(x + f)|²) + 0.5. Outside the picture the border's
     colour counts.
 
     Args:
-        frames: (N, 3, H, W) uint8, N >= 2, consecutive ones of one video.
-        flow: finds flows.
+        frames: Consecutive frames (N, 3, H, W) uint8 of one video, N >= 2.
+        flow: Finds flows.
 
     Raises:
-        ValueError: the frames are others.
+        ValueError: The frames have another shape or type, or are too few.
+
+    Example:
+        >>> still = lambda frames, following: torch.zeros(len(frames), 2, *frames.shape[-2:])
+        >>> frames = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> float(motion_differences(frames, still).everywhere)
+        0.0
     """
     check_bytes(frames)
     if len(frames) < 2:
@@ -131,10 +137,10 @@ def motion_differences(frames: Tensor, flow: Flow) -> MotionDifferences:
 class MotionDifference(Metric):
     """MAD of videos: `{"MAD": ..., "MAD_visible": ..., "hidden": ...}`, see the module.
 
-    All three are means over pairs of consecutive frames, of which each counts alike.
+    All three are means over pairs of consecutive frames, which all have the same weight.
 
     Args:
-        reader: finds the flows.
+        reader: The network that finds the flows.
     """
 
     full_state_update = False
@@ -154,12 +160,12 @@ class MotionDifference(Metric):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, frames: Tensor) -> None:
-        """Add a run of consecutive frames (N, 3, H, W) uint8 of one video, which has N - 1 pairs.
+        """Adds consecutive frames (N, 3, H, W) uint8 of one video, which are N - 1 pairs.
 
-        A video in several runs is the same as in one where each run begins with the last frame of the one before.
+        A long video can be added in several parts, each of which begins with the last frame of the part before.
 
         Raises:
-            ValueError: fewer than two frames, or not uint8.
+            ValueError: There are fewer than two frames, or they are not uint8.
         """
         values = motion_differences(frames, self.reader.flow)
         self.everywhere += values.everywhere.sum()
@@ -169,7 +175,7 @@ class MotionDifference(Metric):
         self.visible_pairs += values.visible.isfinite().sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """The means over all pairs seen; `MAD_visible` over those with a visible pixel."""
+        """The means over all pairs; `MAD_visible` over those with a visible pixel."""
         return {
             "MAD": self.everywhere / self.pairs,
             "MAD_visible": self.visible / self.visible_pairs,
@@ -178,7 +184,7 @@ class MotionDifference(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
+        """The conditions of the numbers."""
         return {
             **self.reader.protocol,
             "MAD": "frame t + 1 warped to t along t's flow, bilinear, all pixels, intensities in [0, 1]",
@@ -201,26 +207,26 @@ def _compare(frames: Tensor, flow: Flow) -> Iterator[tuple[Tensor, Tensor, Tenso
 
 
 def _intensity(frames: Tensor) -> Tensor:
-    # In float64, so that a flow of zero gives back the pixels but for 1e-16.
+    # In float64, so that a flow of zero gives back the pixels up to 1e-16.
     return unit_range(frames).double()
 
 
 def _warp(values: Tensor, flow: Tensor) -> Tensor:
-    """Values (B, C, H, W) at each pixel's place plus its flow (B, 2, H, W), bilinear; the border's ones outside."""
+    """Values (B, C, H, W) at each pixel's place plus its flow (B, 2, H, W), bilinear; outside, those of the border."""
     size = torch.tensor([values.shape[-1], values.shape[-2]]).to(flow)
     positions = (2 * _targets(flow).permute(0, 2, 3, 1) + 1) / size - 1
     return F.grid_sample(values, positions, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _targets(flow: Tensor) -> Tensor:
-    """(B, 2, H, W) where pixels go, x and y, the first pixel's centre being 0."""
+    """(B, 2, H, W) targets of the pixels, x and y; the centre of the first pixel is 0."""
     height, width = flow.shape[-2:]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return flow + torch.stack([x, y]).to(flow)
 
 
 def _hidden(forward: Tensor, backward: Tensor) -> Tensor:
-    """(B, H, W) bool."""
+    """(B, H, W) bool: the pixel has no counterpart in the other frame."""
     height, width = forward.shape[-2:]
     x, y = _targets(forward).unbind(1)
     outside = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
@@ -230,6 +236,6 @@ def _hidden(forward: Tensor, backward: Tensor) -> Tensor:
 
 
 def _margins(side: int) -> tuple[int, int]:
-    """How much is added before and behind."""
+    """Pixels that are added before and behind."""
     missing = max(RAFT_LEAST, -(-side // RAFT_MULTIPLE) * RAFT_MULTIPLE) - side
     return missing // 2, missing - missing // 2

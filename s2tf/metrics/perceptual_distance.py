@@ -1,4 +1,4 @@
-"""How far a picture is from the true one in the features of a network, frame by frame."""
+"""Perceptual distance of pictures and their reference in the features of a network, frame by frame."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -14,38 +14,38 @@ from s2tf.nn.lpips_network import FILES, Backbone, load_lpips
 from s2tf.nn.published_weights import PublishedWeights, weights_record
 
 LPIPS_SIZE = 64
-"""The least side that LPIPS's networks take, pixels; smaller pictures are brought to it."""
+"""The smallest side that LPIPS's networks take, in pixels; smaller pictures are enlarged to it."""
 
 
 class PerceptualDistance(Protocol):
-    """Compares frames."""
+    """A network that compares frames."""
 
     name: str
 
     @property
     def packages(self) -> Sequence[str]:
-        """What it reads with besides OpenCV and torch, see `s2tf.evaluation.software`."""
+        """Packages that it uses besides OpenCV and torch, see `s2tf.evaluation.software`."""
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """Which network, and its weights."""
+        """The network and its weights."""
 
-    def compare(self, frames: Tensor, true: Tensor) -> Tensor:
-        """(N,) of frames (N, 3, H, W), uint8 or float in [-1, 1], and the true ones."""
+    def compare(self, preds: Tensor, target: Tensor) -> Tensor:
+        """Distances (N,) of frames (N, 3, H, W) and their reference, uint8 or float in [-1, 1]."""
 
 
 class LPIPS:
     """LPIPS (Zhang et al. 2018).
 
     Args:
-        weights: path of torchvision's ImageNet weights of the backbone.
+        weights: Path of torchvision's ImageNet weights of the backbone.
         backbone: `alex` or `vgg`.
-        device: where to compute.
-        allow_random: whether `weights` may be `random`, to run the path without the file.
+        device: Device to compute on.
+        allow_random: Allows `random` as `weights`, for trials without the file; such a distance is not LPIPS.
 
     Raises:
-        ValueError: the weights do not fit, or are random and may not be: such a distance is no LPIPS.
-        FileNotFoundError: there is no such file.
+        ValueError: The weights do not fit, or `weights` is `random` and that is not allowed.
+        FileNotFoundError: There is no such file.
     """
 
     name = "LPIPS"
@@ -65,18 +65,23 @@ class LPIPS:
         return {"perceptual": f"LPIPS, {self.backbone}", "perceptual weights": weights}
 
     @torch.no_grad()
-    def compare(self, frames: Tensor, true: Tensor) -> Tensor:
+    def compare(self, preds: Tensor, target: Tensor) -> Tensor:
         """See `PerceptualDistance.compare`."""
-        one, other = (_at_least(unit_range(value) * 2 - 1, LPIPS_SIZE).to(self.device) for value in (frames, true))
+        one, other = (_at_least(unit_range(value) * 2 - 1, LPIPS_SIZE).to(self.device) for value in (preds, target))
         return self.network(one, other).flatten().cpu()
 
 
 class JudgeDistance:
-    """A distance in the features of the face judge, for synthetic faces where no LPIPS is at hand; it is not LPIPS.
+    """A distance in the features of the face judge, for synthetic faces and trials without LPIPS; it is not LPIPS.
 
-    As there, each layer's features are brought to unit length over the channels, and the squares of their differences
-    summed over the channels and averaged over the picture; the layers count alike. The convolutions look at the
-    pictures at their own size, which shows blur that they would not see at the judge's 64 pixels.
+    As in LPIPS, each layer's features are brought to unit length over the channels, and the squares of their
+    differences are summed over the channels and averaged over the picture; all layers have the same weight. The
+    convolutions read the pictures at their own size, where blur shows that is invisible at the judge's 64 pixels.
+
+    Example:
+        >>> distance, frames = JudgeDistance(FaceReader(outputs=3, width=8)), torch.zeros(2, 3, 64, 64)
+        >>> distance.compare(frames, frames).tolist()
+        [0.0, 0.0]
     """
 
     name = "feature distance (face judge)"
@@ -91,9 +96,9 @@ class JudgeDistance:
         return {"perceptual": "features of the face judge", "perceptual weights": self.reader.fingerprint()}
 
     @torch.no_grad()
-    def compare(self, frames: Tensor, true: Tensor) -> Tensor:
+    def compare(self, preds: Tensor, target: Tensor) -> Tensor:
         """See `PerceptualDistance.compare`."""
-        pairs = zip(self._features(frames), self._features(true), strict=True)
+        pairs = zip(self._features(preds), self._features(target), strict=True)
         return torch.stack([(one - other).square().sum(1).mean((1, 2)) for one, other in pairs]).sum(0)
 
     def _features(self, frames: Tensor) -> Iterator[Tensor]:
@@ -108,7 +113,13 @@ class MeanPerceptualDistance(Metric):
     """The mean of a distance over all frames.
 
     Args:
-        distance: compares frames.
+        distance: The network that compares frames.
+
+    Example:
+        >>> metric, frames = MeanPerceptualDistance(JudgeDistance(FaceReader(3, width=8))), torch.zeros(2, 3, 64, 64)
+        >>> metric.update(frames, frames)
+        >>> float(metric.compute())
+        0.0
     """
 
     full_state_update = False
@@ -122,24 +133,24 @@ class MeanPerceptualDistance(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, frames: Tensor, true: Tensor) -> None:
-        """Add (N, 3, H, W) frames and the true ones, uint8 or float in [-1, 1].
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Adds frames (N, 3, H, W) and their reference, uint8 or float in [-1, 1].
 
         Raises:
-            ValueError: the shapes differ.
+            ValueError: The shapes differ.
         """
-        check_shapes(frames, true)
-        for some, others in zip(frames.split(FRAMES_AT_ONCE), true.split(FRAMES_AT_ONCE), strict=True):
+        check_shapes(preds, target)
+        for some, others in zip(preds.split(FRAMES_AT_ONCE), target.split(FRAMES_AT_ONCE), strict=True):
             self.total += self.distance.compare(some, others).double().sum().to(self.total)
-        self.frames += len(frames)
+        self.frames += len(preds)
 
     def compute(self) -> Tensor:
-        """The mean over all frames seen."""
+        """The mean over all frames."""
         return self.total / self.frames
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the number was measured."""
+        """The conditions of the number."""
         return {**self.distance.protocol, "frames": int(self.frames)}
 
 

@@ -1,4 +1,4 @@
-"""What the paper says of portraits, as numbers: how near their features are, how they differ between seeds (Fig. 3)."""
+"""Metrics of portraits: distances of their features, variation between seeds (Fig. 3), consistency of speakers."""
 
 import math
 from typing import Any
@@ -9,37 +9,42 @@ from torch import Tensor
 from torchmetrics import Metric
 
 
-def feature_distances(generated: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """How far feature vectors are from each other, row by row.
+def feature_distances(preds: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Distances of feature vectors, row by row.
 
     The paper's `cos` falls with better results, from 82.5 to 9.9: it can only be an angle in degrees, and its row of
-    Speech2Face agrees with the degrees that Speech2Face itself reports. Of its `L1` and `L2` the features' scale is not
-    known; they are not of unit length, whose L2 cannot exceed 2. So both are given, under their own names, and only the
-    angle may stand beside the paper's number.
+    Speech2Face agrees with the degrees that Speech2Face itself reports. The scale of the features in its `L1` and `L2`
+    is not known; they do not have unit length, since an L2 of unit vectors cannot exceed 2. Therefore both kinds are
+    computed, under names of their own, and only the angle is comparable with the paper's number.
 
     Args:
-        generated: Features (B, D) of the generated portraits.
-        true: Features (B, D) of the true ones.
+        preds: Features (B, D) of the generated portraits.
+        target: Features (B, D) of the reference.
 
     Returns:
-        By name (B,), float64: `L1` and `L2` of the features as the network gives them, `L1_unit` and `L2_unit` of
-        features of unit length, `cosine_degrees` from 0 to 180, and `cosine_similarity` from -1 to 1.
+        Distances (B,) float64 by name: `L1` and `L2` of the features as the network gives them, `L1_unit` and
+        `L2_unit` of features of unit length, `cosine_degrees` from 0 to 180, and `cosine_similarity` from -1 to 1.
 
     Raises:
         ValueError: The shapes differ, or are not (B, D).
+
+    Example:
+        >>> distances = feature_distances(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
+        >>> round(float(distances["cosine_degrees"]), 3), float(distances["L1"])
+        (90.0, 3.0)
     """
-    if generated.shape != true.shape or generated.ndim != 2:
-        shapes = f"{tuple(generated.shape)} and {tuple(true.shape)}"
+    if preds.shape != target.shape or preds.ndim != 2:
+        shapes = f"{tuple(preds.shape)} and {tuple(target.shape)}"
         raise ValueError(f"features have shapes {shapes}, expected (B, D) twice")
-    generated, true = generated.double(), true.double()
-    one, other = F.normalize(generated, dim=1), F.normalize(true, dim=1)
+    preds, target = preds.double(), target.double()
+    one, other = F.normalize(preds, dim=1), F.normalize(target, dim=1)
     chord = (one - other).norm(dim=1)
     return {
-        "L1": (generated - true).abs().sum(dim=1),
-        "L2": (generated - true).norm(dim=1),
+        "L1": (preds - target).abs().sum(dim=1),
+        "L2": (preds - target).norm(dim=1),
         "L1_unit": (one - other).abs().sum(dim=1),
         "L2_unit": chord,
-        # By the chord: the arc cosine of a similarity near 1 loses half of the digits.
+        # From the chord, since the arc cosine of a similarity near 1 loses half of the digits.
         "cosine_degrees": torch.rad2deg(2 * torch.asin((chord / 2).clamp(max=1))),
         "cosine_similarity": (one * other).sum(dim=1).clamp(-1, 1),
     }
@@ -49,7 +54,13 @@ class FeatureDistance(Metric):
     """The means of `feature_distances` over all portraits.
 
     Args:
-        network: Name of the face network that the features are of, and which weights it has: part of the number.
+        network: Name and weights of the face network whose features these are; part of the number's protocol.
+
+    Example:
+        >>> metric = FeatureDistance("mine")
+        >>> metric.update(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
+        >>> float(metric.compute()["L1_unit"])
+        2.0
     """
 
     full_state_update = False
@@ -65,11 +76,11 @@ class FeatureDistance(Metric):
         self.add_state("sums", default=torch.zeros(len(self.NAMES), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", default=torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, generated: Tensor, true: Tensor) -> None:
-        """Add features (B, D) of generated portraits and of the true ones."""
-        distances = feature_distances(generated, true)
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Adds features (B, D) of generated portraits and of their reference."""
+        distances = feature_distances(preds, target)
         self.sums += torch.stack([distances[name].sum() for name in self.NAMES]).to(self.sums)
-        self.count += len(generated)
+        self.count += len(preds)
 
     def compute(self) -> dict[str, Tensor]:
         """The means by name.
@@ -79,23 +90,32 @@ class FeatureDistance(Metric):
         """
         if not self.count:
             raise ValueError("feature distances need portraits: there was none")
-        # Here the ranks' counts are together; afterwards each has its own again.
+        # Inside `compute` the count is that of all ranks; afterwards each rank has its own again.
         self.portraits = int(self.count)
         return dict(zip(self.NAMES, self.sums / self.count, strict=True))
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers that `compute` gave last were measured."""
+        """The conditions of the numbers that `compute` returned last."""
         return {"network": self.network, "portraits": self.portraits}
 
 
 class SeedVariation(Metric):
-    """How portraits of one speech differ between seeds, and how they keep to the speaker (Fig. 3).
+    """Variation of the portraits of one speech between seeds, and their likeness (Fig. 3).
 
     `diversity` is the mean, over speeches, of the trace of the covariance of unit features over seeds (0: every seed
     gives the same face). `consistency` is the mean cosine similarity of two portraits of one speech, and
-    `between_speakers` that of two portraits of different speeches: a generator that listens has the
+    `between_speakers` that of two portraits of different speeches: a generator that depends on the speech has the
     first far above the second.
+
+    Args:
+        network: Name and weights of the face network whose features these are.
+
+    Example:
+        >>> metric = SeedVariation("mine")
+        >>> metric.update(torch.tensor([[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]))
+        >>> {name: float(value) for name, value in metric.compute().items()}
+        {'diversity': 0.0, 'consistency': 1.0, 'between_speakers': 0.0}
     """
 
     full_state_update = False
@@ -108,10 +128,10 @@ class SeedVariation(Metric):
         self.add_state("features", default=[], dist_reduce_fx="cat")
 
     def update(self, features: Tensor) -> None:
-        """Add features (B, N, D) of N portraits, one per seed, for each of B speeches.
+        """Adds features (B, N, D) of N portraits, one per seed, for each of B speeches.
 
         Raises:
-            ValueError: Not three dimensions, or fewer than two seeds.
+            ValueError: The features do not have three dimensions, or there are fewer than two seeds.
         """
         if features.ndim != 3 or features.shape[1] < 2:
             raise ValueError(f"features have shape {tuple(features.shape)}, expected (B, N, D) with two seeds at least")
@@ -125,7 +145,7 @@ class SeedVariation(Metric):
         speeches, seeds, _ = features.shape
         self.shape = (speeches, seeds)
         diversity = features.var(dim=1, unbiased=True).sum(dim=1).mean()
-        # Of all pairs: the squared length of a sum of unit vectors is their number and twice the pairs' similarities.
+        # The squared length of a sum of unit vectors is their number plus twice the sum of their similarities.
         return {
             "diversity": diversity,
             "consistency": _pairs(features.sum(dim=1), seeds).mean(),
@@ -134,17 +154,23 @@ class SeedVariation(Metric):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers that `compute` gave last were measured."""
+        """The conditions of the numbers that `compute` returned last."""
         speeches, seeds = self.shape
         return {"network": self.network, "features": "unit length", "speeches": speeches, "seeds": seeds}
 
 
 class SpeakerConsistency(Metric):
-    """How portraits of several speeches of one person keep to that person.
+    """Likeness of portraits of several speeches of one person.
 
-    `same` is the mean over people of the mean cosine similarity of two portraits of different speeches of theirs,
-    `different` that of two portraits of different people: a generator that hears who speaks has the first above the
-    second.
+    `same` is the mean cosine similarity of two portraits of different speeches of one person, averaged over people.
+    `different` is that of two portraits of different people. A generator that hears the speaker has the first above
+    the second.
+
+    Example:
+        >>> metric = SpeakerConsistency()
+        >>> metric.update(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), torch.tensor([7, 7, 8]))
+        >>> {name: float(value) for name, value in metric.compute().items()}
+        {'same': 1.0, 'different': 0.0}
     """
 
     full_state_update = False
@@ -157,10 +183,10 @@ class SpeakerConsistency(Metric):
         self.add_state("people", default=[], dist_reduce_fx="cat")
 
     def update(self, features: Tensor, people: Tensor) -> None:
-        """Add features (B, D) of a portrait for each speech, and the number of its speaker (B,).
+        """Adds features (B, D) of a portrait for each speech, and the numbers of their speakers (B,).
 
         Raises:
-            ValueError: The shapes are others.
+            ValueError: The shapes do not fit.
         """
         if features.ndim != 2 or people.shape != features.shape[:1]:
             shapes = f"{tuple(features.shape)} and {tuple(people.shape)}"
@@ -169,7 +195,7 @@ class SpeakerConsistency(Metric):
         self.people.append(people)
 
     def compute(self) -> dict[str, Tensor]:
-        """`same` and `different`; NaN where nobody has two speeches, or there is one person."""
+        """`same` (NaN where no person has two speeches) and `different` (NaN for a single person)."""
         features, people = (
             states if isinstance(states, Tensor) else torch.cat(list(states)) for states in (self.features, self.people)
         )
@@ -185,7 +211,7 @@ class SpeakerConsistency(Metric):
 
 
 def _pairs(sums: Tensor, count: int) -> Tensor:
-    """The mean similarity of two different ones of `count` unit vectors, by their sum (..., D)."""
+    """The mean similarity of each two of `count` unit vectors, from their sum (..., D)."""
     if count < 2:
         return sums.new_full(sums.shape[:-1], math.nan)
     return (sums.square().sum(dim=-1) - count) / (count * (count - 1))

@@ -1,4 +1,4 @@
-"""Retrieval: does a query find its own identity in a gallery?"""
+"""Retrieval of identities in a gallery."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,15 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+GALLERY_FRAMES = 8
+"""Most frames of a video whose mean embedding is its row of a gallery."""
 TIE = 1e-6
-"""Similarities closer than this count as equal: float32 embeddings carry no more."""
+"""Similarities closer than this count as equal, since float32 embeddings are not more precise."""
 
 
 def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gallery_identities: Tensor) -> Tensor:
-    """The rank, from 1, at which each query's own identity stands in the gallery by cosine similarity.
+    """The rank, from 1, of each query's own identity in the gallery by cosine similarity.
 
-    Ties are read against the query: everything as similar as its own identity stands before it, so that an embedding
-    which has collapsed to a constant scores zero and not by luck of the sorting.
+    Ties count against the query: every identity that is as similar as its own ranks before it, so that an embedding
+    which has collapsed to a constant finds nothing, whatever the order of sorting.
 
     Args:
         queries: (Q, D) embeddings.
@@ -29,7 +31,12 @@ def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gal
         (Q,) int64.
 
     Raises:
-        ValueError: an identity stands twice in the gallery, or a query's identity does not stand in it.
+        ValueError: An identity is twice in the gallery, or a query's identity is not in it.
+
+    Example:
+        >>> gallery, numbers = torch.eye(3), torch.tensor([10, 11, 12])
+        >>> cosine_ranks(torch.tensor([[1.0, 0.5, 0.0]]), torch.tensor([11]), gallery, numbers).tolist()
+        [2]
     """
     if len(gallery_identities.unique()) != len(gallery_identities):
         raise ValueError("the gallery holds an identity twice: give one row (e.g. the mean embedding) per identity")
@@ -43,14 +50,19 @@ def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gal
 
 
 def identity_gallery(embeddings: Tensor, identities: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """One row for each identity: the sum of its embeddings at unit length, whose direction is their mean's.
+    """A gallery with one row for each identity: the sum of its embeddings after scaling them to unit length.
 
     Args:
         embeddings: (N, D).
-        identities: N of any numbers.
+        identities: N integers.
 
     Returns:
         The gallery (G, D), and for each embedding the row of its identity, (N,) int64.
+
+    Example:
+        >>> gallery, rows = identity_gallery(torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), [8, 5, 5])
+        >>> gallery.tolist(), rows.tolist()
+        ([[0.0, 2.0], [1.0, 0.0]], [1, 0, 0])
     """
     numbers, rows = torch.tensor(list(identities)).unique(return_inverse=True)
     gallery = embeddings.new_zeros(len(numbers), embeddings.shape[1])
@@ -61,7 +73,20 @@ class RecallAtK(Metric):
     """R@k: the share of queries whose own identity is among the k nearest of the gallery (`cosine_ranks`).
 
     `update` takes queries, `add_gallery` the rows to search; `compute` returns `{"R@1": ..., "R@5": ...}`.
-    `protocol` and `chance` belong beside the numbers: R@k of a gallery of another size is another number.
+    Report `protocol` and `chance` with the numbers, since R@k depends on the size of the gallery.
+
+    Args:
+        ks: Ranks from 1.
+
+    Raises:
+        ValueError: There is no rank, or one is below 1.
+
+    Example:
+        >>> metric = RecallAtK(ks=(1, 2))
+        >>> metric.add_gallery(torch.eye(2), torch.tensor([0, 1]))
+        >>> metric.update(torch.tensor([[1.0, 0.1], [1.0, 0.2]]), torch.tensor([0, 1]))
+        >>> {name: float(value) for name, value in metric.compute().items()}
+        {'R@1': 0.5, 'R@2': 1.0}
     """
 
     full_state_update = False
@@ -80,12 +105,12 @@ class RecallAtK(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def add_gallery(self, embeddings: Tensor, identities: Tensor) -> None:
-        """Add (N, D) rows of (N,) identities to the gallery."""
+        """Adds rows (N, D) of identities (N,) to the gallery."""
         self.gallery.append(embeddings.detach())
         self.gallery_identities.append(identities)
 
     def update(self, embeddings: Tensor, identities: Tensor) -> None:
-        """Add (N, D) queries of (N,) identities."""
+        """Adds queries (N, D) of identities (N,)."""
         self.queries.append(embeddings.detach())
         self.query_identities.append(identities)
 
@@ -93,7 +118,7 @@ class RecallAtK(Metric):
         """The recalls in 0..1 by name.
 
         Raises:
-            ValueError: no query or no gallery was given, or `cosine_ranks` refuses them.
+            ValueError: There is no query or no gallery, or `cosine_ranks` refuses them.
         """
         if not (len(self.queries) and len(self.gallery)):
             raise ValueError("recall needs queries and a gallery: one of them is empty")
@@ -112,12 +137,12 @@ class RecallAtK(Metric):
 
     @property
     def chance(self) -> dict[str, float]:
-        """What guessing reaches."""
+        """The recalls of guessing."""
         return {f"R@{k}": min(1.0, k / self.gallery_size) for k in self.ks}
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """How the numbers were measured."""
+        """The conditions of the numbers."""
         return {
             "similarity": "cosine",
             "ties": "against the query",
@@ -126,24 +151,21 @@ class RecallAtK(Metric):
         }
 
 
-def _joined(state: "list[Tensor] | Tensor") -> Tensor:
-    # After a distributed sync torchmetrics hands the list over as one tensor.
+def _joined(state: list[Tensor] | Tensor) -> Tensor:
+    # After a distributed sync torchmetrics replaces the list by one tensor.
     return state if isinstance(state, Tensor) else torch.cat(list(state))
 
 
-GALLERY_FRAMES = 8
-
-
 def gallery_embeddings(embed: Callable[[np.ndarray], Tensor], videos: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """What a retrieval searches, and what the truth asks of it.
+    """A gallery of reference videos, and the queries of their own first frames.
 
     Args:
-        embed: (N, H, W, 3) uint8 to (N, D), such as `Judges.embed`.
-        videos: true frames (T, H, W, 3) uint8, one video per identity.
+        embed: Turns pictures (N, H, W, 3) uint8 into embeddings (N, D), such as `Judges.embed`.
+        videos: Reference frames (T, H, W, 3) uint8, one video per identity.
 
     Returns:
-        The gallery, (V, D): per video the mean embedding of up to eight frames spread over all but the first; and the
-        true queries, (V, D): the first frames, which the gallery does not hold. A video of one frame is both.
+        The gallery (V, D), for each video the mean embedding of up to eight frames spread over all but the first; and
+        queries (V, D) of the first frames, which are not in the gallery. A video of one frame is in both.
     """
     gallery, queries = [], []
     for video in videos:

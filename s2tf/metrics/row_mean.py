@@ -8,9 +8,16 @@ from torchmetrics import Metric
 
 
 class RowMean(Metric):
-    """The mean of batches' means, each counting as its rows.
+    """The mean of batches' means, weighted by their rows.
 
-    Instead of torchmetrics' `MeanMetric`, which leaves NaN out of the mean, or (1.9) the rows where it must not.
+    It replaces torchmetrics' `MeanMetric`, which leaves NaN out of the mean, or (1.9) rows that must count.
+
+    Example:
+        >>> metric = RowMean()
+        >>> metric.update(torch.tensor(1.0), rows=3)
+        >>> metric.update(torch.tensor(5.0), rows=1)
+        >>> float(metric.compute())
+        2.0
     """
 
     full_state_update = False
@@ -23,7 +30,7 @@ class RowMean(Metric):
         self.add_state("rows", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, mean: Tensor, rows: int) -> None:
-        """Add the mean of a batch."""
+        """Adds the mean of a batch."""
         self.total += mean.double() * rows
         self.rows += rows
 

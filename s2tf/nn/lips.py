@@ -1,4 +1,4 @@
-"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips drawn as pictures.
+"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips rendered as pictures.
 
 Placement and openings serve tensors and NumPy arrays alike.
 """
@@ -12,17 +12,17 @@ from torch import Tensor
 ArrayT = TypeVar("ArrayT", Tensor, np.ndarray)
 
 OUTER = slice(0, 12)
-"""iBUG points 48-59, the closed outer contour, among the 20 lip points."""
+"""The closed outer contour among the 20 lip points: iBUG points 48-59."""
 INNER = slice(12, 20)
-"""iBUG points 60-67, the closed inner contour."""
+"""The closed inner contour: iBUG points 60-67."""
 MESH_LIPS = (61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91, 78, 82, 13, 312, 308, 317, 14, 87)
 """The 20 lip points in the numbering of MediaPipe's face mesh."""
 INNER_UPPER, INNER_LOWER = (13, 14, 15), (19, 18, 17)
-"""Pairs of facing points of the inner lips among the 20 lip points."""
+"""Pairs of facing points of the inner lips among the 20 lip points: iBUG's 61-67, 62-66 and 63-65."""
 UPPER_LIDS, LOWER_LIDS = (1, 2, 7, 8), (5, 4, 11, 10)
-"""Pairs of facing points of the eyelids among the 12 eye points."""
+"""Pairs of facing points of the eyelids among the 12 eye points: iBUG's 37-41, 38-40, 43-47 and 44-46."""
 LINE_SHARE = 0.012
-"""A contour's width as a share of the picture's side; at least one pixel and a half."""
+"""Width of a contour as a share of the picture's side; it is at least one and a half pixels."""
 
 
 def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
@@ -34,13 +34,22 @@ def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
 
     Returns:
         (..., N, 2) in picture units, -1 and 1 at the picture's edges, y down.
+
+    Example:
+        >>> place_lips(np.array([[1.0, 0.0]]), np.array([0.5, 0.0, 0.0, 0.0])).tolist()
+        [[1.5, 0.0]]
     """
     scale = _functions(placement).exp(placement[..., 2:3])[..., None]
     return rotate(lips, placement[..., 3]) * scale + placement[..., None, :2]
 
 
 def rotate(points: ArrayT, angle: ArrayT) -> ArrayT:
-    """R(angle) @ point for points (..., N, 2) and angles (...) in radians."""
+    """Rotate points: R(angle) @ point for points (..., N, 2) and angles (...) in radians.
+
+    Example:
+        >>> rotate(np.array([[1.0, 0.0]]), np.array(np.pi / 2)).round(6).tolist()
+        [[0.0, 1.0]]
+    """
     functions = _functions(points)
     cos, sin = functions.cos(angle)[..., None], functions.sin(angle)[..., None]
     x, y = points[..., 0], points[..., 1]
@@ -58,6 +67,10 @@ def mouth_opening(lips: ArrayT) -> ArrayT:
 
     Raises:
         ValueError: `lips` has another shape.
+
+    Example:
+        >>> mouth_opening(np.zeros((5, 20, 2))).tolist()
+        [0.0, 0.0, 0.0, 0.0, 0.0]
     """
     _check_points(lips, 20, "lips")
     return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(-1)
@@ -74,20 +87,28 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
 
     Raises:
         ValueError: `eyes` has another shape.
+
+    Example:
+        >>> eye_opening(np.zeros((12, 2))).item()
+        0.0
     """
     _check_points(eyes, 12, "eyes")
     return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(-1)
 
 
-def draw_lips(points: Tensor, side: int) -> Tensor:
-    """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
+def render_lips(points: Tensor, side: int) -> Tensor:
+    """Render placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
 
     Args:
         points: (B, 20, 2) in picture units.
-        side: side of the picture in pixels.
+        side: Side of the picture in pixels.
 
     Returns:
         (B, 3, side, side) in [0, 1].
+
+    Example:
+        >>> render_lips(torch.rand(1, 20, 2), 32).shape
+        torch.Size([1, 3, 32, 32])
     """
     pixels = _pixel_centres(side, points)
     width = max(1.5, LINE_SHARE * side)
@@ -101,15 +122,19 @@ def draw_lips(points: Tensor, side: int) -> Tensor:
 
 
 def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
-    """1 in the box around the lips, falling linearly to 0 at `margin` mouth widths from it.
+    """A map that is 1 in the box around the lips and falls linearly to 0 at `margin` mouth widths from it.
 
     Args:
         points: (B, 20, 2) in picture units.
-        side: side of the map in pixels.
-        margin: reach outside the box, in widths of the mouth.
+        side: Side of the map in pixels.
+        margin: Reach outside the box, in widths of the mouth.
 
     Returns:
         (B, 1, side, side) in [0, 1].
+
+    Example:
+        >>> mouth_region(torch.rand(1, 20, 2), 32).shape
+        torch.Size([1, 1, 32, 32])
     """
     low, high = points.amin(dim=1), points.amax(dim=1)
     width = (high - low)[:, 0].clamp_min(1e-3)
@@ -138,9 +163,9 @@ def _pixel_centres(side: int, like: Tensor) -> Tensor:
 
 
 def _contour(corners: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of each pixel to a closed polygon, and whether it lies inside by the even-odd rule.
+    """Distance of each pixel to a closed polygon, and a mask of the pixels inside by the even-odd rule.
 
-    One segment at a time: the memory stays at a few pictures whatever the polygon.
+    Segments are taken one by one, so that memory stays at a few pictures whatever the polygon.
     """
     distance = torch.full((len(corners), *pixels.shape[:2]), torch.inf, dtype=corners.dtype, device=corners.device)
     inside = torch.zeros_like(distance, dtype=torch.bool)

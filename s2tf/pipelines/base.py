@@ -1,4 +1,4 @@
-"""What every pipeline shares: networks and settings saved as one folder, loaded and checked without Lightning.
+"""Base of all pipelines: networks and settings saved as one folder, loaded and checked without Lightning.
 
 A pipeline folder holds `model_index.json` and, per network, a subfolder of `config.json` and `weights.safetensors`.
 A pipeline loads from any folder that holds its networks and its section of settings, so that the first stage alone
@@ -33,19 +33,19 @@ class Pipeline:
     The constructor takes them in the order of the declaration or by name; sections of settings may be left out.
 
     Args:
-        parts: What is declared, in that order.
-        random_weights: Names of components that were never trained; what they generate is no result.
-        named: What is declared, by name.
+        parts: Values of the declarations, in their order.
+        random_weights: Names of components that were never trained; their output is no result.
+        named: Values of the declarations, by name.
 
     Raises:
-        TypeError: Something is of another class than declared, missing, or not declared.
-        ValueError: `random_weights` names something else than a component.
+        TypeError: A value is missing, of another class than declared, or not declared.
+        ValueError: `random_weights` has a name that is not a component's.
     """
 
     component_types: ClassVar[Mapping[str, type[Network]]] = {}
-    """Declared networks, those of the parts first."""
+    """The declared networks, those of the parts first."""
     settings_types: ClassVar[Mapping[str, type]] = {}
-    """Declared sections of settings, those of the parts first."""
+    """The declared sections of settings, those of the parts first."""
     part_types: ClassVar[Mapping[str, "type[Pipeline]"]] = {}
     declared: ClassVar[Mapping[str, type]] = {}
     """Everything that the constructor takes."""
@@ -78,7 +78,7 @@ class Pipeline:
             raise ValueError(f"random_weights names {unknown}, expected some of {sorted(self.component_types)}")
 
     def _hold(self, name: str, kind: type, value: Any) -> None:
-        """Make what was given for a declaration an attribute, and list it with the components or the settings."""
+        """Store the value of a declaration as an attribute and among the components or the settings."""
         if value is None and dataclasses.is_dataclass(kind):
             value = kind()
         if not isinstance(value, kind):
@@ -112,7 +112,7 @@ class Pipeline:
 
     @property
     def random_weights(self) -> tuple[str, ...]:
-        """The components whose weights, or a part of them, were never trained: what they generate is no result."""
+        """The components with weights, or some of them, that were never trained: their output is no result."""
         return tuple(
             name
             for name, network in self.components.items()

@@ -30,7 +30,7 @@ class WrittenVideo:
         return self.frames / FPS
 
     def to_json(self) -> dict[str, Any]:
-        """What is said about the video, in plain values."""
+        """The record of the video, in plain values."""
         return {"out": str(self.path), "frames": self.frames, "seconds": self.seconds, "size": self.size}
 
 

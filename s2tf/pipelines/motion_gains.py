@@ -1,4 +1,4 @@
-"""Separate gains for blinks, head and lips: how much of each of a speech's motion is shown."""
+"""Separate gains for blinks, head and lips, applied to the motion of a speech."""
 
 from dataclasses import dataclass
 
@@ -11,29 +11,29 @@ from s2tf.nn.lips import eye_opening, mouth_opening
 
 NEWTON_STEPS = 3
 DAMPING = 1e-3
-"""Of the least squares, as a share of what the codes' own variation does to a reading."""
+"""Damping of the least squares, as a share of a reading's own variation under the motion."""
 FLOOR, TINY = 1e-9, 1e-30
-"""Added to it, so that the system can be solved where a reading does not depend on the codes."""
+"""Added to the system so that it can be solved where a reading does not depend on the codes."""
 MOUTH, EYES = -2, -1
-"""Places in `readings`; before them is the placement."""
+"""Indices in `readings`; the placement stands before them."""
 
 
 @dataclass(frozen=True)
 class Gains:
-    """Factors on the motion, each apart from the others; 1 leaves it as it is, 0 takes it away, 2 doubles it."""
+    """Factors on the motion: 1 leaves it unchanged, 0 removes it, 2 doubles it; none affects another's motion."""
 
     blink: float = 1.0
-    """Of the eyes, away from how far they are open most of the time: 0 never blinks."""
+    """Factor on the motion of the eyelids away from their usual opening: 0 never blinks."""
     head: float = 1.0
-    """Of the head, away from where the portrait holds it: 0 keeps it still."""
+    """Factor on the motion of the head away from its place in the portrait: 0 keeps it still."""
     lips: float = 1.0
-    """Of the mouth, away from the frame in which it is most closed: 0 keeps it so."""
+    """Factor on the motion of the mouth away from its most closed frame: 0 keeps it closed."""
 
     def __post_init__(self) -> None:
         """Check the numbers.
 
         Raises:
-            ValueError: a gain is negative or not finite.
+            ValueError: A gain is negative or not finite.
         """
         for name, value in vars(self).items():
             if not 0 <= value < float("inf"):
@@ -41,12 +41,12 @@ class Gains:
 
     @property
     def changes(self) -> bool:
-        """Whether any of them does something."""
+        """True if a gain differs from 1."""
         return self != Gains()
 
 
 def scaled_lips(lips: Tensor, gain: float) -> Tensor:
-    """Lips (T, 20, 2) whose movement away from the most closed frame is multiplied."""
+    """Lips (T, 20, 2) with their movement away from the most closed frame multiplied."""
     rest = lips[mouth_opening(lips).argmin()]
     return rest + gain * (lips - rest)
 
@@ -54,27 +54,27 @@ def scaled_lips(lips: Tensor, gain: float) -> Tensor:
 def scaled_codes(
     codes: Tensor, z_id: Tensor, source: FaceState, reader: MotionReader, covariance: Tensor, gains: Gains
 ) -> Tensor:
-    """Motion codes that show `gains` of the blinks, of the head's motion and of the mouth's opening.
+    """Motion codes with `gains` applied to the blinks, the head's motion and the opening of the mouth.
 
-    What a code shows is what the motion reader reads off it: the placement s_h (4 values), the opening of the mouth s_l
-    and of the eyes s_b. The wanted readings s' follow from the gains, and the codes move towards them by Gauss-Newton
-    steps of the least change,
+    The motion reader reads three things off a code: the placement s_h (4 values), the opening of the mouth s_l and the
+    opening of the eyes s_b. The wanted readings s' follow from the gains, and the codes move towards them by
+    Gauss-Newton steps of the least change,
 
         z <- z + C Jᵀ (J C Jᵀ + λ)⁻¹ (s' - s(z)),    J = ds/dz,
 
-    least in the metric of C, the covariance of the codes of real motion: what commonly moves along with a reading, as
-    the turn of a head with its place, moves along; readings whose gain is 1 are wanted as they are and stay.
+    least in the metric of C, the covariance of the codes of real motion, so that what commonly moves with a reading
+    (a head's turn with its place) moves with it here too. Readings with gain 1 stay.
 
     Args:
-        codes: (T, m).
-        z_id: (1, latent_dim) identity code.
-        source: the portrait's own reading, whose placement the head's gain refers to.
-        reader: of the motion autoencoder.
+        codes: Motion codes (T, m).
+        z_id: Identity code (1, latent_dim).
+        source: The portrait's own reading; the head moves away from its placement.
+        reader: The motion reader of the autoencoder.
         covariance: (m, m) C, see `MotionStatistics`.
-        gains: the factors.
+        gains: The factors.
 
     Returns:
-        (T, m).
+        Motion codes (T, m).
     """
 
     def readings(z_m: Tensor) -> Tensor:
@@ -87,19 +87,19 @@ def scaled_codes(
         jacobian = vmap(jacrev(readings))(codes)
         spread = covariance @ jacobian.mT
         system = jacobian @ spread
-        # Relative to each reading's own size: a radian and an outer-eye distance have nothing in common.
+        # Relative to each reading's own size, since readings have different units.
         sizes = system.diagonal(dim1=-2, dim2=-1)
-        # A reading that no code moves is left as it is.
+        # The added constants leave a reading that no code moves as it is.
         damped = system + torch.diag_embed(DAMPING * sizes + FLOOR * sizes.amax(-1, keepdim=True) + TINY)
         codes = codes + (spread @ torch.linalg.solve(damped, error[..., None]))[..., 0]
     return codes
 
 
 def _wanted(shown: Tensor, placement: Tensor, gains: Gains) -> Tensor:
-    """Readings (T, 6) multiplied away from where each rests."""
+    """Readings (T, 6) multiplied away from their values at rest."""
     mouth, eyes = shown[:, MOUTH], shown[:, EYES]
     rest = torch.cat([placement, mouth.min()[None], eyes.median()[None]])
     factor = shown.new_tensor([gains.head] * len(placement) + [gains.lips, gains.blink])
     wanted = rest + factor * (shown - rest)
-    # An eye is at most closed, but for what the reader is wrong by.
+    # An eye cannot be more than closed; readings below zero are the reader's error and stay.
     return torch.cat([wanted[:, :EYES], torch.maximum(wanted[:, EYES], eyes.clamp_max(0))[:, None]], dim=1)

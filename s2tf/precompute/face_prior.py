@@ -1,4 +1,4 @@
-"""Statistical face priors computed from shards, and their files."""
+"""Statistical face priors: computed from shards as an experiment says, and saved with their origin."""
 
 import copy
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from s2tf.models.face_prior import FacePrior
 from s2tf.precompute.face_prior_statistics import Wanted, compute_face_priors
 from s2tf.provenance import lineage
 from s2tf.provenance.wandb_artifacts import log_step
-from s2tf.runs.build_data import build_parts
+from s2tf.runs.build import build_parts
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class PriorSettings:
     face_encoder: str
     """Folder of ConRe's face encoder."""
     faces: int | list[int] = 10_000
-    """N of Eq. 5; 0: as many as the balance allows. A list makes a prior of each."""
+    """N of Eq. 5; 0 takes the largest number that the balance allows. A list makes a prior of each."""
     female: float | list[float] = 0.5
     """Share of women, 0 to 1. A list makes a prior of each."""
     seed: int = 0
-    """Of the choice of faces."""
+    """Seed for the choice of faces."""
 
     @property
     def combinations(self) -> list[tuple[int, float]]:
@@ -39,25 +39,33 @@ class PriorSettings:
 def write_priors(
     experiment: Path, overrides: Sequence[str], out: Path, device: str = "cpu", project: str | None = None
 ) -> "dict[Path, FacePrior]":
-    """Average training faces under a face encoder, in one pass over them.
+    """Average the latents of training faces under a face encoder, in one pass over the data.
 
-    What the priors were made of is noted in their folders, and at W&B where a project is named.
+    The data and networks that the priors were computed from are recorded in their folders.
+
+    Args:
+        experiment: YAML with a section `prior`, such as experiments/prior.yaml.
+        overrides: Changes of it, as `key=value`.
+        out: Folder of the prior, or of one folder for each where there are several.
+        device: Device of the face encoder.
+        project: W&B project that the origin is recorded in too; None for none.
 
     Returns:
-        The priors by folder: `out` itself where there is one, else a folder in it for each, named by N and the share.
+        The priors by folder: `out` itself for a single one, else folders in it named by N and the share of women.
 
     Raises:
-        UserError: the experiment has no section `prior`, or a value in it is wrong.
-        FileNotFoundError: there is no such face encoder.
-        ValueError: there are too few faces of a gender.
+        UserError: The experiment has no section `prior`, or a value in it is wrong.
+        FileNotFoundError: The face encoder's folder does not exist.
+        ValueError: There are too few faces of a gender.
     """
     config = compose(experiment, overrides)
-    # The parser puts objects into the dictionary that it is given.
+    # The experiment, composed; its parser puts objects into the dictionary that it is given.
     parts = build_parts(copy.deepcopy(config), prior=PriorSettings)
     settings, data = parts.prior, parts.data
     encoder = FaceEncoder.from_pretrained(settings.face_encoder).to(device)
     wanted = [Wanted(faces or None, female) for faces, female in settings.combinations]
     missing: list[str] = []
+    # One pass over the training split for all priors; those that lack faces are reported at the end.
     priors = compute_face_priors(
         encoder,
         map(data.on_device, data.once("train")),
@@ -67,6 +75,7 @@ def write_priors(
         on_missing=lambda _, error: missing.append(str(error)),
     )
     folders = {one: out if len(wanted) == 1 else out / _name(one.n, one.balance) for one in priors}
+    # Save what could be computed, then complain about the rest.
     for one, prior in priors.items():
         prior.save_pretrained(folders[one])
     _note_lineage(config, data, list(folders.values()), project)

@@ -44,36 +44,36 @@ class RunningStatistics:
 
 @dataclass
 class _Choice:
-    """The faces of one gender that are chosen so far: the `limit` smallest draws."""
+    """The faces of one gender that are chosen so far: those with the `limit` smallest ranks."""
 
     limit: int | None
     heap: list[tuple[int, str]] = field(default_factory=list)
     latents: dict[str, Tensor] = field(default_factory=dict)
 
-    def wants(self, draw: int) -> bool:
-        return self.limit is None or len(self.heap) < self.limit or (self.limit > 0 and -draw > self.heap[0][0])
+    def wants(self, rank: int) -> bool:
+        return self.limit is None or len(self.heap) < self.limit or (self.limit > 0 and -rank > self.heap[0][0])
 
-    def add(self, draw: int, key: str, latent: Tensor) -> None:
-        if key in self.latents or not self.wants(draw):
+    def add(self, rank: int, key: str, latent: Tensor) -> None:
+        if key in self.latents or not self.wants(rank):
             return
-        heapq.heappush(self.heap, (-draw, key))
+        heapq.heappush(self.heap, (-rank, key))
         self.latents[key] = latent
         if self.limit is not None and len(self.heap) > self.limit:
             _, dropped = heapq.heappop(self.heap)
             del self.latents[dropped]
 
     def smallest(self, count: int) -> list[tuple[str, Tensor]]:
-        """The `count` faces with the smallest draws, by key."""
+        """The `count` faces with the smallest ranks, by key."""
         kept = sorted(self.heap, reverse=True)[:count]
         return sorted((key, self.latents[key]) for _, key in kept)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A prior that is asked for: of `n` faces (None: as many as the balance allows), a share `balance` of women.
+    """A requested prior: of `n` faces (None: the largest number that the balance allows), a share `balance` of women.
 
     Raises:
-        ValueError: a number is out of range.
+        ValueError: A number is out of range.
     """
 
     n: int | None
@@ -95,32 +95,32 @@ def compute_face_priors(
     device: torch.device | str = "cpu",
     on_missing: Callable[[Wanted, ValueError], None] | None = None,
 ) -> "dict[Wanted, FacePrior]":
-    """Average the latents of faces, for several N and shares of women at once.
+    """Average the latents of faces, for several N and shares of women in one pass.
 
-    Each sample's key and the seed give it a fixed draw, and the faces with the smallest draws of each gender are taken.
-    The choice is thus the same whatever the order of the stream, its batch size and its number of workers; a larger N
-    holds the smaller one's faces; and only faces that are in the running are encoded. A key is counted once. The stream
-    must give a key the same picture every time.
+    A sample's key and the seed give it a fixed random rank, and the faces with the smallest ranks of each gender are
+    taken. The choice is thus the same for every order of the stream, batch size and number of workers; the faces of a
+    smaller N are among those of a larger one; and faces that cannot be chosen any more are not encoded. A key is
+    counted once. The stream must give a key the same picture every time.
 
-    Where the gender is known for some face, faces of unknown gender are left out. Where it is known for none, N faces
-    are taken regardless and the prior records `balanced: false`.
+    If the gender of some face is known, faces of unknown gender are left out. If no gender is known, any N faces are
+    taken and the prior records `balanced: false`.
 
     Args:
-        encoder: the face encoder, portraits (B, 3, H, W) to latents (B, d), in evaluation mode.
-        batches: rows of `key` (list of str), `portrait` (B, 3, H, W) and `gender` (B,): 0 female, 1 male, -1 unknown.
-        wanted: the priors asked for, at least one.
-        seed: of the choice.
-        device: where the encoder is.
-        on_missing: called with what too few faces are there for, and why; None raises it.
+        encoder: The face encoder, portraits (B, 3, H, W) to latents (B, d), in evaluation mode.
+        batches: Rows of `key` (list of str), `portrait` (B, 3, H, W) and `gender` (B,): 0 female, 1 male, -1 unknown.
+        wanted: The requested priors, at least one.
+        seed: Seed for the choice of faces.
+        device: Device of the encoder.
+        on_missing: Called with a prior that there are too few faces for, and the error; None raises the error.
 
     Returns:
-        The priors that there are faces for, each with z_p, the latents' scale and its provenance.
+        The priors that there are enough faces for, each with z_p, the latents' scale and its provenance.
 
     Raises:
-        ValueError: there are too few faces; the message gives the numbers.
+        ValueError: There are too few faces; the message gives the numbers.
     """
     if not wanted:
-        raise ValueError("no prior is asked for: expected at least one number of faces and one share of women")
+        raise ValueError("no prior is requested: expected at least one number of faces and one share of women")
     choices = _choose(encoder, batches, _quotas(wanted), seed, device)
     priors = {}
     for one in wanted:
@@ -156,7 +156,7 @@ def _prior(choices: Mapping[int, _Choice], wanted: Wanted, seed: int) -> FacePri
 
 
 def _quotas(wanted: Sequence[Wanted]) -> dict[int, int | None]:
-    """The most faces of each gender that any prior takes; None is without limit."""
+    """The largest number of faces of each gender that any prior takes; None for no limit."""
     if any(one.n is None for one in wanted):
         return {FEMALE: None, MALE: None, UNKNOWN: None}
     counts = [(round((one.n or 0) * one.balance), one.n or 0) for one in wanted]
@@ -177,14 +177,14 @@ def _choose(
 ) -> dict[int, _Choice]:
     choices = {gender: _Choice(limit) for gender, limit in quotas.items()}
     for batch in batches:
-        draws = [_draw(key, seed) for key in batch["key"]]
+        ranks = [_rank(key, seed) for key in batch["key"]]
         genders = [int(gender) for gender in batch["gender"]]
-        rows = [row for row, gender in enumerate(genders) if choices[gender].wants(draws[row])]
+        rows = [row for row, gender in enumerate(genders) if choices[gender].wants(ranks[row])]
         if not rows:
             continue
         latents = encoder(batch["portrait"][rows].to(device)).float().cpu()
         for row, latent in zip(rows, latents, strict=True):
-            choices[genders[row]].add(draws[row], batch["key"][row], latent)
+            choices[genders[row]].add(ranks[row], batch["key"][row], latent)
     return choices
 
 
@@ -199,7 +199,7 @@ def _taken(available: Mapping[int, int], n: int | None, balance: float) -> dict[
         n = _largest(female, male, balance)
     wanted = {FEMALE: round(n * balance), MALE: n - round(n * balance)}
     if female < wanted[FEMALE] or male < wanted[MALE] or n < 2:
-        # Of a gender that is not lacking no more were counted than are needed.
+        # A gender that is not lacking was counted only up to the number that is needed.
         has = {FEMALE: female, MALE: male}
         lacking = [
             f"{wanted[one]} {NAMES[one]} faces, but the data set has {has[one]}"
@@ -220,5 +220,5 @@ def _largest(female: int, male: int, balance: float) -> int:
     return n
 
 
-def _draw(key: str, seed: int) -> int:
+def _rank(key: str, seed: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=8).digest(), "big")

@@ -21,7 +21,7 @@ def write_codes(copy: ShardCopy, autoencoder: Path, device: str = "cpu", batch: 
         copy: From where, to where, and which part of it.
         autoencoder: Folder of the motion autoencoder, RUN/networks/motion_autoencoder.
         device: Device of the autoencoder.
-        batch: Frames encoded at once.
+        batch: Number of frames that are encoded together.
 
     Raises:
         FileNotFoundError: The shards or the autoencoder's folder are absent.

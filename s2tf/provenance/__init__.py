@@ -1,1 +1,1 @@
-"""Provenance."""
+"""Provenance: the code, data, networks and weights that a run was made of."""

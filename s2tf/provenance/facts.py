@@ -1,4 +1,4 @@
-"""What a tracker is told of a run before its first number: where it belongs, and what it is made of."""
+"""Facts about a run that a tracker gets before its first number: its group, its tags, and what it is made of."""
 
 import hashlib
 import json
@@ -10,22 +10,22 @@ from s2tf.config import LABEL, NOTHING
 from s2tf.provenance.git_state import last_record
 
 LONGEST_TAG = 64
-"""W&B refuses longer ones."""
+"""Longest tag that W&B takes."""
 
 
 def job_type(config: Mapping[str, Any]) -> str:
-    """The stage's name, that of its module: `conre`, `scfp`, `motion_autoencoder`, ...; `prior` where there is none."""
+    """Name the stage by its module: `conre`, `scfp`, `motion_autoencoder`, ...; `prior` if there is no stage."""
     model = config.get("model")
     return model["class_path"].split(".")[-2] if isinstance(model, dict) else "prior"
 
 
 def tags(experiment: Path, overrides: Sequence[str], config: Mapping[str, Any]) -> tuple[str, ...]:
-    """What runs are found by: the stage, the ablation's table and row, the files put on top, and the seed.
+    """Collect a run's tags: the stage, the ablation's table and row, the files put on top, and the seed.
 
     Args:
-        experiment: the YAML's path, such as experiments/ablations/table5/attention.yaml.
-        overrides: of the command line.
-        config: the composed experiment.
+        experiment: Path of the YAML, such as experiments/ablations/table5/attention.yaml.
+        overrides: Overrides of the command line.
+        config: The composed experiment.
     """
     path = experiment.resolve()
     found = [job_type(config)]
@@ -42,17 +42,17 @@ def tags(experiment: Path, overrides: Sequence[str], config: Mapping[str, Any]) 
 
 
 def facts(config: Mapping[str, Any], folder: Path, stage: Any, data: Any) -> dict[str, Any]:
-    """What a tracker's config says of a run: the resolved config, the code's state, the data and the networks.
+    """Collect the facts of a run: the resolved config, the code's state, the data and the networks.
 
     Args:
-        config: the composed experiment.
-        folder: of the run, whose last record of the code (`git.json`, `git-2.json`, ...) is read where there is one.
-        stage: a `Stage`.
-        data: its datamodule.
+        config: The composed experiment.
+        folder: Run folder, whose last record of the code (`git.json`, `git-2.json`, ...) is read if there is one.
+        stage: The run's `Stage`.
+        data: Its datamodule.
     """
     git = last_record(folder)
     return {
-        # Not `experiment`: W&B locks what is named as a parameter of the sweep.
+        # The key is not `experiment`: W&B locks keys that are parameters of a sweep.
         "config": dict(config),
         "run_folder": str(folder),
         "git": json.loads(git.read_text()) if git is not None else None,
@@ -62,17 +62,17 @@ def facts(config: Mapping[str, Any], folder: Path, stage: Any, data: Any) -> dic
 
 
 def manifest_hashes(data: Any) -> dict[str, str]:
-    """Of every source of a datamodule, by its name in the config: 16 hex digits of the manifest's contents."""
+    """Hash the manifest of every source of a datamodule; returns the hashes by the sources' names in the config."""
     return {source.source.shards: manifest_hash(source.manifest) for source in getattr(data, "sources", [])}
 
 
 def manifest_hash(manifest: Mapping[str, Any]) -> str:
-    """16 hex digits of a manifest's contents."""
+    """Hash the contents of a manifest to 16 hex digits."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def parameter_counts(stage: Any) -> dict[str, int]:
-    """All parameters of a stage, those that are trained, and those of each network that it hands on."""
+    """Count all parameters of a stage, the trained ones, and those of each network that it exports."""
     parameters = list(stage.parameters())
     counts = {
         "total": sum(one.numel() for one in parameters),

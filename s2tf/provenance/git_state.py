@@ -1,4 +1,4 @@
-"""Which code a run was made by: the commit, and what was changed since."""
+"""State of the code that a run is made by: the commit, and the changes since."""
 
 import itertools
 import json
@@ -16,66 +16,69 @@ from s2tf.fault_tolerance.atomic_files import atomic_write
 from s2tf.fault_tolerance.messages import say
 
 GIT_FILE = "git.json"
-"""In a run folder: what `s2tf submit` or `s2tf fit` has found of the code's state; `git-2.json` when it has changed."""
+"""File in a run folder with the code's state, by `s2tf submit` or `s2tf fit`; `git-2.json` when it has changed."""
 CODE = (".py", ".yaml", ".yml")
-"""Endings of files whose contents are kept though git does not know them."""
+"""Endings of untracked files whose contents are kept."""
 MOST_BYTES = 2**20
-"""Of all those together."""
+"""Limit for all untracked files together."""
 DIFF = ("diff", "HEAD", "--binary", "--no-renames", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
-"""The same text whatever a user's settings are, which may be others in a container."""
+"""Command whose output does not depend on the user's settings, which may differ in a container."""
 PACKAGE = Path(__file__).parent
 TIMEOUT = 30
-"""Seconds that git may take: a hanging file system shall not hold up a training."""
+"""Seconds that git may take: a hanging file system must not hold up a training."""
 CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
 
 
 @dataclass(frozen=True)
 class GitState:
-    """What git says about the package's folder; `problem` says why, where it says nothing."""
+    """State of the package's repository; `problem` is the reason if git gives none."""
 
     commit: str | None = None
     branch: str | None = None
-    """None on a detached HEAD, too."""
+    """Branch; None also on a detached HEAD."""
     remote: str | None = None
-    """The address of `origin`, without user and password."""
+    """Address of `origin`, without user and password."""
     dirty: bool = False
-    """Whether any tracked file differs from the commit, or files are there that git does not know."""
+    """True if a tracked file differs from the commit, or there are untracked files."""
     untracked: list[str] = field(default_factory=list)
-    """All files that git does not know. The diff has those of `CODE` which lie in folders that it knows."""
+    """All untracked files. The diff contains those of `CODE` in folders that git knows."""
     left_out: list[str] = field(default_factory=list)
-    """Those that are not in the diff, the largest: together they would be too many bytes."""
+    """Largest untracked files of code, which are not in the diff since all together exceed `MOST_BYTES`."""
     problem: str | None = None
 
 
 @dataclass(frozen=True)
 class GitRecord:
-    """What git says now, and where that is written; None: it says nothing now, and has said something before."""
+    """State of the code now, and the file that records it; None if git gives none now and gave one before."""
 
     state: GitState
     path: Path | None
 
 
 def record_git(folder: Path, code: Path = PACKAGE) -> GitRecord:
-    """Write the code's state into a run folder, unless it stands there; never fails for git's sake.
+    """Write the code's state into a run folder, unless it is recorded there; problems of git raise no error.
 
-    The first is `git.json` and, where a file was changed, `git.diff`, which `git apply` takes. A state that is not the
-    one of the record before, such as that of the submission, is said, and becomes `git-2.json`, `git-3.json`, ...
+    The first record is `git.json` and, if files were changed, `git.diff`, which `git apply` takes. A state that differs
+    from the record before, such as that of the submission, becomes `git-2.json`, `git-3.json`, ..., with a message.
 
     Args:
-        folder: that of the run.
-        code: a folder of the code in question.
+        folder: Run folder.
+        code: A folder of the code.
     """
+    # The state now, and the newest record.
     state, diff = _look(code)
     folder.mkdir(parents=True, exist_ok=True)
     before = last_record(folder)
     if before is None:
         return _write(folder / GIT_FILE, state, diff)
     known = _read(before)
+    # A record of no state is replaced; without a state now, nothing can be compared.
     if known.problem:
         return _write(before, state, diff)
     if state.problem:
-        say(f"{before}: whether the code is still this one is not known: {state.problem}")
+        say(f"{before}: it is not known whether the code is still this one: {state.problem}")
         return GitRecord(state, None)
+    # The same state needs no other record.
     if (known.commit, known.left_out, _diff_of(before)) == (state.commit, state.left_out, diff):
         return GitRecord(state, before)
     record = _write(next(path for path in _names(folder) if not path.is_file()), state, diff)
@@ -84,7 +87,7 @@ def record_git(folder: Path, code: Path = PACKAGE) -> GitRecord:
 
 
 def last_record(folder: Path) -> Path | None:
-    """The newest of `git.json`, `git-2.json`, ... in a run folder."""
+    """Find the newest of `git.json`, `git-2.json`, ... in a run folder."""
     written = list(itertools.takewhile(Path.is_file, _names(folder)))
     return written[-1] if written else None
 
@@ -118,6 +121,7 @@ def _write(path: Path, state: GitState, diff: bytes) -> GitRecord:
 
 
 def _look(code: Path) -> tuple[GitState, bytes]:
+    """Ask git for the state of the code and its diff; a problem is part of the state."""
     try:
         # A virtual environment may lie in a repository that has nothing to do with what is installed in it.
         tracked = _git(code, "ls-files").strip()
@@ -134,8 +138,8 @@ def _look(code: Path) -> tuple[GitState, bytes]:
     except subprocess.TimeoutExpired:
         return GitState(problem=f"git took longer than {TIMEOUT} s"), b""
     except (subprocess.CalledProcessError, OSError) as error:
-        said = getattr(error, "stderr", None) or str(error).encode()
-        return GitState(problem=said.decode(errors="replace").strip().splitlines()[0]), b""
+        message = getattr(error, "stderr", None) or str(error).encode()
+        return GitState(problem=message.decode(errors="replace").strip().splitlines()[0]), b""
     return GitState(
         commit=commit,
         branch=None if branch == "HEAD" else branch,
@@ -146,14 +150,14 @@ def _look(code: Path) -> tuple[GitState, bytes]:
     ), diff
 
 
-def _files(said: bytes) -> list[str]:
-    return [os.fsdecode(name) for name in said.split(b"\0") if name]
+def _files(names: bytes) -> list[str]:
+    return [os.fsdecode(name) for name in names.split(b"\0") if name]
 
 
 def _code_among(untracked: list[str], top: Path) -> tuple[list[str], list[str]]:
-    """Which files are to be part of the diff, the smallest first, and which are too many bytes for that.
+    """Choose untracked files for the diff, the smallest first; returns them, and those that do not fit.
 
-    A folder that git does not know at all may be one of runs, where each has a config.
+    Folders that git does not know at all are left out: they may be folders of runs, each with a config.
     """
     known = set(_files(_git(top, "ls-tree", "-z", "--name-only", "HEAD")))
     code = [name for name in untracked if name.endswith(CODE) and ("/" not in name or name.split("/")[0] in known)]
@@ -165,16 +169,16 @@ def _code_among(untracked: list[str], top: Path) -> tuple[list[str], list[str]]:
 
 
 def _diff(top: Path, added: list[str]) -> bytes:
-    """What differs from the commit, and the files `added`, which git does not know, as new ones."""
+    """Make the diff to the commit; the untracked files `added` are in it as new files."""
     if not added:
         return _git(top, *DIFF)
     with tempfile.TemporaryDirectory() as folder:
-        # The repository's own stays as it is.
+        # A copy of the index: the repository's own must not change.
         index = Path(folder, "index")
         shutil.copy(top / os.fsdecode(_git(top, "rev-parse", "--git-path", "index").rstrip(b"\n")), index)
         _git(
             *(top, "add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"),
-            said=b"\0".join(map(os.fsencode, added)),
+            text=b"\0".join(map(os.fsencode, added)),
             index=index,
         )
         return _git(top, *DIFF, index=index)
@@ -187,8 +191,8 @@ def _remote(code: Path) -> str | None:
         return None
 
 
-def _git(folder: Path, *words: str, said: bytes | None = None, index: Path | None = None) -> bytes:
+def _git(folder: Path, *words: str, text: bytes | None = None, index: Path | None = None) -> bytes:
     command = ["git", "--literal-pathspecs", "-C", str(folder), *words]
     environment = dict(os.environ) | ({"GIT_INDEX_FILE": str(index)} if index else {})
     options: dict[str, Any] = {"capture_output": True, "check": True, "timeout": TIMEOUT, "env": environment}
-    return subprocess.run(command, input=said, **options).stdout
+    return subprocess.run(command, input=text, **options).stdout

@@ -1,7 +1,7 @@
-"""What a run was made of and what it made: data, networks and weights by their contents, wherever they lie.
+"""Lineage of a run: its inputs and outputs, data, networks and weights, identified by their contents.
 
-A run's networks are one item, named after its experiment. Two runs that use the same contents by the same name have the
-same item, which is how a chain is followed from shards to the last stage.
+A run's networks are one item, named after its experiment. Two runs that use the same contents under the same name have
+the same item, so that a chain can be followed from shards to the last stage.
 """
 
 import hashlib
@@ -17,28 +17,28 @@ from s2tf.nn.network import CONFIG_FILE, WEIGHTS_FILE
 from s2tf.provenance.facts import manifest_hash
 
 FILE = "lineage.json"
-"""In a run folder, or in that of a prior."""
+"""File in a run folder, or in the folder of a prior."""
 NETWORKS, NETWORK, DATASET, WEIGHTS = "networks", "network", "dataset", "weights"
-"""Kinds of items; `networks` are those of a run, `network` is one that lies elsewhere, such as a prior."""
+"""Kinds of items; `networks` are those of a run, `network` is one outside a run, such as a prior."""
 MANIFEST = "manifest.json"
 CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something that runs use or make."""
+    """Input or output of runs."""
 
     name: str
     kind: str
     where: str
-    """Folder, file or URL."""
+    """Folder, file or URL of the item."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Local files by their names in the item; none where it is not local."""
+    """Local files by their names in the item; none for an item that is not local."""
     fingerprint: str = ""
-    """16 hex digits of its contents."""
+    """Hash of the contents, 16 hex digits."""
 
     def to_json(self) -> dict[str, Any]:
-        """For `lineage.json`, with the lineage of what it is made of where that is known."""
+        """Make the record for `lineage.json`, with the item's own inputs if they are known."""
         record: dict[str, Any] = {
             "name": self.name,
             "kind": self.kind,
@@ -49,7 +49,7 @@ class Item:
 
 
 def inputs_of(made: Path) -> list[dict[str, Any]] | None:
-    """What a folder of networks was made of, as it is noted beside it or in it; None where it is not."""
+    """Read the inputs of a folder of networks, noted beside it or in it; None if they are not."""
     for place in (made / FILE, made.parent / FILE):
         if place.is_file():
             return json.loads(place.read_text())["inputs"]
@@ -57,21 +57,21 @@ def inputs_of(made: Path) -> list[dict[str, Any]] | None:
 
 
 def networks_item(folder: Path, experiment: str) -> Item:
-    """The networks of a run, `RUN/networks`."""
+    """Make the item of a run's networks, `RUN/networks`."""
     return _item(experiment, NETWORKS, folder, sorted(folder.rglob("*")))
 
 
 def network_item(folder: Path) -> Item:
-    """A network that is not of a run, such as a prior, by its folder's name."""
+    """Make the item of a network outside a run, such as a prior, named after its folder."""
     return _item(folder.resolve().name, NETWORK, folder, [folder / CONFIG_FILE, folder / WEIGHTS_FILE])
 
 
 def find_inputs(config: Mapping[str, Any], data: Any) -> list[Item]:
-    """What a run uses: its data sets' manifests, and what the values of its config name that is there.
+    """Find the inputs of a run: the manifests of its data, and the files and folders that its config names.
 
     Args:
-        config: the composed experiment.
-        data: the datamodule, of which the `sources` are read.
+        config: The composed experiment.
+        data: Its datamodule, with `sources`.
     """
     found = [_dataset(source) for source in getattr(data, "sources", [])]
     texts = _texts([config.get("model"), config.get("prior")])
@@ -80,7 +80,7 @@ def find_inputs(config: Mapping[str, Any], data: Any) -> list[Item]:
 
 
 def write(folder: Path, experiment: str, inputs: list[Item], outputs: list[Item]) -> None:
-    """Note both in a folder."""
+    """Write inputs and outputs into a folder's `lineage.json`."""
     record = {
         "experiment": experiment,
         "inputs": [item.to_json() for item in inputs],
@@ -105,7 +105,7 @@ def _of_text(text: str) -> Iterator[Item]:
             yield networks_item(path.parent, json.loads((run / FILE).read_text())["experiment"])
         else:
             yield network_item(path)
-    # A word such as `ddim` is no file, even where one of that name lies.
+    # A word such as `ddim` is no file, even if there is one of that name.
     elif path.suffix and path.is_file():
         yield _item(path.name, WEIGHTS, path, [path])
 
@@ -139,5 +139,5 @@ def _texts(tree: Any) -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
-    """With the letters that W&B allows."""
+    """Replace the characters that W&B does not allow in names."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", name)

@@ -1,4 +1,4 @@
-"""Lineage at W&B: what a run uses and makes, as artifacts that say where files lie and what they contain."""
+"""Lineage at W&B: inputs and outputs of a run as artifacts, which hold the places of files and their checksums."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +10,9 @@ from s2tf.provenance.lineage import Item
 def use(run: Any, item: Item, upload: bool) -> None:
     """Declare an input of a W&B run.
 
-    `run.use_artifact` refuses a run that is off line, and waits for the server in one that is not. What it does with an
-    artifact of one's own, to log it and use it when it is there, is one record, which can be written off line too and
-    is carried out by `wandb sync`. Contents that the server has by this name become no new version.
+    `run.use_artifact` refuses offline runs, and waits for the server in others. Logging one's own artifact and marking
+    it as used is a single record, so it also works offline, and `wandb sync` sends it later. Contents that the server
+    already has under this name make no new version.
     """
     run._log_artifact(artifact(item, upload), is_user_created=True, use_after_commit=True)
 
@@ -25,15 +25,15 @@ def log(run: Any, item: Item, upload: bool, aliases: list[str]) -> None:
 def log_step(
     project: str, name: str, folder: Path, config: Mapping[str, Any], inputs: Sequence[Item], outputs: Sequence[Item]
 ) -> None:
-    """A W&B run of a step that is no training, such as the computation of a prior.
+    """Log a step that is no training, such as the computation of a prior, as a W&B run.
 
     Args:
-        project: W&B's.
-        name: of the step: the run's job type, group and name.
-        folder: in which W&B keeps its files.
-        config: of the step.
-        inputs: what it used.
-        outputs: what it made.
+        project: Project in W&B.
+        name: Name of the step: the run's job type, group and name.
+        folder: Folder in which W&B keeps its files.
+        config: Config of the step.
+        inputs: Inputs of the step.
+        outputs: Outputs of the step.
     """
     import wandb
 
@@ -45,7 +45,7 @@ def log_step(
 
 
 def artifact(item: Item, upload: bool) -> Any:
-    """A `wandb.Artifact` of an item: references with checksums, or the files themselves."""
+    """Make a `wandb.Artifact` of an item: references with checksums, or with `upload` the files themselves."""
     import wandb
 
     metadata = {"where": item.where, "fingerprint": item.fingerprint}
@@ -56,6 +56,6 @@ def artifact(item: Item, upload: bool) -> Any:
         else:
             made.add_reference(Path(path).as_uri(), name=name)
     if not item.files:
-        # Not local: its address, and its contents in the name of what stands for it.
+        # An item that is not local has its address, under a name with its fingerprint.
         made.add_reference(item.where, name=item.fingerprint or "data", checksum=False)
     return made

@@ -1,1 +1,1 @@
-"""Runs."""
+"""Runs: an experiment YAML becomes a trained run folder; chains of them."""

@@ -1,15 +1,16 @@
-"""An experiment's trainer, stage and datamodule; every mistake in its config is an error that names the key."""
+"""Trainer, stage and datamodule of an experiment; every mistake in its config is an error that names the key."""
 
 import copy
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import LightningCLI
 
+from datamodules.base import ShardDataModule
 from s2tf.errors import UserError
 from s2tf.provenance.facts import job_type
 from s2tf.runs.folder import Run, wandb_id
@@ -24,35 +25,36 @@ def build(
     """Validate a composed experiment and build its trainer, stage and datamodule (a `LightningCLI` holds the three).
 
     Args:
-        config: of `compose`.
-        run: whose folder trainer and logger write into.
-        callbacks: of the trainer, besides the config's.
-        instantiate: False: check every key, type and class, and build nothing.
+        config: A composed experiment.
+        run: Run whose folder trainer and logger write into.
+        callbacks: Callbacks of the trainer, besides those of the config.
+        instantiate: False checks every key, type and class, and builds nothing.
 
     Raises:
-        UserError: a key is unknown, a value has the wrong type, or a class cannot be built; the message names the key.
+        UserError: A key is unknown, a value has the wrong type, or a class cannot be built; the message names the key.
     """
-    # Lightning calls what jsonargparse 4.49 has deprecated; nothing here can help that.
+    # Lightning calls functions that jsonargparse 4.49 has deprecated.
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
     class Parsed(LightningCLI):
         def instantiate_classes(self) -> None:
-            """Nothing: what was parsed is known to be right."""
+            """Do nothing: the config was checked by being parsed."""
 
         def _set_seed(self) -> None:
-            """Nothing is drawn, either."""
+            """Do nothing: no random number is needed."""
 
-    # Its callbacks are the caller's.
+    # The section `tracking` is checked here; the caller makes its callbacks. The rest is for the parser, which puts
+    # objects of its own into lists.
     Tracking.parse(config.get("tracking", {}))
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
-    # The parser puts objects of its own into lists.
     config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
         config["trainer"] = _with_logger(config.get("trainer", {}), run)
+    # Parse it, and build everything.
     try:
         with warnings.catch_warnings():
-            # The command line is parsed by `s2tf.cli`; LightningCLI is right that it must not be parsed twice.
+            # LightningCLI warns that the command line must not be parsed twice: only `s2tf.cli` does it.
             warnings.filterwarnings("ignore", "LightningCLI's args parameter")
             built = (LightningCLI if instantiate else Parsed)(
                 args=config,
@@ -65,16 +67,42 @@ def build(
                 parser_kwargs={"exit_on_error": False},
             )
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
-        raise UserError(first_cause(str(error))) from error
+        raise UserError(_first_cause(str(error))) from error
     if instantiate:
-        # Lightning's handlers save, or begin a broadcast, wherever the signal finds this rank: others wait for ever.
+        # Lightning's signal handlers save, or begin a broadcast, in the middle of a step: other ranks would hang.
         signals: Any = built.trainer._signal_connector
         signals.register_signal_handlers = lambda: None
     return built
 
 
+def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
+    """Build the datamodule of a composed experiment, and settings of other sections.
+
+    Args:
+        config: A composed experiment.
+        settings: Class of the settings by the name of its section.
+
+    Returns:
+        An object with `data` and each section as attributes.
+
+    Raises:
+        UserError: A section is missing, a key unknown or a value wrong; the message names the key.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(ShardDataModule, "data", required=True)
+    for section, kind in settings.items():
+        if section not in config:
+            raise UserError(f"the experiment has no section {section!r}: see experiments/{section}.yaml")
+        parser.add_class_arguments(kind, section)
+    parts = {name: config[name] for name in ("data", *settings) if name in config}
+    try:
+        return parser.instantiate(parser.parse_object(parts))
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise UserError(_first_cause(str(error))) from error
+
+
 def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
-    """The trainer's config with its loggers writing into the run folder."""
+    """A copy of the trainer's config whose loggers write into the run folder."""
     loggers = trainer.get("logger")
     if isinstance(loggers, list):
         return {**trainer, "logger": [_in_run(logger, run) for logger in loggers]}
@@ -82,7 +110,7 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
 
 
 def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
-    """A logger's config for a run; a W&B run keeps its id over restarts."""
+    """A copy of a logger's config for a run; a W&B run keeps its id over restarts."""
     init_args = dict(logger.get("init_args", {}))
     init_args.setdefault("save_dir", str(run.folder))
     if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
@@ -96,10 +124,11 @@ def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
     return {**logger, "init_args": init_args}
 
 
-def first_cause(message: str) -> str:
-    """The first of the innermost things that did not fit in jsonargparse's report, behind its keys and class."""
+def _first_cause(message: str) -> str:
+    """Find the innermost mistake in jsonargparse's report; returns it behind its keys and class."""
     stack: list[tuple[int, str, str]] = []
     causes: list[tuple[int, str]] = []
+    # Keys and classes open by indentation; every other line is a cause.
     headings = ("Does not validate", "Subtypes", "Errors:", "Given value")
     for line in message.splitlines():
         text = line.lstrip(" -")
@@ -115,5 +144,5 @@ def first_cause(message: str) -> str:
             class_name = next((name for _, kind, name in reversed(stack) if kind == "class"), "")
             where = keys + (f" ({class_name})" if class_name else "")
             causes.append((depth, f"{where}: {text}" if where else text))
-    # The innermost: of the types that a value may have, the one that it was meant to be fits furthest.
+    # The innermost cause is meant: of the types that a value may have, the intended one fits furthest.
     return max(causes, key=lambda cause: cause[0])[1] if causes else message

@@ -65,7 +65,7 @@ class Step:
     job: Mapping[str, Any] = field(default_factory=dict)
     """Request to a cluster."""
     packaged: bool = False
-    """Whether the chain was found by its short name: where s2tf is installed does not change the step's folder."""
+    """True for a chain found by its short name: the place where s2tf is installed does not change the step's folder."""
 
     @property
     def needs(self) -> list["Step"]:
@@ -89,7 +89,7 @@ class Step:
 
     @property
     def done(self) -> bool:
-        """Whether exactly this command was run to its end."""
+        """True if exactly this command was run to its end."""
         return (self.folder / DONE_FILE).is_file()
 
     @property
@@ -125,7 +125,7 @@ class Step:
 
     def forget_replaced(self) -> None:
         """Forget done steps of this name that wrote into the same run folder: this step replaces their results."""
-        if self.arguments[:2] != EVALUATE_RUN:
+        if self.arguments[:2] != EVALUATE_RUN or len(self.arguments) == 2:
             return
         run = self.arguments[2]
         for path in (self.out / STEPS).glob(f"{self.name}-*/{DONE_FILE}"):

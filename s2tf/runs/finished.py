@@ -1,4 +1,4 @@
-"""Finished runs: their config, the stage they belong to, and whether codes fit an autoencoder."""
+"""Finished runs: their configs, their stages, and the autoencoder that motion codes belong to."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,11 @@ from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.runs.folder import read_config
 
 MOTION_ENCODER = "encoder"
-"""In the manifest of shards with motion codes: fingerprints of the networks that a code depends on."""
+"""Key in the manifest of shards with motion codes: fingerprints of the networks that a code depends on."""
 
 
 def finished_config(run: Path, network: str) -> dict[str, Any]:
-    """The resolved config of a run that has trained `network` to its end.
+    """Read the resolved config of a run that has trained `network` to its end.
 
     Raises:
         UserError: The folder is no such run.
@@ -23,7 +23,7 @@ def finished_config(run: Path, network: str) -> dict[str, Any]:
 
 
 def finished_stage(run: Path) -> str:
-    """The name of the stage's class that a finished run is of; empty where its config names none.
+    """Read the name of a finished run's stage class; empty if its config names none.
 
     Raises:
         UserError: The folder is no finished run.
@@ -34,18 +34,18 @@ def finished_stage(run: Path) -> str:
 
 
 def check_codes(manifest: dict[str, Any], autoencoder: "MotionAutoencoder", name: str, shards: str) -> None:
-    """Refuse an autoencoder other than that whose motion codes the shards hold.
+    """Refuse an autoencoder that does not belong to the shards' motion codes.
 
-    One that has come out of the other's high-resolution phase has the same codes.
+    An autoencoder and the result of its high-resolution phase have the same codes.
 
     Args:
-        manifest: Of the shards with the codes.
-        autoencoder: What is to render them.
-        name: Of the autoencoder, for the message.
-        shards: Of the shards, likewise.
+        manifest: Manifest of the shards with the codes.
+        autoencoder: Network that is to render the codes.
+        name: Name of the autoencoder for the message.
+        shards: Name of the shards for the message.
 
     Raises:
-        UserError: It is another.
+        UserError: The codes are those of another autoencoder.
     """
     about = manifest.get("motion", {})
     if about.get("fingerprint") == autoencoder.fingerprint():

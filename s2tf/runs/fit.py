@@ -1,4 +1,4 @@
-"""Training an experiment in its run folder, from where it was stopped, and measuring what came of it."""
+"""Training of an experiment in its run folder, from its last checkpoint on, and measurement of the result."""
 
 import os
 import sys
@@ -30,17 +30,17 @@ from s2tf.runs.folder import Run, find_run, write_config
 
 BEST_CHECKPOINT = "best"
 RESTART_PATIENCE = 60.0
-"""Seconds."""
+"""Seconds for which a restarted job waits for the lock of the process whose place it takes."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit leaves: its run and the last values of everything that was logged."""
+    """Result of a fit: its run and the last value of everything that was logged."""
 
     run: Run
     metrics: dict[str, float]
     step: int
-    """Optimizer steps done in all."""
+    """Number of optimizer steps done in all."""
 
 
 def fit(
@@ -55,15 +55,20 @@ def fit(
 
 
 def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = None) -> FitResult:
-    """Train a run, going on from its last whole checkpoint, and save its networks in its folder.
+    """Train a run from its last whole checkpoint on, and save its networks in its folder.
 
-    Checkpoints are kept by time (`last.ckpt`, and the one before), where the process is asked to stop by USR1 or TERM
-    (`LastCheckpoint`), and, where there is validation, of the best (`best.ckpt`, `Stage.best`).
+    Checkpoints are written at intervals (`last.ckpt`, and the one before), when the process is asked to stop by USR1 or
+    TERM (`LastCheckpoint`), and, if there is validation, at the best value (`best.ckpt`, `Stage.best`).
+
+    Args:
+        run: The run.
+        callbacks: Callbacks besides those of the experiment.
+        saving: Interval between checkpoints; None: the default of `Saving`.
 
     Raises:
-        Interruption: it was asked to stop, and has saved its state.
-        InUseError: another process trains this run.
-        UserError: none of its checkpoints is whole, or the last could not be written.
+        Interruption: The process was asked to stop, and has saved its state.
+        InUseError: Another process trains this run.
+        UserError: None of the run's checkpoints is whole, or the last could not be written.
     """
     name_attempt()
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -71,11 +76,12 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
     ended: dict[str, Any] = {}
     with ExitStack() as stack:
         stack.enter_context(signals.caught())
-        # A restarted job may come while the process whose place it takes is still ending on another node.
+        # One process per run: a restarted job may begin while the process before it is still ending on another node.
         patience = RESTART_PATIENCE if int(os.environ.get("SLURM_RESTART_COUNT", 0)) else 0.0
         first = this_rank() == 0
         if first:
             stack.enter_context(locked(run.folder, patience))
+        # The first rank records the attempt.
         found = find_checkpoint(run.checkpoints)
         if first:
             forget_failures(run.folder)
@@ -94,14 +100,16 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
 def _train(
     run: Run, checkpoint: Path | None, callbacks: Sequence[Any], signals: "StopSignals", saving: "Saving | None"
 ) -> FitResult:
+    # Trainer and stage, with checkpoints that survive a full disk.
     files, journal = CheckpointFiles(), Journal(run.folder)
     last = LastCheckpoint(run.checkpoints, checkpoint, files, journal, signals, saving or Saving())
     tracked = tracking.callbacks(run.config, run.experiment, run.folder)
     cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder, Attempts(run.folder))])
     cli.trainer.strategy.checkpoint_io = files
     _keep_best(cli, run)
+    # Training, and its networks.
     with _logged(cli.trainer, journal):
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=False)
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
         if files.failure:
             raise UserError(files.failure)
@@ -114,7 +122,7 @@ def _train(
 
 
 def _keep_best(cli: Any, run: Run) -> None:
-    """Where there is validation, keep the checkpoint of the best."""
+    """Keep the checkpoint of the best validation, if there is validation."""
     if not cli.trainer.limit_val_batches:
         return
     monitor, mode = cli.model.best
@@ -122,13 +130,13 @@ def _keep_best(cli: Any, run: Run) -> None:
         dirpath=run.checkpoints, filename=BEST_CHECKPOINT, monitor=monitor, mode=mode, enable_version_counter=False
     )
     cli.trainer.callbacks.append(best)
-    # A run that goes on finds its own checkpoints there.
+    # A resumed run finds its own checkpoints there.
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
 
 
 @contextmanager
 def _logged(trainer: Any, journal: "Journal") -> Iterator[None]:
-    """Log into the journal, W&B behind it, and end W&B's run with the `with` block."""
+    """Log into the journal, which W&B follows, and end W&B's run with the `with` block."""
     followers = [logger for logger in trainer.loggers if isinstance(logger, JournalFollower)]
     for logger in followers:
         logger.follow(journal)
@@ -146,17 +154,22 @@ def _logged(trainer: Any, journal: "Journal") -> Iterator[None]:
 def evaluate(
     experiment: str | Path, split: str, overrides: Sequence[str] = (), runs: str | Path = "runs"
 ) -> dict[str, float]:
-    """The metrics of an experiment's last checkpoint on its validation (`split="validate"`) or test data."""
+    """Measure an experiment's last checkpoint on its validation data (`split="validate"`) or test data ("test").
+
+    Raises:
+        UserError: There is no whole checkpoint.
+    """
     run = find_run(experiment, overrides, runs)
     if run.last_checkpoint is None:
         raise UserError(f"{run.checkpoints}: no last.ckpt: train it first with `s2tf fit {experiment} ...`")
     cli = build(run.config, run)
+    cli.trainer.strategy.checkpoint_io = CheckpointFiles()
     results = getattr(cli.trainer, split)(
-        cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, verbose=False, weights_only=False
+        cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, verbose=False, weights_only=True
     )
     return {name: float(value) for result in results for name, value in result.items()}
 
 
 def this_rank() -> int:
-    """Of this process among those that train, known before they have met."""
+    """Rank of this process among those that train, known before they are connected."""
     return int(getattr(rank_zero_only, "rank", 0))

@@ -1,4 +1,4 @@
-"""A run's folder, `runs/<experiment>/<hash>/`, found again by the same config."""
+"""Run folders, `runs/<experiment>/<hash>/`: the same config finds the same folder."""
 
 import contextlib
 import json
@@ -18,9 +18,9 @@ from s2tf.fault_tolerance.checkpoints import find_checkpoint
 from s2tf.provenance.facts import tags
 
 CONFIG_FILE = "config.yaml"
-"""What the last fit has trained."""
+"""Config of the last fit."""
 QUEUED_FILE = "train.yaml"
-"""What a queued job trains: only `s2tf submit` writes it, since a fit with other devices has the same folder."""
+"""Config that a queued job trains: only `s2tf submit` writes it, since a fit with other devices has the same folder."""
 TAGS_FILE = "tags.json"
 WANDB_ID_FILE = "wandb_id"
 
@@ -33,24 +33,24 @@ class Run:
     config: dict[str, Any]
     folder: Path
     tags: tuple[str, ...] = ()
-    """What W&B finds it by."""
+    """Tags in W&B."""
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of Lightning's checkpoints."""
+        """Folder of Lightning's checkpoints."""
         return self.folder / "checkpoints"
 
     @property
     def networks(self) -> Path:
-        """The folder of the trained networks, written when a fit ends."""
+        """Folder of the trained networks, written when a fit ends."""
         return self.folder / "networks"
 
     @property
     def last_checkpoint(self) -> Path | None:
-        """The checkpoint to resume from, or None before the first.
+        """Checkpoint to resume from, or None before the first.
 
         Raises:
-            UserError: there are some, and none is whole.
+            UserError: There are checkpoints, and none is whole.
         """
         return find_checkpoint(self.checkpoints).path
 
@@ -91,16 +91,16 @@ def write_config(run: Run, name: str = CONFIG_FILE) -> None:
 
 
 def _read_tags(folder: Path) -> tuple[str, ...]:
-    """The tags of when the folder was made: its `config.yaml` does not tell which ablation it came from."""
+    """Read the tags that were written with the folder: its `config.yaml` does not name the ablation it came from."""
     path = folder / TAGS_FILE
     return tuple(json.loads(path.read_text())) if path.is_file() else ()
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The resolved config of a run folder: of the last fit, before the first that of the queued job.
+    """Read the resolved config of a run folder: that of the last fit, before the first that of the queued job.
 
     Raises:
-        UserError: the folder has none.
+        UserError: The folder has none.
     """
     path = find_config(Path(folder))
     if path is None:
@@ -110,18 +110,18 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def find_config(folder: Path) -> Path | None:
-    """The file that `read_config` reads, where there is one."""
+    """Find the file that `read_config` reads; None if there is none."""
     return next((folder / name for name in (CONFIG_FILE, QUEUED_FILE) if (folder / name).is_file()), None)
 
 
 def wandb_id(folder: Path) -> str:
-    """The id of a run in W&B, made when it is first asked for; that of the trial which a sweep's agent has drawn."""
+    """Read the id of a run in W&B, or choose one: that of the trial if a sweep's agent has started it."""
     path = folder / WANDB_ID_FILE
     if not path.is_file():
-        aside = part_name(path)
-        aside.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
-        # All ranks come here at once: the first one's holds.
+        part = part_name(path)
+        part.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
+        # All ranks come here at the same time: the id of the first one counts.
         with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-        aside.unlink()
+            os.link(part, path)
+        part.unlink()
     return path.read_text().strip()

@@ -1,4 +1,4 @@
-"""The section `tracking` of an experiment: what is kept of a run besides its losses."""
+"""The section `tracking` of an experiment: records of a run besides its losses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,27 +13,27 @@ from s2tf.errors import UserError
 
 @dataclass(frozen=True)
 class Tracking:
-    """The section `tracking`; all of it may change without the run becoming another one."""
+    """Values of the section `tracking`; changing them does not make another run."""
 
     throughput: bool = True
-    """Log speed, memory, waiting and MFU."""
+    """Switch: log speed, memory, waiting and MFU."""
     samples_every: int = 0
-    """Optimizer steps between two times that the stage shows what it can; 0 never."""
+    """Optimizer steps between two previews; 0: no previews."""
     samples: int = 4
-    """Validation clips that are shown."""
+    """Number of validation clips in a preview."""
     autoencoder: str = ""
-    """`RUN/networks/motion_autoencoder`, by which motion diffusion shows its codes as videos; empty: it does not."""
+    """`RUN/networks/motion_autoencoder`, which renders the codes of motion diffusion as videos; empty: no videos."""
     artifacts: bool = True
-    """Note what the run was made of and what it made, in the run folder and at W&B."""
+    """Switch: record inputs and outputs of the run in its folder and at W&B."""
     upload: bool = False
-    """Send the artifacts' files to W&B, instead of where they lie and their checksums."""
+    """Switch: send the artifacts' files to W&B, instead of references with checksums."""
 
     @classmethod
     def parse(cls, section: Any) -> "Tracking":
-        """From a composed experiment.
+        """Read the section of a composed experiment.
 
         Raises:
-            UserError: an unknown key, or a value of another type or below its range; the message names the key.
+            UserError: An unknown key, or a value of another type or below its range; the message names the key.
         """
         if not isinstance(section, Mapping):
             raise UserError(f"tracking is {section!r}, expected a mapping")
@@ -49,15 +49,15 @@ class Tracking:
 
 
 def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[Any]:
-    """The callbacks that a composed experiment's section asks for, beside those of its `trainer.callbacks`.
+    """Make the callbacks of the section `tracking`, which are added to those of `trainer.callbacks`.
 
     Args:
-        config: the composed experiment.
-        experiment: its name.
-        folder: of the run.
+        config: A composed experiment.
+        experiment: Name of the experiment.
+        folder: Folder of the run.
 
     Raises:
-        UserError: the section is wrong, or its autoencoder is not there.
+        UserError: The section is wrong, or its autoencoder is not there.
     """
     tracking = Tracking.parse(config.get("tracking", {}))
     if tracking.autoencoder and not Path(tracking.autoencoder).is_dir():
@@ -71,7 +71,7 @@ def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[
 
 
 def made(trainer: Any, networks: Path) -> None:
-    """Tell what has come out of a finished fit, while W&B's run is there; call on rank 0."""
+    """Record the outputs of a finished fit while W&B's run is open; call on rank 0."""
     for callback in trainer.callbacks:
         if isinstance(callback, RunRecord):
             callback.made(trainer, networks)

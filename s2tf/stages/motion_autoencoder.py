@@ -2,25 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.batches import Clip, FramePairBatch
 from s2tf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
-from s2tf.losses.codebook import code_loss
-from s2tf.losses.flow import face_points, point_flow_loss
-from s2tf.losses.locality import elsewhere_loss
+from s2tf.losses.motion_autoencoder import LossWeights, TrueFrames, generator_terms
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.metrics.code_use import CodeUse
 from s2tf.metrics.image import FrameQuality
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder, Rendering
 from s2tf.models.motion_reader import FaceState
-from s2tf.nn.lips import eye_opening
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
@@ -28,42 +23,15 @@ from s2tf.stages.optimisation import total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
 
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
-"""LIA's scaling of the rate and of Adam's second moment, left over from StyleGAN2's lazy regularisation."""
+"""LIA's factors on the rate and on Adam's moments, inherited from StyleGAN2's lazy regularisation."""
 SECOND_MOMENT = 0.99
-HALF_CLOSED = 0.05
-"""By so much, in outer-eye distances, an eye closes halfway: the error at which the square costs as much as L1."""
 COMPARED = 1 / 4
-"""Of a batch, what is decoded a second time without the lip refiner: it is enough to bound its reach, and cheap."""
+"""Share of a batch that is also decoded without the lip refiner: enough to bound the refiner's reach, and cheap."""
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
-"""Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
+"""Layers that use their weights as stored; equalised layers store unit variance and need larger steps."""
 
 LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
 """Loss term -> its name in the log, which stays that of earlier runs: a resumed run continues its own curve."""
-
-
-@dataclass
-class LossWeights:
-    """Factors of the terms; the paper's Eq. 14 has 1 for all, LIA 10 for the VGG term."""
-
-    l1: float = 1.0
-    """L_re, Eq. 15."""
-    vgg: float = 10.0
-    """L_vgg, Eq. 16; not computed at 0."""
-    adversarial: float = 1.0
-    """L_adv, Eq. 17."""
-    code: float = 1.0
-    """L_code, Eq. 19."""
-    coarse: float = 1.0
-    """L1 of the RGB decoder's picture where the codebook makes the final one."""
-    motion_reader: float = 1.0
-    """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
-    flow: float = 0.0
-    """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
-    outside_mouth: float = 0.0
-    """Change by the lip refiner away from the mouth, which the codebook's generator spreads over the picture by its
-    normalisation; not of the paper. Above 0, the unrefined latents of some rows are decoded, too."""
-    r1: float = 0.0
-    """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
 
 
 class MotionAutoencoderStage(Stage):
@@ -99,26 +67,26 @@ class MotionAutoencoderStage(Stage):
         """Build the stage.
 
         Args:
-            autoencoder: what is trained and handed on.
+            autoencoder: the network to train and to hand on.
             discriminator: D, at the autoencoder's output size; None trains without the adversarial term, whatever its
                 weight.
-            vgg: the perceptual loss; None trains without it likewise.
-            weights: of the terms.
-            learning_rate: of Adam for the equalised networks; the paper's 0.002, times LIA's 4/5 and for D 16/17.
-            ordinary_learning_rate: for layers that are not equalised: lip refiner, mouth reader and the codebook's
+            vgg: the perceptual loss; None trains without it, whatever its weight.
+            weights: factors on the terms.
+            learning_rate: rate of Adam for the equalised networks; the paper's 0.002, times LIA's 4/5, for D 16/17.
+            ordinary_learning_rate: rate for layers that are not equalised: lip refiner, mouth reader and the codebook's
                 HD_f; the paper's 1e-4.
             momentum: Adam's first-moment decay; LIA's 0.
-            schedule: of the rate: constant as in the paper, or a cosine to zero at max_steps.
+            schedule: course of the rate: constant as in the paper, or a cosine to zero at max_steps.
             warmup_steps: steps over which the rate rises from near zero, with the cosine.
             beta: weight of the commitment term, Eq. 19.
             adversarial_start: optimizer step from which the adversarial terms count.
-            alternate: from then on the two networks take turns: the generator moves at even steps, the discriminator
-                at odd ones. Otherwise both move at every step.
-            restart_codes_every: every so many steps dead codes move to current latents; 0 never.
-            placement_noise: standard deviation of the noise on the true placement that the guider is given in training,
-                for use with placements that are predicted.
-            trained: names of the autoencoder's parts that are trained, such as `codebook` in the high-resolution phase;
-                the others stay as they are. None trains all.
+            alternate: let the two networks take turns from then on: the generator moves at even steps, the
+                discriminator at odd ones. Otherwise both move at every step.
+            restart_codes_every: steps between two moves of dead codes to current latents; 0: never.
+            placement_noise: standard deviation of the noise on the true placement that the guider reads in training,
+                which prepares it for predicted placements.
+            trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
+                others stay as they are. None trains all.
 
         Raises:
             ValueError: `trained` names a part that the autoencoder does not have.
@@ -134,11 +102,11 @@ class MotionAutoencoderStage(Stage):
         self.copy_quality = FrameQuality()
         codebook = autoencoder.codebook
         self.code_use = None if codebook is None else CodeUse(len(codebook.quantiser.usage))
-        self.frozen = ("vgg", *_others(autoencoder, trained))
+        self.frozen = ("vgg", *_untrained_parts(autoencoder, trained))
         self.freeze_parts()
 
     def networks(self) -> dict[str, Network]:
-        """The autoencoder under `motion_autoencoder`; the discriminator stays in the checkpoint."""
+        """The autoencoder as `motion_autoencoder`; the discriminator is only in the checkpoint."""
         return {"motion_autoencoder": self.autoencoder}
 
     def training_step(self, batch: FramePairBatch, batch_idx: int) -> Tensor:
@@ -154,11 +122,11 @@ class MotionAutoencoderStage(Stage):
             terms |= self._generator_terms(rendering, batch)
         if self._adversarial:
             terms |= self._adversarial_terms(rendering, batch)
-        losses = {**terms, "loss": self._total(terms)}
+        losses = {**terms, "loss": self.weights.total(terms)}
         loss = self.checked(losses, cast(Any, batch))
         self.log_losses("train", losses | self._code_statistics(rendering), len(batch["target"]))
         self._restart_codes(rendering)
-        # `ddp` wants a gradient for every parameter.
+        # `ddp` needs a gradient for every parameter.
         return loss + sum(parameter.sum() * 0 for parameter in self._resting())
 
     def log_losses(self, split: str, losses: Mapping[str, Tensor], batch_size: int) -> None:
@@ -166,12 +134,12 @@ class MotionAutoencoderStage(Stage):
         super().log_losses(split, {LOGGED.get(name, name): value for name, value in losses.items()}, batch_size)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Leave the network alone whose turn it is not: Adam passes over what has no gradient."""
+        """Clear the gradients of a network that does not move at this step, so that Adam skips it."""
         for parameter in self._resting():
             parameter.grad = None
 
     def validation_step(self, batch: FramePairBatch, batch_idx: int) -> None:
-        """Measure the reconstruction, whose mouth is predicted, and the copied source against the true frame."""
+        """Compare the reconstruction, with its predicted mouth, and the copied source with the true frame."""
         rendering = self.autoencoder(batch["source"], batch["target"])
         true = batch["target_output"]
         self.quality.update(rendering.image.float(), true)
@@ -182,7 +150,7 @@ class MotionAutoencoderStage(Stage):
             self.code_use.update(rendering.code.indices)
 
     def on_validation_epoch_end(self) -> None:
-        """Log PSNR and SSIM of the reconstruction, of the copied source, the gain in dB, and the codes' use."""
+        """Log PSNR and SSIM of reconstruction and copied source, the gain in dB, and the use of the codes."""
         values = {**self.quality.compute()}
         values |= {f"{name}_copy_source": value for name, value in self.copy_quality.compute().items()}
         values["psnr_gain"] = values["psnr"] - values["psnr_copy_source"]
@@ -194,9 +162,10 @@ class MotionAutoencoderStage(Stage):
         self.log_values("val", values)
 
     def samples(self, batch: FramePairBatch, clips: Sequence[Clip]) -> Samples:
-        """Source, target and the target rebuilt from the source; and clips rebuilt from their first frames."""
-        rebuilt = self.autoencoder(batch["source"], batch["target"]).image
-        images = {"source": batch["source_output"], "target": batch["target_output"], "rebuilt": rebuilt}
+        """Source, target and target reconstructed from the source; clips reconstructed from their first frames."""
+        image = self.autoencoder(batch["source"], batch["target"]).image
+        # The names are those of files in run folders, and stay.
+        images = {"source": batch["source_output"], "target": batch["target_output"], "rebuilt": image}
         codes = [codes_of(clip, self.autoencoder) for clip in clips]
         pairs = zip(clips, codes, strict=True)
         videos = [beside_truth(clip, self.autoencoder, own, "rebuilt") for clip, own in pairs]
@@ -204,6 +173,7 @@ class MotionAutoencoderStage(Stage):
 
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
+        # The autoencoder's parameters by kind of layer.
         ordinary = [
             parameter
             for module in self.autoencoder.modules()
@@ -212,6 +182,7 @@ class MotionAutoencoderStage(Stage):
         ]
         known = {id(parameter) for parameter in ordinary}
         equalised = [parameter for parameter in self.autoencoder.parameters() if id(parameter) not in known]
+        # Each kind has its own rate; frozen parameters are left out.
         rate = self.learning_rate
         rates = ((equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate))
         trained = (([one for one in parameters if one.requires_grad], own) for parameters, own in rates)
@@ -235,24 +206,10 @@ class MotionAutoencoderStage(Stage):
         return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement, compared)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
-        true = batch["target_output"]
         source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])
         target = FaceState(batch["target_lips"], batch["target_eyes"], batch["target_placement"])
-        terms = {
-            "l1": F.l1_loss(rendering.image, true),
-            "motion_reader": _reader_loss(rendering.face, target) + _reader_loss(rendering.source_face, source),
-        }
-        source_points, target_points = (face_points(one.lips, one.eyes, one.placement) for one in (source, target))
-        terms["flow"] = point_flow_loss(rendering.flow, source_points, target_points)
-        if self.vgg is not None and self.weights.vgg > 0:
-            terms["vgg"] = self.vgg(rendering.image, true)
-        if rendering.unrefined is not None and rendering.mouth is not None:
-            rows = len(rendering.unrefined)
-            terms["outside_mouth"] = elsewhere_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
-        if rendering.code is not None:
-            terms["coarse"] = F.l1_loss(rendering.coarse, batch["target"])
-            terms |= code_loss(rendering.code.z, rendering.code.z_q, self.beta)
-        return terms
+        true = TrueFrames(batch["target"], batch["target_output"], source, target)
+        return generator_terms(rendering, true, self.beta, self.vgg if self.weights.vgg > 0 else None)
 
     def _adversarial_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         assert self.discriminator is not None
@@ -280,22 +237,13 @@ class MotionAutoencoderStage(Stage):
         return self._adversarial and not (self.alternate and self._generator_moves)
 
     def _resting(self) -> list[torch.nn.Parameter]:
-        """The parameters of the network that does not move at this step, if it would in others."""
+        """The trained parameters of the networks that do not move at this step."""
         resting: list[torch.nn.Parameter] = []
         if not self._generator_moves:
             resting += self.autoencoder.parameters()
         if self.discriminator is not None and not self._discriminator_moves:
             resting += self.discriminator.parameters()
         return [parameter for parameter in resting if parameter.requires_grad]
-
-    def _total(self, terms: dict[str, Tensor]) -> Tensor:
-        factors = vars(self.weights) | {
-            "codebook": self.weights.code,
-            "commitment": self.weights.code,
-            # The discriminator's own loss is not traded against the others: it reaches no shared parameter.
-            "discriminator": 1.0,
-        }
-        return torch.stack([factors[name] * term for name, term in terms.items()]).sum()
 
     def _code_statistics(self, rendering: Rendering) -> dict[str, Tensor]:
         if rendering.code is None or self.autoencoder.codebook is None:
@@ -310,7 +258,7 @@ class MotionAutoencoderStage(Stage):
             self.autoencoder.codebook.quantiser.restart_dead(rendering.code.z)
 
 
-def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> list[str]:
+def _untrained_parts(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> list[str]:
     """The parts of the autoencoder that are not trained, by their names in the stage."""
     if trained is None:
         return []
@@ -318,10 +266,3 @@ def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> li
     if unknown := sorted(set(trained) - set(parts)):
         raise ValueError(f"trained is {list(trained)}, but the autoencoder has no {unknown[0]}: {', '.join(parts)}")
     return [f"autoencoder.{name}" for name in parts if name not in trained]
-
-
-def _reader_loss(read: FaceState, true: FaceState) -> Tensor:
-    pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
-    points = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
-    # Blinks are rare: the median of the eyes' opening, which L1 asks for, is that of open eyes; the square is not.
-    return points + F.mse_loss(eye_opening(read.eyes), eye_opening(true.eyes)) / HALF_CLOSED

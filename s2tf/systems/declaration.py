@@ -1,11 +1,11 @@
-"""The form in which a system is declared. Classes are named by their paths, so that reading a declaration is cheap."""
+"""Declaration of a system. Classes are named by their paths, so that a declaration is read without loading torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Task = Literal["portrait", "animate", "generate"]
-"""What a pipeline can do: a portrait from speech, a video from speech and a portrait, a video from speech alone."""
+"""Use of a pipeline: a portrait from speech, a video from speech and a portrait, or a video from speech alone."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class DemoStep:
 
 
 @dataclass(frozen=True)
-class DemoPlan:
+class DemoTraining:
     """The training of a system at demo width."""
 
     steps: tuple[DemoStep, ...]
@@ -108,7 +108,7 @@ class System:
     runs: tuple[RunInput, ...]
     pipelines: tuple[PipelineClass, ...]
     """Parts before the whole."""
-    demo: DemoPlan
+    demo: DemoTraining
     stored: tuple[StoredSetting, ...] = ()
     chosen: tuple[ChosenSetting, ...] = ()
     codes: tuple[MotionCodes, ...] = ()

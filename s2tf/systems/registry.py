@@ -1,4 +1,4 @@
-"""All systems; a pipeline folder's index, or the runs that are given, decide which of their pipelines is meant."""
+"""Registry of all systems. The index of a pipeline folder, or the given runs, decide which pipeline is meant."""
 
 import importlib
 from collections.abc import Collection, Sequence
@@ -69,7 +69,7 @@ def open_pipeline(folder: str | Path, device: str = "cpu", task: Task | None = N
     Args:
         folder: Pipeline folder, written by `s2tf assemble` or `save_pretrained`.
         device: Device of the networks, such as `cuda`.
-        task: What the pipeline must be able to do; None for anything.
+        task: Use that the pipeline must be able to serve; None for any.
         whole: Load the whole pipeline, not only the networks that the task needs.
 
     Raises:

@@ -2,8 +2,8 @@
 
 from s2tf.systems.declaration import (
     ChosenSetting,
-    DemoPlan,
     DemoStep,
+    DemoTraining,
     MotionCodes,
     PipelineClass,
     RunInput,
@@ -12,7 +12,7 @@ from s2tf.systems.declaration import (
 )
 
 SECOND_STAGE = ("motion_autoencoder", "lip_landmarks", "motion_diffusion")
-DEMO = DemoPlan(
+DEMO = DemoTraining(
     steps=(
         DemoStep("conre", "fit", ("vars.shards={shards}",)),
         DemoStep("prior", "prior", ("vars.shards={shards}", "vars.conre={conre}", "prior.seed={seed}")),

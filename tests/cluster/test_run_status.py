@@ -213,3 +213,14 @@ def test_a_job_that_waits_names_what_it_needs(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         states_below(tmp_path / "nothing")
+
+
+def test_the_table_says_how_each_attempt_ended(tmp_path, capsys):
+    killed, here = start(2**22 + 1, socket.gethostname()), start(os.getpid(), socket.gethostname())
+    make(tmp_path, "a/run", start(), end("interrupted"), killed, killed, start(), end("finished"))
+    make(tmp_path, "a/works", killed, start(), end("failed", "x"), here)
+    rows = found(tmp_path)
+    assert rows["a/run"].endings == ("interrupted", "killed", "killed", "finished")
+    assert rows["a/works"].endings == ("killed", "failed")
+    assert main(["runs", "--runs", str(tmp_path)]) == 0
+    assert "(1 failed, 1 killed)" in " ".join(capsys.readouterr().out.split())

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from video_folders import status
 
-from datamodules.prepare.synthetic.clip import draw_clip
+from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
 from s2tf.evaluation.compare.draw import FRAME_HEIGHT
@@ -27,8 +27,8 @@ from s2tf.metrics.lip_sync import LipSyncReader
 from s2tf.models.syncnet import SyncNet
 from s2tf.nn.lips import mouth_opening
 
-SPEAKER = draw_clip(make_speaker(3, 0), 2.0, 160, 0)
-OTHER = draw_clip(make_speaker(3, 2), 1.2, 128, 1)
+SPEAKER = render_clip(make_speaker(3, 0), 2.0, 160, 0)
+OTHER = render_clip(make_speaker(3, 2), 1.2, 128, 1)
 
 
 @pytest.fixture(scope="module")

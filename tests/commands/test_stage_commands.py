@@ -5,15 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 
 from datamodules.shards.writing import read_split
 from s2tf.cli import main
-from s2tf.demo.train import EXPERIMENTS
-from s2tf.evaluation.judge_training import JudgeData, make_judges
-from s2tf.faces.judges import Judges, JudgeTraining
+from s2tf.demo.train import DEMO_EXPERIMENTS
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.pretrained_speech import HubertFeatures
 from s2tf.nn.network import load_network
@@ -27,7 +24,7 @@ def shards(tmp_path_factory):
 
 
 def fitted(stage, shards, runs):
-    experiment = str(EXPERIMENTS / f"{stage}.yaml")
+    experiment = str(DEMO_EXPERIMENTS / f"{stage}.yaml")
     overrides = [f"vars.shards={shards}", "trainer.max_steps=2", "data.init_args.batch_size=2"]
     assert main(["fit", experiment, *overrides, "--runs", str(runs)]) == 0
     return experiment, overrides
@@ -36,7 +33,7 @@ def fitted(stage, shards, runs):
 def test_the_prior_records_what_it_was_made_of(shards, tmp_path, capsys):
     fitted("conre", shards, tmp_path / "runs")
     networks = next((tmp_path / "runs").glob("*/*/networks"))
-    asked = ["prior", str(EXPERIMENTS / "prior.yaml"), f"vars.shards={shards}", f"vars.conre={networks}"]
+    asked = ["prior", str(DEMO_EXPERIMENTS / "prior.yaml"), f"vars.shards={shards}", f"vars.conre={networks}"]
     out, provenance = tmp_path / "prior", tmp_path / "prior.json"
     assert main([*asked, "prior.faces=2", "--out", str(out), "--json", str(provenance)]) == 0
     assert "prior of 2 faces (1 women, 1 men, 0 of unknown gender)" in capsys.readouterr().out
@@ -50,7 +47,7 @@ def test_the_prior_records_what_it_was_made_of(shards, tmp_path, capsys):
     ):
         assert main([*asked, change, "--out", str(out)]) == 2
         assert message in capsys.readouterr().err
-    assert main(["prior", str(EXPERIMENTS / "scfp.yaml"), *asked[2:], "vars.prior=x", "--out", str(out)]) == 2
+    assert main(["prior", str(DEMO_EXPERIMENTS / "scfp.yaml"), *asked[2:], "vars.prior=x", "--out", str(out)]) == 2
     assert "no section 'prior'" in capsys.readouterr().err
 
 
@@ -90,19 +87,5 @@ def test_motion_is_learned_from_features_of_the_whole_recording(shards, tmp_path
         f"init_args: {{weights: {hubert}}}}}",
         "model.init_args.lip_landmarks.init_args.feature_dim=16",
     ]
-    experiment = str(EXPERIMENTS / "lip_landmarks.yaml")
+    experiment = str(DEMO_EXPERIMENTS / "lip_landmarks.yaml")
     assert main(["fit", experiment, *settings, "--runs", str(tmp_path / "runs")]) == 0
-
-
-def test_judges_are_the_same_after_loading_and_say_how_well_they_read(tmp_path):
-    data = JudgeData(speakers=16, days=1, stills=2, workers=1)
-    training = JudgeTraining(face_epochs=1, gender_epochs=4, mouth_epochs=1, batch_size=8)
-    judges = make_judges(data, tmp_path / "judges", Console(quiet=True), training)
-    assert set(judges.settings["accuracy"]) >= {"gender accuracy", "mouth opening correlation"}
-    frames = torch.randint(0, 256, (3, 80, 80, 3), dtype=torch.uint8).numpy()
-    again = Judges.load(tmp_path / "judges")
-    assert again.settings == json.loads(json.dumps(judges.settings))
-    for read in ("embed", "gender", "lips", "opening"):
-        torch.testing.assert_close(getattr(again, read)(frames), getattr(judges, read)(frames))
-    with pytest.raises(FileNotFoundError, match=r"judges\.json is missing"):
-        Judges.load(tmp_path)

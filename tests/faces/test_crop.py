@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from s2tf.faces.backends import (
     FACE_ALIGNMENT_WEIGHTS,
-    MESH_TO_IBUG,
     FaceAlignmentLandmarks,
     open_detector,
     open_landmarks,
 )
 from s2tf.faces.crop import CropRule, FaceBox, SquareBox, choose_face, crop, fill_gaps, resize, square_box, to_crop
+from s2tf.faces.face_mesh import MESH_TO_IBUG
 
 
 def _landmarks(frames=5, centre=(100.0, 80.0), size=40.0):

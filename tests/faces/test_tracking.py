@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.prepare.synthetic.clip import draw_clip
+from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.faces import tracking
 from s2tf.faces.tracking import FaceSettings, follow_face
@@ -13,7 +13,7 @@ OUTER_EYES = [36, 45]
 
 @pytest.fixture(scope="module")
 def speaker():
-    return draw_clip(make_speaker(3, 0), 2.4, 160, 0)
+    return render_clip(make_speaker(3, 0), 2.4, 160, 0)
 
 
 def distance(points):

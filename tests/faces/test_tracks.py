@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_lip_sync import tracked_crops
 from scipy.signal import medfilt
 
 from s2tf.faces.backends import DETECTORS
 from s2tf.faces.crop import FaceBox
-from s2tf.faces.tracks import FaceTracker, TrackSettings, crop_face, tracked_crops, whole_frames
+from s2tf.faces.tracks import FaceTracker, TrackSettings, crop_face, whole_frames
 from s2tf.media.video import read_video
 
 SMALL = TrackSettings(min_track=13, min_face=20, size=32)

@@ -51,13 +51,13 @@ def test_regions_of_another_system_are_scaled_to_the_picture():
 
 
 def test_fixed_regions_hold_eyes_and_lips_of_synthetic_speakers():
-    from datamodules.prepare.synthetic.clip import draw_clip
+    from datamodules.prepare.synthetic.clip import render_clip
     from datamodules.prepare.synthetic.speaker import make_speaker
     from s2tf.faces.crop import CropRule, square_box, to_crop
 
     regions = crop_regions((100, 100))
     for index in range(4):
-        landmarks = draw_clip(make_speaker(5, index), 0.2, 96, 0).landmarks
+        landmarks = render_clip(make_speaker(5, index), 0.2, 96, 0).landmarks
         inside = to_crop(landmarks, square_box(landmarks, CropRule()), 100)
         for points, box in ((inside[:, 36:48], regions.eyes), (inside[:, 60:68], regions.lips)):
             assert (points > (box.left, box.top)).all()

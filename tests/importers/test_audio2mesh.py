@@ -3,7 +3,7 @@ import torch
 from reference_weights import drawn_state, reference, relative_error
 
 from s2tf.cli import main
-from s2tf.faces.backends import MESH_TO_IBUG
+from s2tf.faces.face_mesh import MESH_TO_IBUG
 from s2tf.models.audio_to_mesh import AudioToMesh, lips_of_mesh
 from s2tf.nn.lips import MESH_LIPS
 

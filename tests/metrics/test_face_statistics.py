@@ -115,7 +115,7 @@ def test_frames_read_on_one_side_only_are_in_no_correlation():
     assert metric.compute()["mouth"].item() == pytest.approx(1)
     assert metric.protocol["frames without a face"] == 3 + 95
     assert metric.protocol["clips with fewer than 10 frames read"] == 1
-    with pytest.raises(ValueError, match="100 made frames against 90 true ones"):
+    with pytest.raises(ValueError, match="100 generated frames against 90 reference frames"):
         metric.update(true, clip(0, frames=90))
 
 

@@ -55,7 +55,7 @@ def test_parts_in_any_split_are_the_whole():
 
 def test_what_does_not_fit_is_refused():
     frames = textured(4, 32)
-    with pytest.raises(ValueError, match="4 frames against 3 true ones"):
+    with pytest.raises(ValueError, match="4 frames against 3 reference frames"):
         IdentitySimilarity(MeanColours()).update(frames, frames[:3])
     with pytest.raises(ValueError, match="expected uint8"):
         IdentitySimilarity(MeanColours()).update(frames.float(), frames[:1])

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2tf.nn.lips import draw_lips, eye_opening, mouth_opening, mouth_region, place_lips
+from s2tf.nn.lips import eye_opening, mouth_opening, mouth_region, place_lips, render_lips
 
 NUMBER = st.floats(-1.0, 1.0, allow_nan=False, width=32)
 
@@ -39,7 +39,7 @@ def test_the_drawn_opening_has_the_area_of_the_inner_contour():
         points = mouth(opening)
         x, y = points[0, 12:].T
         area = 0.5 * abs((x * y.roll(-1) - y * x.roll(-1)).sum().item())
-        drawn = draw_lips(points, 128)[0, 2].sum().item() * (2 / 128) ** 2
+        drawn = render_lips(points, 128)[0, 2].sum().item() * (2 / 128) ** 2
         assert drawn == pytest.approx(area, rel=0.03)
 
 
@@ -49,8 +49,8 @@ def test_drawing_stays_in_range_and_moves_with_the_points(dx, dy, seed):
     points = mouth(0.3, 0.3) * 0.5
     points = points + 0.02 * torch.randn(points.shape, generator=torch.Generator().manual_seed(seed))
     shift = torch.tensor([round(dx * 10), round(dy * 10)])
-    drawn = draw_lips(points, 64)
-    moved = draw_lips(points + shift * (2 / 64), 64)
+    drawn = render_lips(points, 64)
+    moved = render_lips(points + shift * (2 / 64), 64)
     assert drawn.min() >= 0
     assert drawn.max() <= 1
     expected = torch.roll(drawn, (int(shift[1]), int(shift[0])), dims=(2, 3))
@@ -59,15 +59,15 @@ def test_drawing_stays_in_range_and_moves_with_the_points(dx, dy, seed):
 
 def test_contours_lie_on_their_points():
     points = mouth(0.5)
-    drawn = draw_lips(points, 64)
+    drawn = render_lips(points, 64)
     for channel, part in ((0, points[0, :12]), (1, points[0, 12:])):
         pixels = ((part + 1) * 32).long()
         assert (drawn[0, channel, pixels[:, 1], pixels[:, 0]] > 0.4).all()
 
 
 def test_a_closed_mouth_shows_no_opening_and_lips_outside_draw_nothing():
-    assert draw_lips(mouth(0.0), 64)[0, 2].max() <= 0.5
-    assert draw_lips(mouth(0.3) + 10, 64).abs().max() == 0
+    assert render_lips(mouth(0.0), 64)[0, 2].max() <= 0.5
+    assert render_lips(mouth(0.3) + 10, 64).abs().max() == 0
 
 
 def test_mouth_region_is_one_on_the_lips_and_zero_far_away():

@@ -81,7 +81,7 @@ def test_several_priors_of_one_pass_are_those_of_their_own():
     assert most.provenance["n"] == 41
 
 
-def test_priors_that_there_are_faces_for_are_made_though_others_cannot_be():
+def test_priors_that_there_are_faces_for_are_computed_though_others_cannot_be():
     missing = []
     wanted = [Wanted(40, 1.0), Wanted(8)]
     priors = compute_face_priors(
@@ -90,7 +90,7 @@ def test_priors_that_there_are_faces_for_are_made_though_others_cannot_be():
     assert list(priors) == [Wanted(8)]
     assert missing[0][0] == Wanted(40, 1.0)
     assert "needs 40 female faces, but the data set has 10" in str(missing[0][1])
-    with pytest.raises(ValueError, match="no prior is asked for"):
+    with pytest.raises(ValueError, match="no prior is requested"):
         compute_face_priors(_encode, _batches(_faces([0, 1]), 2), [])
 
 

@@ -124,5 +124,5 @@ def test_where_git_knows_nothing_it_is_said_and_nothing_fails(code, tmp_path, mo
     record = record_git(run, code)
     assert (record.state.problem, record.path) == ("git is not installed", None)
     assert json.loads((run / "git.json").read_text())["commit"] == known.state.commit
-    said = f"{run / 'git.json'}: whether the code is still this one is not known: git is not installed\n"
+    said = f"{run / 'git.json'}: it is not known whether the code is still this one: git is not installed\n"
     assert capsys.readouterr().err == said

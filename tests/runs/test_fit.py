@@ -20,7 +20,7 @@ from datamodules.shards.samples import MOTION
 from s2tf.callbacks import progress
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.config import compose
-from s2tf.demo.train import EXPERIMENTS
+from s2tf.demo.train import DEMO_EXPERIMENTS
 from s2tf.errors import UserError
 from s2tf.fault_tolerance.attempts import read_attempts
 from s2tf.fault_tolerance.journal import read_journal
@@ -46,10 +46,10 @@ def overrides(tmp_path_factory):
 
 @pytest.mark.slow
 def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(overrides, tmp_path):
-    whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole")
+    whole = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole")
     with pytest.raises(InterruptionError):
-        fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(2)], saving(2))
-    broken = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken")
+        fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(2)], saving(2))
+    broken = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken")
     states = [torch.load(result.run.last_checkpoint, weights_only=False)["state_dict"] for result in (whole, broken)]
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():
@@ -69,8 +69,8 @@ def test_the_best_checkpoint_is_that_of_the_best_validation_over_restarts(overri
     every_step = {"limit_val_batches": 1, "val_check_interval": 1, "num_sanity_val_steps": 0}
     validated = [*overrides, *(f"trainer.{name}={value}" for name, value in every_step.items())]
     with pytest.raises(InterruptionError):
-        fit(EXPERIMENTS / "conre.yaml", validated, tmp_path, [Stub(), InterruptAfter(2)], saving(2))
-    run = fit(EXPERIMENTS / "conre.yaml", validated, tmp_path, [Stub()]).run
+        fit(DEMO_EXPERIMENTS / "conre.yaml", validated, tmp_path, [Stub(), InterruptAfter(2)], saving(2))
+    run = fit(DEMO_EXPERIMENTS / "conre.yaml", validated, tmp_path, [Stub()]).run
     assert next(losses, None) is None
     assert torch.load(run.checkpoints / "best.ckpt", weights_only=False)["global_step"] == 1
     assert sorted(path.name for path in run.checkpoints.iterdir()) == ["before_last.ckpt", "best.ckpt", "last.ckpt"]
@@ -101,11 +101,11 @@ def test_a_run_that_was_asked_to_stop_goes_on_behind_the_validation_of_its_last_
     logged = {"limit_val_batches": 1, "val_check_interval": 2, "num_sanity_val_steps": 0, "log_every_n_steps": 1}
     settings = [*overrides, *(f"trainer.{name}={value}" for name, value in logged.items())]
     before = signal.getsignal(number)
-    whole = fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "whole").run
+    whole = fit(DEMO_EXPERIMENTS / "conre.yaml", settings, tmp_path / "whole").run
     with pytest.raises(Interruption, match="saved at step 2"):
-        fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken", [AskToStop(1, number)])
+        fit(DEMO_EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken", [AskToStop(1, number)])
     assert signal.getsignal(number) == before
-    broken = fit(EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken").run
+    broken = fit(DEMO_EXPERIMENTS / "conre.yaml", settings, tmp_path / "broken").run
     assert [one["status"] for one in read_attempts(broken.folder)] == ["running", "interrupted", "running", "finished"]
     assert [one.get("step") for one in read_attempts(broken.folder)] == [None, 2, None, STEPS]
     assert rows_of(broken) == rows_of(whole)
@@ -120,7 +120,7 @@ def test_a_run_that_was_asked_to_stop_goes_on_behind_the_validation_of_its_last_
 def test_a_second_process_does_not_train_the_same_run(overrides, tmp_path):
     class Second(L.Callback):
         def on_train_start(self, trainer, pl_module):
-            command = [sys.executable, "-m", "s2tf.cli", "fit", str(EXPERIMENTS / "conre.yaml"), *overrides]
+            command = [sys.executable, "-m", "s2tf.cli", "fit", str(DEMO_EXPERIMENTS / "conre.yaml"), *overrides]
             command.append("trainer.log_every_n_steps=3")
             result = subprocess.run(
                 [*command, "--runs", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
@@ -128,22 +128,22 @@ def test_a_second_process_does_not_train_the_same_run(overrides, tmp_path):
             self.said = result.returncode, result.stderr.splitlines()[-1]
 
     second = Second()
-    run = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path, [second]).run
+    run = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path, [second]).run
     assert second.said[0] == IN_USE_STATUS
     assert 'another process writes into this run folder: {"host"' in second.said[1]
     # What was refused has not changed what the folder says was trained, nor has a measurement.
-    evaluate(EXPERIMENTS / "conre.yaml", "validate", [*overrides, "trainer.log_every_n_steps=4"], tmp_path)
+    evaluate(DEMO_EXPERIMENTS / "conre.yaml", "validate", [*overrides, "trainer.log_every_n_steps=4"], tmp_path)
     assert read_config(run.folder) == run.config
 
 
 @pytest.mark.slow
 def test_a_cut_checkpoint_costs_the_steps_since_the_one_before(overrides, tmp_path, capsys):
-    whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole").run
+    whole = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole").run
     with pytest.raises(InterruptionError):
-        fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(3)], saving(1))
+        fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken", [InterruptAfter(3)], saving(1))
     (last,) = tmp_path.glob("broken/*/*/checkpoints/last.ckpt")
     last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
-    broken = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken").run
+    broken = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken").run
     assert "before_last.ckpt, since" in capsys.readouterr().err
     assert "last.ckpt: not whole" in read_attempts(broken.folder)[-2]["reason"]
     states = [torch.load(run.last_checkpoint, weights_only=False)["state_dict"] for run in (whole, broken)]
@@ -154,15 +154,15 @@ def test_a_cut_checkpoint_costs_the_steps_since_the_one_before(overrides, tmp_pa
 @pytest.mark.slow
 def test_a_full_disk_while_saving_costs_no_training(overrides, tmp_path, small_disk, capsys):
     """The first checkpoint fits, the later ones do not, until there is room."""
-    whole = fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole").run
+    whole = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "whole").run
     room = int(1.6 * whole.last_checkpoint.stat().st_size)
     small_disk.resize(room)
     with pytest.raises(UserError, match=r"last\.ckpt: step 4 could not be saved: No space left on device"):
-        fit(EXPERIMENTS / "conre.yaml", overrides, small_disk.folder, saving=saving(1))
+        fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, small_disk.folder, saving=saving(1))
     said = capsys.readouterr().err
     assert [f"step {step} could not be saved: No space left on device" in said for step in (1, 2, 3)] == [0, 1, 1]
     small_disk.resize(10 * room)
-    run = fit(EXPERIMENTS / "conre.yaml", overrides, small_disk.folder, saving=saving(1)).run
+    run = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, small_disk.folder, saving=saving(1)).run
     assert rows_of(run) == rows_of(whole)
     states = [torch.load(one.last_checkpoint, weights_only=False)["state_dict"] for one in (whole, run)]
     torch.testing.assert_close(*states, rtol=0, atol=0)
@@ -172,7 +172,7 @@ def test_a_full_disk_while_saving_costs_no_training(overrides, tmp_path, small_d
 def test_progress_says_stage_step_loss_and_time_left(overrides, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "LINE_INTERVAL", 0.0)
     console = Console(file=io.StringIO(), width=100)
-    fit(EXPERIMENTS / "conre.yaml", overrides, tmp_path, [LiveProgress("conre", console)])
+    fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path, [LiveProgress("conre", console)])
     lines = console.file.getvalue().splitlines()
     assert len(lines) == STEPS + 1
     assert lines[1].startswith(f"conre: step 2/{STEPS}, loss ")
@@ -187,8 +187,8 @@ def test_statistics_of_the_codes_take_no_batch_away_from_the_training(overrides,
     add_member(shards, tmp_path / "codes", codes)
     settings = [f"vars.shards={tmp_path / 'codes'}", "trainer.max_steps=3", "data.init_args.batch_size=2"]
     (tmp_path / "keys").mkdir()
-    fit(EXPERIMENTS / "motion_diffusion.yaml", settings, tmp_path / "runs", [WriteKeys(tmp_path / "keys")])
+    fit(DEMO_EXPERIMENTS / "motion_diffusion.yaml", settings, tmp_path / "runs", [WriteKeys(tmp_path / "keys")])
     trained = (tmp_path / "keys" / "rank0.txt").read_text().splitlines()
-    data = build(compose(EXPERIMENTS / "motion_diffusion.yaml", settings)).datamodule
+    data = build(compose(DEMO_EXPERIMENTS / "motion_diffusion.yaml", settings)).datamodule
     first = [f"train: {' '.join(batch['key'])}" for batch in itertools.islice(data.train_dataloader(), 3)]
     assert trained == first

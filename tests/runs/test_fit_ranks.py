@@ -10,7 +10,7 @@ import torch
 from tiny_shards import tiny_shards
 
 from datamodules.shards.writing import read_split
-from s2tf.demo.train import EXPERIMENTS
+from s2tf.demo.train import DEMO_EXPERIMENTS
 
 SCRIPT = Path(__file__).parents[1] / "support" / "fit_ranks.py"
 STEPS = 5
@@ -23,10 +23,10 @@ def shards(tmp_path_factory):
     return tiny_shards(tmp_path_factory.mktemp("data") / "shards", people=21)
 
 
-CONRE = (EXPERIMENTS / "conre.yaml", "model.init_args.speech_encoder.init_args.dropout=0.0")
+CONRE = (DEMO_EXPERIMENTS / "conre.yaml", "model.init_args.speech_encoder.init_args.dropout=0.0")
 MOTION_AUTOENCODER = (
-    EXPERIMENTS.parent / "motion_autoencoder.yaml",
-    f"+{EXPERIMENTS.parent / 'debug' / 'motion_autoencoder.yaml'}",
+    DEMO_EXPERIMENTS.parent / "motion_autoencoder.yaml",
+    f"+{DEMO_EXPERIMENTS.parent / 'debug' / 'motion_autoencoder.yaml'}",
 )
 
 

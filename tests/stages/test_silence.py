@@ -10,7 +10,7 @@ ROWS, FRAMES = 400, 50
 @pytest.fixture
 def silence():
     torch.manual_seed(0)
-    return Silence.draw(ROWS, FRAMES, 0.5)
+    return Silence.sample(ROWS, FRAMES, 0.5)
 
 
 def lips(opening):
@@ -27,7 +27,7 @@ def test_silences_are_one_stretch_of_some_length_in_the_asked_share_of_rows(sile
     lengths = silence.mask.sum(1)[silent]
     assert lengths.min() >= LEAST_SHARE * FRAMES - 1
     assert lengths.max() > 0.9 * FRAMES
-    assert not Silence.draw(ROWS, FRAMES, 0.0).mask.any()
+    assert not Silence.sample(ROWS, FRAMES, 0.0).mask.any()
 
 
 def test_the_sound_is_gone_where_it_is_silent_and_untouched_elsewhere(silence):

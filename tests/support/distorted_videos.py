@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from textures import blurred, jpeg, noisy
 
-from datamodules.prepare.synthetic.clip import draw_clip
+from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.drawing import render
 from datamodules.prepare.synthetic.face import proportions
 from datamodules.prepare.synthetic.layers import make_scene
-from datamodules.prepare.synthetic.motion import draw_motion
+from datamodules.prepare.synthetic.motion import sample_motion
 from datamodules.prepare.synthetic.speaker import make_speaker
-from datamodules.prepare.synthetic.speech import draw_timeline
+from datamodules.prepare.synthetic.speech import sample_timeline
 from s2tf.evaluation.videos.measure import VideoMeasure
 from s2tf.evaluation.videos.measure_clip import measure_clip
 from s2tf.evaluation.videos.pairs import ClipPair
@@ -70,10 +70,10 @@ def draw_speakers(count: int, seconds: float, size: int) -> list[Speaker]:
     for index in range(count + 1):
         speaker = make_speaker(POPULATION, index)
         side, frames = int(DRAWN * size), round(seconds * FPS)
-        clip = draw_clip(speaker, seconds, side, 0)
-        # The motion that `draw_clip` has drawn, whose mouth is then held.
+        clip = render_clip(speaker, seconds, side, 0)
+        # The motion that `render_clip` has drawn, whose mouth is then held.
         rngs = [np.random.default_rng([POPULATION, index, 0, stream]) for stream in (1, 2)]
-        motion = draw_motion(draw_timeline(seconds, speaker.voice.rate, rngs[0]), frames, rngs[1])
+        motion = sample_motion(sample_timeline(seconds, speaker.voice.rate, rngs[0]), frames, rngs[1])
         held = replace(motion, viseme=np.broadcast_to(motion.viseme[:1], motion.viseme.shape))
         frozen = render(speaker, make_scene(speaker, proportions(speaker), held), side)
         box = square_box(clip.landmarks, CropRule(size=size))

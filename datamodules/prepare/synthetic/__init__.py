@@ -1,1 +1,1 @@
-"""Synthetic speakers: drawn faces with a voice that fits them, and the truth about both."""
+"""Synthetic speakers: rendered faces with a voice that fits them, and the ground truth about both."""

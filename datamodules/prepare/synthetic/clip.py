@@ -1,4 +1,4 @@
-"""A clip of a synthetic speaker: picture, sound, landmarks and the truth about them."""
+"""A clip of a synthetic speaker: pictures, sound, landmarks and their ground truth."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,9 @@ import numpy as np
 from datamodules.prepare.synthetic.drawing import render
 from datamodules.prepare.synthetic.face import proportions
 from datamodules.prepare.synthetic.layers import make_scene
-from datamodules.prepare.synthetic.motion import FRAME_RATE, Motion, draw_motion
+from datamodules.prepare.synthetic.motion import FRAME_RATE, Motion, sample_motion
 from datamodules.prepare.synthetic.speaker import Speaker
-from datamodules.prepare.synthetic.speech import draw_timeline
+from datamodules.prepare.synthetic.speech import sample_timeline
 from datamodules.prepare.synthetic.voice import SAMPLE_RATE, synthesise
 
 SIZE_RANGE = (64, 512)
@@ -24,7 +24,7 @@ class SyntheticClip:
         frames: (T, size, size, 3) uint8 RGB.
         waveform: (S,) float32 in [-1, 1].
         landmarks: (T, 68, 2) float32, iBUG order, x and y in pixels; 0 and `size` are the picture's edges.
-        truth: The speaker's parameters and what each frame shows, as JSON values.
+        truth: The speaker's parameters, and the content of each frame, as JSON values.
     """
 
     frames: np.ndarray
@@ -33,13 +33,13 @@ class SyntheticClip:
     truth: dict[str, Any]
 
 
-def draw_clip(speaker: Speaker, seconds: float, size: int, seed: int) -> SyntheticClip:
-    """Let a speaker say something; the same arguments always give the same clip.
+def render_clip(speaker: Speaker, seconds: float, size: int, seed: int) -> SyntheticClip:
+    """Render a clip of a speaker; the same arguments always give the same clip.
 
-    What is said and how the head moves depend on the speaker and `seed` alone, not on `size`.
+    Words and head motion depend on the speaker and `seed` alone, not on `size`.
 
     Args:
-        speaker: Who speaks.
+        speaker: The person who speaks.
         seconds: Length; gives round(25 seconds) frames and round(16000 seconds) samples.
         size: Side of the picture in pixels, 64 to 512.
         seed: Seed of the words and the motion, 0 or more.
@@ -54,12 +54,14 @@ def draw_clip(speaker: Speaker, seconds: float, size: int, seed: int) -> Synthet
         raise ValueError(f"seconds must give at least one frame at {FRAME_RATE} fps, got {seconds}")
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, got {seed}")
+    # Words, motion and sound, each with random numbers of its own.
     keys = [speaker.seed, speaker.index, seed]
     # The span of whole frames may reach a little beyond the sound, or the sound beyond it.
     span = max(frames / FRAME_RATE, samples / SAMPLE_RATE)
-    timeline = draw_timeline(span, speaker.voice.rate, np.random.default_rng([*keys, 1]))
-    motion = draw_motion(timeline, frames, np.random.default_rng([*keys, 2]))
+    timeline = sample_timeline(span, speaker.voice.rate, np.random.default_rng([*keys, 1]))
+    motion = sample_motion(timeline, frames, np.random.default_rng([*keys, 2]))
     waveform = synthesise(speaker.voice, timeline, samples, np.random.default_rng([*keys, 3]))
+    # The pictures, and the ground truth.
     scene = make_scene(speaker, proportions(speaker), motion)
     truth = {**speaker.truth(), "phonemes": timeline.transcript(), "frames": _frame_truth(motion)}
     landmarks = (scene.landmarks * size).astype(np.float32)

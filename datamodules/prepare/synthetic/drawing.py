@@ -1,4 +1,4 @@
-"""Rendering: layers of polygons and lines onto a larger canvas, which is then averaged down."""
+"""Rendering: polygons and lines are painted onto a larger canvas, which is then averaged down."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ DEPTHS = {"skin": 0.25, "hair": -0.1}
 
 
 def render(speaker: Speaker, scene: Scene, side: int) -> np.ndarray:
-    """Draw every frame of a scene as a picture of `side` pixels, (T, side, side, 3) uint8 RGB."""
+    """Render every frame of a scene as a picture of `side` pixels, (T, side, side, 3) uint8 RGB."""
     over = 3 if side < 96 else 2
     canvas_side = over * side
     textures = _textures(speaker, scene, min(side, 256))
@@ -73,7 +73,7 @@ class _Stroke:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """OpenCV's threads cost more than they save on pictures this small, and workers already fill the cores."""
+    """Run OpenCV on one thread: more cost more than they save on small pictures, and workers fill the cores anyway."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,4 +1,4 @@
-"""The geometry of a face: its points in space, how its expression moves them, and where a pose puts them.
+"""The geometry of a face: its points in space, moved by an expression and placed by a pose.
 
 Face units: half the width of an average face is 1, x is the picture's right, y is down from the line of the eyes, z is
 towards the viewer.
@@ -14,7 +14,7 @@ from datamodules.prepare.synthetic.speaker import Speaker
 FILL = 0.56
 """Side of the landmarks' bounding box at rest, in parts of the picture's side."""
 CENTRE = (0.5, 0.535)
-"""Where the middle of that box lies in the picture at rest."""
+"""Centre of that box in the picture at rest."""
 
 JAW_X = np.array([1.0, 0.995, 0.965, 0.90, 0.79, 0.64, 0.45, 0.23, 0.0])
 JAW_Y = np.array([0.0, 0.18, 0.36, 0.53, 0.685, 0.815, 0.92, 0.98, 1.0])
@@ -61,7 +61,7 @@ class Projection:
         return np.einsum("tij,tnj->tni", self.linear, moved) + self.offset[:, None]
 
     def plane(self, depth: float) -> np.ndarray:
-        """The affine maps, (T, 2, 3), that the view is for points of one depth z."""
+        """The affine maps, (T, 2, 3), of the view for points at one depth z."""
         offset = self.offset + self.linear[:, :, 2] * depth
         return np.concatenate([self.linear[:, :, :2], offset[:, :, None]], axis=2)
 
@@ -75,7 +75,7 @@ class Expression:
         brows: Points 17 to 26.
         nose: Points 27 to 35.
         upper_lids: Left and right, (T, 2, 13, 3), from the picture's left to its right.
-        lower_lids: The same below.
+        lower_lids: The lower lids, in the same form.
         mouth: Points 48 to 67.
     """
 
@@ -151,7 +151,7 @@ def body_projection(size: Proportions, motion: Motion) -> Projection:
 
 
 def framing(size: Proportions) -> tuple[float, np.ndarray]:
-    """The picture's scale (parts of its side a face unit) and where the point between the eyes lies at rest."""
+    """The picture's scale (parts of its side per face unit), and the place of the point between the eyes at rest."""
     top = size.brow_y - size.brow_arch - size.brow_half
     scale = FILL / max(2 * size.cheek, size.length - top)
     return scale, np.array(CENTRE) - scale * np.array([0.0, 0.5 * (size.length + top)])

@@ -17,14 +17,14 @@ class Style:
 
     Attributes:
         top: Volume above the skull; negative for no hair on top.
-        side: Volume beside it.
-        ends: How far down the hair beside the face reaches (y; the line of the eyes is 0).
+        side: Volume beside the skull.
+        ends: Lower end of the hair beside the face (y; the line of the eyes is 0).
         line: Height of the hairline in the middle of the forehead (y, negative is up).
         temple: Height of the hairline at the temples.
-        part: How much the parting pushes the hairline to one side.
-        back: How far down the hair behind the neck reaches; 0 for none.
+        part: Shift of the hairline to one side by the parting.
+        back: Lower end of the hair behind the neck (y); 0 for none.
         wave: Amplitude of the waves of the outline.
-        bun: Whether it is tied up on top.
+        bun: True for hair tied up on top.
     """
 
     top: float
@@ -60,8 +60,8 @@ class Hair:
     """Outlines of one person's hair, each (N, 3) in face units, for a face at rest; empty lists where there is none.
 
     Attributes:
-        cap: What lies over the skull and in front of the face.
-        back: What hangs behind the neck.
+        cap: Outlines over the skull and in front of the face.
+        back: Outlines behind the neck.
     """
 
     cap: tuple[np.ndarray, ...]

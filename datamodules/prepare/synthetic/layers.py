@@ -1,4 +1,4 @@
-"""What is drawn, from back to front: every part of the picture as a polygon or a line per frame."""
+"""The layers of a picture from back to front, each a polygon or a line per frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Layer:
 
     Attributes:
         points: (T, N, 2) in parts of the picture's side.
-        colour: 8-bit RGB, or the texture that fills it: "skin" or "hair".
+        colour: 8-bit RGB, or the name of a texture, "skin" or "hair".
         width: 0 for a filled polygon, else the width of an open line in face units.
     """
 
@@ -39,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Scene:
-    """A clip ready to be drawn.
+    """A clip ready to be rendered.
 
     Attributes:
         layers: From back to front.
@@ -55,7 +55,7 @@ class Scene:
 
 
 def make_scene(speaker: Speaker, size: Proportions, motion: Motion) -> Scene:
-    """Lay out everything that a clip shows."""
+    """Lay out all layers of a clip."""
     head, body = head_projection(size, motion), body_projection(size, motion)
     face = express(size, motion)
     hair = make_hair(speaker, size)

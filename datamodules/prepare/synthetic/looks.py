@@ -1,4 +1,4 @@
-"""What a person looks like on a day: skin, hair, eyes, clothes, background and light. None of it follows the voice."""
+"""The looks of a person on a day: skin, hair, eyes, clothes, background and light, all independent of the voice."""
 
 import colorsys
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ class Appearance:
     """Colours (8-bit RGB) and styles.
 
     Attributes:
-        day: Day of the recording; hair colour, clothes, background and light change with it, the rest does not.
+        day: Day of the recording; hair colour, clothes, background and light change with it, all else stays.
         skin: Skin tone.
         eyes: Colour of the irises.
         hair: Colour of the hair, already mixed with grey.
         brows: Colour of brows and beard; the same on every day.
         hair_style: A key of `hair.STYLES`.
-        hair_phase: Where locks and parting lie, 0 to 1.
+        hair_phase: Place of locks and parting, 0 to 1.
         beard: 0 none, 0.35 a shaved shadow, up to 1 a full beard.
         background: Colours at the top and at the bottom.
         clothes: Colour of the clothes.
         neckline: Depth of the neckline, 0 to 1.
-        light: Direction the light comes from, -1 left to 1 right.
+        light: Direction of the light, -1 left to 1 right.
         brightness: Factor on the whole picture, about 1.
     """
 
@@ -52,16 +52,18 @@ class Appearance:
     brightness: float
 
 
-def draw_appearance(gender: str, age: float, grey: float, seed: int, index: int, day: int) -> Appearance:
-    """Draw the looks of speaker `index` of population `seed` on a day, 0 or later."""
+def sample_appearance(gender: str, age: float, grey: float, seed: int, index: int, day: int) -> Appearance:
+    """Sample the looks of speaker `index` of population `seed` on a day, 0 or later."""
     rng = np.random.default_rng([seed, index, 3])
     daily = np.random.default_rng([seed, index, 4, day])
+    # Looks that stay: skin, eyes, style of the hair, beard.
     tone = rng.beta(1.1, 1.4) * (len(SKIN_TONES) - 1.001)
     skin = mix(SKIN_TONES[int(tone)], SKIN_TONES[int(tone) + 1], tone % 1.0)
     eyes = EYE_COLOURS[rng.choice(len(EYE_COLOURS), p=_eye_weights(tone))]
     style = _hair_style(gender, age, rng)
     beard = _beard(gender, rng)
     phase = float(rng.uniform())
+    # Colours of hair and brows; the hair may be dyed, the brows are not.
     likely = np.array([1.0, 1.0, 1.0, 1.0, *[max(0.1, 1.0 - tone / 3.5)] * 3])
     likely /= likely.sum()
     natural = HAIR_COLOURS[rng.choice(len(HAIR_COLOURS), p=likely)]

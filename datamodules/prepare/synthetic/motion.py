@@ -1,4 +1,4 @@
-"""How the face moves while it speaks: mouth, blinks, gaze, brows and head, at 25 frames a second."""
+"""The motion of a speaking face: mouth, blinks, gaze, brows and head, at 25 frames a second."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ COARTICULATION = 0.028
 
 @dataclass(frozen=True)
 class Motion:
-    """Everything that moves, per frame.
+    """The moving quantities of each frame.
 
     Attributes:
         yaw: (T,) degrees, positive towards the picture's right; within 20.
@@ -23,7 +23,7 @@ class Motion:
         shift: (T, 2) translation in parts of the picture's side.
         zoom: (T,) factor on the head's size.
         blink: (T,) 0 open to 1 closed.
-        gaze: (T, 2) where the irises look, -1 to 1, x right and y down.
+        gaze: (T, 2) direction of the irises, -1 to 1, x right and y down.
         brow: (T,) brow raise, 0 to 1.
         viseme: (T, 4) opening, width, rounding, teeth.
     """
@@ -39,8 +39,8 @@ class Motion:
     viseme: np.ndarray
 
 
-def draw_motion(timeline: Timeline, frames: int, rng: np.random.Generator) -> Motion:
-    """Draw the motion that goes with a timeline; frame t shows the moment (t + 0.5) / 25 s."""
+def sample_motion(timeline: Timeline, frames: int, rng: np.random.Generator) -> Motion:
+    """Sample the motion that belongs to a timeline; frame t shows the moment (t + 0.5) / 25 s."""
     times = control_times(timeline.seconds)
     moments = (np.arange(frames) + 0.5) / FRAME_RATE
     stress = smooth(timeline.stress[timeline.at(times)], 0.09)
@@ -64,7 +64,7 @@ def draw_motion(timeline: Timeline, frames: int, rng: np.random.Generator) -> Mo
 
 
 def _visemes(timeline: Timeline, times: np.ndarray) -> np.ndarray:
-    """Visemes at the control times, (K, 4), blended into their neighbours, but with real closures."""
+    """Visemes at the control times, (K, 4), blended into their neighbours, with complete closures."""
     place = timeline.at(times)
     targets = VISEMES[timeline.phoneme[place]]
     targets[:, 0] *= 0.88 + 0.16 * timeline.stress[place]
@@ -76,15 +76,15 @@ def _visemes(timeline: Timeline, times: np.ndarray) -> np.ndarray:
 
 
 def _noise(steps: int, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of unit variance, (steps,), whose standard deviation of smoothing is `seconds`."""
-    # Drawn four smoothing lengths beyond both ends, for smoothing at an edge would raise the variance there.
+    """Smooth noise of unit variance, (steps,), smoothed by a Gaussian of standard deviation `seconds`."""
+    # Sampled four smoothing lengths beyond both ends, since smoothing at an edge would raise the variance there.
     margin = int(4 * seconds * CONTROL_RATE)
     track = smooth(rng.standard_normal(steps + 2 * margin), seconds)[margin : margin + steps]
     return track * np.sqrt(2.0 * np.sqrt(np.pi) * seconds * CONTROL_RATE)
 
 
 def _sampled(track: np.ndarray, times: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """A track (K,) or (K, C) at the control times, read at other moments."""
+    """A track (K,) or (K, C) at the control times, interpolated at other moments."""
     columns = track.reshape(len(track), -1)
     values = np.stack([np.interp(moments, times, column) for column in columns.T], axis=1)
     return values.reshape(len(moments), *track.shape[1:])

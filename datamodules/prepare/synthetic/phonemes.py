@@ -1,4 +1,4 @@
-"""The phoneme table: how each sound is made, and what the mouth looks like while it is made."""
+"""The phoneme table: the acoustics of each sound, and the shape of the mouth during it."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class Phoneme:
         formants: Targets of F1, F2, F3 in Hz for a formant scale of 1 (between a man and a woman).
         voiced: Amplitude of the glottal source, 0 to 1.
         noise: Amplitude of the frication noise, 0 to 1.
-        noise_band: Centre and width of that noise in Hz.
+        noise_band: Centre and width of the frication noise in Hz.
         viseme: Opening, width (-1 narrow to 1 spread), rounding, teeth shown; the others are 0 to 1.
         seconds: Mean duration at a speaking rate of 1.
-        closed: Whether the lips touch.
-        burst: Whether it is silent until a short burst at its end.
+        closed: True where the lips touch.
+        burst: True for silence with a short burst at its end.
     """
 
     symbol: str

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from datamodules.prepare.recording import LoadedClip, Recording
-from datamodules.prepare.synthetic.clip import draw_clip
+from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.speaker import make_speaker
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticRecording(Recording):
-    """One clip that is drawn when it is loaded.
+    """One clip, rendered when it is loaded.
 
     Attributes:
         seed: Seed of the population.
-        index: The speaker's position in it.
-        clip: Number of the clip; what is said and how the head moves depend on it.
-        seconds: Length.
+        index: Position of the speaker in the population.
+        clip: Number of the clip; words and head motion depend on it.
+        seconds: Length of the clip.
         size: Side of the picture in pixels.
         day: Day of the recording; see `restyle`.
     """
@@ -29,29 +29,29 @@ class SyntheticRecording(Recording):
     day: int = 0
 
     def load(self) -> LoadedClip:
-        """Draw the clip; never fails."""
+        """Render the clip; never fails."""
         seconds = self.seconds if self.max_seconds is None else min(self.seconds, self.max_seconds)
         speaker = make_speaker(self.seed, self.index, self.day)
-        clip = draw_clip(speaker, seconds, self.size, self.clip)
+        clip = render_clip(speaker, seconds, self.size, self.clip)
         return LoadedClip(clip.frames, clip.waveform, clip.landmarks, clip.truth)
 
 
 class SyntheticReader:
     """The recordings of a population of synthetic speakers.
 
-    The speakers are split in order: first train, then val, then test. Populations of different `seed` share nobody,
-    nor do readers of one seed whose ranges from `first` to `first + speakers` do not overlap.
+    The speakers are split in order: first train, then val, then test. Populations of different `seed` share no person,
+    and neither do readers of one seed whose ranges from `first` to `first + speakers` do not overlap.
 
     Args:
-        speakers: How many people; an even number from an even `first` is half women, half men.
-        clips: Clips of each.
+        speakers: Number of people; an even number from an even `first` is half women, half men.
+        clips: Clips of each speaker.
         seconds: Length of each clip.
         size: Side of the picture in pixels, 64 to 512.
         seed: Seed of the population, 0 or more.
         val: Share of the speakers in the validation split.
         test: Share of the speakers in the test split.
         first: Position of the first speaker in the population.
-        days: Film every clip of a speaker on another day (other hair colour, clothes, background and light).
+        days: Render every clip of a speaker on another day (other hair colour, clothes, background and light).
 
     Raises:
         ValueError: If a number is out of range.

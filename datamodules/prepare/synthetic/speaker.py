@@ -1,9 +1,9 @@
-"""Who speaks: a person's voice, face and looks, drawn from a seed.
+"""Synthetic people: voice, face and looks, sampled from a seed.
 
-The voice comes first; then some dimensions of the face follow it, as in life, with a little noise of their own,
-and the others are drawn without looking at it. `VOICE_LINKED` names the former: a long vocal tract belongs to a long,
-broad lower face, a low pitch to heavy brows and a large nose, a bright voice to a full and wide mouth, an old voice to
-wrinkles, grey hair, large ears and small eyes.
+The voice is sampled first. Some dimensions of the face follow it, as in life, with a little noise of their own; the
+others are independent of it. `VOICE_LINKED` names the former: a long vocal tract belongs to a long, broad lower face, a
+low pitch to heavy brows and a large nose, a bright voice to a full and wide mouth, an old voice to wrinkles, grey hair,
+large ears and small eyes.
 """
 
 from dataclasses import asdict, dataclass, fields, replace
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.prepare.synthetic.looks import Appearance, draw_appearance
+from datamodules.prepare.synthetic.looks import Appearance, sample_appearance
 
 AGE_RANGE = (18.0, 80.0)
 
@@ -34,12 +34,12 @@ VOICE_LINKED = (
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice.
+    """The acoustic properties of a voice.
 
     Attributes:
         pitch: Mean fundamental frequency in Hz, 80 to 260.
         formant_scale: Factor on every formant, 0.8 to 1.2; inversely proportional to the vocal tract's length.
-        brightness: Standardised spectral balance; a unit is 2.5 dB an octave above 500 Hz.
+        brightness: Standardised spectral balance; one unit is 2.5 dB per octave above 500 Hz.
         breathiness: Aspiration noise relative to the voice, 0 to 1.
         jitter: Relative irregularity of the pitch periods.
         rate: Speaking rate, 1 is average.
@@ -89,7 +89,7 @@ class Speaker:
         index: Position in the population, from 0.
         gender: "female" or "male".
         age: Years, 18 to 80.
-        voice: How the person sounds.
+        voice: The person's voice.
         face: The shape of the face.
         appearance: Colours, hair, clothes, background and light.
     """
@@ -104,11 +104,11 @@ class Speaker:
 
     @property
     def identity(self) -> str:
-        """Name of the person, without dots; the same on every day."""
+        """The person's name, without dots; the same on every day."""
         return f"synthetic-s{self.seed}-{self.index:05d}"
 
     def truth(self) -> dict[str, Any]:
-        """Everything that was drawn, as plain JSON values, in a voice-linked and a voice-independent group."""
+        """All sampled values as plain JSON values, grouped into voice-linked and voice-independent ones."""
         face = asdict(self.face)
         linked = {name: face.pop(name) for name in VOICE_LINKED}
         return {
@@ -123,10 +123,10 @@ class Speaker:
 
 
 def make_speaker(seed: int, index: int, appearance_day: int = 0) -> Speaker:
-    """Draw a person; the same arguments always give the same person.
+    """Sample a person; the same arguments always give the same person.
 
-    Speakers 2k and 2k + 1 are one woman and one man in an order drawn from the seed, so any even number of
-    consecutive speakers that starts at an even index is balanced.
+    Speakers 2k and 2k + 1 are one woman and one man, in an order chosen by the seed: any even number of consecutive
+    speakers from an even index on is balanced.
 
     Args:
         seed: Seed of the population, 0 or more.
@@ -145,13 +145,13 @@ def make_speaker(seed: int, index: int, appearance_day: int = 0) -> Speaker:
     tract, pitch, brightness = (float(np.clip(rng.standard_normal(), -2, 2)) for _ in range(3))
     voice = _voice(gender, age, tract, pitch, brightness, rng)
     face = _face(gender, age, pitch, brightness, voice, rng)
-    appearance = draw_appearance(gender, age, face.grey, seed, index, appearance_day)
+    appearance = sample_appearance(gender, age, face.grey, seed, index, appearance_day)
     return Speaker(seed, index, gender, age, voice, face, appearance)
 
 
 def restyle(speaker: Speaker, day: int) -> Speaker:
     """The same person on another day: other hair colour, clothes, background and light, the same face and voice."""
-    looks = draw_appearance(speaker.gender, speaker.age, speaker.face.grey, speaker.seed, speaker.index, day)
+    looks = sample_appearance(speaker.gender, speaker.age, speaker.face.grey, speaker.seed, speaker.index, day)
     return replace(speaker, appearance=looks)
 
 

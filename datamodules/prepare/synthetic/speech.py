@@ -1,4 +1,4 @@
-"""What is said: random phoneme strings with syllable rhythm, stress and pauses, laid out in time."""
+"""Random speech: phoneme strings with syllable rhythm, stress and pauses, laid out in time."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from datamodules.prepare.synthetic.phonemes import CONSONANT_INDICES, PHONEMES, VOWEL_INDICES
 
 CONTROL_RATE = 200
-"""Steps a second at which every slow quantity (formants, amplitudes, visemes) is laid out."""
+"""Steps per second of every slow quantity (formants, amplitudes, visemes)."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Timeline:
         start: (P,) seconds.
         end: (P,) seconds.
         stress: (P,) 0 (pause or unstressed) to 1.
-        phrase: (P,) how far its phrase has gone, 0 to 1.
+        phrase: (P,) position in its phrase, 0 to 1.
         seconds: Length of the clip.
     """
 
@@ -45,12 +45,12 @@ class Timeline:
 
 
 def control_times(seconds: float) -> np.ndarray:
-    """Times of the control steps that cover a clip, in seconds; one more than needed so that it can be interpolated."""
+    """Times in seconds of the control steps that cover a clip, and one more, for interpolation."""
     return np.arange(int(np.ceil(seconds * CONTROL_RATE)) + 1) / CONTROL_RATE
 
 
 def smooth(track: np.ndarray, seconds: float) -> np.ndarray:
-    """Smooth along the first axis, (K,) or (K, C) at `CONTROL_RATE`, with a Gaussian of that standard deviation."""
+    """Smooth (K,) or (K, C) at `CONTROL_RATE` along the first axis, by a Gaussian of standard deviation `seconds`."""
     reach = int(np.ceil(3 * seconds * CONTROL_RATE))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (seconds * CONTROL_RATE)) ** 2)
     kernel /= kernel.sum()
@@ -60,8 +60,8 @@ def smooth(track: np.ndarray, seconds: float) -> np.ndarray:
     return np.stack(smoothed, axis=1).reshape(track.shape)
 
 
-def draw_timeline(seconds: float, rate: float, rng: np.random.Generator) -> Timeline:
-    """Draw speech of a length in seconds at a speaking rate (1 is average): phrases of syllables between pauses."""
+def sample_timeline(seconds: float, rate: float, rng: np.random.Generator) -> Timeline:
+    """Sample speech of a length in seconds at a speaking rate (1 is average): phrases of syllables between pauses."""
     rows: list[tuple[int, float, float, float]] = []
     elapsed = _add_pause(rows, min(rng.uniform(0.04, 0.2), 0.1 * seconds))
     while elapsed < seconds:
@@ -88,7 +88,7 @@ def _add_phrase(rows: list[tuple[int, float, float, float]], rate: float, rng: n
         for index in _syllable(rng):
             stretch = 1.0 + (0.35 * stress if index in VOWEL_INDICES else 0.0)
             seconds = PHONEMES[index].seconds * stretch * float(rng.uniform(0.85, 1.15)) / rate
-            # A closure shorter than two frames could fall between them.
+            # A closure shorter than two frames could fall between two frames.
             seconds = max(seconds, 0.085) if PHONEMES[index].closed else seconds
             rows.append((index, seconds, stress, (number + 0.5) / syllables))
             elapsed += seconds

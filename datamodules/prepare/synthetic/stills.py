@@ -1,4 +1,4 @@
-"""Single pictures of a synthetic speaker, at moments of a clip whose other frames and sound are never made."""
+"""Single pictures of a synthetic speaker, at moments of a clip whose other frames and sound are not rendered."""
 
 from dataclasses import dataclass, fields
 
@@ -7,12 +7,12 @@ import numpy as np
 from datamodules.prepare.synthetic.drawing import render
 from datamodules.prepare.synthetic.face import proportions
 from datamodules.prepare.synthetic.layers import make_scene
-from datamodules.prepare.synthetic.motion import FRAME_RATE, Motion, draw_motion
+from datamodules.prepare.synthetic.motion import FRAME_RATE, Motion, sample_motion
 from datamodules.prepare.synthetic.speaker import Speaker
-from datamodules.prepare.synthetic.speech import draw_timeline
+from datamodules.prepare.synthetic.speech import sample_timeline
 
 SECONDS = 4.0
-"""Length of the clip that the moments are drawn from."""
+"""Length of the clip that the moments are chosen from."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class SyntheticStills:
     """(N, 68, 2) float32, iBUG order, x and y in pixels."""
 
 
-def draw_stills(speaker: Speaker, count: int, size: int, seed: int) -> SyntheticStills:
-    """Draw `count` different moments of what a speaker says; the same arguments always give the same pictures.
+def render_stills(speaker: Speaker, count: int, size: int, seed: int) -> SyntheticStills:
+    """Render `count` different moments of a speaking person; the same arguments always give the same pictures.
 
     Raises:
         ValueError: `count` is below 1 or more than the clip's frames.
@@ -35,7 +35,7 @@ def draw_stills(speaker: Speaker, count: int, size: int, seed: int) -> Synthetic
     if not 1 <= count <= total:
         raise ValueError(f"count is {count}, expected 1 to {total}")
     rng = np.random.default_rng([speaker.seed, speaker.index, seed, 4])
-    motion = draw_motion(draw_timeline(SECONDS, speaker.voice.rate, rng), total, rng)
+    motion = sample_motion(sample_timeline(SECONDS, speaker.voice.rate, rng), total, rng)
     moments = rng.choice(total, count, replace=False)
     chosen = Motion(**{field.name: getattr(motion, field.name)[moments] for field in fields(Motion)})
     scene = make_scene(speaker, proportions(speaker), chosen)

@@ -1,4 +1,4 @@
-"""The soft parts of the picture, painted once per clip: skin, hair and background. Drawing warps them onto the head."""
+"""The soft parts of the picture: skin, hair and background, rendered once per clip and warped onto the head."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ def face_grid(size: Proportions, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def skin_texture(speaker: Speaker, size: Proportions, side: int) -> np.ndarray:
-    """Lit skin with sockets, cheeks, wrinkles and beard, (side, side, 3) uint8; parts that move are not on it."""
+    """Lit skin with sockets, cheeks, wrinkles and beard, (side, side, 3) uint8; moving parts are left out."""
     x, y = face_grid(size, side)
     light = _light(x, y, speaker.appearance.light) * (1 + _relief(x, y, size) + _wrinkles(x, y, size, speaker))
     colour = np.array(speaker.appearance.skin, np.float32) * light[:, :, None]
@@ -106,7 +106,7 @@ def _wrinkles(x: np.ndarray, y: np.ndarray, size: Proportions, speaker: Speaker)
 
 
 def _beard_cover(x: np.ndarray, y: np.ndarray, size: Proportions, speaker: Speaker) -> np.ndarray:
-    """How much of the skin the beard hides, 0 to 1."""
+    """Share of the skin that the beard hides, 0 to 1."""
     mirrored = np.abs(x)
     edge = np.where(mirrored < 0.45, size.nose_y + 0.1, 0)
     cheek = size.mouth_y - 0.06 - 1.3 * np.clip(mirrored - 0.5, 0, None)

@@ -1,4 +1,4 @@
-"""The sound: a source-filter model of speech (glottal pulses and noise through formant resonators)."""
+"""The sound of speech: a source-filter model (glottal pulses and noise through formant resonators)."""
 
 import numpy as np
 
@@ -13,9 +13,9 @@ FFT = 512
 BANDWIDTHS = (70.0, 90.0, 130.0, 200.0, 280.0)
 HIGH_FORMANTS = (3500.0, 4500.0)
 ASPIRATION = 0.08
-"""Noise of a breathiness of 1, beside glottal pulses of unit power."""
+"""Amplitude of the noise for a breathiness of 1, relative to glottal pulses of unit power."""
 ASPIRATION_BAND = (5500.0, 1500.0)
-"""Centre and width in Hz of the aspiration noise, which is heard above the formants, where the pulses are weak."""
+"""Centre and width in Hz of the aspiration noise, above the formants, where the pulses are weak."""
 LOUDNESS = 0.09
 """Root mean square of every clip; full scale is 1."""
 
@@ -25,13 +25,14 @@ def synthesise(voice: Voice, timeline: Timeline, samples: int, rng: np.random.Ge
 
     Args:
         voice: The speaker's voice.
-        timeline: What is said.
+        timeline: The phonemes to speak.
         samples: Length of the result at 16 kHz.
-        rng: Draws the noise.
+        rng: Source of the noise.
 
     Returns:
         The waveform, (samples,) float32 within -1 and 1, of root mean square `LOUDNESS` unless that would clip.
     """
+    # Slow quantities at the control times: amplitudes and formants.
     times = control_times(timeline.seconds)
     place = timeline.at(times)
     phoneme = timeline.phoneme[place]
@@ -41,6 +42,7 @@ def synthesise(voice: Voice, timeline: Timeline, samples: int, rng: np.random.Ge
     aspiration = voice.breathiness * voiced
     hiss = smooth(np.where(BURST[phoneme], burst, 1.0) * NOISE[phoneme], 0.006)
     formants = smooth(FORMANTS[phoneme], 0.018) * voice.formant_scale
+    # Sources, each through its filter: the voice, its breath, and the hiss of consonants.
     pulses = _glottal_pulses(_pitch_track(voice, timeline, times, rng), samples)
     noise = rng.standard_normal(samples)
     grid = np.arange(samples) / SAMPLE_RATE
@@ -54,7 +56,7 @@ def synthesise(voice: Voice, timeline: Timeline, samples: int, rng: np.random.Ge
 
 
 def _pitch_track(voice: Voice, timeline: Timeline, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """F0 in Hz at 16 kHz resolution of the control times: declination, stress peaks, slow drift and jitter."""
+    """The pitch in Hz at the control times: declination, stress peaks, slow drift and jitter."""
     place = timeline.at(times)
     contour = 0.10 * (0.5 - timeline.phrase[place]) + 0.14 * (timeline.stress[place] - 0.3)
     drift = smooth(rng.standard_normal(len(times)), 0.15) * 0.10

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from datamodules.prepare.synthetic.speaker import VOICE_LINKED, Speaker, make_speaker, restyle
-from datamodules.prepare.synthetic.stills import draw_stills
+from datamodules.prepare.synthetic.stills import render_stills
 from s2tf.faces.crop import CropRule, crop, square_box
 from s2tf.media.pictures import to_tensor
 
@@ -58,5 +58,5 @@ CHANGES: dict[str, Callable[[Speaker, Sequence[Speaker]], Speaker | None]] = {
 
 def draw_face(speaker: Speaker, size: int, device: str) -> Tensor:
     """Pictures (STILLS, 3, size, size) in [-1, 1], cropped as those of the shards are."""
-    stills = draw_stills(speaker, STILLS, max(96, size), seed=0)
+    stills = render_stills(speaker, STILLS, max(96, size), seed=0)
     return to_tensor(crop(stills.frames, square_box(stills.landmarks, CropRule(size=size)), size), device)

@@ -81,7 +81,7 @@ class FrechetMeasure(VideoMeasure):
 
     def measurements(self, failed: int) -> list[Measurement]:
         """See `VideoMeasure.measurements`."""
-        frames = int(self.totals[GENERATED].made_frames)
+        frames = int(self.totals[GENERATED].generated_frames)
         if frames < 2:
             return []
         generated, copied = (float(computed(self.totals[row])) for row in (GENERATED, SOURCE_COPY))

@@ -25,6 +25,7 @@ from s2tf.reporting.costs.parameters import paper_networks
 from s2tf.reporting.paper import TABLES
 from s2tf.reporting.run_scores import RunScores
 from s2tf.reporting.table import ReportTable
+from s2tf.systems.registry import open_pipeline
 
 WARM_UP_SECONDS = 0.2
 """Length of the speech that is generated before anything is timed."""
@@ -101,10 +102,10 @@ def count_once(networks: Iterable[Network]) -> int:
 
 
 def _open(folder: Path) -> SpeechToTalkingFacePipeline:
-    try:
-        return SpeechToTalkingFacePipeline.from_pretrained(folder)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
+    pipeline = open_pipeline(folder, task="generate")
+    if not isinstance(pipeline, SpeechToTalkingFacePipeline):
+        raise UserError(f"{folder}: a {type(pipeline).__name__}, but Table XII measures a SpeechToTalkingFacePipeline")
+    return pipeline
 
 
 def paper_pipeline() -> SpeechToTalkingFacePipeline:

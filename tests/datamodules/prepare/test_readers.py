@@ -20,8 +20,8 @@ from datamodules.prepare.voxceleb import VoxCelebReader
 from datamodules.prepare.wild import WildReader
 from datamodules.shards.writing import read_split
 from datamodules.speech_portrait import SpeechPortraitData
-from s2tf.faces.backends import to_ibug
 from s2tf.faces.crop import CropRule
+from s2tf.faces.face_mesh import to_ibug
 
 pytest.importorskip("mediapipe", reason="landmarks of the drawn faces need the extra `mediapipe`")
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.prepare.synthetic.clip import draw_clip
+from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.phonemes import CLOSED, PHONEMES
 from datamodules.prepare.synthetic.speaker import make_speaker
 
@@ -13,7 +13,7 @@ SYMBOLS_CLOSED = {phoneme.symbol for phoneme, closed in zip(PHONEMES, CLOSED, st
 
 @pytest.fixture(scope="module")
 def clip():
-    return draw_clip(make_speaker(1, 2), 6.0, 128, 0)
+    return render_clip(make_speaker(1, 2), 6.0, 128, 0)
 
 
 def inner_gap(landmarks):
@@ -38,11 +38,11 @@ def at_frames(clip, symbols, margin):
 
 
 def test_same_arguments_give_the_same_clip():
-    first, again = (draw_clip(make_speaker(4, 1), 0.4, 64, 7) for _ in range(2))
+    first, again = (render_clip(make_speaker(4, 1), 0.4, 64, 7) for _ in range(2))
     np.testing.assert_array_equal(first.frames, again.frames)
     np.testing.assert_array_equal(first.waveform, again.waveform)
     assert first.truth == again.truth
-    other = draw_clip(make_speaker(4, 1), 0.4, 64, 8)
+    other = render_clip(make_speaker(4, 1), 0.4, 64, 8)
     assert not np.array_equal(first.waveform, other.waveform)
 
 
@@ -51,7 +51,7 @@ def test_same_arguments_give_the_same_clip():
     [(0.04, 1, 640), (0.2, 5, 3200), (0.05, 1, 800), (0.93, 23, 14880), (1.01, 25, 16160)],
 )
 def test_lengths_follow_the_seconds(seconds, frames, samples):
-    clip = draw_clip(make_speaker(0, 0), seconds, 64, 0)
+    clip = render_clip(make_speaker(0, 0), seconds, 64, 0)
     assert clip.frames.shape == (frames, 64, 64, 3)
     assert clip.frames.dtype == np.uint8
     assert clip.waveform.shape == (samples,)
@@ -66,11 +66,11 @@ def test_lengths_follow_the_seconds(seconds, frames, samples):
 )
 def test_impossible_clips_are_refused(seconds, size, seed, message):
     with pytest.raises(ValueError, match=message):
-        draw_clip(make_speaker(0, 0), seconds, size, seed)
+        render_clip(make_speaker(0, 0), seconds, size, seed)
 
 
 def test_the_size_changes_only_the_resolution():
-    small, large = (draw_clip(make_speaker(4, 1), 0.12, size, 7) for size in (64, 256))
+    small, large = (render_clip(make_speaker(4, 1), 0.12, size, 7) for size in (64, 256))
     np.testing.assert_allclose(small.landmarks * 4, large.landmarks, atol=1e-3)
     np.testing.assert_array_equal(small.waveform, large.waveform)
     for few, many in zip(small.frames, large.frames, strict=True):
@@ -95,7 +95,7 @@ def test_the_face_fills_the_picture_as_a_talking_head_and_stays_inside(clip):
 
 
 def test_the_head_moves_within_its_range():
-    poses = [draw_clip(make_speaker(6, index), 3.0, 64, 0).truth["frames"]["pose"] for index in range(4)]
+    poses = [render_clip(make_speaker(6, index), 3.0, 64, 0).truth["frames"]["pose"] for index in range(4)]
     for name, limit in (("yaw", 20), ("pitch", 10), ("roll", 8)):
         angles = np.array([pose[name] for pose in poses])
         assert np.abs(angles).max() <= limit
@@ -124,7 +124,7 @@ def test_blinks_close_the_eyes_of_the_landmarks_for_a_short_time(clip):
 
 @pytest.mark.parametrize("index", [0, 1, 2, 3])
 def test_lip_landmarks_lie_on_the_drawn_lips(index):
-    clip = draw_clip(make_speaker(8, index), 2.0, 256, 1)
+    clip = render_clip(make_speaker(8, index), 2.0, 256, 1)
     frame_index = int(np.argmax(clip.truth["frames"]["viseme"]["opening"]))
     frame, points = clip.frames[frame_index].astype(float), clip.landmarks[frame_index]
 
@@ -141,14 +141,14 @@ def test_lip_landmarks_lie_on_the_drawn_lips(index):
 
 
 def test_women_and_men_and_days_look_different():
-    pictures = [draw_clip(make_speaker(5, 0, day), 0.04, 64, 0).frames[0].astype(float) for day in (0, 1)]
+    pictures = [render_clip(make_speaker(5, 0, day), 0.04, 64, 0).frames[0].astype(float) for day in (0, 1)]
     assert np.abs(pictures[0] - pictures[1]).mean() > 5
 
 
 def test_copying_the_first_frame_is_a_weak_but_meaningful_baseline():
     psnr = []
     for index in range(6):
-        frames = draw_clip(make_speaker(12, index), 4.0, 64, 0).frames.astype(float)
+        frames = render_clip(make_speaker(12, index), 4.0, 64, 0).frames.astype(float)
         error = ((frames[1:] - frames[:1]) ** 2).mean(axis=(1, 2, 3))
         psnr.append(10 * np.log10(255**2 / np.maximum(error, 1e-3)).mean())
     assert 18 < np.mean(psnr) < 25
@@ -156,5 +156,5 @@ def test_copying_the_first_frame_is_a_weak_but_meaningful_baseline():
 
 def test_drawing_leaves_the_threads_of_opencv_alone():
     before = cv2.getNumThreads()
-    draw_clip(make_speaker(0, 0), 0.04, 64, 0)
+    render_clip(make_speaker(0, 0), 0.04, 64, 0)
     assert cv2.getNumThreads() == before

@@ -5,12 +5,12 @@ import pytest
 
 from datamodules.prepare.synthetic.phonemes import CLOSED, PHONEMES, VOICED
 from datamodules.prepare.synthetic.speaker import make_speaker
-from datamodules.prepare.synthetic.speech import draw_timeline
+from datamodules.prepare.synthetic.speech import sample_timeline
 from datamodules.prepare.synthetic.voice import LOUDNESS, SAMPLE_RATE, synthesise
 
 
 def speak(speaker, seconds=2.0, seed=0):
-    timeline = draw_timeline(seconds, speaker.voice.rate, np.random.default_rng(seed))
+    timeline = sample_timeline(seconds, speaker.voice.rate, np.random.default_rng(seed))
     samples = round(seconds * SAMPLE_RATE)
     return timeline, synthesise(speaker.voice, timeline, samples, np.random.default_rng(seed + 1))
 
@@ -41,7 +41,7 @@ def periods(waveform):
 
 def test_timeline_covers_the_clip_without_gaps():
     for seconds in (0.04, 0.2, 1.0, 7.3):
-        timeline = draw_timeline(seconds, 1.0, np.random.default_rng(4))
+        timeline = sample_timeline(seconds, 1.0, np.random.default_rng(4))
         assert timeline.start[0] == 0
         assert timeline.end[-1] == pytest.approx(seconds)
         np.testing.assert_allclose(timeline.start[1:], timeline.end[:-1])
@@ -113,7 +113,7 @@ def test_pauses_are_silent_and_vowels_are_loud():
 @pytest.mark.parametrize("samples", [1, 640, 641, 3200])
 def test_tiny_clips_have_their_samples(samples):
     speaker = make_speaker(0, 0)
-    timeline = draw_timeline(samples / SAMPLE_RATE, 1.0, np.random.default_rng(0))
+    timeline = sample_timeline(samples / SAMPLE_RATE, 1.0, np.random.default_rng(0))
     waveform = synthesise(speaker.voice, timeline, samples, np.random.default_rng(0))
     assert waveform.shape == (samples,)
     assert np.isfinite(waveform).all()

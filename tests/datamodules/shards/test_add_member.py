@@ -135,7 +135,7 @@ def test_the_members_before_stay_and_the_new_one_is_under_the_checksums(shards, 
     data[data.index(features) + 8] ^= 1
     shard.write_bytes(data)
     (broken,) = inspect(tmp_path / "two", verify=True).broken
-    assert "features.npy is not what was written" in broken.reason
+    assert "features.npy has changed since it was written" in broken.reason
 
 
 def test_another_network_or_other_clips_in_the_same_folder_are_refused(shards, tmp_path):

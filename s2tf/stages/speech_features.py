@@ -1,31 +1,18 @@
-"""How the stages read speech: ConRe and SCFP as one embedding, the two motion stages as features at 50 Hz."""
-
-from typing import Any, cast
+"""The speech features of the motion stages: checks, their place in checkpoints, and features stored in the data."""
 
 import lightning as L
-import torch
 from torch import Tensor
 
-from s2tf.batches import MotionSequenceBatch, SpeechPortraitBatch
+from s2tf.batches import MotionSequenceBatch
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.nn.network import Network
 
 
-def speech_of(batch: SpeechPortraitBatch, speech_encoder: Network) -> Tensor:
-    """The form of a batch's speech that the encoder reads: its spectrogram or its waveform."""
-    return cast(Any, batch)[cast(Any, speech_encoder).reads]
-
-
-def spectrogram_map(batch: SpeechPortraitBatch) -> Tensor:
-    """(B, F, T) magnitudes of a batch's spectrograms, to be drawn."""
-    return torch.linalg.vector_norm(batch["spectrogram"].float(), dim=1).transpose(1, 2)
-
-
 def checked_features(speech_features: Network, feature_dim: int, reader: str) -> SpeechFeatures:
-    """The features, if they are what the network `reader` expects.
+    """The features, once they are known to fit the network `reader`.
 
     Raises:
-        ValueError: they are no speech features, or of another width; the message names the keys.
+        ValueError: they are not speech features, or have another width; the message names the keys.
     """
     if not isinstance(speech_features, SpeechFeatures):
         raise ValueError(f"speech_features is a {type(speech_features).__name__}, expected a SpeechFeatures")
@@ -39,21 +26,21 @@ def checked_features(speech_features: Network, feature_dim: int, reader: str) ->
 def restorable(speech_features: SpeechFeatures) -> tuple[str, ...]:
     """Names for `Stage.frozen`: a frozen pretrained transformer stays out of the checkpoints.
 
-    It keeps itself frozen, and comes back from its own folder. Learned weights of its layers stay in.
+    It freezes itself and is loaded from its own folder; learned weights of its layers stay in the checkpoints.
     """
     return tuple(f"speech_features.{part}" for part in speech_features.restorable_parts)
 
 
 def features_of(batch: MotionSequenceBatch, speech_features: SpeechFeatures, frames: int) -> Tensor:
-    """The speech features (B, 2 T, C) of a batch: those that the data bring along, else the network's."""
+    """The speech features (B, 2 T, C) of a batch: the stored ones where it has any, else the network's."""
     return batch["features"] if "features" in batch else speech_features(batch["waveform"], frames)
 
 
 def check_stored_features(trainer: L.Trainer, speech_features: SpeechFeatures) -> None:
-    """Compare the network with the one that the data's stored features are of, where they bring any.
+    """Check that the data's stored features, if any, come from this network.
 
     Raises:
-        ValueError: They are another network's, or the network is to be trained.
+        ValueError: They come from another network, or the network is trained.
     """
     stored = getattr(getattr(trainer, "datamodule", None), "stored_features", None)
     if stored is None:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from s2tf.demo.results import measure, write_speakers
-from s2tf.demo.train import DemoPlan, make_shards, train_chain
+from s2tf.demo.train import DemoSettings, make_shards, train_chain
 from s2tf.errors import UserError
 
 CLIPS = (
@@ -26,18 +26,18 @@ def test_real_recordings_go_through_the_same_chain(clips_folder, tmp_path):
     for name in CLIPS:
         shutil.copy(clips_folder / "video" / name, source / name)
     (source / "broken.mp4").write_bytes(b"not a video")
-    plan = DemoPlan(source=source, max_seconds=3.0, steps=2, compared=1, workers=1)
-    shards = make_shards(plan, out, console)
+    settings = DemoSettings(source=source, max_seconds=3.0, steps=2, compared=1, workers=1)
+    shards = make_shards(settings, out, console)
     with open(shards / "failures.csv", newline="") as file:
         assert [(row["clip"], row["step"]) for row in csv.DictReader(file)] == [("broken", "read")]
-    chain = train_chain(plan, shards, out, console)
-    results = write_speakers(plan, chain, out, console)
+    chain = train_chain(settings, shards, out, console)
+    results = write_speakers(settings, chain, out, console)
     assert (out / "speakers" / results.speakers[0].key / "talking.mp4").is_file()
-    names = [measurement.name for measurement in measure(plan, chain, results, console)]
+    names = [measurement.name for measurement in measure(settings, results, console)]
     assert names[:2] == ["reconstruction PSNR (dB)", "reconstruction SSIM"]
 
 
 def test_a_folder_without_recordings_is_one_clear_error(tmp_path):
     pytest.importorskip("mediapipe", reason="landmarks of real faces need the extra `mediapipe`")
     with pytest.raises(UserError, match="no video"):
-        make_shards(DemoPlan(source=tmp_path), tmp_path / "out", Console(quiet=True))
+        make_shards(DemoSettings(source=tmp_path), tmp_path / "out", Console(quiet=True))

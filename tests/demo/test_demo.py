@@ -11,21 +11,21 @@ from rich.console import Console
 
 from s2tf.cli import main
 from s2tf.demo.results import write_speakers
-from s2tf.demo.train import DemoPlan, make_shards, train_chain
+from s2tf.demo.train import DemoSettings, make_shards, train_chain
 from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 from s2tf.reporting.costs.efficiency import count_once
 
 pytestmark = pytest.mark.slow
-PLAN = DemoPlan(seed=5, speakers=8, val=0.25, test=0.25, seconds=3.0, workers=1, steps=2, compared=1)
+SETTINGS = DemoSettings(seed=5, speakers=8, val=0.25, test=0.25, seconds=3.0, workers=1, steps=2, compared=1)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
     console = Console(quiet=True)
-    chain = train_chain(PLAN, make_shards(PLAN, out, console), out, console)
-    return out, chain, write_speakers(PLAN, chain, out, console)
+    chain = train_chain(SETTINGS, make_shards(SETTINGS, out, console), out, console)
+    return out, chain, write_speakers(SETTINGS, chain, out, console)
 
 
 def test_every_stage_leaves_its_run(demo):
@@ -55,7 +55,7 @@ def test_the_pipeline_folder_gives_the_same_portrait_and_frames_again(demo):
     _, chain, results = demo
     speaker = results.speakers[0]
     pipeline = SpeechToTalkingFacePipeline.from_pretrained(chain.pipeline)
-    output = pipeline(speaker.waveform, seed=PLAN.seed)
+    output = pipeline(speaker.waveform, seed=SETTINGS.seed)
     assert np.array_equal(output.portrait, speaker.portrait)
     assert np.array_equal(np.stack(list(output.frames)), speaker.generated)
 

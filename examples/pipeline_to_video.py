@@ -1,0 +1,31 @@
+"""Open a pipeline folder, and make a video of a sound file.
+
+python examples/pipeline_to_video.py demo/pipeline speech.wav talking.mp4
+"""
+
+import argparse
+from pathlib import Path
+
+import s2tf
+from s2tf.pipelines.files import read_speech, write_video
+
+
+def main() -> None:
+    """Generate a portrait and its video from speech alone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pipeline", type=Path, help="folder of `s2tf demo` or `s2tf assemble`")
+    parser.add_argument("speech", type=Path, help="sound file")
+    parser.add_argument("video", type=Path, help="video to write")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    pipeline = s2tf.load_pipeline(args.pipeline)
+    speech = read_speech(args.speech)
+    # The portrait is there at once; frames are rendered while they are written, so that a long video fits in memory.
+    talking = pipeline(speech, seed=args.seed, gains={"head": 0.5})
+    video = write_video(talking, speech, args.video)
+    print(f"{video.path}: {video.frames} frames of {video.size} px, portrait {talking.portrait.shape}")
+
+
+if __name__ == "__main__":
+    main()
