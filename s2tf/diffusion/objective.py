@@ -38,6 +38,12 @@ def denoising_loss(
 
     Returns:
         A scalar, the mean over all elements.
+
+    Example:
+        >>> from s2tf.diffusion.schedule import make_scheduler
+        >>> noise = torch.rand(2, 4)
+        >>> denoising_loss(lambda x_t, t: noise, torch.ones(2, 4), make_scheduler(), noise=noise).item()
+        0.0
     """
     if t is None:
         t = sample_levels(len(scheduler.alphas_cumprod), x_0, generator)
@@ -64,7 +70,12 @@ def sample_levels(count: int, x_0: Tensor, generator: Generators) -> Tensor:
 
 
 def sample_noise(x_0: Tensor, generator: Generators) -> Tensor:
-    """Sample the noise ε of each row of x_0, in its shape."""
+    """Sample the noise ε of each row of x_0, in its shape.
+
+    Example:
+        >>> sample_noise(torch.zeros(2, 4), torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 4])
+    """
     return sample_rows(
         lambda rows, one: torch.randn((rows, *x_0.shape[1:]), generator=one, device=x_0.device, dtype=x_0.dtype),
         len(x_0),

@@ -45,6 +45,11 @@ def injected(predict: Predict, shift: Tensor | None, scheduler: Scheduler, injec
 
     Raises:
         ValueError: the reading is unknown.
+
+    Example:
+        >>> from s2tf.diffusion.schedule import make_scheduler
+        >>> injected(lambda x_t, t: x_t, 0.5, make_scheduler())(1.0, 0)
+        1.5
     """
     if injection not in ("input", "noise"):
         raise ValueError(f"injection is {injection!r}, expected 'input' or 'noise'")

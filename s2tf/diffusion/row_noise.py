@@ -11,14 +11,24 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 
 
 def sample_rows(sample: Callable[[int, torch.Generator | None], Tensor], rows: int, generator: Generators) -> Tensor:
-    """The result of `sample(count, generator)` for all rows together, or row by row with each row's own generator."""
+    """The result of `sample(count, generator)` for all rows together, or row by row with each row's own generator.
+
+    Example:
+        >>> sample_rows(lambda rows, generator: torch.rand(rows, 3, generator=generator), 2, None).shape
+        torch.Size([2, 3])
+    """
     if generator is None or isinstance(generator, torch.Generator):
         return sample(rows, generator)
     return torch.cat([sample(1, one) for one in generator])
 
 
 def repeated(generator: Generators, times: int) -> Generators:
-    """The generators of a batch that is repeated `times` times as a whole."""
+    """The generators of a batch that is repeated `times` times as a whole.
+
+    Example:
+        >>> len(repeated(generators_of(["a", "b"], 0, torch.device("cpu")), 3))
+        6
+    """
     return generator if generator is None or isinstance(generator, torch.Generator) else [*generator] * times
 
 

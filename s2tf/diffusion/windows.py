@@ -113,6 +113,11 @@ def windowed(predict: PredictWindows, windows: Windows, rows_at_once: int = 64) 
 
     Returns:
         (x_t (B, T, ...), t (B,)) to ε (B, T, ...), for `s2tf.diffusion.sampling.sample`.
+
+    Example:
+        >>> predict = windowed(lambda x_t, t, rows: x_t, Windows(frames=10, window=4, overlap=1))
+        >>> torch.allclose(predict(noise := torch.rand(2, 10, 3), torch.zeros(2)), noise)
+        True
     """
 
     def predict_whole(x_t: Tensor, t: Tensor) -> Tensor:

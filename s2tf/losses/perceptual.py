@@ -15,6 +15,12 @@ class PerceptualLoss(nn.Module):
 
     Attributes:
         is_random: True where the backbone is random.
+
+    Example:
+        >>> import torch
+        >>> loss, picture = PerceptualLoss("random"), torch.zeros(1, 3, 64, 64)
+        >>> loss(picture, picture).item()
+        0.0
     """
 
     def __init__(self, weights: str, backbone: Backbone = "alex") -> None:

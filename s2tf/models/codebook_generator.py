@@ -51,6 +51,7 @@ class CodebookGenerator(Network):
             PositionAttention(first),
             ResidualBlock(first, first),
         )
+        # A level for each side, with attention at the coarsest and fusion at the others.
         before = (first, *widths)
         self.levels = nn.ModuleList(
             _Level(

@@ -66,6 +66,7 @@ class SpeechEncoder(SpeechEmbedder):
             )
         self.dim = dim
         self.time_strides, self.pooled = tuple(time_strides), frozenset(pooled)
+        # The convolutions, then the head on their mean over time.
         widths = [max(1, round(width * count)) for count in channels]
         strides = list(zip(time_strides, frequency_strides, strict=True))
         self.blocks = nn.Sequential(

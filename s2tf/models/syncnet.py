@@ -43,6 +43,7 @@ class SyncNet(Network):
         if side < 1:
             raise ValueError(f"size is {size}, expected at least 72 pixels: no pixel is left after the poolings")
         lip, audio = _scaled((96, 256, 256, 256, 256, 512), width), _scaled((64, 192, 384, 256, 256, 512), width)
+        # Two branches: lips by convolutions over time and place, speech by convolutions over coefficients and time.
         self.lip_layers = nn.Sequential(
             *_block3d(3, lip[0], (FRAMES, 7, 7), stride=2, padding=0),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),

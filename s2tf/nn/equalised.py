@@ -41,7 +41,12 @@ def octaves(first: int, last: int, name: str) -> list[int]:
 
 
 class EqualisedConv2d(nn.Module):
-    """Convolution whose weight is scaled by 1 / sqrt(fan in): (B, C_in, H, W) -> (B, C_out, H', W')."""
+    """Convolution whose weight is scaled by 1 / sqrt(fan in): (B, C_in, H, W) -> (B, C_out, H', W').
+
+    Example:
+        >>> EqualisedConv2d(3, 8, kernel=3, padding=1)(torch.ones(1, 3, 4, 4)).shape
+        torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, padding: int = 0, bias: bool = True
@@ -59,7 +64,12 @@ class EqualisedConv2d(nn.Module):
 
 
 class EqualisedLinear(nn.Module):
-    """Linear layer whose weight is scaled by 1 / sqrt(in_features): (..., in) -> (..., out)."""
+    """Linear layer whose weight is scaled by 1 / sqrt(in_features): (..., in) -> (..., out).
+
+    Example:
+        >>> EqualisedLinear(4, 2)(torch.zeros(3, 4)).tolist()
+        [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    """
 
     def __init__(self, in_features: int, out_features: int, bias: float = 0.0) -> None:
         super().__init__()
@@ -73,7 +83,12 @@ class EqualisedLinear(nn.Module):
 
 
 class BiasedLeakyReLU(nn.Module):
-    """A learned bias per channel, then a leaky ReLU of slope 0.2 scaled by sqrt 2, which keeps the variance."""
+    """A learned bias per channel, then a leaky ReLU of slope 0.2 scaled by sqrt 2, which keeps the variance.
+
+    Example:
+        >>> BiasedLeakyReLU(1)(torch.tensor([[2.0], [-10.0]]) / GAIN).round().tolist()
+        [[2.0], [-2.0]]
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -86,7 +101,12 @@ class BiasedLeakyReLU(nn.Module):
 
 
 class EqualisedBlock(nn.Sequential):
-    """Optional blur, equalised convolution ("same" or stride 2), biased leaky ReLU."""
+    """Optional blur, equalised convolution ("same" or stride 2), biased leaky ReLU.
+
+    Example:
+        >>> EqualisedBlock(3, 8, kernel=3, down=True)(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, down: bool = False) -> None:
         layers: list[nn.Module] = []
@@ -99,7 +119,12 @@ class EqualisedBlock(nn.Sequential):
 
 
 class DownBlock(nn.Module):
-    """StyleGAN2's residual block of the discriminator: (B, C_in, H, W) -> (B, C_out, H/2, W/2)."""
+    """StyleGAN2's residual block of the discriminator: (B, C_in, H, W) -> (B, C_out, H/2, W/2).
+
+    Example:
+        >>> DownBlock(3, 8)(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

@@ -34,6 +34,10 @@ def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
 
     Returns:
         (..., N, 2) in picture units, -1 and 1 at the picture's edges, y down.
+
+    Example:
+        >>> place_lips(np.array([[1.0, 0.0]]), np.array([0.5, 0.0, 0.0, 0.0])).tolist()
+        [[1.5, 0.0]]
     """
     scale = _functions(placement).exp(placement[..., 2:3])[..., None]
     return rotate(lips, placement[..., 3]) * scale + placement[..., None, :2]
@@ -83,6 +87,10 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
 
     Raises:
         ValueError: `eyes` has another shape.
+
+    Example:
+        >>> eye_opening(np.zeros((12, 2))).item()
+        0.0
     """
     _check_points(eyes, 12, "eyes")
     return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(-1)
@@ -123,6 +131,10 @@ def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
 
     Returns:
         (B, 1, side, side) in [0, 1].
+
+    Example:
+        >>> mouth_region(torch.rand(1, 20, 2), 32).shape
+        torch.Size([1, 1, 32, 32])
     """
     low, high = points.amin(dim=1), points.amax(dim=1)
     width = (high - low)[:, 0].clamp_min(1e-3)

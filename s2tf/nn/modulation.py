@@ -68,7 +68,12 @@ class ModulatedConv2d(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """A modulated 3x3 convolution with bias and activation; doubles the sides with `up`."""
+    """A modulated 3x3 convolution with bias and activation; doubles the sides with `up`.
+
+    Example:
+        >>> StyledConv(4, 8, style_dim=16)(torch.zeros(2, 4, 5, 5), torch.zeros(2, 16)).shape
+        torch.Size([2, 8, 5, 5])
+    """
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int, up: bool = False) -> None:
         super().__init__()

@@ -116,12 +116,22 @@ def build_network(config: dict[str, Any], origin: str) -> Network:
 
 
 def holds_random_part(module: nn.Module) -> bool:
-    """True if the weights of a network, or of any part of it, were never trained."""
+    """True if the weights of a network, or of any part of it, were never trained.
+
+    Example:
+        >>> holds_random_part(nn.Linear(2, 2))
+        False
+    """
     return any(getattr(part, "is_random", False) for part in module.modules())
 
 
 def weights_fingerprint(module: nn.Module) -> str:
-    """Sixteen hex digits of a module's class and every one of its weights."""
+    """Sixteen hex digits of a module's class and every one of its weights.
+
+    Example:
+        >>> len(weights_fingerprint(nn.Linear(2, 2)))
+        16
+    """
     digest = hashlib.sha256(type(module).__name__.encode())
     for name, value in sorted(module.state_dict().items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())

@@ -59,5 +59,10 @@ class PublishedWeights:
 
 
 def weights_record(network: nn.Module, weights: str) -> str:
-    """The entry for a network's weights in a protocol: their fingerprint, or `RANDOM_WEIGHTS`."""
+    """The entry for a network's weights in a protocol: their fingerprint, or `RANDOM_WEIGHTS`.
+
+    Example:
+        >>> weights_record(nn.Linear(2, 2), "random")
+        'RANDOM WEIGHTS'
+    """
     return RANDOM_WEIGHTS if weights == RANDOM else weights_fingerprint(network)

@@ -23,7 +23,12 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(nn.Module):
-    """Norm, swish and 3x3 convolution, twice, added to the input: (B, C_in, H, W) -> (B, C_out, H, W)."""
+    """Norm, swish and 3x3 convolution, twice, added to the input: (B, C_in, H, W) -> (B, C_out, H, W).
+
+    Example:
+        >>> ResidualBlock(4, 8)(torch.zeros(1, 4, 3, 3)).shape
+        torch.Size([1, 8, 3, 3])
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -40,7 +45,12 @@ class ResidualBlock(nn.Module):
 
 
 class PositionAttention(nn.Module):
-    """Single-head self-attention over the positions of a map, added to the input: (B, C, H, W) -> same."""
+    """Single-head self-attention over the positions of a map, added to the input: (B, C, H, W) -> same.
+
+    Example:
+        >>> PositionAttention(4)(torch.zeros(1, 4, 3, 3)).shape
+        torch.Size([1, 4, 3, 3])
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -59,7 +69,12 @@ class PositionAttention(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Nearest doubling and a 3x3 convolution: (B, C, H, W) -> (B, C, 2 H, 2 W)."""
+    """Nearest doubling and a 3x3 convolution: (B, C, H, W) -> (B, C, 2 H, 2 W).
+
+    Example:
+        >>> Upsample(4)(torch.zeros(1, 4, 3, 3)).shape
+        torch.Size([1, 4, 6, 6])
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

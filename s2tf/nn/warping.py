@@ -37,6 +37,11 @@ class Warp(nn.Module):
         side: side of the maps in pixels.
         convention: "consistent": a zero flow is the identity, and positions outside take the border's value;
             "lia": LIA's convention, in which a zero flow shrinks by half a pixel and outside is zero.
+
+    Example:
+        >>> picture = torch.rand(1, 3, 8, 8)
+        >>> torch.allclose(Warp(8)(picture, torch.zeros(1, 2, 8, 8)), picture)
+        True
     """
 
     grid: Tensor
