@@ -1,6 +1,7 @@
 """The import rule of docs/design.md: arrows only as in its table of rooms, over all rooms and without a default."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ FRAMEWORKS = {"lightning", "wandb", "omegaconf"}
 FILES = sorted(path for package in ("s2tf", "datamodules") for path in (ROOT / package).rglob("*.py"))
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """The modules that a file imports anywhere, and `package.name` of what it takes from a package."""
     names: set[str] = set()

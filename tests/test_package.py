@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from slurm_stubs import stub_slurm
 from tiny_shards import tiny_shards
 
 ROOT = Path(__file__).parents[1]
@@ -111,7 +112,8 @@ def test_an_installed_wheel_trains_an_experiment_by_its_short_name(installed, sh
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_prepares_a_submission(installed, shards):
+def test_an_installed_wheel_prepares_a_submission(installed, shards, tmp_path, monkeypatch):
+    stub_slurm(tmp_path, monkeypatch)
     words = ["+debug/conre.yaml", f"vars.shards={shards}", "--cluster", "local", "--dry-run"]
     result = installed("submit", "run", "conre.yaml", *words)
     assert result.returncode == 0, result.stderr

@@ -28,7 +28,7 @@ from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
 
 CLIPS_FILE = "portraits.csv"
 SAMPLES = "samples"
-PORTRAIT, TRUE = ".portrait.png", ".true.png"
+PORTRAIT, REFERENCE = ".portrait.png", ".true.png"
 """Suffixes of the pictures in `samples`: the portrait generated from a clip's speech, and the clip's own frame."""
 KIND = "portraits"
 NETWORKS = ("portrait_diffusion", "speech_encoder", "face_decoder")
@@ -105,7 +105,7 @@ def evaluate_portraits(
         done = len(readings.keys)
         _add_readings(rows, readings, faces, attributes)
         _add_variation(rows, readings, pipeline, faces, test)
-        for pictures, suffix in ((rows.portraits, PORTRAIT), (rows.reference, TRUE)):
+        for pictures, suffix in ((rows.portraits, PORTRAIT), (rows.reference, REFERENCE)):
             _write_pictures(pictures, rows.keys, max(0, test.pictures - done), out / SAMPLES, suffix)
         stage_run.count(len(readings.keys), total, "portraits")
     protocol = {
