@@ -12,7 +12,8 @@ from s2tf import cli
 PAGE = "reference/commands.md"
 HEAD = """# Commands
 
-Written from the commands' own `--help`. A command that divides its work takes `--part I/N`, one that produces numbers `--json FILE`.
+Written from the commands' own parsers. A command that divides its work takes `--part I/N`, one that produces numbers
+`--json FILE`.
 """
 
 

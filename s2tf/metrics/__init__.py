@@ -1,4 +1,7 @@
-"""Metrics: functions, and `torchmetrics.Metric` classes that gather over batches and ranks; imported when first used."""
+"""Metrics: functions, and `torchmetrics.Metric` classes that gather over batches and ranks.
+
+Each name is imported when it is first used.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -39,8 +42,8 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 __all__ = [
     "LPIPS", "CodeUse", "FaceStatistics", "FeatureDistance", "FrameQuality", "FrechetDistance", "IdentitySimilarity",
     "InceptionFeatures", "LandmarkDistance", "LipSync", "LipSyncReader", "MeanPerceptualDistance", "MotionCorrelation",
-    "MotionDifference", "RaftFlow", "RecallAtK", "SeedVariation", "Sharpness", "SpeakerConsistency", "count_blinks", "cpbd",
-    "gradient_energy", "pearson", "psnr", "ssim",
+    "MotionDifference", "RaftFlow", "RecallAtK", "SeedVariation", "Sharpness", "SpeakerConsistency", "count_blinks",
+    "cpbd", "gradient_energy", "pearson", "psnr", "ssim",
 ]  # fmt: skip
 
 
