@@ -7,7 +7,7 @@ import pkgutil
 
 import pytest
 
-PACKAGES = ("s2tf.metrics", "s2tf.media.pictures")
+PACKAGES = ("s2tf.diffusion", "s2tf.losses", "s2tf.media.pictures", "s2tf.metrics", "s2tf.nn")
 MODULES = sorted(
     name
     for package in map(importlib.import_module, PACKAGES)

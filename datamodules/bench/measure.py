@@ -152,6 +152,7 @@ def _storage(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
     for name, form in FORMS.items():
         yield Entry(f"storage: {name}, size", size[name] / 1e3, size[used] / 1e3, size[name] / size[used], "kB/clip")
 
+        # Two frames at random, as training reads them; all frames in order, as an evaluation does.
         def two(form: Form = form, data: Any = stored[name]) -> int:
             rng = np.random.default_rng(0)
             for _ in range(4):

@@ -159,6 +159,7 @@ def _open_pattern(source: ShardSource) -> OpenSource:
     urls = [
         url for pattern in braceexpand.braceexpand(source.shards) for url in (_glob(pattern) if local else [pattern])
     ]
+    # One URL for each name of a shard.
     named = {}
     for url in urls:
         names = SHARD_NAME.findall(url)
@@ -178,6 +179,7 @@ def _open_pattern(source: ShardSource) -> OpenSource:
                 f"{KEY}: {source.shards!r}: {len(missing)} of its {len(named)} files are missing, the first is "
                 f"{missing[0]!r}"
             )
+    # All lie in the folder of one manifest.
     folders = {url.rpartition("/")[0] or "." for url in named.values()}
     if len(folders) > 1 and source.manifest is None:
         raise ValueError(f"{KEY}: {source.shards!r} is in {len(folders)} folders: list them as data sets of their own")

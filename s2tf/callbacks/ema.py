@@ -13,7 +13,7 @@ class ExponentialMovingAverage(L.Callback):
     """Average the weights of the attributes that the stage lists in `ema_networks`.
 
     Counts batches, not `global_step`, which rises by two per batch where a stage steps two optimisers. The decay warms
-    up as (1 + n) / (10 + n), so that the average forgets the random start at once and short runs have one too.
+    up as (1 + n) / (10 + n), so that the average forgets the random start quickly, and short runs have one too.
 
     The averages stand in for the weights in validation, testing and prediction, and after the fit, when the stage
     exports its networks. Checkpoints hold the weights in training as usual, and the averages in this callback's state.
@@ -71,7 +71,7 @@ class ExponentialMovingAverage(L.Callback):
         self._swap_in(pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Go on with the weights in training."""
+        """Put the weights in training back."""
         self._swap_out(pl_module)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -79,7 +79,7 @@ class ExponentialMovingAverage(L.Callback):
         self._swap_in(pl_module)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Go back to the weights in training."""
+        """Put the weights in training back."""
         self._swap_out(pl_module)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -124,7 +124,7 @@ def averaged_parameters(stage: L.LightningModule) -> dict[str, torch.nn.Paramete
     """The trained parameters of the networks in `stage.ema_networks`, by their names in the stage.
 
     Raises:
-        ValueError: the stage has no `ema_networks`, or one of them is no attribute of it.
+        ValueError: the stage has no `ema_networks`, or one of them is not a network of the stage.
     """
     names = getattr(stage, "ema_networks", ())
     if not names:
@@ -133,7 +133,7 @@ def averaged_parameters(stage: L.LightningModule) -> dict[str, torch.nn.Paramete
     for name in names:
         network = getattr(stage, name, None)
         if not isinstance(network, torch.nn.Module):
-            raise ValueError(f"{type(stage).__name__}.ema_networks names {name!r}, which is no network of the stage")
+            raise ValueError(f"{type(stage).__name__}.ema_networks names {name!r}, which is not a network of the stage")
         trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
         parameters |= {f"{name}.{key}": value for key, value in trained.items()}
     return parameters

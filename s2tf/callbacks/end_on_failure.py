@@ -1,4 +1,4 @@
-"""One rank's failure, said first and at once."""
+"""Immediate report of one rank's failure, before the other ranks' follow-up errors."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ from s2tf.fault_tolerance.signals import Interruption
 
 
 class EndOnFailure(L.Callback):
-    """Where one of several ranks fails, it reports its traceback and ends before anything can wait for the others.
+    """Ends a failed rank among several right after reporting its traceback, before anything waits for the others.
 
-    Lightning first tears the training down, which on GPUs waits for collectives that the failed rank never joined.
+    Lightning would first tear the training down, which on GPUs waits for collectives that the failed rank never joined.
     """
 
     def __init__(self, folder: Path, attempts: Attempts) -> None:
@@ -23,13 +23,13 @@ class EndOnFailure(L.Callback):
         self.attempts = attempts
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Report and end this process, unless it is alone: with status 1, or where it only lost the others, with 74."""
+        """Report and end this process unless it is alone: status 1, or 74 where it only lost the other ranks."""
         if trainer.world_size == 1 or isinstance(exception, (Interruption, KeyboardInterrupt, SystemExit)):
             return
         try:
             report_failure(exception, self.folder, trainer.global_rank)
             if trainer.is_global_zero:
-                # That of the rank which was the first.
+                # The reason of the rank that failed first.
                 reason = first_failure(self.folder) or one_line(exception)
                 self.attempts.note("end", status="failed", reason=reason)
                 _end(trainer)
@@ -41,7 +41,7 @@ class EndOnFailure(L.Callback):
 
 
 def _end(trainer: L.Trainer) -> None:
-    """Let W&B know, and end the ranks that Lightning has started."""
+    """Tell W&B, and end the ranks that Lightning has started."""
     try:
         for logger in trainer.loggers:
             getattr(logger, "end", logger.finalize)("failed")

@@ -1,4 +1,4 @@
-"""Floating-point operations of a training step, counted while it runs and without a trace in what it computes."""
+"""Floating-point operations of a training step, counted while it runs and without effect on its results."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from torch.utils.flop_counter import flop_registry
 class FlopCount(TorchDispatchMode):
     """Sums torch's own formulas over the products, convolutions and attention within a `with` block.
 
-    torch's `FlopCounterMode` gives the same sum, but follows the modules by hooks besides, which change the order of
-    some additions in the backward pass: weights differ in their last bits from those of a step that is not counted.
+    torch's `FlopCounterMode` gives the same sum, but also follows the modules by hooks. These change the order of some
+    additions in the backward pass, so that weights would differ in their last bits from those of an uncounted step.
 
     Attributes:
-        total: FLOPs, two for a multiplication and an addition.
+        total: number of FLOPs; a multiplication and an addition are two.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The checkpoint that a run goes on from: written by the clock, and where the run is asked to stop."""
+"""The checkpoint that a run resumes from: written by the clock, and when the run is asked to stop."""
 
 import time
 from dataclasses import dataclass
@@ -20,24 +20,23 @@ from s2tf.fault_tolerance.signals import Interruption, StopSignals
 
 @dataclass(frozen=True)
 class Saving:
-    """When `last.ckpt` is written."""
+    """The schedule of `last.ckpt`."""
 
     every: timedelta = timedelta(minutes=30)
     every_steps: int | None = None
-    """Optimizer steps, counted by Lightning, as well."""
+    """Optimizer steps between two checkpoints, in addition to the clock; None: only the clock."""
 
 
 class LastCheckpoint(Checkpoint):
     """Saves `last.ckpt` between two batches.
 
-    All of the batch before is done then: its rows are logged and, where it was due, the validation behind it has run. A
-    run that goes on from there does none of that again and leaves none of it out.
+    The batch before is complete then: its rows are logged and, if it was due, the validation after it has run. A run
+    that resumes from there repeats none of that and leaves none of it out.
 
-    Whether to save or to stop is agreed on by all ranks after each batch, so that a signal to one of them, or to all in
-    the midst of different batches, ends them all behind the same one.
+    All ranks agree after each batch whether to save or to stop. A signal that reaches only one of them, or reaches them
+    during different batches, thus ends them all after the same batch.
 
-    Where there are several ranks, asking them costs a wait for the device after each batch, as Lightning's own question
-    for SIGTERM does.
+    With several ranks this agreement waits for the device after each batch, as Lightning's own check for SIGTERM does.
 
     The number of the journal's rows is part of the checkpoint.
     """
@@ -62,10 +61,11 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = 0
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """See that all ranks have found the same checkpoint, and cut the journal to its rows.
+        """Check that all ranks have found the same checkpoint, and cut the journal to its rows.
 
         Raises:
-            Interruption: they have not: the process before this one was still writing. The next start will find it.
+            Interruption: they have found different ones, since the process before this one was still writing; the next
+                start will find the same.
         """
         if trainer.world_size > 1:
             found: list[Path | None] = [None] * trainer.world_size
@@ -76,11 +76,11 @@ class LastCheckpoint(Checkpoint):
             self.journal.go_on(self._rows)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Settle the order in which gradients are added, and begin to look between the batches.
+        """Fix the order in which gradients are added, and begin to check between batches.
 
-        Lightning has no hook there: `on_train_batch_end` comes before the batch's metrics are logged and before the
-        validation, both of which a run that goes on from there would leave out; `on_train_batch_start` comes when the
-        counters have moved on.
+        Lightning has no hook there. `on_train_batch_end` comes before the batch's metrics are logged and before the
+        validation, which a run that resumes from there would leave out; `on_train_batch_start` comes when the counters
+        have already moved on.
         """
         settle_gradient_buckets(trainer, pl_module)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
@@ -89,7 +89,7 @@ class LastCheckpoint(Checkpoint):
 
         def between_batches(data_fetcher: Any) -> None:
             if loop._skip_next_val:
-                # This iteration only found that the checkpoint stands behind a validation; nothing is there to end.
+                # This iteration only found that the checkpoint lies after a validation: there is no batch to end.
                 loop._skip_next_val = False
                 return
             end_of_batch(data_fetcher)
@@ -99,16 +99,16 @@ class LastCheckpoint(Checkpoint):
         loop.on_advance_end = between_batches
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Look no more."""
+        """Stop checking."""
         trainer.fit_loop.epoch_loop.__dict__.pop("on_advance_end", None)
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of rows so far."""
+        """The number of the journal's rows so far."""
         self.journal.to_disk()
         return {"rows": self.journal.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from so many rows."""
+        """Continue from the checkpoint's number of rows."""
         self._rows = state_dict["rows"]
 
     def _look(self, trainer: L.Trainer) -> None:
@@ -124,7 +124,7 @@ class LastCheckpoint(Checkpoint):
             raise Interruption(f"asked to stop, saved at step {trainer.global_step}", trainer.global_step)
 
     def _agreed(self, trainer: L.Trainer) -> tuple[bool, bool]:
-        """Whether any rank wants to stop, and whether any wants to save."""
+        """Two flags, equal on all ranks: a rank wants to stop, a rank wants to save."""
         step = trainer.global_step
         due = time.monotonic() - self._saved_at >= self.saving.every.total_seconds()
         if self.saving.every_steps is not None:

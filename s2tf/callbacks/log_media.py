@@ -17,8 +17,8 @@ PREFIX = "samples"
 def log_media(trainer: L.Trainer, files: Sequence[SampleFile]) -> None:
     """Give files in the run folder to every logger that can show them, as `samples/<name>`.
 
-    The journal, and W&B behind it, gets all of them, TensorBoard the pictures, others nothing. The step is that of the
-    numbers which Lightning logs for the same batch. Call on rank 0.
+    The journal, and W&B through it, gets all files, TensorBoard gets the pictures, other loggers get nothing. The step
+    equals that of the numbers that Lightning logs for the same batch. Call on rank 0.
     """
     step = trainer.fit_loop.epoch_loop._batches_that_stepped
     for logger in trainer.loggers:

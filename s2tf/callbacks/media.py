@@ -1,4 +1,4 @@
-"""Samples of a stage at set steps: into the run folder, and to the loggers that can show them."""
+"""Previews of a stage at regular steps: written to the run folder, and to the loggers that can show them."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -22,26 +22,26 @@ from s2tf.nn.network import load_network
 FOLDER = "samples"
 SEED = 0
 FRAMES = 75
-"""Of each clip, at most: three seconds."""
+"""Longest preview of a clip: three seconds."""
 
 
 class MediaSamples(L.Callback):
-    """Asks the stage every so many optimizer steps what it can show (`Stage.samples`), and keeps it.
+    """Saves the stage's previews (`Stage.samples`) every `every` optimizer steps.
 
-    The examples are the first clips that rank 0 validates; the draws are seeded; networks are in evaluation mode, with
-    their averaged weights where there are such. Files go to `samples/step-XXXXXXXX/` in the run folder, and to the
-    loggers by `log_media`. The training does not notice: modes, weights and random states are put back, and no other
-    rank takes part, so that it waits no longer than rank 0 takes. A failure is told once with its reason, counted in
-    `failures`, and never ends the training.
+    The examples are the first clips that rank 0 validates; the noise is seeded; networks are in evaluation mode, with
+    their averaged weights where those exist. Files go to `samples/step-XXXXXXXX/` in the run folder, and to the loggers
+    by `log_media`. The training is not affected: modes, weights and random states are restored, and other ranks take no
+    part, so that they only wait for rank 0. A failure is reported once with its reason, counted in `failures`, and
+    never ends the training.
     """
 
     def __init__(self, every: int, clips: int = 4, autoencoder: str = "") -> None:
-        """Set when and how much.
+        """Set the interval and the number of examples.
 
         Args:
-            every: optimizer steps between two times; nothing is written at the start.
-            clips: examples.
-            autoencoder: folder of a motion autoencoder, given to a stage that has `renderers`; empty: none.
+            every: optimizer steps between two previews; none is written at the start.
+            clips: number of examples.
+            autoencoder: folder of a motion autoencoder for a stage that has `renderers`; empty: none.
 
         Raises:
             ValueError: a number is below 1.
@@ -56,13 +56,13 @@ class MediaSamples(L.Callback):
         self._videos: list[Any] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Count from where the training stands."""
+        """Count from the current step."""
         self._last = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Show, where a multiple of `every` was reached or, by two optimizers on a batch, passed over."""
+        """Save a preview once a multiple of `every` is reached, or skipped by two optimizers on a batch."""
         due = trainer.global_step // self.every > self._last // self.every
         self._last = trainer.global_step
         if not due or not trainer.is_global_zero:
@@ -70,7 +70,7 @@ class MediaSamples(L.Callback):
         try:
             with cast(Any, trainer).profiler.profile(WRITE_SAMPLES), undisturbed(trainer, pl_module):
                 self._show(trainer, pl_module)
-        # Whatever it is, and be it a full disk: the training is worth more.
+        # Any failure, even a full disk: the training is worth more than its previews.
         except Exception as error:
             self._failed(trainer, error)
 
@@ -82,7 +82,7 @@ class MediaSamples(L.Callback):
             if self.autoencoder and hasattr(stage, "renderers"):
                 renderer = load_network(self.autoencoder).to(trainer.strategy.root_device)
                 stage.renderers = (renderer,)  # type: ignore[assignment]
-        # As Lightning prepares a batch, the datamodule's hooks among it; clips are no batch of the datamodule's.
+        # As Lightning prepares a batch, with the datamodule's hooks; clips are not batches, and need no hook.
         batch = trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(self._batch))
         clips = move_data_to_device(self._videos, trainer.strategy.root_device)
         torch.manual_seed(SEED)
@@ -103,7 +103,7 @@ class MediaSamples(L.Callback):
 
 @contextmanager
 def undisturbed(trainer: L.Trainer, stage: L.LightningModule) -> Iterator[None]:
-    """Networks in evaluation mode with their averaged weights and without gradients; afterwards all is as before."""
+    """Networks in evaluation mode with their averaged weights and without gradients; everything is restored after."""
     modes = {module: module.training for module in stage.modules()}
     averages = next((one for one in cast(Any, trainer).callbacks if isinstance(one, ExponentialMovingAverage)), None)
     with ExitStack() as stack:
@@ -121,9 +121,9 @@ def undisturbed(trainer: L.Trainer, stage: L.LightningModule) -> Iterator[None]:
 
 @contextmanager
 def unchanged_generators(device: torch.device) -> Iterator[None]:
-    """Python's, numpy's and torch's global generators are afterwards as before, after an exception too.
+    """Restores the global generators of Python, numpy and torch afterwards, also after an exception.
 
-    Lightning's `isolate_rng` does not put them back after one.
+    Lightning's `isolate_rng` does not restore them after an exception.
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
@@ -135,7 +135,7 @@ def unchanged_generators(device: torch.device) -> Iterator[None]:
 
 
 def first_rows(trainer: L.Trainer, count: int) -> Any:
-    """The first rows that are validated, on the CPU, read in this process: workers would take seconds to start."""
+    """The first validation rows, on the CPU, read in this process, since workers would take seconds to start."""
     data: Any = getattr(trainer, "datamodule", None)
     loader: Any = trainer.val_dataloaders if data is None else data.val_dataloader()
     if isinstance(loader.dataset, IterableDataset) and loader.batch_size is None:

@@ -1,4 +1,4 @@
-"""What a device could compute at most, for the share of it that a training uses (MFU)."""
+"""The peak rates of devices, for the share of them that a training uses (MFU)."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Peak:
-    """The tensor cores of a GPU: dense products (without 2:4 sparsity) that are accumulated in float32; FLOP/s."""
+    """Peak FLOP/s of a GPU's tensor cores for dense products (without 2:4 sparsity), accumulated in float32."""
 
     half: float
-    """Of float16 and bfloat16."""
+    """Rate of float16 and bfloat16."""
     tf32: float
-    """Of float32 by TensorFloat-32, which convolutions take unless they are told otherwise."""
+    """Rate of float32 as TensorFloat-32, the default of convolutions."""
 
 
 AMPERE = "NVIDIA Ampere GA102 GPU Architecture whitepaper, appendices; A40 datasheet"
@@ -19,8 +19,8 @@ ADA = "NVIDIA Ada GPU Architecture whitepaper, appendices; L40S datasheet"
 A100 = "NVIDIA A100 datasheet"
 HOPPER = "NVIDIA H100 and H200 datasheets, whose numbers with sparsity are halved"
 
-# What `torch.cuda.get_device_name` says, wholly: laptops' chips, later revisions and MIG slices are other devices.
-# GeForce cards accumulate in float32 at half the rate: what is often quoted of them, twice this, is of float16.
+# Patterns of the whole `torch.cuda.get_device_name`: laptops' chips, later revisions and MIG slices are other devices.
+# GeForce cards accumulate in float32 at half the rate; the number often quoted, twice this one, holds for float16.
 PEAKS: dict[str, tuple[Peak, str]] = {
     r"NVIDIA A100[ -](SXM4|PCIE|PCIe|80GB PCIe).*": (Peak(312e12, 156e12), A100),
     r"NVIDIA A40": (Peak(149.7e12, 74.8e12), AMPERE),
@@ -34,11 +34,11 @@ PEAKS: dict[str, tuple[Peak, str]] = {
     r"NVIDIA H100 NVL": (Peak(835e12, 417.5e12), HOPPER),
     r"NVIDIA H200": (Peak(989.4e12, 494.7e12), HOPPER),
 }
-"""By the pattern of the device's name: the peak, and where it is from."""
+"""Peak and its source, by a pattern of the device's name."""
 
 
 def peak_flops(device_name: str, precision: str) -> float | None:
-    """The peak of a device in FLOP/s, None where it is not known.
+    """The peak of a device in FLOP/s; None: it is not known.
 
     Args:
         device_name: As `torch.cuda.get_device_name` gives it.

@@ -1,4 +1,4 @@
-"""How long Lightning's own actions take, by what it tells its profiler."""
+"""Durations of Lightning's own actions, from its calls of the profiler."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,14 +6,14 @@ from typing import Any
 
 
 class ProfilerListener:
-    """Tells how long actions took that Lightning announces to a profiler, whatever profiler that is."""
+    """Measures the actions that Lightning announces to its profiler, with any profiler."""
 
     def __init__(self, profiler: Any, actions: Mapping[str, Callable[[float], None]]) -> None:
         """Listen until `close`.
 
         Args:
-            profiler: the Trainer's.
-            actions: what to call with the seconds that an action took, by the action's name.
+            profiler: the Trainer's profiler.
+            actions: functions to call with an action's seconds, by the action's name.
         """
         self._profiler, self._actions = profiler, actions
         self._began: dict[str, float] = {}
@@ -21,12 +21,12 @@ class ProfilerListener:
         profiler.start, profiler.stop = self.start, self.stop
 
     def start(self, action_name: str) -> None:
-        """An action begins."""
+        """Note the beginning of an action."""
         self._began[action_name] = time.perf_counter()
         self._start(action_name)
 
     def stop(self, action_name: str) -> None:
-        """An action ends."""
+        """Report the end of an action."""
         self._stop(action_name)
         began = self._began.pop(action_name, None)
         if began is not None and action_name in self._actions:

@@ -13,11 +13,11 @@ SMOOTHING = 0.95
 
 
 class LiveProgress(L.Callback):
-    """Shows one line per fit: a moving one on a terminal, one every `LINE_INTERVAL` seconds elsewhere.
+    """Shows one line per fit: a live one on a terminal, else a plain one every `LINE_INTERVAL` seconds.
 
     Args:
-        stage: what the line is called.
-        console: where to print; a new console on standard output by default.
+        stage: name of the line.
+        console: console to print on; the default is a new one on standard output.
     """
 
     def __init__(self, stage: str, console: Console | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a run is and what it is made of, told to its loggers and noted in its folder."""
+"""The record of a run: its facts, inputs and outputs, sent to its loggers and noted in its folder."""
 
 import copy
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from s2tf.provenance.facts import facts
 
 
 class RunRecord(L.Callback):
-    """Tells the loggers' configs the facts of a run, and W&B what it uses; `made` tells what has come out of it."""
+    """Logs the facts of a run and, to W&B, its inputs; `made` logs its outputs."""
 
     def __init__(self, config: Mapping[str, Any], experiment: str, folder: Path, artifacts: bool, upload: bool) -> None:
-        """Set whose record it is.
+        """Build the record.
 
         Args:
             config: the composed experiment.
-            experiment: its name.
-            folder: of the run.
+            experiment: name of the experiment.
+            folder: folder of the run.
             artifacts: note inputs and outputs.
-            upload: send their files to W&B, too.
+            upload: also send their files to W&B.
         """
         # Lightning's parser puts objects into the dictionary that it is given.
         self.config = copy.deepcopy(dict(config))
@@ -33,7 +33,7 @@ class RunRecord(L.Callback):
         self.inputs: list[lineage.Item] = []
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Tell facts and inputs."""
+        """Log facts and inputs."""
         if not trainer.is_global_zero:
             return
         data = getattr(trainer, "datamodule", None)
@@ -51,10 +51,10 @@ class RunRecord(L.Callback):
                     wandb_artifacts.use(logger.experiment, item, self.upload)
 
     def made(self, trainer: L.Trainer, networks: Path) -> None:
-        """Tell the networks that a finished fit has saved; call on rank 0.
+        """Log the networks that a finished fit has saved; call on rank 0.
 
         Args:
-            trainer: of the fit.
+            trainer: trainer of the fit.
             networks: the folder of the run's networks.
         """
         if not self.artifacts:

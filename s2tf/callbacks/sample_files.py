@@ -1,4 +1,4 @@
-"""A stage's samples as files: a sheet of all pictures, a strip of each kind, maps, videos with sound, sounds."""
+"""A stage's previews as files: a sheet of all pictures, a strip of each kind, maps, videos with sound, sounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from s2tf.previews import Samples, SampleVideo
 
 MAP_COLOURS = "magma"
 SHEET_SIDES = (128, 256)
-"""Pixels of a picture's side on the sheet, at least and at most."""
+"""Least and greatest side of a picture on the sheet, in pixels."""
 LETTER = 9
-"""Pixels of a letter."""
+"""Width of a letter in pixels."""
 
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One file, named alike at every step and in every run, so that trackers put them beside each other."""
+    """One file; its name is the same at every step and in every run, so that trackers show them side by side."""
 
     name: str
     path: Path
@@ -71,7 +71,7 @@ def _save(picture: np.ndarray, name: str, folder: Path) -> SampleFile:
 
 
 def _strip(pictures: list[np.ndarray]) -> np.ndarray:
-    """Pictures (H, W, 3) beside each other."""
+    """Pictures (H, W, 3) side by side."""
     return np.concatenate(pictures, axis=1)
 
 

@@ -1,4 +1,4 @@
-"""How fast a training is, what share of the device it uses, what it takes of memory, and how long it waits for data."""
+"""Speed of a training, its use of the device, its memory, and its waiting for data."""
 
 import resource
 import sys
@@ -17,56 +17,56 @@ from s2tf.callbacks.peak_flops import peak_flops
 from s2tf.callbacks.profiler_listener import ProfilerListener
 
 FETCH = "[_TrainingEpochLoop].train_dataloader_next"
-"""What Lightning's profiler calls the wait for a batch."""
+"""Name of the wait for a batch in Lightning's profiler."""
 WRITE_SAMPLES = "write_samples"
-"""What `s2tf.callbacks.media` calls its work."""
+"""Name of the work of `s2tf.callbacks.media` in Lightning's profiler."""
 PREFIX = "throughput"
 GIGA = 1e9
 
 
 @dataclass
 class Window:
-    """What happened since the numbers were logged last."""
+    """Counts since the numbers were logged last."""
 
     start: float
     batches: int = 0
     steps: int = 0
     samples: int = 0
     fetching: float = 0.0
-    """Seconds for which the training waited for a batch."""
+    """Seconds of waiting for a batch."""
     apart: float = 0.0
-    """Seconds of what is no training: validation, checkpoints, samples."""
+    """Seconds without training: validation, checkpoints, previews."""
 
 
 class Throughput(L.Callback):
-    """Logs speed, waiting, memory and the device's use, wherever Lightning logs, as averages since it did so last.
+    """Logs speed, waiting, memory and use of the device at Lightning's logging steps, as averages since the last one.
 
     As `throughput/...`:
 
-    | name | what |
+    | name | meaning |
     |---|---|
-    | `samples_per_second` | of all ranks: rows of the batches |
+    | `samples_per_second` | rows of the batches of all ranks |
     | `steps_per_second` | optimizer steps; two optimizers that step on one batch are one, accumulated batches none |
-    | `data_wait_share` | seconds in which the loop waited for the next batch, of all |
-    | `tflops_per_second` | products, convolutions and attention that this rank's device computed, 10^12 a second |
-    | `mfu` | that, of the device's peak; only where the peak is known |
-    | `gpu_memory_peak_gb` | allocated on this rank's GPU at most, since the start |
-    | `process_memory_peak_gb` | resident in this rank's process at most, since its start; the loader's are not in it |
+    | `data_wait_share` | share of the time in which the loop waited for the next batch |
+    | `tflops_per_second` | products, convolutions and attention on this rank's device, 10^12 per second |
+    | `mfu` | the same as a share of the device's peak; only where the peak is known |
+    | `gpu_memory_peak_gb` | peak allocation on this rank's GPU since the start |
+    | `process_memory_peak_gb` | peak resident memory of this rank's process, without the loader's workers |
 
-    Time is the clock's, without validation, the writing of checkpoints and of samples. The device is waited for only
-    when the numbers are logged. Where the device works on while the loop waits for a batch, the share of that wait is
-    an upper bound of what is lost.
+    Time is wall-clock time without validation and without the writing of checkpoints and previews. The callback waits
+    for the device only when it logs. Since the device may work on while the loop waits for a batch, the share of that
+    wait is an upper bound of the loss.
 
-    FLOPs are counted by torch's formulas while the first batch is trained on, forward and backward, two for a
-    multiplication and an addition; that batch is in no average. They are taken for those of every batch: of networks
-    that begin later, or take turns, they are not. What `torch.compile` has compiled cannot be counted.
+    FLOPs are counted by torch's formulas during the first batch, forward and backward; a multiplication and an addition
+    are two. That batch is in no average. The count is assumed for every later batch, which is wrong for networks that
+    begin later or take turns. Code compiled by `torch.compile` cannot be counted.
     """
 
     def __init__(self) -> None:
         self.flops: int | None = None
-        """Of a batch on this rank; None before the first, and where they cannot be counted."""
+        """FLOPs of a batch on this rank; None before the first batch, and where they cannot be counted."""
         self.peak: float | None = None
-        """FLOP/s of this rank's device; None where it is not known."""
+        """Peak FLOP/s of this rank's device; None: it is not known."""
         self._counter: FlopCount | None = None
         self._window: Window | None = None
         self._validation: float | None = None
@@ -96,7 +96,7 @@ class Throughput(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count the batch, and log where Lightning does."""
+        """Count the batch, and log at Lightning's logging steps."""
         self._end_counting()
         if self._window is None:
             self._window = Window(_now(trainer))
@@ -117,7 +117,7 @@ class Throughput(L.Callback):
         self._validation = _now(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Let it go on."""
+        """Start the clock again."""
         if self._validation is not None:
             self._was_apart(_now(trainer) - self._validation)
         self._validation = None
@@ -127,7 +127,7 @@ class Throughput(L.Callback):
         self._stop()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Likewise, and count no more."""
+        """Stop counting, and leave the profiler as it was."""
         self._end_counting()
         self._stop()
 
@@ -172,7 +172,7 @@ def rows(batch: Any) -> int:
     """The rows of a batch: the length of its first entry that has one, such as its keys.
 
     Raises:
-        ValueError: none has.
+        ValueError: no entry has a length.
     """
     parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, (list, tuple)) else [batch]
     for part in parts:
@@ -189,7 +189,7 @@ def _now(trainer: L.Trainer) -> float:
 
 
 def _process_memory() -> int:
-    """Bytes."""
+    """Peak memory of this process in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts kibibytes, macOS bytes.
     return peak if sys.platform == "darwin" else 1024 * peak

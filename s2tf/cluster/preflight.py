@@ -9,8 +9,7 @@ from typing import Any
 from s2tf.cluster.resources import Resources, check_files, is_planned
 from s2tf.errors import UserError
 from s2tf.precompute.face_prior import PriorSettings
-from s2tf.runs.build import build
-from s2tf.runs.build_data import build_parts
+from s2tf.runs.build import build, build_parts
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Checks of a chain's step before it is queued: its command line, and the files that the command reads."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -64,7 +64,7 @@ def check_command(words: Sequence[str], parse: Parse, planned_outputs: Sequence[
         check_prior(compose(args.experiment, args.overrides), planned_outputs)
 
 
-def _read(args: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+def _read(args: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """Yield name and path of what a command reads: every argument that is a path, but for its results."""
     command = args["command"]
     for name, value in args.items():

@@ -45,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _needs(system: "System") -> "list[str]":
-    """The runs that each pipeline of a system is made of."""
+    """The options of the runs that each pipeline of a system needs."""
     return [f"{one.name}: {' '.join(system.run(name).option for name in one.runs)}" for one in system.pipelines]

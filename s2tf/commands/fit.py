@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-RUN_FILE = "S2TF_RUN_FILE"
+_RUN_FILE = "S2TF_RUN_FILE"
 """Environment variable with a file into which the run folder is written: a sweep's script does not know its trial's."""
 
-SAVE_VARIABLE = "S2TF_SAVE_EVERY"
+_SAVE_VARIABLE = "S2TF_SAVE_EVERY"
 """Environment variable with the default of `--save-every`."""
 
 
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--save-every",
         type=_saving,
         metavar="TIME",
-        default=os.environ.get(SAVE_VARIABLE, "30m"),
-        help=f"interval of writing last.ckpt, such as 90s, 2h or 500steps (default: ${SAVE_VARIABLE}, else 30m)",
+        default=os.environ.get(_SAVE_VARIABLE, "30m"),
+        help=f"interval of writing last.ckpt, such as 90s, 2h or 500steps (default: ${_SAVE_VARIABLE}, else 30m)",
     )
     parser.add_argument(
         "--json",
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     # The run, and its folder for the script of a sweep's trial.
     experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
     run = find_run(experiment, overrides, args.runs)
-    if file := os.environ.get(RUN_FILE):
+    if file := os.environ.get(_RUN_FILE):
         Path(file).write_text(f"{run.folder.resolve()}\n")
     # Training; errors of the user are printed by `s2tf.cli`, all others by the first rank that fails.
     try:

@@ -15,7 +15,7 @@ _IMPORTERS = {
     "audio2mesh": "audio2mesh.import_audio2mesh",
     "syncnet": "syncnet.import_syncnet",
 }
-"""Source -> function of `s2tf.importers`; only the one that is asked for is loaded."""
+"""Source -> function of `s2tf.importers`; only the requested one is loaded."""
 _SHOWN = 3
 """Unused tensors that are named for each reason."""
 

@@ -30,10 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the data set's folder, in the form that datamodules/prepare/<data set>.py describes; wild: a list of "
         "clips; synthetic: the number of speakers",
     )
+    # The job: folder, size, share of the work.
     parser.add_argument("--out", type=Path, required=True, help="write the shards into this folder")
     parser.add_argument("--size", type=int, default=256, help="side of the stored faces in pixels (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="number of processes (%(default)s)")
     add_part(parser)
+    # Clips that are refused or cut; people that are held out.
     parser.add_argument("--min-seconds", type=float, default=1.0, help="refuse shorter clips (%(default)s)")
     parser.add_argument("--max-seconds", type=float, help="cut longer clips to this length (not cut)")
     parser.add_argument(
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--val", type=float, help="share of people for validation (folder, hdtf 0.1, others 0.01)")
     parser.add_argument("--test", type=float, help="share for test, where the data set names no test set (as --val)")
     parser.add_argument("--seed", type=int, default=0, help="seed for splits and synthetic speakers (%(default)s)")
+    # The written files.
     parser.add_argument("--jpeg-quality", type=int, default=92, help="quality of the stored faces (%(default)s)")
     parser.add_argument("--samples-per-shard", type=int, default=64, help="recordings in a tar file (%(default)s)")
     parser.add_argument("--max-failures", type=float, default=0.5, help="exit 1 above this share (%(default)s)")
@@ -86,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             )
     except (ValueError, ImportError, FileNotFoundError) as error:
         raise UserError(str(error)) from error
+    # The counts, and the place of what is missing from them.
     console.print(summary.table())
     if not (args.out / MANIFEST).is_file():
         console.print(part_done(args.part, args.out))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from s2tf.cluster.run_status import RunState
 
-EVERY = 5.0
+_EVERY = 5.0
 """Seconds between two updates of `--watch`."""
 
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("runs"),
         help="folder of run folders, or --out of a chain (default: %(default)s)",
     )
-    parser.add_argument("--watch", action="store_true", help=f"update the table every {EVERY:.0f} seconds")
+    parser.add_argument("--watch", action="store_true", help=f"update the table every {_EVERY:.0f} seconds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE (default: no file)")
 
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with Live(_look(args.runs), console=console, auto_refresh=False) as live:
             while True:
-                time.sleep(EVERY)
+                time.sleep(_EVERY)
                 live.update(_look(args.runs), refresh=True)
     except KeyboardInterrupt:
         return 0

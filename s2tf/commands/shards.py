@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
             )
     except ValueError as error:
         raise UserError(str(error)) from error
+    # The report, on the terminal and as JSON.
     console.print(_table(args.folder, report))
     for broken in report.broken:
         console.print(f"broken: {broken.shard}: {broken.reason}", highlight=False, soft_wrap=True)
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         console.print("every byte was read; no sample is broken")
     if args.json:
         args.json.write_text(json.dumps(report.to_json(), indent=1) + "\n")
+    # The contact sheet.
     if args.sheet:
         try:
             draw_contact_sheet(random_rows(args.folder, args.sheet_clips, args.seed)).save(args.sheet)

@@ -1,1 +1,1 @@
-"""What the diffusion stages share: prior injection, objective and sampling."""
+"""The diffusions of both stages: networks, prior injection, objective and sampling."""

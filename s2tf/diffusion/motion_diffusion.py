@@ -1,4 +1,4 @@
-"""The motion diffusion M_diff as one network: denoiser, statistics of the codes, and how they go together (Eq. 20)."""
+"""The motion diffusion M_diff as one network: denoiser and statistics of the codes (Eq. 20)."""
 
 from typing import Any, Literal, cast
 
@@ -17,7 +17,7 @@ from s2tf.nn.network import Network
 Target = Literal["noise", "sample"]
 
 SETTLE = 10
-"""Frames over which what the denoiser misses of a start code is made up for: 0.4 s."""
+"""Frames over which the correction of the first code fades out: 0.4 s."""
 
 
 class MotionDiffusion(Network):
@@ -25,12 +25,12 @@ class MotionDiffusion(Network):
 
     Codes enter and leave in the motion encoder's units, shape (B, T, m); the diffusion works on normalised ones.
 
-    What the denoiser predicts is the `target`. `noise` is the paper's: ε, with its squared error as the loss. `sample`
-    is the codes x_0 themselves, with theirs, as in motion diffusion models since MDM; ε = (x_t - √ᾱ x_0) / √(1 − ᾱ)
-    follows. Motion is smooth, so that x_0 is little more than a smoothed x_t where there is little noise, while ε must
-    be found in the rest; and an error in ε is magnified by √(1 − ᾱ)/√ᾱ (157 at the last level of the linear schedule)
-    in the x_0 that sampling begins with. Trained for hundreds of steps instead of hundreds of thousands, a denoiser of
-    ε diverges in sampling, one of x_0 does not.
+    The denoiser predicts the `target`. `noise`, the paper's, is ε, trained on its squared error. `sample` is the codes
+    x_0, trained on theirs, as in motion diffusion models since MDM; ε = (x_t - √ᾱ x_0) / √(1 − ᾱ) follows. Motion is
+    smooth: at low noise x_0 is little more than a smoothed x_t, while ε must be found in the remainder. And sampling
+    begins with an x_0 in which an error in ε is magnified by √(1 − ᾱ)/√ᾱ (157 at the last level of the linear
+    schedule). After hundreds of training steps instead of hundreds of thousands, a denoiser of ε diverges in sampling,
+    one of x_0 does not.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class MotionDiffusion(Network):
             statistics: mean and deviation of the codes, a `MotionStatistics` of the same m.
             betas: the noise schedule.
             train_steps: the number of noise levels.
-            target: what the denoiser predicts, see the class.
-            window: frames sampled at once, those of the training clips.
+            target: the denoiser's prediction, see the class.
+            window: frames sampled together, the length of the training clips.
             overlap: frames that neighbouring windows share, see `s2tf.diffusion.windows`.
 
         Raises:
@@ -92,8 +92,8 @@ class MotionDiffusion(Network):
             features: speech features, shape (B, 2 T, C).
             draws: (t, ε) pairs per row.
             speech_dropout: probability that a row's features are replaced by zeros, for classifier-free guidance.
-            start_dropout: probability that a row is not told the code of its first frame.
-            generator: seeds the draws, of all rows or one for each.
+            start_dropout: probability that the code of a row's first frame is hidden.
+            generator: source of randomness for all rows, or one for each.
 
         Returns:
             A scalar, the mean over all elements.
@@ -125,17 +125,17 @@ class MotionDiffusion(Network):
         guidance: float = 1.0,
         temperature: float = 1.0,
     ) -> Tensor:
-        """Draw motion for speech of any length.
+        """Sample motion for speech of any length.
 
         Args:
             features: speech features of the whole speech, shape (B, 2 T, C).
             steps: denoiser calls (twice as many with guidance).
             kind: the sampler.
             generator: seeds the noise; a CPU generator gives the same sample on every device.
-            start: code of the first frame, shape (B, m), or None. The denoiser is told it, and what it misses of it
-                is added, fading over 0.4 s, so that the first frame has it exactly.
+            start: code of the first frame, shape (B, m), or None. The denoiser reads it; a correction that fades over
+                0.4 s then makes the first frame exact.
             guidance: scale of classifier-free guidance; 1 is none. Other values need `speech_dropout` in training.
-            temperature: factor on the initial noise; less than 1 draws calmer motion, nearer to the mode.
+            temperature: factor on the initial noise; less than 1 gives calmer motion, nearer to the mode.
 
         Returns:
             Motion codes, shape (B, T, m).
@@ -157,7 +157,7 @@ class MotionDiffusion(Network):
     def _denoise(
         self, x_t: Tensor, t: Tensor, features: Tensor, start: Tensor | None = None, started: Tensor | None = None
     ) -> Tensor:
-        """ε, whatever the denoiser predicts."""
+        """The noise ε, computed from the denoiser's prediction."""
         predicted = self.unet(x_t, t, features, start, started)
         if self.target == "noise":
             return predicted
@@ -165,7 +165,7 @@ class MotionDiffusion(Network):
         return (x_t - signal_level * predicted) / noise_level
 
     def _predict(self, features: Tensor, start: Tensor | None, windows: Windows) -> Predict:
-        """The denoiser of whole sequences, given their speech and, normalised, the code of their first frame."""
+        """The denoiser of whole sequences, given their speech and the normalised code of their first frame."""
         pieces = windows.split_features(features)
         if start is None:
             return windowed(lambda x_t, t, rows: self._denoise(x_t, t, pieces[rows]), windows)

@@ -28,16 +28,22 @@ def denoising_loss(
     Args:
         predict: the denoiser, (x_t, t (B,)) to ε; conditions are bound by the caller.
         x_0: clean data of about unit variance, shape (B, ...).
-        scheduler: gives √ᾱ_t and √(1 − ᾱ_t); Eq. 1's α and 1 − α are read so.
-        noise: ε, shape of x_0; drawn if None.
-        t: noise levels, shape (B,), integers from 0 to T − 1; drawn uniformly if None.
+        scheduler: gives √ᾱ_t and √(1 − ᾱ_t), our reading of Eq. 1's α and 1 − α.
+        noise: ε, shape of x_0; sampled if None.
+        t: noise levels, shape (B,), integers from 0 to T − 1; sampled uniformly if None.
         weight: factor on each row's squared error, shape (B,), or None.
         shift: the weighted prior β ⊙ z_p, broadcastable to x_0, or None.
-        injection: how the shift enters, see `s2tf.diffusion.prior_injection`.
-        generator: seeds the draws, of all rows or one for each; of x_0's device.
+        injection: the way the shift enters, see `s2tf.diffusion.prior_injection`.
+        generator: source of randomness for all rows, or one for each; on x_0's device.
 
     Returns:
         A scalar, the mean over all elements.
+
+    Example:
+        >>> from s2tf.diffusion.schedule import make_scheduler
+        >>> noise = torch.rand(2, 4)
+        >>> denoising_loss(lambda x_t, t: noise, torch.ones(2, 4), make_scheduler(), noise=noise).item()
+        0.0
     """
     if t is None:
         t = sample_levels(len(scheduler.alphas_cumprod), x_0, generator)
@@ -52,14 +58,24 @@ def denoising_loss(
 
 
 def sample_levels(count: int, x_0: Tensor, generator: Generators) -> Tensor:
-    """A noise level from 0 to `count` − 1 for each row of x_0, shape (B,)."""
+    """Sample a noise level from 0 to `count` − 1 for each row of x_0, shape (B,).
+
+    Example:
+        >>> sample_levels(1000, torch.zeros(2, 3), torch.Generator().manual_seed(0)).shape
+        torch.Size([2])
+    """
     return sample_rows(
         lambda rows, one: torch.randint(count, (rows,), generator=one, device=x_0.device), len(x_0), generator
     )
 
 
 def sample_noise(x_0: Tensor, generator: Generators) -> Tensor:
-    """ε for each row of x_0, in its shape."""
+    """Sample the noise ε of each row of x_0, in its shape.
+
+    Example:
+        >>> sample_noise(torch.zeros(2, 4), torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 4])
+    """
     return sample_rows(
         lambda rows, one: torch.randn((rows, *x_0.shape[1:]), generator=one, device=x_0.device, dtype=x_0.dtype),
         len(x_0),
@@ -68,6 +84,11 @@ def sample_noise(x_0: Tensor, generator: Generators) -> Tensor:
 
 
 def sample_kept(x_0: Tensor, dropout: float, generator: Generators) -> Tensor:
-    """Which rows of x_0 keep a condition that is hidden with the probability `dropout`, shape (B,)."""
-    drawn = sample_rows(lambda rows, one: torch.rand(rows, generator=one, device=x_0.device), len(x_0), generator)
-    return drawn >= dropout
+    """Sample which rows of x_0 keep a condition that is hidden with probability `dropout`, (B,) bool.
+
+    Example:
+        >>> sample_kept(torch.zeros(3, 1), 0.0, None).tolist()
+        [True, True, True]
+    """
+    shares = sample_rows(lambda rows, one: torch.rand(rows, generator=one, device=x_0.device), len(x_0), generator)
+    return shares >= dropout

@@ -1,4 +1,4 @@
-"""The portrait diffusion P_diff as one network: denoiser, prior weighting, prior, and how they go together."""
+"""The portrait diffusion P_diff as one network: denoiser, prior, and the prior's weighting."""
 
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ class PortraitDiffusion(Network):
             train_steps: the number T of noise levels.
 
         Raises:
-            ValueError: the prior's size is not that of the denoiser's map.
+            ValueError: prior and denoiser's map differ in size.
         """
         super().__init__()
         self.unet, self.weighting, self.prior = unet, weighting, prior
@@ -80,7 +80,7 @@ class PortraitDiffusion(Network):
             z_s: speech embeddings of the same rows, shape (B, d_s).
             draws: (t, ε) pairs per row.
             speech_dropout: probability that a row's embedding is replaced by zeros, for classifier-free guidance.
-            generator: seeds the draws, of all rows or one for each.
+            generator: source of randomness for all rows, or one for each.
 
         Returns:
             A scalar.
@@ -102,7 +102,7 @@ class PortraitDiffusion(Network):
         temperature: float = 1.0,
         noise: Tensor | None = None,
     ) -> Tensor:
-        """Draw one face latent per speech embedding.
+        """Sample a face latent for each speech embedding.
 
         Args:
             z_s: speech embeddings, shape (B, d_s).
@@ -110,8 +110,8 @@ class PortraitDiffusion(Network):
             kind: the sampler.
             generator: seeds the noise; a CPU generator gives the same sample on every device.
             guidance: scale of classifier-free guidance; 1 is none. Other values need `speech_dropout` in training.
-            temperature: factor on the initial noise; 1 samples the learned distribution, less draws nearer its mode.
-            noise: the initial noise before the factor, shape (B, c, h, w); drawn by `generator` if None.
+            temperature: factor on the initial noise; 1 samples the learned distribution, less stays nearer to its mode.
+            noise: the initial noise before the factor, shape (B, c, h, w); sampled by `generator` if None.
 
         Returns:
             z_0 in the face encoder's units, shape (B, d).

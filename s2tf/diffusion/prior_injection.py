@@ -1,4 +1,4 @@
-"""The two readings of how the weighted face prior β ⊙ z_p enters the diffusion (Eq. 6 and 9 of the paper).
+"""The two readings of the way in which the weighted face prior β ⊙ z_p enters the diffusion (Eq. 6 and 9).
 
 The paper adds the prior "with the noised image latent code z^t, yielding the input z^{t*} for denoise UNet", but writes
 Eq. 6 and 9 only for pure noise, z^{t*} = β ⊙ z_p + ε. Two processes agree with that:
@@ -44,7 +44,12 @@ def injected(predict: Predict, shift: Tensor | None, scheduler: Scheduler, injec
         A denoiser of the ordinary state.
 
     Raises:
-        ValueError: an unknown reading.
+        ValueError: the reading is unknown.
+
+    Example:
+        >>> from s2tf.diffusion.schedule import make_scheduler
+        >>> injected(lambda x_t, t: x_t, 0.5, make_scheduler())(1.0, 0)
+        1.5
     """
     if injection not in ("input", "noise"):
         raise ValueError(f"injection is {injection!r}, expected 'input' or 'noise'")

@@ -1,4 +1,4 @@
-"""Random draws for the rows of a batch: by one generator, or for each row by its own."""
+"""Random numbers for the rows of a batch, by one generator for all, or by one for each row."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -7,21 +7,37 @@ import torch
 from torch import Tensor
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
-"""One for all rows, one for each row, or torch's global one."""
+"""A generator for all rows, one for each row, or None for torch's global one."""
 
 
-def sample_rows(draw: Callable[[int, torch.Generator | None], Tensor], rows: int, generator: Generators) -> Tensor:
-    """What `draw(count, generator)` gives for all rows at once, or for one after the other."""
+def sample_rows(sample: Callable[[int, torch.Generator | None], Tensor], rows: int, generator: Generators) -> Tensor:
+    """The result of `sample(count, generator)` for all rows together, or row by row with each row's own generator.
+
+    Example:
+        >>> sample_rows(lambda rows, generator: torch.rand(rows, 3, generator=generator), 2, None).shape
+        torch.Size([2, 3])
+    """
     if generator is None or isinstance(generator, torch.Generator):
-        return draw(rows, generator)
-    return torch.cat([draw(1, one) for one in generator])
+        return sample(rows, generator)
+    return torch.cat([sample(1, one) for one in generator])
 
 
 def repeated(generator: Generators, times: int) -> Generators:
-    """The generators of a batch that is repeated as a whole."""
+    """The generators of a batch that is repeated `times` times as a whole.
+
+    Example:
+        >>> len(repeated(generators_of(["a", "b"], 0, torch.device("cpu")), 3))
+        6
+    """
     return generator if generator is None or isinstance(generator, torch.Generator) else [*generator] * times
 
 
 def generators_of(keys: Sequence[str], seed: int, device: torch.device) -> list[torch.Generator]:
-    """One for each clip, seeded by its key: its draws do not depend on which clips it shares a batch with."""
+    """A generator for each clip, seeded by its key: a clip's noise does not depend on the batch that it is in.
+
+    Example:
+        >>> one, other = (generators_of(keys, 0, torch.device("cpu"))[-1] for keys in (["b"], ["a", "b"]))
+        >>> torch.equal(torch.randn(3, generator=one), torch.randn(3, generator=other))
+        True
+    """
     return [torch.Generator(device).manual_seed(zlib.crc32(f"{seed}/{key}".encode())) for key in keys]

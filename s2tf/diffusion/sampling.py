@@ -1,4 +1,4 @@
-"""Sampling from a denoiser of noise through diffusers schedulers; Eq. 3 of the paper, iterated."""
+"""Sampling with a denoiser of noise through diffusers schedulers: Eq. 3 of the paper, iterated."""
 
 import copy
 from collections.abc import Sequence
@@ -22,25 +22,30 @@ def sample(
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Draw x_0 by walking the scheduler's noise levels down from pure noise.
+    """Sample x_0 by walking the scheduler's noise levels down from pure noise.
 
     Works on any shape: portraits (B, c, h, w), motion (B, T, m). The same generator state gives the same sample.
 
     Args:
         predict: the denoiser, (x_t, t (B,)) to ε; conditions are bound by the caller.
-        shape_or_noise: the shape (B, ...) to draw, or the initial noise itself.
+        shape_or_noise: the shape (B, ...) of the sample, or the initial noise itself.
         scheduler: DDIM or DPM-Solver++ of `make_scheduler`; it is copied, so its state is not touched.
         steps: number of denoiser calls.
         shift: the weighted prior β ⊙ z_p used in training, broadcastable to the sample, or None.
-        injection: how the shift entered in training, see `s2tf.diffusion.prior_injection`.
+        injection: the way the shift entered in training, see `s2tf.diffusion.prior_injection`.
         generator: seeds the initial noise, and the steps of stochastic schedulers.
-        device: where to sample, if a shape is given; noise given as a tensor stays where it is.
+        device: device of the sample, if a shape is given; noise given as a tensor stays on its own.
 
     Returns:
-        x_0 of the asked shape.
+        x_0 of the given shape.
 
     Raises:
         ValueError: `steps` is not between 1 and the number of noise levels.
+
+    Example:
+        >>> from s2tf.diffusion.schedule import make_scheduler
+        >>> sample(lambda x_t, t: x_t, (1, 4), make_scheduler("ddim"), steps=3).shape
+        torch.Size([1, 4])
     """
     levels = len(scheduler.alphas_cumprod)
     if not 1 <= steps <= levels:
@@ -60,6 +65,6 @@ def _initial_noise(
 ) -> Tensor:
     if isinstance(shape_or_noise, Tensor):
         return shape_or_noise
-    # Drawn where the generator lives, so that one CPU seed gives one sample on every device.
+    # Sampled on the generator's device, so that a CPU seed gives the same sample on every device.
     source = generator.device if generator is not None else torch.device(device)
     return torch.randn(tuple(shape_or_noise), generator=generator, device=source).to(device)

@@ -19,7 +19,7 @@ BetaSchedule = Literal["scaled_linear", "linear"]
 
 
 class Scheduler(Protocol):
-    """What this package uses of a diffusers scheduler; their common base class declares none of it."""
+    """The part of a diffusers scheduler that this package uses; their common base class declares none of it."""
 
     alphas_cumprod: Tensor
     timesteps: Tensor
@@ -46,7 +46,11 @@ def make_scheduler(
         train_steps: the number T of noise levels; t runs from 0 to T − 1.
 
     Raises:
-        ValueError: an unknown `kind` or `betas`.
+        ValueError: `kind` or `betas` is unknown.
+
+    Example:
+        >>> len(make_scheduler("ddim", train_steps=500).alphas_cumprod)
+        500
     """
     if betas not in BETA_RANGES:
         raise ValueError(f"betas is {betas!r}, expected one of {sorted(BETA_RANGES)}")
@@ -60,7 +64,7 @@ def make_scheduler(
     }
     if kind == "ddpm":
         return cast(Scheduler, DDPMScheduler(**shared, clip_sample=False))
-    # "trailing" starts at t = T - 1, where the state is all but pure noise; "leading" would start lower.
+    # "trailing" starts at t = T - 1, where the state is almost pure noise; "leading" would start lower.
     shared["timestep_spacing"] = "trailing"
     if kind == "ddim":
         return cast(Scheduler, DDIMScheduler(**shared, clip_sample=False, set_alpha_to_one=True))
@@ -79,6 +83,11 @@ def noise_levels(scheduler: Scheduler, t: Tensor, like: Tensor) -> tuple[Tensor,
 
     Returns:
         Two tensors of shape (B, 1, ...), or (1, ...) where t is a scalar.
+
+    Example:
+        >>> signal, noise = noise_levels(make_scheduler(), torch.tensor([500]), torch.zeros(1, 3))
+        >>> round((signal**2 + noise**2).item(), 4)
+        1.0
     """
     alpha_bar = scheduler.alphas_cumprod.to(like.device)[t.to(like.device).reshape(-1).long()].double()
     shape = (-1,) + (1,) * (like.ndim - 1)

@@ -1,14 +1,14 @@
 """Sampling of sequences longer than a denoiser was trained on, by windows that overlap and agree at every step.
 
 All windows are denoised together from one noise of the whole length. At each step the noise predicted for a frame is
-the weighted mean of what the windows that hold the frame predict (MultiDiffusion's way), and one scheduler step is
-taken on the whole sequence. A window's weight rises linearly over the overlap at its inner ends,
+the weighted mean of the predictions of all windows that hold the frame (MultiDiffusion's way), and one scheduler step
+is taken on the whole sequence. A window's weight rises linearly over the overlap at its inner ends,
 
     w(i) = min(i + 1, length - i, overlap + 1) / (overlap + 1),
 
-and does not fall at the two ends of the sequence; weights are divided by their sum at each frame. So a window enters
-and leaves with a weight near zero, which leaves no seam, and the windows share what they overlap on from the first
-step to the last, which finished pieces blended afterwards would not.
+and does not fall at the two ends of the sequence; weights are divided by their sum at each frame. A window thus enters
+and leaves with a weight near zero, without a seam, and neighbours agree on their overlap from the first step to the
+last, unlike finished pieces that are blended afterwards.
 
 A sequence that fits into one window is one window, of its own length: the result is exactly that of plain sampling.
 Otherwise all windows have full length, and the last ones are moved back so that they end with the sequence.
@@ -23,23 +23,27 @@ from torch import Tensor
 from s2tf.diffusion.prior_injection import Predict
 
 PredictWindows = Callable[[Tensor, Tensor, slice], Tensor]
-"""(x_t (N, length, ...), t (N,), rows) to ε (N, length, ...), where `rows` are the rows of `Windows.split`."""
+"""A denoiser of windows: (x_t (N, length, ...), t (N,), rows of `Windows.split`) to ε (N, length, ...)."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the windows of a sequence lie.
+    """The windows of a sequence.
 
     Raises:
         ValueError: `frames` or `window` is below 1, or `overlap` is not between 0 and `window` - 1.
+
+    Example:
+        >>> Windows(frames=10, window=4, overlap=1).starts
+        (0, 3, 6)
     """
 
     frames: int
     """T, the length of the sequence."""
     window: int
-    """Frames that the denoiser takes at once."""
+    """Longest window that the denoiser takes, in frames."""
     overlap: int
-    """Frames that neighbouring windows share, at least."""
+    """Least number of frames that neighbouring windows share."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -72,7 +76,7 @@ class Windows:
         return self.split(pairs).reshape(-1, 2 * self.length, features.shape[2])
 
     def first(self, batch: int) -> Tensor:
-        """Which rows of `split` begin with the sequence's first frame, (B · W,) bool."""
+        """Mask of the rows of `split` that begin with the sequence's first frame, (B · W,) bool."""
         return torch.tensor([start == 0 for start in self.starts]).repeat(batch)
 
     def join(self, pieces: Tensor) -> Tensor:
@@ -103,12 +107,17 @@ def windowed(predict: PredictWindows, windows: Windows, rows_at_once: int = 64) 
     """Make a denoiser of whole sequences from a denoiser of windows.
 
     Args:
-        predict: denoises windows; conditions are cut by `Windows.split` beforehand and indexed by `rows`.
-        windows: where they lie.
-        rows_at_once: windows per call, which bounds the memory of long sequences.
+        predict: the denoiser of windows; conditions are cut by `Windows.split` beforehand and indexed by `rows`.
+        windows: the windows of the sequence.
+        rows_at_once: windows in a call, which bounds the memory for long sequences.
 
     Returns:
         (x_t (B, T, ...), t (B,)) to ε (B, T, ...), for `s2tf.diffusion.sampling.sample`.
+
+    Example:
+        >>> predict = windowed(lambda x_t, t, rows: x_t, Windows(frames=10, window=4, overlap=1))
+        >>> torch.allclose(predict(noise := torch.rand(2, 10, 3), torch.zeros(2)), noise)
+        True
     """
 
     def predict_whole(x_t: Tensor, t: Tensor) -> Tensor:

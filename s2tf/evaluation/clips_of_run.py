@@ -16,7 +16,7 @@ from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest, read_split
 from s2tf.errors import UserError
 from s2tf.media.audio import SAMPLES_PER_FRAME
-from s2tf.runs.build_data import build_parts
+from s2tf.runs.build import build_parts
 
 ADDED = ("motion", "features")
 """Keys of a manifest about members that later commands have added."""

@@ -52,11 +52,13 @@ def names() -> dict[str, str]:
     for block in range(SCALES):
         for name in ("conv1.0.weight", "conv1.1.bias", "conv2.1.weight", "conv2.2.bias", "skip.1.weight"):
             encoder[f"blocks.{block}.{name}"] = f"convs.{block + 1}.{name}"
+    # The image encoder and the motion head are "enc" of theirs, the flow generator and the decoder "dec".
     found = {f"image_encoder.{ours}": f"enc.net_app.{theirs}" for ours, theirs in encoder.items()}
     for layer in range(5):
         for value in ("weight", "bias"):
             found[f"motion_encoder.layers.{layer}.{value}"] = f"enc.fc.{layer}.{value}"
     flow = {"directions.weight": "direction.weight", "constant": "input.input"} | _styled("first", "conv1")
+    # Per scale, the flow generator has two styled convolutions and a layer to flows.
     for scale in range(SCALES):
         flow |= _styled(f"ups.{scale}", f"convs.{2 * scale}") | _styled(f"convs.{scale}", f"convs.{2 * scale + 1}")
         flow |= {

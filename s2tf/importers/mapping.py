@@ -105,24 +105,37 @@ def load_mapped(
         odd = sorted(targets.keys() ^ names.keys())
         raise RuntimeError(f"the map of {origin} does not cover the networks: {odd[:SHOWN]}")
     sources = {name: (theirs,) if isinstance(theirs, str) else theirs for name, theirs in names.items()}
-    wrong = [
+    used = {theirs for parts in sources.values() for theirs in parts}
+    left = {name: _reason(name, unused) for name in state if name not in used}
+    # Everything is checked before anything is copied.
+    wrong = _misfits(targets, sources, state)
+    wrong += [f"{name} {_shape(state[name])}, which is not known" for name, reason in left.items() if reason is None]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise ValueError(f"{origin} is not what was expected: {'; '.join(wrong[:SHOWN])}{more}")
+    _copy(targets, sources, state)
+    return {name: reason for name, reason in left.items() if reason is not None}
+
+
+def _misfits(
+    targets: Mapping[str, Tensor], sources: Mapping[str, tuple[str, ...]], state: Mapping[str, Tensor]
+) -> list[str]:
+    """Their tensors that are missing or of another shape than ours, in words."""
+    return [
         f"{theirs} {_shape(state.get(theirs))}, expected {tuple(targets[name].shape)}"
         for name, parts in sources.items()
         for theirs in parts
         if not _fits(state.get(theirs), targets[name])
     ]
-    used = {theirs for parts in sources.values() for theirs in parts}
-    left = {name: _reason(name, unused) for name in state if name not in used}
-    wrong += [f"{name} {_shape(state[name])}, which is not known" for name, reason in left.items() if reason is None]
-    if wrong:
-        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise ValueError(f"{origin} is not what was expected: {'; '.join(wrong[:SHOWN])}{more}")
-    with torch.no_grad():
-        for name, parts in sources.items():
-            target = targets[name]
-            values = [state[theirs].reshape(target.shape).to(target.dtype) for theirs in parts]
-            target.copy_(torch.stack(values).sum(dim=0) if len(values) > 1 else values[0])
-    return {name: reason for name, reason in left.items() if reason is not None}
+
+
+@torch.no_grad()
+def _copy(targets: Mapping[str, Tensor], sources: Mapping[str, tuple[str, ...]], state: Mapping[str, Tensor]) -> None:
+    """Fill our tensors; one with several sources becomes their sum."""
+    for name, parts in sources.items():
+        target = targets[name]
+        values = [state[theirs].reshape(target.shape).to(target.dtype) for theirs in parts]
+        target.copy_(torch.stack(values).sum(dim=0) if len(values) > 1 else values[0])
 
 
 def _fits(value: Tensor | None, target: Tensor) -> bool:

@@ -12,7 +12,7 @@ from s2tf.fault_tolerance.journal import Journal
 
 
 class JournalFollower(Logger):
-    """A logger of a tracker whose run goes on over restarts: its rows come from the journal and have its numbers."""
+    """A tracker's logger whose run continues over restarts: rows and their numbers come from the journal."""
 
     @property
     @abstractmethod
@@ -26,11 +26,11 @@ class JournalFollower(Logger):
 
     @abstractmethod
     def follow(self, journal: Journal) -> None:
-        """Take the rows from this journal from now on."""
+        """Read the rows from this journal from now on."""
 
     @abstractmethod
     def guarded(self) -> AbstractContextManager[None]:
-        """Go on without the tracker where its process has died within the `with` block."""
+        """Continue without the tracker if its process dies within the `with` block."""
 
     @abstractmethod
     def end(self, status: str) -> None:
@@ -38,7 +38,7 @@ class JournalFollower(Logger):
 
 
 class JournalLogger(Logger):
-    """Writes all that is logged into the journal, through which W&B gets it too."""
+    """Writes everything logged into the journal, from which W&B gets it too."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()
@@ -46,23 +46,23 @@ class JournalLogger(Logger):
 
     @property
     def name(self) -> str:
-        """None of its own."""
+        """Empty: this logger has none."""
         return ""
 
     @property
     def version(self) -> str:
-        """None of its own."""
+        """Empty: this logger has none."""
         return ""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """A row of numbers."""
+        """Write a row of numbers."""
         self.journal.write(int(step or 0), metrics)
 
     @rank_zero_only
     def log_media(self, media: Mapping[str, str], step: int) -> None:
-        """A row of files by name, relative to the run folder: pictures, videos, sounds."""
+        """Write a row of files by name, relative to the run folder: pictures, videos, sounds."""
         self.journal.write(step, {}, media)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """The run folder's `config.yaml` has them."""
+        """Do nothing: the run folder's `config.yaml` holds them."""

@@ -1,4 +1,4 @@
-"""What W&B has written to disk, read with its own reader."""
+"""W&B's files on disk, read with its own reader."""
 
 import json
 import time
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 QUIET, MOST_WAITS = 3.0, 20
-"""Seconds without growth after which a file is taken for a killed process's, and how often they are waited for."""
+"""Seconds without growth that mark a file as left by a killed process, and the greatest number of such waits."""
 
 
 def records(path: Path) -> Iterator[Any]:
     """The records (`wandb.proto`'s `Record`) of a `run-*.wandb` file, up to its end.
 
     Raises:
-        Exception: the file is cut off or damaged there; W&B's reader asserts what it expects, and raises bare ones.
+        Exception: the file is cut off or damaged; W&B's reader raises bare exceptions and assertions.
     """
     from wandb.proto import wandb_internal_pb2
     from wandb.sdk.internal.datastore import DataStore
@@ -30,19 +30,19 @@ def records(path: Path) -> Iterator[Any]:
 
 
 def find_files(folder: Path, run_id: str = "*") -> list[Path]:
-    """The files of W&B below a folder, of one run or of all, in the order in which they were begun."""
+    """W&B's files below a folder, of one run or of all, in the order of their beginning."""
     # Their folders' names hold the time: offline-run-20261125_180527-ID.
     paths = folder.rglob(f"run-{run_id}.wandb")
     return sorted(paths, key=lambda path: path.parent.name.rpartition("run-")[2])
 
 
 def last_step(paths: Sequence[Path]) -> int:
-    """The number of the last row of history that stands in the files of a run; -1: there is none.
+    """The number of the last row of history in the files of a run; -1: there is none.
 
-    The process before this one may have ended a moment ago, and W&B's own outlives it: the newest file is waited for.
+    W&B's own process outlives a run's process that ended a moment ago, so the newest file is waited for.
 
     Args:
-        paths: as of `find_files`.
+        paths: files as returned by `find_files`.
     """
     if paths:
         wait_until_quiet(paths[-1])
@@ -50,7 +50,7 @@ def last_step(paths: Sequence[Path]) -> int:
 
 
 def wait_until_quiet(path: Path) -> None:
-    """Wait until a file has its end, or has not grown for some time, as that of a killed process."""
+    """Wait until a file is complete, or has stopped growing because its process was killed."""
     for _ in range(MOST_WAITS):
         size = path.stat().st_size
         if _read_steps(path)[1]:
@@ -61,7 +61,7 @@ def wait_until_quiet(path: Path) -> None:
 
 
 def _read_steps(path: Path) -> tuple[int, bool]:
-    """The number of the last row in a file, and whether it has its end."""
+    """The number of the last row in a file, and True if the file is complete."""
     last, ended = -1, False
     try:
         for record in records(path):
@@ -69,7 +69,7 @@ def _read_steps(path: Path) -> tuple[int, bool]:
             if record.HasField("history"):
                 last = max(last, history_step(record))
     except Exception:
-        # Its end is missing where the process was killed.
+        # The end is missing where the process was killed.
         return last, False
     return last, ended
 

@@ -1,4 +1,4 @@
-"""W&B's run of a run folder: it goes on over restarts, with every row once."""
+"""W&B's run of a run folder: it continues over restarts, with every row once."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -19,25 +19,25 @@ from s2tf.loggers.wandb_files import find_files, last_step
 STEP = "trainer/global_step"
 REACH_TIMEOUT = 15.0
 FINISH_TIMEOUT = "30"
-"""Seconds. What W&B has not got by then the next start hands on; a job that has to be queued again cannot wait."""
+"""Seconds that W&B may take to finish; the next start sends the rest, since a job to be queued again cannot wait."""
 
 
 class WandbRun(WandbLogger, JournalFollower):
     """Lightning's `WandbLogger`, whose rows come from the run's journal and have its numbers.
 
-    W&B takes each number once, in rising order. A run that was killed begins again at its last checkpoint, and then
-    reaches rows that W&B already has: on line W&B would leave them out with a warning each, off line they would stand
-    in the files of both and be doubled by `wandb sync`. So this one looks which row W&B has got to, leaves out what
-    comes up to there, and hands on from the journal what the killed process could not.
+    W&B takes each row number once, in rising order. A run that was killed begins again at its last checkpoint and then
+    reaches rows that W&B already has: online, W&B would drop each with a warning; offline, they would be in both files
+    and be doubled by `wandb sync`. This logger therefore finds W&B's last row, skips the rows up to it, and sends the
+    rows that the killed process could not send, from the journal.
 
-    Where W&B cannot be reached or knows nobody who is logged in, the run is written to disk, to be synced later.
+    Where W&B cannot be reached or nobody is logged in, the run is written to disk, to be synced later.
 
     Args:
-        project, entity, id, name, group, job_type, tags, notes: of W&B's run; `s2tf fit` fills in what the YAML leaves
-            out.
-        save_dir: where W&B's files go, in its folder `wandb`; the run folder by default.
+        project, entity, id, name, group, job_type, tags, notes: settings of W&B's run; `s2tf fit` fills in those that
+            the YAML leaves out.
+        save_dir: folder in which W&B's folder `wandb` lies; the default is the run folder.
         offline: write to disk only.
-        resume: what W&B does with a run of that id.
+        resume: W&B's treatment of an existing run with the same id.
     """
 
     def __init__(
@@ -60,19 +60,20 @@ class WandbRun(WandbLogger, JournalFollower):
         self._last: int | None = None
 
     def follow(self, journal: Journal) -> None:
-        """Take the rows from this journal from now on."""
+        """Read the rows from this journal from now on."""
         self._journal = journal
         journal.followers.append(self._take)
 
     @property
     def experiment(self) -> Any:
-        """W&B's run; it is begun when this is first asked for."""
+        """W&B's run, begun on first access."""
         if self._experiment is not None or not _is_first():
             return super().experiment
-        # A process of W&B's that another program has begun may be gone, or still hold the run that a kill has ended.
+        # Begin a process of W&B's own: an inherited one may be gone, or still hold the run of a killed process.
         os.environ.pop(wandb.env.SERVICE, None)
-        # At the end, too, W&B would wait for a server that is gone.
+        # Without a limit, W&B would wait at the end for a server that is gone.
         os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_TIMEOUT)
+        # Online if possible, else on disk.
         problem = "" if self._offline else _unreachable()
         with self.guarded():
             if not problem:
@@ -95,15 +96,15 @@ class WandbRun(WandbLogger, JournalFollower):
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Go on without W&B where its process has died within the `with` block; it logs nothing more then.
+        """Continue without W&B if its process dies within the `with` block; nothing more is logged to it then.
 
-        SLURM sends its signals to all processes of a job, and W&B's ends by TERM. The rows are in the journal: the next
-        start hands them on.
+        SLURM sends its signals to all processes of a job, and TERM ends W&B's. The rows are in the journal, and the
+        next start sends them.
         """
         try:
             yield
         except ConnectionError as error:
-            rank_zero_warn(f"W&B's process has ended ({error}): the next start hands on what it lacks")
+            rank_zero_warn(f"W&B's process has ended ({error}): the next start sends the missing rows")
             self._experiment = wandb.init(mode="disabled", reinit="create_new")
 
     @rank_zero_only
@@ -114,7 +115,7 @@ class WandbRun(WandbLogger, JournalFollower):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Nothing where a journal is followed: its rows come by `follow`."""
+        """Log a row; does nothing where a journal is followed, which sends the rows itself."""
         if self._journal is None:
             super().log_metrics(metrics, step)
 
@@ -153,7 +154,7 @@ class WandbRun(WandbLogger, JournalFollower):
 
 
 def _unreachable() -> str:
-    """Why W&B's server cannot be reached, which W&B itself would wait for without an end; empty where it can."""
+    """The reason why W&B's server cannot be reached; empty where it can. W&B itself would wait for it forever."""
     settings = wandb.setup().settings
     if settings.mode in ("offline", "dryrun", "disabled"):
         return ""

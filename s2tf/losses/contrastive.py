@@ -16,23 +16,28 @@ SameIdentity = Literal["ignore", "negative"]
 
 
 class ContrastiveLoss(nn.Module):
-    """L_c: each speech embedding must find its own face among all faces of the batch, and each face its speech.
+    """The loss L_c: each speech embedding must find its own face among all faces of the batch, each face its speech.
 
     The similarities are divided by a learned temperature, whose inverse is kept below 100. Under torch.distributed the
-    batch is that of all ranks, gathered with gradient, where every rank must hold the same number of rows. `over_all`
+    batch is that of all ranks, gathered with gradient, and every rank must hold the same number of rows. `over_all`
     is for a whole data set.
+
+    Example:
+        >>> z = torch.eye(3)
+        >>> round(ContrastiveLoss()(z, z, torch.arange(3)).item(), 4)
+        0.0
     """
 
     def __init__(self, same_identity: SameIdentity = "ignore") -> None:
         """Build the loss.
 
         Args:
-            same_identity: what another row of the same speaker is. `ignore`, the default, leaves it out of the
-                denominator: it is no wrong answer, but its pairing is not the one that was recorded either.
-                `negative` treats it like any other row, as the paper's plain loss does.
+            same_identity: treatment of other rows of the same speaker. `ignore`, the default, leaves them out of the
+                denominator: they are not wrong answers, but they are not the recorded pair either. `negative` treats
+                them like any other row, as the paper's plain loss does.
 
         Raises:
-            ValueError: another value.
+            ValueError: `same_identity` has another value.
         """
         super().__init__()
         if same_identity not in ("ignore", "negative"):
@@ -62,7 +67,7 @@ class ContrastiveLoss(nn.Module):
 
     @torch.no_grad()
     def over_all(self, z_s: Tensor, z_f: Tensor, identity: Tensor, rows_at_once: int) -> Tensor:
-        """The same of rows that are all here, so many compared at once; without gradient."""
+        """The loss of a whole data set in one process, without gradient; compares `rows_at_once` rows at a time."""
         everything = _Pairs(z_s, z_f, identity)
         parts = [
             self._compare(_Pairs(*(column[own] for column in everything)), everything, own) * len(own)
@@ -71,7 +76,7 @@ class ContrastiveLoss(nn.Module):
         return torch.stack(parts).sum() / len(z_s)
 
     def _compare(self, rows: "_Pairs", everything: "_Pairs", own: Tensor) -> Tensor:
-        """The mean over rows, which are those numbered `own` of everything."""
+        """The mean loss of `rows`, whose numbers in `everything` are `own`."""
         # Similarities are scaled by up to 100: bf16 would blur them.
         with torch.autocast(own.device.type, enabled=False):
             z_s, z_f, all_s, all_f = (
@@ -90,7 +95,7 @@ class ContrastiveLoss(nn.Module):
 
 
 class _Pairs(NamedTuple):
-    """Rows that belong together."""
+    """Speech embeddings, face embeddings and speakers of the same rows."""
 
     z_s: Tensor
     z_f: Tensor
@@ -105,6 +110,10 @@ def gather(rows: Tensor) -> Tensor:
 
     Returns:
         Shape (ranks · B, ...).
+
+    Example:
+        >>> gather(torch.ones(2, 3)).shape  # in one process
+        torch.Size([2, 3])
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return rows

@@ -1,19 +1,25 @@
-"""The lip refiner's reach: what it changes in the picture, away from the mouth."""
+"""The lip refiner's reach: its change of the picture away from the mouth."""
 
 from torch import Tensor
 
 from s2tf.nn.lips import mouth_region
 
 
-def elsewhere_loss(image: Tensor, unrefined: Tensor, mouth: Tensor) -> Tensor:
-    """() mean absolute change by the refiner outside the box in which it acts itself, each picture counting alike.
+def outside_mouth_loss(image: Tensor, unrefined: Tensor, mouth: Tensor) -> Tensor:
+    """The mean absolute change by the refiner outside its own box, each picture with the same weight; a scalar.
 
     Args:
         image: (B, 3, R, R) in [-1, 1].
-        unrefined: the same as it were without the refiner.
+        unrefined: (B, 3, R, R) the same pictures without the refiner.
         mouth: (B, 20, 2) placed lips in picture units.
+
+    Example:
+        >>> import torch
+        >>> picture, mouth = torch.zeros(1, 3, 16, 16), torch.rand(1, 20, 2) / 4
+        >>> outside_mouth_loss(picture, picture + 0.5, mouth).item()
+        0.5
     """
-    elsewhere = (mouth_region(mouth, image.shape[-1]) == 0).to(image)
+    outside = (mouth_region(mouth, image.shape[-1]) == 0).to(image)
     change = (image - unrefined).abs().mean(dim=1, keepdim=True)
-    # Not over all of a batch's pixels together: the ranks' means would not be the mean over their pictures.
-    return ((change * elsewhere).sum(dim=(1, 2, 3)) / elsewhere.sum(dim=(1, 2, 3)).clamp_min(1)).mean()
+    # Not over all pixels of the batch together: the mean of the ranks' means would not be the mean over all pictures.
+    return ((change * outside).sum(dim=(1, 2, 3)) / outside.sum(dim=(1, 2, 3)).clamp_min(1)).mean()

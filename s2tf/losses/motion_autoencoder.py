@@ -8,7 +8,7 @@ from torch import Tensor
 
 from s2tf.losses.codebook import code_loss
 from s2tf.losses.flow import face_points, point_flow_loss
-from s2tf.losses.locality import elsewhere_loss
+from s2tf.losses.locality import outside_mouth_loss
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.models.motion_autoencoder import Rendering
 from s2tf.models.motion_reader import FaceState
@@ -20,25 +20,25 @@ HALF_CLOSED = 0.05
 
 @dataclass
 class LossWeights:
-    """Factors of the terms; the paper's Eq. 14 has 1 for all, LIA 10 for the VGG term."""
+    """Factors on the terms; the paper's Eq. 14 has 1 for all, LIA 10 for the VGG term."""
 
     l1: float = 1.0
-    """L_re, Eq. 15."""
+    """Factor on L_re, Eq. 15."""
     vgg: float = 10.0
-    """L_vgg, Eq. 16; not computed at 0."""
+    """Factor on L_vgg, Eq. 16; not computed at 0."""
     adversarial: float = 1.0
-    """L_adv, Eq. 17."""
+    """Factor on L_adv, Eq. 17."""
     code: float = 1.0
-    """L_code, Eq. 19."""
+    """Factor on L_code, Eq. 19."""
     coarse: float = 1.0
-    """L1 of the RGB decoder's picture where the codebook makes the final one."""
+    """L1 of the RGB decoder's picture, where the codebook generates the final one."""
     motion_reader: float = 1.0
     """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
     flow: float = 0.0
     """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
     outside_mouth: float = 0.0
-    """Change by the lip refiner away from the mouth, which the codebook's generator spreads over the picture by its
-    normalisation; not of the paper. Above 0, the unrefined latents of some rows are decoded, too."""
+    """Change by the lip refiner away from the mouth, which the normalisation in the codebook's generator spreads over
+    the picture; not of the paper. Above 0, some rows are also decoded without the refiner."""
     r1: float = 0.0
     """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
 
@@ -88,7 +88,7 @@ def generator_terms(
         terms["vgg"] = vgg(rendering.image, true.picture)
     if rendering.unrefined is not None and rendering.mouth is not None:
         rows = len(rendering.unrefined)
-        terms["outside_mouth"] = elsewhere_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
+        terms["outside_mouth"] = outside_mouth_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
     # The codebook, and the picture before it.
     if rendering.code is not None:
         terms["coarse"] = F.l1_loss(rendering.coarse, true.coarse)
@@ -97,7 +97,13 @@ def generator_terms(
 
 
 def motion_reader_loss(read: FaceState, true: FaceState) -> Tensor:
-    """() L1 of lips, eyes and placement read off a code, and the squared error of the eyes' opening."""
+    """() L1 of lips, eyes and placement read off a code, and the squared error of the eyes' opening.
+
+    Example:
+        >>> face = FaceState(torch.zeros(1, 20, 2), torch.zeros(1, 12, 2), torch.zeros(1, 4))
+        >>> motion_reader_loss(face, face).item()
+        0.0
+    """
     pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
     points = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
     # Blinks are rare: L1 asks for the median opening, which is that of open eyes; the square asks for the mean.

@@ -9,12 +9,18 @@ from s2tf.nn.lpips_network import Backbone, load_lpips
 class PerceptualLoss(nn.Module):
     """Distance of two pictures in the features of an ImageNet network, weighted by LPIPS's linear heads.
 
-    Never trained. The heads come with the package `lpips`; the backbone's weights are a local file, or random. Random
-    features still make a loss that sees structure, but the value is no LPIPS: do not report it as a metric. They are
-    drawn from a fixed seed, since a frozen network is not in the checkpoint and must be the same after a resume.
+    It is never trained. The heads come with the package `lpips`; the backbone's weights are a local file, or random.
+    Random features still make a loss that sees structure, but the value is not LPIPS: do not report it as a metric.
+    They have a fixed seed, since a frozen network is not in the checkpoint and must be the same after a resume.
 
     Attributes:
-        is_random: whether the backbone is random.
+        is_random: True where the backbone is random.
+
+    Example:
+        >>> import torch
+        >>> loss, picture = PerceptualLoss("random"), torch.zeros(1, 3, 64, 64)
+        >>> loss(picture, picture).item()
+        0.0
     """
 
     def __init__(self, weights: str, backbone: Backbone = "alex") -> None:

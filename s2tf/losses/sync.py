@@ -1,4 +1,4 @@
-"""Which speech belongs to which lips: SyncNet's matching over several times of a clip (Chung, Chung and Kang 2019)."""
+"""Matching of lips and speech over several times of a clip, for SyncNet (Chung, Chung and Kang 2019)."""
 
 import torch
 import torch.nn.functional as F
@@ -6,16 +6,20 @@ from torch import Tensor
 
 
 def matching_loss(distances: Tensor) -> Tensor:
-    """Cross-entropy of finding each window's own speech among its clip's by the softmax of negative distances.
+    """Cross-entropy of finding each window's own speech among its clip's, and each speech's lips.
 
-    The same for the lips that belong to a speech. A window of another time differs in nothing but the time.
+    The choice is a softmax over negative distances. Windows of the same clip differ in nothing but their time.
 
     Args:
-        distances: (B, K, K) from the lips of a clip's K windows (rows) to their speech (columns), as of
+        distances: (B, K, K) from the lips of a clip's K windows (rows) to their speech (columns), as returned by
             `window_distances`.
 
     Returns:
-        A scalar, the mean over clips, windows and both directions; ln K for distances that tell nothing.
+        A scalar, the mean over clips, windows and both directions; ln K for equal distances.
+
+    Example:
+        >>> round(matching_loss(torch.zeros(1, 4, 4)).item(), 4)  # ln 4
+        1.3863
     """
     own = torch.arange(distances.shape[1], device=distances.device).expand(len(distances), -1)
     # The second axis is the one that cross_entropy chooses along.
@@ -26,20 +30,29 @@ def window_distances(lips: Tensor, audio: Tensor) -> Tensor:
     """Euclidean distances between the embeddings of every two windows of a clip, as lip-sync scores measure them.
 
     Args:
-        lips: (B, K, d).
-        audio: (B, K, d).
+        lips: (B, K, d) embeddings.
+        audio: (B, K, d) embeddings.
 
     Returns:
         (B, K, K) float32, lips in rows.
+
+    Example:
+        >>> window_distances(torch.tensor([[[0.0], [3.0]]]), torch.tensor([[[0.0], [1.0]]])).tolist()
+        [[[0.0, 1.0], [3.0, 2.0]]]
     """
-    # In full precision and not by products: near ones would drown in their embeddings' lengths.
+    # In full precision and without matrix products, in which the embeddings' lengths would drown small distances.
     with torch.autocast(lips.device.type, enabled=False):
         return torch.cdist(lips.float(), audio.float(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 @torch.no_grad()
 def matching_accuracy(distances: Tensor) -> Tensor:
-    """How often the nearest of a clip's K windows is the own one, over both directions of `distances` (B, K, K)."""
+    """The share of windows whose nearest one is their own, over both directions of `distances` (B, K, K).
+
+    Example:
+        >>> matching_accuracy(1 - torch.eye(3)[None]).item()
+        1.0
+    """
     own = torch.arange(distances.shape[1], device=distances.device)
     hits = [distances.argmin(dim=axis) == own for axis in (1, 2)]
     return torch.stack(hits).float().mean()

@@ -14,23 +14,28 @@ BLOCKS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 RANDOM_SEED = 19
-"""Random features are the same in every run: they are part of the loss's definition."""
+"""Seed of random features, fixed because they define the loss."""
 
 
 class VGGPyramid(Network):
-    """L_vgg: the sum over layers and scales of the L1 distance between VGG19 features.
+    """The loss L_vgg: the sum over layers and scales of the L1 distance between VGG19 features.
 
     The features are those behind relu1_1, relu2_1, ..., relu5_1; the scales halve the pictures by averaging.
 
     Args:
         weights: path of torchvision's VGG19 state dict (.pth or .safetensors), or "random" for random weights.
-        layers: how many of the five features are used, from the first.
-        scales: how many scales are used: 1 is full size, 2 also half, ...
+        layers: number of the five features used, from the first.
+        scales: number of scales: 1 is full size only, 2 adds half size, ...
         width: share of VGG19's channels; other than 1 only with random weights.
 
     Raises:
-        FileNotFoundError: the file of weights is absent.
-        ValueError: a number out of its range, or a width other than 1 with given weights.
+        FileNotFoundError: the file of weights is missing.
+        ValueError: a number is out of its range, or the width of given weights is not 1.
+
+    Example:
+        >>> loss, picture = VGGPyramid("random", layers=2, scales=1, width=0.1), torch.zeros(1, 3, 16, 16)
+        >>> loss(picture, picture).item()
+        0.0
     """
 
     mean: Tensor
@@ -44,12 +49,12 @@ class VGGPyramid(Network):
             raise ValueError(f"VGG pyramid: scales is {scales}, expected at least 1")
         self.scales = scales
         self.is_random = weights == "random"
-        """The features are of random weights: usable as a loss, not as a metric."""
+        """True for features of random weights: usable as a loss, not as a metric."""
         self.slices = nn.ModuleList(_slices(layers, width))
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         if self.is_random:
-            self._draw()
+            self._sample_weights()
         elif width != 1:
             raise ValueError(f"VGG pyramid: width is {width}, expected 1 where weights are given")
         else:
@@ -57,7 +62,7 @@ class VGGPyramid(Network):
         self.requires_grad_(False)
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
-        """() the loss between (B, 3, H, W) pictures in [-1, 1]; the gradient goes to `image` only."""
+        """Compare (B, 3, H, W) pictures in [-1, 1]; the gradient goes to `image` only. Returns a scalar."""
         loss = image.new_zeros(())
         for scale in range(self.scales):
             if scale > 0:
@@ -77,14 +82,14 @@ class VGGPyramid(Network):
             features.append(x)
         return features
 
-    def _draw(self) -> None:
+    def _sample_weights(self) -> None:
         generator = torch.Generator().manual_seed(RANDOM_SEED)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 fan_in = layer.weight[0].numel()
-                drawn = torch.randn(layer.weight.shape, generator=generator) * (2 / fan_in) ** 0.5
+                weights = torch.randn(layer.weight.shape, generator=generator) * (2 / fan_in) ** 0.5
                 with torch.no_grad():
-                    layer.weight.copy_(drawn)
+                    layer.weight.copy_(weights)
                     layer.bias.zero_()
 
     def _load(self, path: Path) -> None:

@@ -73,7 +73,7 @@ def read_audio(
 
 
 def _limit(container: av.container.InputContainer, begin: float, max_seconds: float | None) -> int | None:
-    """Largest number of samples: what was asked for, and an MP4's own length, since zeros fill its last AAC frame."""
+    """Largest number of samples: the requested one, or an MP4's own length, since zeros fill its last AAC frame."""
     stream = container.streams.audio[0]
     seconds = [] if max_seconds is None else [max_seconds]
     if "mp4" in container.format.name and stream.duration and stream.time_base:
@@ -218,14 +218,14 @@ def encode_wav(waveform: np.ndarray) -> bytes:
 
 
 def plain_wav_header(samples: int) -> bytes:
-    """The first `WAV_HEADER` bytes of a WAV made by `encode_wav`; its samples follow."""
+    """The first `WAV_HEADER` bytes of a WAV written by `encode_wav`; its samples follow."""
     size = 2 * samples
     form = struct.pack("<IHHIIHH", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
     return b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
 
 
 def decode_pcm(data: bytes, start: int = 0, count: int | None = None) -> np.ndarray:
-    """Samples of a WAV made by `encode_wav`, as they are stored.
+    """Samples of a WAV written by `encode_wav`, as they are stored.
 
     Args:
         data: The file's bytes.

@@ -67,7 +67,7 @@ class VideoWriter:
         """Append one frame, (H, W, 3) uint8 RGB.
 
         Raises:
-            ValueError: Its shape or type is not the one that the writer was made for.
+            ValueError: The frame differs from the writer's size, or is not uint8.
         """
         if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
             raise ValueError(

@@ -1,6 +1,6 @@
-"""audio2lmk in AniPortrait's own form: speech to offsets of all points of the face mesh, of which lips are a choice.
+"""The module audio2lmk in AniPortrait's own form: speech to offsets of all points of the face mesh, lips among them.
 
-`LipLandmarks` is what the framework trains by default; this network is the one that the public weights fit.
+The framework trains `LipLandmarks` by default; the public weights fit this network.
 """
 
 from typing import Any, cast
@@ -15,18 +15,18 @@ from s2tf.nn.lips import MESH_LIPS
 from s2tf.nn.network import Network
 
 MESH_POINTS = 468
-"""Of MediaPipe's face mesh without the irises."""
+"""Number of points of MediaPipe's face mesh without the irises."""
 
 
 class AudioToMesh(Network):
-    """wav2vec 2.0, its convolutions' features resampled to the frames before its transformer, and two linear layers.
+    """The transformer wav2vec 2.0 on convolutional features resampled to the frames, and two linear layers.
 
     The offsets are added to the canonical mesh of a reference. Public weights were trained at 30 frames a second.
 
     Args:
-        speech: wav2vec 2.0; its transformer is used here with another number of features than it gives itself.
+        speech: wav2vec 2.0; its transformer reads another number of features here than in its own forward pass.
         hidden: width between the two linear layers, which have no activation between them.
-        points: of the mesh.
+        points: number of points of the mesh.
     """
 
     def __init__(self, speech: Wav2Vec2Features, hidden: int = 512, points: int = MESH_POINTS) -> None:
@@ -43,7 +43,7 @@ class AudioToMesh(Network):
         return self.offsets(normalised(waveform), frames)
 
     def offsets(self, waveform: Tensor, frames: int) -> Tensor:
-        """The same of a waveform that is at zero mean and unit variance already."""
+        """Offsets for a waveform that already has zero mean and unit variance."""
         backbone = cast(Any, self.speech.backbone)
         features = F.interpolate(backbone.feature_extractor(waveform), size=frames, mode="linear", align_corners=True)
         hidden, _ = backbone.feature_projection(features.transpose(1, 2))

@@ -11,7 +11,7 @@ from s2tf.nn.vq_blocks import Fusion, PositionAttention, ResidualBlock, Upsample
 
 
 class CodebookGenerator(Network):
-    """(B, code_dim, S, S) codes to (B, 3, R, R).
+    """CodeFormer's generator: codes (B, code_dim, S, S) to pictures (B, 3, R, R).
 
     A convolution, residual, attention and residual block, then per level residual blocks (with attention at the first)
     and a doubling. After the first block of a level with faithful features, these are fused in under the control of
@@ -27,7 +27,7 @@ class CodebookGenerator(Network):
         normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
 
     Raises:
-        ValueError: `widths` are not one per side.
+        ValueError: `widths` does not have one entry per side.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class CodebookGenerator(Network):
             PositionAttention(first),
             ResidualBlock(first, first),
         )
+        # A level for each side, with attention at the coarsest and fusion at the others.
         before = (first, *widths)
         self.levels = nn.ModuleList(
             _Level(
@@ -72,7 +73,7 @@ class CodebookGenerator(Network):
 
         Args:
             codes: (B, code_dim, S, S).
-            faithful: features by side, (B, width, side, side); what is absent is not fused.
+            faithful: features by side, (B, width, side, side); sides without features are not fused.
             fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the faithful features fully, 0 the codes alone.
         """
         x = self.head(codes)

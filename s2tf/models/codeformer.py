@@ -1,7 +1,7 @@
 """CodeFormer (Zhou et al., NeurIPS 2022): a degraded face to codes by a transformer, and codes to a clean face.
 
-The high-resolution decoder of the paper starts from its codebook, generator and fusion; encoder and code predictor make
-the whole of it, for parity and for restoring portraits.
+The high-resolution decoder of the paper starts from its codebook, generator and fusion. Encoder and code predictor
+complete it, for tests of parity and for restoring portraits.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from s2tf.nn.vq_blocks import PositionAttention, ResidualBlock, group_norm
 
 
 class FaceCodeEncoder(Network):
-    """A picture (B, 3, R, R) to the latent that is quantised, and to finer features for the fusion.
+    """CodeFormer's encoder: pictures (B, 3, R, R) to the latent that is quantised, and to finer features for fusion.
 
     Args:
         size: R in pixels.
@@ -86,15 +86,15 @@ class _EncoderLevel(nn.Module):
 
 
 class CodePredictor(Network):
-    """A latent (B, code_dim, S, S) to the logits of the code at each place, (B, S², codes), by a transformer.
+    """The transformer that predicts codes: latents (B, code_dim, S, S) to logits of each place's code, (B, S², codes).
 
     Args:
         code_dim: length of a code.
         places: S².
         codes: number of items of the codebook.
         dim: width of the transformer.
-        layers: of it.
-        heads: of each layer.
+        layers: number of layers.
+        heads: number of heads of each layer.
         hidden: width of each layer's MLP.
     """
 
@@ -116,7 +116,7 @@ class CodePredictor(Network):
         self.to_logits = nn.Linear(dim, codes, bias=False)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Predict."""
+        """Predict the logits."""
         x = self.embed(latent.flatten(2).transpose(1, 2))
         for layer in self.layers:
             x = layer(x, self.positions)
@@ -144,18 +144,18 @@ class _TransformerLayer(nn.Module):
 @register_for_export
 @dataclass(frozen=True)
 class Restored:
-    """What CodeFormer makes of a picture."""
+    """The output of CodeFormer for a picture."""
 
     image: Tensor
     """(B, 3, R, R) near [-1, 1], not clamped."""
     logits: Tensor
-    """(B, S², codes) of the codes."""
+    """(B, S², codes) logits of the codes."""
     latent: Tensor
-    """(B, code_dim, S, S) before the codes."""
+    """(B, code_dim, S, S) latent before quantisation."""
 
 
 class CodeFormer(Network):
-    """The whole of it: the codes are those that the predictor thinks likeliest, not the nearest to the latent."""
+    """The whole network; it uses the codes that the predictor finds most likely, not those nearest to the latent."""
 
     def __init__(
         self,

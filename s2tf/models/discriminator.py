@@ -20,7 +20,7 @@ DEVIATION_FLOOR = 1e-8
 
 
 class Discriminator(Network):
-    """Pictures to one logit each: high for real ones.
+    """Maps each picture to a logit, high for real ones.
 
     Args:
         size: side of the pictures in pixels.

@@ -12,10 +12,10 @@ from s2tf.nn.network import Network
 
 
 class FaceDecoder(Network):
-    """Face embedding z to portrait.
+    """Decodes a face embedding z into a portrait.
 
-    VGG16's blocks in reverse, with a doubling of the side by nearest neighbour where the encoder halves it. The `fc7`
-    form starts from a map of S/32 that one linear layer makes (8 × 8 at 256 px); the `spatial` form from the latent
+    It has VGG16's blocks in reverse, and doubles the side by nearest neighbour where the encoder halves it. The `fc7`
+    form starts from a map of S/32 computed by one linear layer (8 × 8 at 256 px), the `spatial` form from the latent
     (4, S/8, S/8). The output layer is linear: colours near the ends of the range would saturate a tanh. Values may
     leave [-1, 1]; clamp them where they become a picture. `shortcut` is the counterpart of the face encoder's.
     """
@@ -37,14 +37,14 @@ class FaceDecoder(Network):
             dim: size d of the embedding.
             width: factor on VGG16's channels.
             image_size: side S of the portraits in pixels, a multiple of 2 to the number of halvings.
-            form: of the embedding, as in the face encoder.
+            form: form of the embedding, as in the face encoder.
             norm: normalisation after each convolution; VGG has `none`.
             depths: convolutions in each of VGG16's five blocks, in the encoder's order.
-            halvings: of the encoder, which this network doubles back; the spatial form has three.
+            halvings: number of the encoder's halvings, which this network undoes; the spatial form has three.
             shortcut: side of the picture that a linear map of z adds, enlarged, to the portrait; 0 for none.
 
         Raises:
-            ValueError: `image_size` is no such multiple, or `dim` does not fit the spatial form.
+            ValueError: `image_size` is not such a multiple, or `dim` does not fit the spatial form.
         """
         super().__init__()
         self.form = form
@@ -101,7 +101,7 @@ class Shortcut(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        """Draw embeddings."""
+        """Render embeddings."""
         return self.picture(self.linear(z))
 
 

@@ -18,9 +18,9 @@ Form = Literal["fc7", "spatial"]
 VGG_CHANNELS = (64, 128, 256, 512, 512)
 """Channels of VGG16's five blocks."""
 VGG_DEPTHS = (2, 2, 3, 3, 3)
-"""Convolutions in each of them."""
+"""Convolutions in each of VGG16's five blocks."""
 SPATIAL_BLOCKS = 4
-"""Blocks under the spatial form, of which the last does not halve: its map has an eighth of the picture's side."""
+"""Blocks of the spatial form; the last does not halve, so that the map has an eighth of the picture's side."""
 SPATIAL_CHANNELS = 4
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 """VGGFace's mean colour, on the scale 0 to 255."""
@@ -29,16 +29,16 @@ INPUT_SCALE = 128.0
 
 
 class FaceEncoder(Network):
-    """Portrait to face embedding z.
+    """Encodes a portrait into a face embedding z.
 
-    `fc7` is the paper's form: 13 convolutions, fc6, and fc7 without its ReLU; a one-sided, sparse latent would be far
-    from the Gaussian that diffusion ends in. A picture of any size goes through the convolutions as it is, and the last
-    map is averaged to `pooled` × `pooled` (7 in VGGFace), so that 256 px pictures lose no border to a crop.
+    `fc7` is the paper's form: 13 convolutions, fc6, and fc7 without its ReLU, since a one-sided, sparse latent would be
+    far from the Gaussian of diffusion. Pictures of any size enter the convolutions uncropped, and the last map is
+    averaged to `pooled` × `pooled` (7 in VGGFace).
     `spatial` ends in a convolutional latent (4, S/8, S/8) from the first four blocks, flattened to d.
 
-    `shortcut` is not of the paper: a linear map of the shrunken picture, added to z. With the decoder's it makes a
-    linear autoencoder that the convolutions correct. Aligned faces are nearly a linear family, and a few hundred steps
-    learn that map sharply, where VGG16 from random weights still gives a blur.
+    `shortcut` is not of the paper: a linear map of the shrunken picture, added to z. With the decoder's it is a linear
+    autoencoder that the convolutions correct. Aligned faces are nearly a linear family: a few hundred steps
+    learn that map sharply, while VGG16 from random weights still gives a blur.
     """
 
     mean_bgr: Tensor
@@ -68,10 +68,10 @@ class FaceEncoder(Network):
             pooled: side of the map that fc6 reads.
             norm: normalisation after each convolution; VGGFace has `none`.
             weights: path of VGGFace weights (state dict with the names conv1_1 ... fc7), or `random`. A network that
-                has been trained or loaded says `saved`: its weights come with it.
+                was trained or loaded records `saved`: its weights are stored with it.
             depths: convolutions in each of the five blocks; VGG16's are (2, 2, 3, 3, 3).
-            halvings: how many of the blocks, from the first, end in a max-pool. VGG16's five leave 8 × 8 of 256 px;
-                three leave 8 × 8 of 64 px, so that a small picture's fully connected layers still see places.
+            halvings: number of blocks, from the first, that end in a max-pool. VGG16's five leave 8 × 8 of 256 px;
+                three leave 8 × 8 of 64 px, so that the fully connected layers still see places in small pictures.
                 The spatial form has three.
             shortcut: side of the shrunken picture that a linear map adds to z; 0 for none.
 
@@ -102,7 +102,7 @@ class FaceEncoder(Network):
 
     @property
     def is_random(self) -> bool:
-        """Whether the weights are neither pretrained nor trained."""
+        """True if the weights are neither pretrained nor trained."""
         return self.init_args["weights"] == "random"
 
     def mark_trained(self) -> None:
@@ -157,10 +157,10 @@ def vgg_blocks(form: Form, width: float, depths: Sequence[int]) -> list[tuple[in
 
 
 def block_halvings(form: Form, halvings: int) -> int:
-    """How many blocks of a form halve the side.
+    """The number of blocks of a form that halve the side.
 
     Raises:
-        ValueError: there are not that many blocks.
+        ValueError: the form has fewer blocks.
     """
     if not 0 <= halvings <= len(VGG_CHANNELS):
         raise ValueError(f"halvings is {halvings}, expected 0 to {len(VGG_CHANNELS)}, the number of blocks")

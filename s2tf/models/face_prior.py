@@ -1,4 +1,4 @@
-"""The statistical face prior z_p and the scale of the face latents, with the record of what they were computed from."""
+"""The statistical face prior z_p and the scale of the face latents, with a record of their origin."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from s2tf.nn.network import Network
 class FacePrior(Network):
     """The mean face latent (Eq. 5), unscaled, and the factor that gives the diffused latents unit variance.
 
-    The constructor's arguments are the provenance, so `config.json` of a saved prior says how it was made.
+    The constructor's arguments are the provenance, so `config.json` of a saved prior records how it was computed.
 
     Attributes:
         z_p: mean latent in the face encoder's units, shape (d,).
@@ -38,9 +38,9 @@ class FacePrior(Network):
             female: faces of women among them.
             male: faces of men among them.
             unknown: faces of unknown gender among them; all of them or none.
-            balance: the share of women that was asked for.
-            balanced: False where no gender was known, so that the share could not be kept.
-            seed: of the choice of faces.
+            balance: the requested share of women.
+            balanced: False where no gender was known, so that the share could not be met.
+            seed: seed for the choice of faces.
         """
         super().__init__()
         self.register_buffer("z_p", torch.zeros(dim))
@@ -48,7 +48,7 @@ class FacePrior(Network):
 
     @property
     def provenance(self) -> dict[str, int | float | bool]:
-        """N, the counts by gender, the balance asked for and the seed; JSON-able."""
+        """The record of the origin as JSON values: N, the counts by gender, the requested balance and the seed."""
         return dict(self.init_args)
 
     def scaled(self, z: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from s2tf.nn.network import Network
 from s2tf.nn.warping import Warp, WarpConvention
 
 OPEN_OCCLUSION = 2.0
-"""The occlusion map's logit at the start: nothing is occluded (0.88), so that training starts from the source."""
+"""Initial logit of the occlusion map: almost nothing is occluded (0.88), so that training starts from the source."""
 
 
 @register_for_export
@@ -81,8 +81,8 @@ class ToFlow(nn.Module):
 class FlowGenerator(Network):
     """G_w: a learned constant and style blocks under the style z_id + Q z_m give flow and occlusion at each scale.
 
-    Each octave warps the source's features by its flow, masks them by its occlusion map, and lets the masked features
-    replace the blocks' state where nothing is occluded, so that finer flows see what the coarser ones did.
+    Each octave warps the source's features by its flow and masks them by its occlusion map. The masked features replace
+    the blocks' state where nothing is occluded, so that finer flows see the result of the coarser ones.
 
     Args:
         size: side of the finest features in pixels, the image encoder's `size`.

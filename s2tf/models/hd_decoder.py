@@ -25,8 +25,8 @@ class RGBDecoder(Network):
         size: side of the picture in pixels.
         channel_base: width times side of the latents, the image encoder's.
         channel_max: greatest width of the latents, the image encoder's.
-        activated: put LIA's biased leaky ReLU behind each convolution, which its weights were trained with; it weakens
-            negative colours, and begins at random.
+        activated: put a biased leaky ReLU behind each convolution, as LIA's weights need; it weakens negative colours,
+            and its bias starts at random.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class _ActivatedColours(nn.Module):
 
 
 ADAPTER = ".adapter."
-"""In the names of what brings our latents to the width of CodeFormer's features."""
+"""Part of the names of layers that change our latents to the widths of CodeFormer's features."""
 
 
 @register_for_export
@@ -83,7 +83,7 @@ class Decoded:
 
 
 class CodebookDecoder(Network):
-    """HD_f with the codebook: the latents at `latent_side` are quantised (Eq. 18) and generated from, as CodeFormer.
+    """The decoder HD_f with the codebook: latents at `latent_side` are quantised (Eq. 18), and a picture is generated.
 
     Finer latents are fused into the generator's levels under the control of `fidelity`.
 
@@ -100,11 +100,11 @@ class CodebookDecoder(Network):
         image_skip: add the generator's picture to the doubled picture of the RGB decoder rather than replace it.
         normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
         weights: folder of CodeFormer (`s2tf import codeformer`), whose codebook, generator and fusion this starts from,
-            or `random`. A network that was saved says `saved`. The convolutions that bring the latents to the widths of
-            the codes and of the fusion are new.
+            or `random`. A network that was saved records `saved`. The convolutions that change the latents to the
+            widths of the codes and of the fusion are new.
 
     Raises:
-        FileNotFoundError: `weights` is no folder of a network.
+        FileNotFoundError: `weights` is not the folder of a network.
         ValueError: sizes or weights do not fit each other.
     """
 

@@ -18,7 +18,7 @@ BlockKind = Literal["residual", "normalised"]
 @register_for_export
 @dataclass(frozen=True)
 class EncodedImage:
-    """What E_f makes of a picture."""
+    """The output of E_f for a picture."""
 
     latent: Tensor
     """(B, latent_dim)"""
@@ -27,7 +27,7 @@ class EncodedImage:
 
 
 class ImageEncoder(Network):
-    """Equalised 1x1 convolution, then blocks that halve the side down to 4, then a 4x4 convolution to the latent.
+    """The encoder E_f: an equalised 1x1 convolution, blocks that halve the side down to 4, and a 4x4 convolution.
 
     Args:
         size: side of the picture in pixels, a power of two of at least 8.

@@ -26,15 +26,15 @@ class TemporalBlock(nn.Module):
 
 
 class LipLandmarks(Network):
-    """Speech features and a reference's lips to the lips of every frame.
+    """Maps speech features and a reference's lips to the lips of every frame.
 
-    As in AniPortrait, a linear layer takes the features to `hidden` channels and another, whose weights start at zero,
-    to an offset that is added to the reference's lips, which keep their own shape. Two things differ:
+    As in AniPortrait, one linear layer maps the features to `hidden` channels. Another, whose weights start at zero,
+    maps them to an offset on the reference's lips, which keep their own shape. Two things differ:
 
-    - Between the two, `context` dilated convolutions (reach 1, 2, 4, ... frames) see the neighbouring speech. HuBERT's
-      features have seen it already, and 0 is AniPortrait's form; log-mel features need it.
-    - The reference's lips are an input as well: its mouth may be open, and only who sees that can undo it.
-      (AniPortrait has a frame with a neutral mouth picked by hand.)
+    - Between the two, `context` dilated convolutions (reach 1, 2, 4, ... frames) see the neighbouring speech. Log-mel
+      features need them; HuBERT's have already seen it, and 0 is AniPortrait's form.
+    - The reference's lips are an input as well: its mouth may be open, and the network must see that to undo it.
+      (AniPortrait lets the user choose a frame with a neutral mouth.)
     """
 
     def __init__(self, feature_dim: int = 1024, hidden: int = 512, context: int = 0, dropout: float = 0.0) -> None:
@@ -42,9 +42,9 @@ class LipLandmarks(Network):
 
         Args:
             feature_dim: channels C of the speech features.
-            hidden: width.
+            hidden: width of the hidden layers.
             context: number of dilated convolutions over time.
-            dropout: on the hidden channels before the last layer.
+            dropout: probability on the hidden channels before the last layer.
         """
         super().__init__()
         self.feature_dim = feature_dim

@@ -1,4 +1,4 @@
-"""Lip guider and lip refiner G_R (Eq. 13 of the paper): drawn lip landmarks refine the warped latents."""
+"""Lip guider and lip refiner G_R (Eq. 13 of the paper): rendered lip landmarks refine the warped latents."""
 
 import itertools
 
@@ -14,10 +14,10 @@ from s2tf.nn.vq_blocks import ResidualBlock
 
 
 class LipGuider(Network):
-    """The lip landmarks' picture to guidance maps z_l: convolutions that halve the side, with an output at each scale.
+    """Maps the lip landmarks' picture to guidance maps z_l by convolutions that halve the side, one map at each scale.
 
     Args:
-        size: side in pixels at which the landmarks are drawn.
+        size: side of the landmarks' picture in pixels.
         coarsest: side of the coarsest guidance.
         finest: side of the finest guidance.
         channels: width at full size; it doubles with each halving of the side, as in AniPortrait's pose guider ...
@@ -36,7 +36,7 @@ class LipGuider(Network):
         self.first = nn.Sequential(nn.Conv2d(3, widths[0], 3, padding=1), nn.SiLU())
         self.downs = nn.ModuleList(_halving(*pair) for pair in itertools.pairwise(widths))
         self.widths = {side: width for side, width in zip(sides, widths, strict=True) if side <= finest}
-        """Width of the guidance at each of its sides."""
+        """Width of the guidance by its side."""
 
     def forward(self, points: Tensor) -> dict[int, Tensor]:
         """Placed lips (B, 20, 2) in picture units -> z_l (B, C, side, side) by side."""
@@ -49,10 +49,10 @@ class LipGuider(Network):
 
 
 class LipRefiner(Network):
-    """G_R: z_wr = z_w + r (z_w * scale + shift), scale and shift from z_w and z_l, r the region around the mouth.
+    """The refiner G_R: z_wr = z_w + r (z_w * scale + shift), with scale and shift from z_w and z_l.
 
-    The region makes the refiner leave the rest of the face alone. Its last layer starts at zero, so that training
-    starts from z_wr = z_w; the guider does not, since two zero layers in a row would never get a gradient.
+    r is the region around the mouth, which protects the rest of the face. The last layer starts at zero, so that
+    training starts from z_wr = z_w; the guider does not, since two zero layers in a row would never get a gradient.
 
     Args:
         guider: the lip guider, whose sides are the scales that are refined.

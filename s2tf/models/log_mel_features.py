@@ -1,4 +1,4 @@
-"""Speech features without pretrained weights: log-mel spectra and a small stack of convolutions, trained along."""
+"""Speech features without pretrained weights: log-mel spectra and a small stack of trained convolutions."""
 
 import math
 
@@ -10,12 +10,12 @@ from torch import Tensor
 from s2tf.models.speech_features import SAMPLE_RATE, SpeechFeatures, padded_to_hops
 
 WINDOW = 400
-"""25 ms."""
+"""Samples of a window: 25 ms."""
 MEL_HOP = 160
-"""10 ms: two spectra per feature."""
+"""Samples between two windows: 10 ms, half of a feature's."""
 FFT = 512
 FLOOR = 1e-3
-"""Power below which sound counts as silence; relative to the speech, whose variance is one."""
+"""Power below which sound counts as silence, relative to speech of unit variance."""
 
 
 class LogMelFeatures(SpeechFeatures):
@@ -42,7 +42,7 @@ class LogMelFeatures(SpeechFeatures):
     def features(self, waveform: Tensor) -> Tensor:
         """The features of a normalised waveform (B, S): (B, about S / 320, C)."""
         spectra = self.log_mel(waveform)
-        # An odd number of spectra ends within a feature, whose second half is then as its first.
+        # An odd number of spectra ends within a feature: its second half repeats the first.
         spectra = F.pad(spectra, (0, spectra.shape[-1] % 2), mode="replicate")
         hidden = self.halve(spectra)
         for layer in self.layers:
@@ -69,7 +69,7 @@ def mel_filters(mels: int) -> Tensor:
     rise = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
     triangles = torch.minimum(rise, fall).clamp(min=0)
-    # The lowest bands are narrower than a bin and may hold none: they then take the bin nearest to their centre.
+    # The lowest bands may be too narrow to hold a bin: they then take the bin nearest to their centre.
     empty = triangles.sum(dim=1) == 0
     nearest = (frequency - edges[1:-1, None]).abs().argmin(dim=1)
     triangles[empty, nearest[empty]] = 1.0

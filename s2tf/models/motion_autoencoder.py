@@ -19,7 +19,7 @@ from s2tf.nn.quantiser import Quantised
 @register_for_export
 @dataclass(frozen=True)
 class SourceFeatures:
-    """What is computed once for a source picture and used for all its frames."""
+    """The features of a source picture, computed once and used for all its frames."""
 
     latent: Tensor
     """(B, latent_dim) of the image encoder."""
@@ -29,7 +29,7 @@ class SourceFeatures:
     """Feature maps from coarse to fine, (B, C_side, side, side)."""
 
     def expand(self, batch: int) -> "SourceFeatures":
-        """The features of one source for `batch` frames, without copying; unchanged where the batch is right already.
+        """The features of one source for `batch` frames, without copying; unchanged where the number fits already.
 
         Raises:
             ValueError: there are several sources, but not `batch` of them.
@@ -49,7 +49,7 @@ class SourceFeatures:
 @register_for_export
 @dataclass(frozen=True)
 class Rendering:
-    """A decoded frame and how it came about."""
+    """A decoded frame with its intermediate results."""
 
     image: Tensor
     """(B, 3, R, R) the frame at the output size, near [-1, 1] but not clamped."""
@@ -60,19 +60,19 @@ class Rendering:
     occlusion: Tensor
     """(B, 1, S, S) finest occlusion map in 0..1."""
     face: FaceState
-    """Lips, eyes and placement as read off z_id and z_m."""
+    """Lips, eyes and placement predicted from z_id and z_m."""
     source_face: FaceState
-    """Those of the source picture, read alike."""
+    """Lips, eyes and placement of the source picture, predicted in the same way."""
     code: Quantised | None
     """The codes, None without a codebook."""
     unrefined: Tensor | None = None
-    """(N, 3, R, R) the first rows of `image` as they were without the lip refiner; None where not asked for."""
+    """(N, 3, R, R) the first rows of `image` decoded without the lip refiner; None where not requested."""
     mouth: Tensor | None = None
-    """(B, 20, 2) placed lips that the refiner was given; None without a refiner."""
+    """(B, 20, 2) placed lips that the refiner has read; None without a refiner."""
 
 
 class MotionAutoencoder(Network):
-    """Composes the networks of Section III-B.1; parts given as None are switched off.
+    """The networks of Section III-B.1 together; a part given as None is left out.
 
     Args:
         image_encoder: E_f.
@@ -110,12 +110,12 @@ class MotionAutoencoder(Network):
 
     @property
     def input_size(self) -> int:
-        """Side of the pictures that go in, in pixels."""
+        """Side of the input pictures in pixels."""
         return self.image_encoder.size
 
     @property
     def output_size(self) -> int:
-        """Side of the pictures that come out, in pixels."""
+        """Side of the output pictures in pixels."""
         return self.decoder.size if self.codebook is None else self.codebook.output_size
 
     @property
@@ -157,12 +157,12 @@ class MotionAutoencoder(Network):
         """Move the source by z_m and give it the lips, Eq. 12, 13 and 18.
 
         Args:
-            source: of one picture, or of as many as there are motion codes.
+            source: features of one picture, or of one picture for each motion code.
             z_m: (B, m) motion codes.
             lips: (B, 20, 2) canonical lips; None takes those predicted from z_id and z_m.
-            placement: (B, 4) where the lips' frame lies; None takes the predicted one.
+            placement: (B, 4) place of the lips' frame in the picture; None takes the predicted one.
             fidelity: weight w of the finer latents in the codebook's generator, in 0..1.
-            compare_unrefined: of so many rows, decode the latents before the lip refiner, too, if there is one.
+            compare_unrefined: number of rows that are also decoded without the lip refiner, if there is one.
         """
         source = source.expand(len(z_m))
         face = self.motion_reader(source.z_id, z_m)
@@ -171,7 +171,7 @@ class MotionAutoencoder(Network):
         if self.lip_refiner is not None:
             lips = face.lips if lips is None else lips
             placement = face.placement if placement is None else placement
-            # What the refiner sees is a given: its error must not move what is read.
+            # Detached, since the refiner's error must not move the predicted lips.
             mouth = place_lips(lips.detach(), placement.detach())
             z_wr = self.lip_refiner(warped.pyramid, mouth)
             if compare_unrefined:
@@ -196,16 +196,16 @@ class MotionAutoencoder(Network):
         placement: Tensor | None = None,
         compare_unrefined: int = 0,
     ) -> Rendering:
-        """Reconstruct target pictures (B, 3, S, S) from source pictures alike; the rest as in `decode`."""
+        """Reconstruct target pictures (B, 3, S, S) from source pictures of the same shape; see `decode`."""
         source_features, z_m = self.encode_source(source), self.encode_motion(target)
         return self.decode(source_features, z_m, lips, placement, compare_unrefined=compare_unrefined)
 
 
 def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
-    """The motion autoencoder in `folder` with a codebook: the beginning of the high-resolution phase.
+    """The motion autoencoder in `folder` with a new codebook: the beginning of the high-resolution phase.
 
     Raises:
-        ValueError: it has a codebook already.
+        ValueError: the autoencoder already has a codebook.
     """
     earlier = MotionAutoencoder.from_pretrained(folder)
     if earlier.codebook is not None:
@@ -232,11 +232,11 @@ def from_lia(
     """A motion autoencoder that starts from LIA's parts.
 
     Args:
-        folder: written by `s2tf import lia`.
-        motion_reader: new, LIA has none.
-        identity_layers: of a new identity encoder; 0 is LIA, whose latent is the identity itself.
-        lip_refiner: new, or None.
-        codebook: new, or None.
+        folder: folder written by `s2tf import lia`.
+        motion_reader: a new motion reader; LIA has none.
+        identity_layers: layers of a new identity encoder; 0 is LIA, whose latent is the identity itself.
+        lip_refiner: a new lip refiner, or None.
+        codebook: a new codebook, or None.
     """
     image_encoder = ImageEncoder.from_pretrained(f"{folder}/image_encoder")
     return MotionAutoencoder(

@@ -10,7 +10,7 @@ from s2tf.nn.network import Network
 
 
 class IdentityEncoder(Network):
-    """phi_id: the latent of the source picture to the identity code z_id of the same length.
+    """The identity encoder phi_id: the source picture's latent to an identity code z_id of the same length.
 
     Args:
         latent_dim: length of latent and code.
@@ -27,7 +27,7 @@ class IdentityEncoder(Network):
 
 
 class MotionEncoder(Network):
-    """phi_m: the latent of a picture to its motion code z_m.
+    """The motion encoder phi_m: the latent of a picture to its motion code z_m.
 
     Args:
         latent_dim: length of the latent.

@@ -1,4 +1,4 @@
-"""Motion reader: from identity and motion codes to where the face is and how its lips and eyes stand."""
+"""Motion reader: identity and motion codes to the place of the face and the shapes of its lips and eyes."""
 
 from dataclasses import dataclass
 
@@ -30,10 +30,10 @@ class FaceState:
 class MotionReader(Network):
     """A small MLP from (z_id, z_m) to lips, eyes and placement.
 
-    It stands beside the paper's networks. The paper does not say where its lip landmarks are drawn in a generated
-    frame: here they follow the head motion that the motion code predicts, so that a generated portrait needs no
-    landmark detector. And what it must read the motion code must hold: eyelids are few pixels, and autoencoders of
-    this kind are known to miss blinks when nothing but the picture asks for them.
+    It is not one of the paper's networks. The paper does not say where lip landmarks are placed in a generated frame:
+    here they follow the head motion predicted from the motion code, so that a generated portrait needs no landmark
+    detector. The reader also forces the motion code to hold what it reads: eyelids are few pixels, and autoencoders of
+    this kind are known to miss blinks when only the picture is compared.
 
     Args:
         latent_dim: length of z_id.

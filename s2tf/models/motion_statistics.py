@@ -1,4 +1,4 @@
-"""Mean, deviation and covariance of motion codes: the diffusion works on codes of zero mean and unit variance."""
+"""Mean, deviation and covariance of motion codes; the diffusion works on codes of zero mean and unit variance."""
 
 from collections.abc import Iterable
 
@@ -8,11 +8,11 @@ from torch import Tensor
 from s2tf.nn.network import Network
 
 STILL = 1e-6
-"""A dimension whose standard deviation is below this does not move; it is centred, but not scaled."""
+"""Least standard deviation of a moving dimension; one below it is centred, but not scaled."""
 
 
 class MotionStatistics(Network):
-    """The mean and standard deviation of each of the m dimensions of the motion code, and how they move together.
+    """The mean and standard deviation of each of the m dimensions of the motion code, and their covariance.
 
     Attributes:
         mean: shape (m,), zeros until fitted.
@@ -40,7 +40,7 @@ class MotionStatistics(Network):
 
     @property
     def fitted(self) -> bool:
-        """Whether the statistics come from data."""
+        """True if the statistics come from data."""
         return bool(self.count > 0)
 
     def fit(self, stream: Iterable[Tensor]) -> None:
@@ -55,7 +55,7 @@ class MotionStatistics(Network):
         self.set_moments(moments)
 
     def moments(self, codes: Tensor) -> Tensor:
-        """What the statistics are computed from, of sequences of codes (..., T, m), in a form that adds up over pieces.
+        """The moments of sequences of codes (..., T, m), whose sum over pieces gives the statistics.
 
         Returns:
             (3 + m, m) float64: count, sum and sum of squares, then the products about the mean of each sequence.
@@ -71,10 +71,10 @@ class MotionStatistics(Network):
         return torch.cat([torch.stack([counts, codes.sum(0), codes.square().sum(0)]), moved.T @ moved])
 
     def set_moments(self, moments: Tensor) -> None:
-        """Take over what `moments` gives, (3 + m, m).
+        """Set the statistics from summed `moments`, (3 + m, m).
 
         Raises:
-            ValueError: they are of no code at all.
+            ValueError: the moments count no code.
         """
         count, total, squares, *products = moments.double().cpu()
         if count[0] < 1:

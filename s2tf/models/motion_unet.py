@@ -17,18 +17,18 @@ FADE = 8.0
 
 
 class MotionUNet(Network):
-    """ε̂(M_t, t, z^s) of Eq. 20: noise in a sequence of motion codes, from the noisy codes, t and speech features.
+    """The denoiser ε̂(M_t, t, z^s) of Eq. 20: the noise in motion codes, from the noisy codes, t and speech features.
 
     As in ADM: residual blocks of group norm, SiLU and convolution (here over time), up- and down-sampling inside
     residual blocks, attention at the coarse levels, and a condition that scales and shifts after the second norm. Here
     the condition is one vector per frame, the time embedding plus the projected speech, averaged at the coarse levels;
     the speech is also concatenated to the input.
 
-    A start code says what the first frame is. It is concatenated to the input of every frame, with a flag, and both
-    fade with exp(-frame / 8): convolutions, which know no position, see from it how far the start is.
+    A start code gives the first frame. It is concatenated to the input of every frame, with a flag, and both fade with
+    exp(-frame / 8): convolutions, which know no position, read their distance from the start from it.
 
-    Any T >= 1: both ends are continued by their own frame, by one stride of the coarsest level or a little more, and
-    cropped again. So lengths become multiples of the stride, and the zeros that convolutions pad with stay away.
+    T may be any number from 1. Both ends are padded by copies of their own frame, by one stride of the coarsest level
+    or a little more, and cropped again: lengths become multiples of the stride, and zero padding stays far away.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class MotionUNet(Network):
             attention_levels: indices into `channels` of the levels with attention; the middle has it always.
             head_dim: channels per attention head; must divide the width of the levels with attention.
             condition_dim: width of the condition.
-            dropout: in the residual blocks.
+            dropout: probability in the residual blocks.
 
         Raises:
             ValueError: `head_dim` does not divide a width, or `attention_levels` names no level.
@@ -91,7 +91,7 @@ class MotionUNet(Network):
             t: noise levels, shape (B,).
             features: speech features, shape (B, 2 T, C); zeros where there is no condition.
             start: normalised code of the first frame, shape (B, m); None leaves it open.
-            started: which rows have a start, shape (B,) bool; None: all, if `start` is given.
+            started: mask of the rows that have a start, shape (B,) bool; None: all, if `start` is given.
 
         Returns:
             ε, shape (B, T, m).
@@ -180,7 +180,7 @@ class Attention(nn.Module):
 
 
 class _PartFactory:
-    """Makes the residual blocks and attentions of the two ways, which share their settings."""
+    """Builds the residual blocks and attentions of the ways down and up, which share their settings."""
 
     def __init__(self, condition_dim: int, dropout: float, head_dim: int, attention: frozenset[int]) -> None:
         self.condition_dim, self.dropout = condition_dim, dropout
@@ -190,7 +190,7 @@ class _PartFactory:
         return ResidualBlock(c_in, c_out, self.condition_dim, self.dropout, resample)
 
     def way_down(self, way: nn.ModuleList, channels: Sequence[int], blocks: int) -> list[int]:
-        """Fill the way down; returns the widths of what it leaves for the way up, in order."""
+        """Fill the way down; returns the widths of the features kept for the way up, in order."""
         width = channels[0]
         skips = [width]
         for level, c_out in enumerate(channels):

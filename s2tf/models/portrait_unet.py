@@ -13,10 +13,10 @@ from s2tf.nn.network import Network
 
 
 class PortraitUNet(Network):
-    """ε_θ(z^s, z^t*, t): diffusers' `UNet2DConditionModel` with cross-attention to the speech embedding.
+    """The denoiser ε_θ(z^s, z^t*, t): diffusers' `UNet2DConditionModel` with cross-attention to the speech embedding.
 
     The speech embedding, layer-normalised, is cut into `tokens` pieces; one linear layer maps each to the context's
-    width, and a learned vector per token says which piece it is: attention could not tell them apart.
+    width, and a learned vector per token marks the piece, since attention could not tell the pieces apart.
 
     In the paper's fc7 form the latent map is an embedding folded to (c, h, w), where a place is only an index. A
     convolution cannot tell such places apart, so `place_channels` learned maps are appended to the input.

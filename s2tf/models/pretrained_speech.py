@@ -21,18 +21,18 @@ HUBERT_LARGE: dict[str, Any] = {
     "do_stable_layer_norm": True,
     "conv_bias": True,
 }
-"""The sizes of facebook/hubert-large-ls960-ft, where its folder is not at hand; the others are the defaults."""
+"""The sizes of facebook/hubert-large-ls960-ft that differ from the defaults, for use without its folder."""
 
 CHUNK = 20 * SAMPLE_RATE // HOP
-"""Features computed at once: attention over longer speech would cost its length squared."""
+"""Features computed in one piece, since the cost of attention grows with the square of the length."""
 CONTEXT = SAMPLE_RATE // HOP
-"""Features of neighbouring speech, one second, that a piece sees on both sides."""
+"""Features of context on both sides of a piece: one second."""
 
 
 class _TransformerFeatures(SpeechFeatures):
-    """What HuBERT and wav2vec 2.0 share.
+    """The common base of HuBERT and wav2vec 2.0.
 
-    The transformer reads at most 20 s at once, with a second of context on both sides, so that memory does not grow
+    The transformer reads pieces of at most 20 s with a second of context on both sides, so that memory does not grow
     with the square of the length; the normalisation still covers the whole waveform.
     """
 
@@ -52,14 +52,14 @@ class _TransformerFeatures(SpeechFeatures):
 
         Args:
             weights: local folder of a transformers checkpoint (`config.json` and weights), or `random`: untrained
-                weights of the sizes in `config`. A network saved by `save_pretrained` says `saved`.
+                weights of the sizes in `config`. A network saved by `save_pretrained` records `saved`.
             layers: `last` hidden state, or the `weighted` sum of all, whose weights (a softmax) are learned.
             trainable: True trains the transformer along; its convolutions stay frozen, as is usual.
-            config: with `random`, entries of transformers' configuration, the others are its defaults.
+            config: with `random`, entries of transformers' configuration that differ from its defaults.
 
         Raises:
-            FileNotFoundError: `weights` is no folder; the message names the key and how to get it.
-            ValueError: unknown `layers` or entry of `config`, a folder that lacks tensors, or a model that does not
+            FileNotFoundError: `weights` is not a folder; the message names the key, and a way to get the weights.
+            ValueError: `layers` or an entry of `config` is unknown, the folder lacks tensors, or the model does not
                 give 50 features a second.
         """
         super().__init__()
@@ -75,7 +75,7 @@ class _TransformerFeatures(SpeechFeatures):
 
     @property
     def is_random(self) -> bool:
-        """Whether the transformer is neither pretrained nor trained."""
+        """True if the transformer is neither pretrained nor trained."""
         return self.init_args["weights"] == "random"
 
     @property
@@ -84,7 +84,7 @@ class _TransformerFeatures(SpeechFeatures):
         return () if self.trainable or self.is_random else ("backbone",)
 
     def mark_trained(self) -> None:
-        """Record, when a training begins, that a trainable transformer is random no more."""
+        """Record, when a training begins, that a trainable transformer is no longer random."""
         if self.trainable:
             self.init_args["weights"] = "saved"
 
@@ -138,7 +138,7 @@ class _TransformerFeatures(SpeechFeatures):
                 f"{self.key}.weights: {weights} does not fit its own config.json: tensors missing or of another shape: "
                 f"{', '.join(sorted(lacking)[:3])}" + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
             )
-        # The folder may not exist where a saved network is loaded: record what rebuilds it without.
+        # The folder may not exist where a saved network is loaded: record arguments that build it without.
         self.init_args["weights"] = "saved"
         self.init_args["config"] = {
             key: value for key, value in loaded.to_diff_dict().items() if key in self.config_class().to_dict()
@@ -173,10 +173,10 @@ class Wav2Vec2Features(_TransformerFeatures):
 
 
 def _quiet(config: PretrainedConfig) -> PretrainedConfig:
-    """Without what pretraining needs: random masks fail on short speech, and dropped layers break the weighted sum.
+    """Remove the parts for pretraining: random masks fail on short speech, dropped layers break the weighted sum.
 
-    Nor the vector that stands in masked places, which some public files lack, and which would then be drawn anew, and
-    the fingerprint be another, whenever they are loaded.
+    The vector for masked places goes too: some public files lack it, and a new random one at each loading would change
+    the fingerprint.
     """
     config.apply_spec_augment = False
     config.mask_time_prob = config.mask_feature_prob = 0.0

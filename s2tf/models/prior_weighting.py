@@ -31,7 +31,7 @@ class PriorWeighting(Network):
 
 
 class NoPrior(PriorWeighting):
-    """β = 0: diffusion without a face prior (the baseline of Table III)."""
+    """The weight β = 0: diffusion without a face prior (the baseline of Table III)."""
 
     def beta(self, z_s: Tensor, z_p: Tensor) -> Tensor:
         """Zeros, shape (B, d)."""
@@ -39,7 +39,7 @@ class NoPrior(PriorWeighting):
 
 
 class SampleEquivalentWeighting(PriorWeighting):
-    """β⁰: the same constant for every sample and dimension (Table IV)."""
+    """The weight β⁰: the same constant for every sample and dimension (Table IV)."""
 
     def __init__(self, weight: float = BETA_0) -> None:
         super().__init__()
@@ -51,10 +51,10 @@ class SampleEquivalentWeighting(PriorWeighting):
 
 
 class SampleAdaptiveWeighting(PriorWeighting):
-    """SAW: β = W_s z_s + W_p z_p + b, learned along with the denoiser (Eq. 8).
+    """The weight of SAW, β = W_s z_s + W_p z_p + b, learned along with the denoiser (Eq. 8).
 
-    W_s and W_p start at zero and b at `start`, so that training departs from the sample-equivalent weight β⁰ whatever
-    the scale of the embeddings; W_s moves at the first step, since its gradient does not pass through itself.
+    W_s and W_p start at zero and b at `start`, so that training departs from the sample-equivalent weight β⁰ for any
+    scale of the embeddings; W_s moves at the first step, since its gradient does not pass through itself.
     """
 
     def __init__(self, dim: int = 4096, start: float = BETA_0) -> None:
@@ -71,10 +71,10 @@ class SampleAdaptiveWeighting(PriorWeighting):
 
 
 class AttentionWeighting(PriorWeighting):
-    """β by self-attention over the two tokens z_s and z_p: the alternative to SAW in Table V.
+    """The weight β by self-attention over the two tokens z_s and z_p: the alternative to SAW in Table V.
 
-    Query, key, value and output projections of two tokens are eight d × d products where SAW has two, the factor of
-    four between the FLOPs that the paper gives for the two. β is the mean of the two output tokens. The output
+    Query, key, value and output projections of two tokens are eight d × d products where SAW has two: the factor of
+    four between the FLOPs in the paper. β is the mean of the two output tokens. The output
     projection starts at a hundredth of its usual size and its bias at `start`, so that β starts near β⁰.
     """
 

@@ -1,4 +1,4 @@
-"""What every speech encoder E_s is: speech in some form to one embedding."""
+"""The interface of every speech encoder E_s: speech in some form to an embedding."""
 
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ class SpeechEmbedder(Network):
     """Maps a batch of speech to z_s, shape (B, d).
 
     Attributes:
-        reads: which of a batch's forms of the speech it takes: the spectrogram (B, 2, T, F) or the waveform (B, S).
+        reads: the form of speech that it takes from a batch: the spectrogram (B, 2, T, F) or the waveform (B, S).
     """
 
     reads: ClassVar[Literal["spectrogram", "waveform"]]

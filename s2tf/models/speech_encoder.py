@@ -20,12 +20,12 @@ KERNEL = 4
 
 
 class SpeechEncoder(SpeechEmbedder):
-    """Spectrogram to speech embedding z_s.
+    """Encodes a spectrogram into a speech embedding z_s.
 
-    Nine unpadded 4×4 convolutions, each followed by ReLU and batch norm, with max-pools along time only. After the last
-    one: CBAM (the paper does not say where; the last map is where 512 channels see the most context), the mean over
-    time, so that speech may have any length, ReLU, batch norm, and two fully connected layers. At the default widths
-    598 × 257 input gives the 512 × 57 features of Speech2Face.
+    It has nine unpadded 4×4 convolutions, each followed by ReLU and batch norm, with max-pools along time only. After
+    the last one come CBAM (the paper does not give its place; in the last map 512 channels see the most context), the
+    mean over time, so that speech may have any length, ReLU, batch norm, and two fully connected layers. At the default
+    widths 598 × 257 input gives the 512 × 57 features of Speech2Face.
     """
 
     reads = "spectrogram"
@@ -66,6 +66,7 @@ class SpeechEncoder(SpeechEmbedder):
             )
         self.dim = dim
         self.time_strides, self.pooled = tuple(time_strides), frozenset(pooled)
+        # The convolutions, then the head on their mean over time.
         widths = [max(1, round(width * count)) for count in channels]
         strides = list(zip(time_strides, frequency_strides, strict=True))
         self.blocks = nn.Sequential(
@@ -104,7 +105,7 @@ class SpeechEncoder(SpeechEmbedder):
             z_s, shape (B, dim).
 
         Raises:
-            ValueError: fewer frames than the convolutions need; repeat short speech first.
+            ValueError: the speech has fewer frames than the convolutions need; repeat it first.
         """
         if spectrogram.shape[2] < self.shortest:
             raise ValueError(f"the spectrogram has {spectrogram.shape[2]} frames, expected at least {self.shortest}")

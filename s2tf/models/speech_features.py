@@ -1,7 +1,7 @@
-"""Speech features at 50 Hz, exactly two per frame of 25-fps video: what the motion models are conditioned on.
+"""Speech features at 50 Hz, exactly two per frame of 25-fps video: the condition of the motion models.
 
 Feature i describes the sound around sample 320 i + 160, so features 2k and 2k + 1 lie evenly in frame k, which covers
-samples 640 k to 640 (k + 1). Every class pads the waveform by half of what its analysis window exceeds the hop.
+samples 640 k to 640 (k + 1). Every class pads the waveform by half the difference of its analysis window and its hop.
 """
 
 import torch
@@ -23,7 +23,7 @@ class SpeechFeatures(Network):
 
     Attributes:
         out_dim: number C of channels.
-        trainable: whether the features are trained along with the network that reads them.
+        trainable: True if the features are trained along with the network that reads them.
     """
 
     out_dim: int
@@ -31,7 +31,7 @@ class SpeechFeatures(Network):
 
     @property
     def is_random(self) -> bool:
-        """Whether frozen features come from weights that were never trained; outputs must say so."""
+        """True if frozen features come from weights that were never trained, which outputs must record."""
         return False
 
     @property

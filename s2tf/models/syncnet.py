@@ -9,22 +9,22 @@ from s2tf.nn.batch_norm import BatchNorm
 from s2tf.nn.network import Network
 
 FRAMES = 5
-"""Of a lip window, at 25 frames a second."""
+"""Frames of a lip window, at 25 frames a second."""
 MFCC_COLUMNS, MFCC_BANDS = 20, 13
-"""Of a speech window: 0.2 s at 100 columns a second."""
+"""Columns of a speech window: 0.2 s at 100 columns a second."""
 FULL_SIZE = 224
 """Side of the public network's pictures, pixels."""
 EMBEDDING = 1024
 
 
 class SyncNet(Network):
-    """Both branches, as in `syncnet_python`, whose weights `s2tf import syncnet` brings.
+    """The branches for lips and speech, as in `syncnet_python`, whose weights `s2tf import syncnet` imports.
 
     Args:
-        size: side of the lip pictures in pixels; the last convolution covers what is left of it.
+        size: side of the lip pictures in pixels; the last convolution covers the remaining side.
         width: factor on all widths but the embedding's; 1 is the public network.
         embedding: length of an embedding.
-        weights: `saved` in a network that has been trained or imported: its weights come with it.
+        weights: `saved` in a network that was trained or imported: its weights are stored with it.
 
     Raises:
         ValueError: `size` is too small for the convolutions.
@@ -41,8 +41,9 @@ class SyncNet(Network):
         self.size, self.embedding = size, embedding
         side = _last_side(size)
         if side < 1:
-            raise ValueError(f"size is {size}, expected at least 72 pixels: nothing is left after the poolings")
+            raise ValueError(f"size is {size}, expected at least 72 pixels: no pixel is left after the poolings")
         lip, audio = _scaled((96, 256, 256, 256, 256, 512), width), _scaled((64, 192, 384, 256, 256, 512), width)
+        # Two branches: lips by convolutions over time and place, speech by convolutions over coefficients and time.
         self.lip_layers = nn.Sequential(
             *_block3d(3, lip[0], (FRAMES, 7, 7), stride=2, padding=0),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
@@ -68,11 +69,11 @@ class SyncNet(Network):
 
     @property
     def is_random(self) -> bool:
-        """Whether the weights are neither imported nor trained."""
+        """True if the weights are neither imported nor trained."""
         return self.init_args["weights"] == "random"
 
     def mark_trained(self) -> None:
-        """Record that the weights are no longer those of the constructor; called by what trains or imports them."""
+        """Record that the weights are no longer those of the constructor; called where they are trained or imported."""
         self.init_args["weights"] = "saved"
 
     def lips(self, frames: Tensor) -> Tensor:
@@ -90,12 +91,12 @@ class SyncNet(Network):
         return self.audio_head(self.audio_layers(mfcc).flatten(1))
 
     def forward(self, frames: Tensor, mfcc: Tensor) -> "Embeddings":
-        """Both of them, as in `lips` and `audio`."""
+        """The embeddings of both, as in `lips` and `audio`."""
         return Embeddings(self.lips(frames), self.audio(mfcc))
 
 
 class Embeddings(NamedTuple):
-    """Of lip windows and speech windows, (N, embedding) each."""
+    """Embeddings of lip windows and speech windows, (N, embedding) each."""
 
     lips: Tensor
     audio: Tensor
@@ -106,7 +107,7 @@ def _scaled(widths: tuple[int, ...], factor: float) -> list[int]:
 
 
 def _last_side(size: int) -> int:
-    """What the convolutions and poolings before the last convolution leave of a side."""
+    """The side that the convolutions and poolings before the last convolution leave."""
     side = (size - 7) // 2 + 1
     side = (side - 3) // 2 + 1
     side = (side + 2 - 5) // 2 + 1

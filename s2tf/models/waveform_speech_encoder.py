@@ -11,11 +11,11 @@ from s2tf.models.speech_features import SAMPLES_PER_FRAME
 
 
 class WaveformSpeechEncoder(SpeechEmbedder):
-    """Waveform to speech embedding z_s: wav2vec 2.0's last hidden state, its mean over time, two linear layers.
+    """Encodes a waveform into z_s: the mean over time of wav2vec 2.0's last hidden state, then two linear layers.
 
-    The paper says no more than that a pretrained wav2vec replaces the CNN. The head is like the CNN's own, so that the
-    two rows differ in what reads the sound; the transformer is trained along, since it was not made to tell speakers
-    apart. The CNN's rate of 1e-3 would destroy its pretraining: the ablation's YAML sets a smaller one.
+    The paper only says that a pretrained wav2vec replaces the CNN. The head is the CNN's own, so that the two rows
+    differ only in the part that reads the sound. The transformer is trained along, since its pretraining does not
+    separate speakers. The CNN's rate of 1e-3 would destroy that pretraining: the ablation's YAML sets a smaller one.
     """
 
     reads = "waveform"
@@ -38,12 +38,12 @@ class WaveformSpeechEncoder(SpeechEmbedder):
             config: with `random`, entries of transformers' configuration.
 
         Raises:
-            FileNotFoundError: `weights` is no folder.
+            FileNotFoundError: `weights` is not a folder.
         """
         super().__init__()
         self.dim = dim
         self.features = Wav2Vec2Features(weights, trainable=trainable, config=config)
-        # The folder may not exist where a saved network is loaded: record what rebuilds it without.
+        # The folder may not exist where a saved network is loaded: record arguments that build it without.
         self.init_args["weights"] = self.features.init_args["weights"]
         self.init_args["config"] = self.features.init_args["config"]
         self.norm = nn.LayerNorm(self.features.out_dim)
@@ -51,11 +51,11 @@ class WaveformSpeechEncoder(SpeechEmbedder):
 
     @property
     def is_random(self) -> bool:
-        """Whether the transformer is neither pretrained nor trained."""
+        """True if the transformer is neither pretrained nor trained."""
         return self.features.is_random
 
     def mark_trained(self) -> None:
-        """Record, when a training begins, that a trainable transformer is random no more."""
+        """Record, when a training begins, that a trainable transformer is no longer random."""
         self.features.mark_trained()
         self.init_args["weights"] = self.features.init_args["weights"]
 

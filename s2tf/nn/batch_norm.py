@@ -8,10 +8,14 @@ from torch.nn.modules._functions import SyncBatchNorm
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation of (B, C, ...) whose batch, in training, is that of all ranks, of equal size each.
+    """Batch normalisation of (B, C, ...), in training over the batches of all ranks, which must have equal sizes.
 
     A network thus trains alike in one process and in many with the same global batch. `torch.nn.SyncBatchNorm`, whose
     kernels are used on GPUs, is refused by DDP on a CPU.
+
+    Example:
+        >>> BatchNorm(1)(torch.tensor([[1.0], [3.0]])).detach().round().tolist()
+        [[-1.0], [1.0]]
     """
 
     running_mean: Tensor
@@ -36,7 +40,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         count = ranks * x.numel() // x.shape[1]
         mean = _Sum.apply(wide.sum(axes, keepdim=True)) / count
         centred = wide - mean
-        # Not by the mean of the squares: much would cancel where the mean is large.
+        # The mean of the squares would lose precision where the mean is large.
         variance = _Sum.apply(centred.square().sum(axes, keepdim=True)) / count
         with torch.no_grad():
             self.running_mean.lerp_(mean.flatten(), self.momentum)
@@ -45,13 +49,13 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         return (centred * (variance + self.eps).rsqrt() * weight + bias).to(x.dtype)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any number of axes from two on."""
+        """Accept two axes or more."""
         if input.ndim < 2:
             raise ValueError(f"expected (B, C, ...), got {tuple(input.shape)}")
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over ranks, with gradient: each rank's term counts in every rank's loss."""
+    """The sum over ranks, with gradient: each rank's term enters every rank's loss."""
 
     @staticmethod
     def forward(ctx: object, x: Tensor) -> Tensor:

@@ -9,7 +9,12 @@ TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 def fir_kernel(gain: float = 1.0) -> Tensor:
-    """(4, 4) outer product of the taps (1, 3, 3, 1), whose sum is `gain`."""
+    """The outer product (4, 4) of the taps (1, 3, 3, 1), whose sum is `gain`.
+
+    Example:
+        >>> fir_kernel()[0, 1].item() * 64
+        3.0
+    """
     taps = torch.tensor(TAPS)
     kernel = torch.outer(taps, taps)
     return kernel * (gain / kernel.sum())
@@ -19,6 +24,10 @@ class Blur(nn.Module):
     """Pad by `pad` pixels before and after and filter each channel: (B, C, H, W) -> (B, C, H + a + b - 3, ...).
 
     With `stride` 2 only every second pixel of the result is computed.
+
+    Example:
+        >>> Blur.halving()(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 3, 4, 4])
     """
 
     kernel: Tensor
@@ -56,7 +65,12 @@ class Blur(nn.Module):
 
 
 class FirUpsample(nn.Module):
-    """Double the sides with the FIR (1, 3, 3, 1): (B, C, H, W) -> (B, C, 2 H, 2 W)."""
+    """Double the sides with the FIR (1, 3, 3, 1): (B, C, H, W) -> (B, C, 2 H, 2 W).
+
+    Example:
+        >>> FirUpsample()(torch.ones(1, 3, 4, 4)).shape
+        torch.Size([1, 3, 8, 8])
+    """
 
     kernel: Tensor
 

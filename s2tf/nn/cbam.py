@@ -8,9 +8,13 @@ from s2tf.nn.batch_norm import BatchNorm
 
 
 class ChannelGate(nn.Module):
-    """Scale each channel by a sigmoid of what its average and its maximum over places say.
+    """Scale each channel by a sigmoid computed from its average and its maximum over places.
 
     One shared two-layer perceptron, C to C/`reduction` to C, reads both; the two results are summed.
+
+    Example:
+        >>> ChannelGate(32)(torch.ones(2, 32, 4, 4)).shape
+        torch.Size([2, 32, 4, 4])
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -26,7 +30,12 @@ class ChannelGate(nn.Module):
 
 
 class SpatialGate(nn.Module):
-    """Scale each place by a sigmoid of a 7×7 convolution over the channels' maximum and mean."""
+    """Scale each place by a sigmoid of a 7×7 convolution over the channels' maximum and mean.
+
+    Example:
+        >>> SpatialGate()(torch.ones(2, 32, 4, 4)).shape
+        torch.Size([2, 32, 4, 4])
+    """
 
     def __init__(self, kernel_size: int = 7) -> None:
         super().__init__()
@@ -40,7 +49,12 @@ class SpatialGate(nn.Module):
 
 
 class CBAM(nn.Sequential):
-    """The channel gate followed by the spatial gate; keeps the shape (B, C, H, W)."""
+    """The channel gate followed by the spatial gate; keeps the shape (B, C, H, W).
+
+    Example:
+        >>> CBAM(32)(torch.zeros(2, 32, 8, 8)).shape
+        torch.Size([2, 32, 8, 8])
+    """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__(ChannelGate(channels, reduction), SpatialGate())

@@ -1,4 +1,4 @@
-"""The 3×3 convolution block that the VGG encoder and its mirrored decoder are made of."""
+"""Parts of the 3×3 convolution blocks of the VGG encoder and its mirrored decoder."""
 
 from typing import Literal
 
@@ -10,18 +10,27 @@ Norm = Literal["none", "batch", "group"]
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """`channels` times `width`, at least 4 and a multiple of 4, so that it divides into groups."""
+    """The number of channels `channels` times `width`, a multiple of 4, so that it divides into groups; at least 4.
+
+    Example:
+        >>> scaled_channels(64, 0.3)
+        20
+    """
     return max(4, 4 * round(channels * width / 4))
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
     """The normalisation called `norm`.
 
-    `none`, `batch`, or `group` with groups of at least four channels, at most 32 of them. Group norm takes each
-    picture's own mean and contrast out, which a decoder then has to find again; it learns colours slowly.
+    `none`, `batch`, or `group` with at most 32 groups of at least four channels. Group norm removes each picture's own
+    mean and contrast, which a decoder then has to find again: it learns colours slowly.
 
     Raises:
-        ValueError: another name.
+        ValueError: `norm` is another name.
+
+    Example:
+        >>> make_norm("group", 64).num_groups
+        16
     """
     if norm == "none":
         return nn.Identity()

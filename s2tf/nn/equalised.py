@@ -1,4 +1,4 @@
-"""Equalised layers: weights drawn with unit variance and scaled at run time, as in StyleGAN2 and LIA."""
+"""Equalised layers: weights start with unit variance and are scaled at run time, as in StyleGAN2 and LIA."""
 
 import math
 
@@ -17,6 +17,10 @@ def octave_channels(side: int, channel_base: int, channel_max: int) -> int:
     """The width of a feature map of `side` pixels: `channel_base / side`, at most `channel_max`.
 
     16384 and 512 give LIA's table (32: 512, 64: 256, 128: 128, 256: 64).
+
+    Example:
+        >>> [octave_channels(side, 16384, 512) for side in (8, 64, 256)]
+        [512, 256, 64]
     """
     return max(1, min(channel_max, channel_base // side))
 
@@ -26,6 +30,10 @@ def octaves(first: int, last: int, name: str) -> list[int]:
 
     Raises:
         ValueError: `last` is not a power of two, or less than `first`; `name` is its key in the message.
+
+    Example:
+        >>> octaves(8, 64, "size")
+        [8, 16, 32, 64]
     """
     if last < first or last & (last - 1):
         raise ValueError(f"{name} is {last}, expected a power of two of at least {first}")
@@ -33,7 +41,12 @@ def octaves(first: int, last: int, name: str) -> list[int]:
 
 
 class EqualisedConv2d(nn.Module):
-    """Convolution whose weight is scaled by 1 / sqrt(fan in): (B, C_in, H, W) -> (B, C_out, H', W')."""
+    """Convolution whose weight is scaled by 1 / sqrt(fan in): (B, C_in, H, W) -> (B, C_out, H', W').
+
+    Example:
+        >>> EqualisedConv2d(3, 8, kernel=3, padding=1)(torch.ones(1, 3, 4, 4)).shape
+        torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, padding: int = 0, bias: bool = True
@@ -51,7 +64,12 @@ class EqualisedConv2d(nn.Module):
 
 
 class EqualisedLinear(nn.Module):
-    """Linear layer whose weight is scaled by 1 / sqrt(in_features): (..., in) -> (..., out)."""
+    """Linear layer whose weight is scaled by 1 / sqrt(in_features): (..., in) -> (..., out).
+
+    Example:
+        >>> EqualisedLinear(4, 2)(torch.zeros(3, 4)).tolist()
+        [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    """
 
     def __init__(self, in_features: int, out_features: int, bias: float = 0.0) -> None:
         super().__init__()
@@ -65,7 +83,12 @@ class EqualisedLinear(nn.Module):
 
 
 class BiasedLeakyReLU(nn.Module):
-    """A learned bias per channel, then a leaky ReLU of slope 0.2 scaled by sqrt 2, which keeps the variance."""
+    """A learned bias per channel, then a leaky ReLU of slope 0.2 scaled by sqrt 2, which keeps the variance.
+
+    Example:
+        >>> BiasedLeakyReLU(1)(torch.tensor([[2.0], [-10.0]]) / GAIN).round().tolist()
+        [[2.0], [-2.0]]
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -78,7 +101,12 @@ class BiasedLeakyReLU(nn.Module):
 
 
 class EqualisedBlock(nn.Sequential):
-    """Optional blur, equalised convolution ("same" or stride 2), biased leaky ReLU."""
+    """Optional blur, equalised convolution ("same" or stride 2), biased leaky ReLU.
+
+    Example:
+        >>> EqualisedBlock(3, 8, kernel=3, down=True)(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, down: bool = False) -> None:
         layers: list[nn.Module] = []
@@ -91,7 +119,12 @@ class EqualisedBlock(nn.Sequential):
 
 
 class DownBlock(nn.Module):
-    """StyleGAN2's residual block of the discriminator: (B, C_in, H, W) -> (B, C_out, H/2, W/2)."""
+    """StyleGAN2's residual block of the discriminator: (B, C_in, H, W) -> (B, C_out, H/2, W/2).
+
+    Example:
+        >>> DownBlock(3, 8)(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -100,14 +133,14 @@ class DownBlock(nn.Module):
         self.skip = nn.Sequential(Blur.halving(), EqualisedConv2d(in_channels, out_channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The mean of the two ways, at unit variance."""
+        """The sum of both paths, scaled to unit variance."""
         return (self.conv2(self.conv1(x)) + self.skip(x)) / GAIN
 
 
 def colours_in(block: EqualisedBlock) -> None:
     """Start a 1x1 block on colours so that its first six channels are the colours and their negatives, activated.
 
-    What `colours_out` does with them gives back the colours: a warper between the two starts by copying the picture.
+    `colours_out` turns them back into the colours, so that a warper between the two starts by copying the picture.
     Narrower blocks keep their random weights.
     """
     convolution = block[0]

@@ -1,4 +1,4 @@
-"""Results that are dataclasses of tensors, so that `torch.export` knows them."""
+"""Registration of results, dataclasses of tensors, for `torch.export`."""
 
 from typing import TypeVar
 
@@ -8,6 +8,6 @@ Class = TypeVar("Class", bound=type)
 
 
 def register_for_export(cls: Class) -> Class:
-    """Register a dataclass of tensors as what an exported network may return; above `@dataclass`."""
+    """Register a dataclass of tensors as a possible result of exported networks; put it above `@dataclass`."""
     torch.export.register_dataclass(cls)
     return cls

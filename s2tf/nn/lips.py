@@ -1,4 +1,4 @@
-"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips drawn as pictures.
+"""Lip landmarks: openings of mouth and eyes, canonical lips placed in the picture, and lips rendered as pictures.
 
 Placement and openings serve tensors and NumPy arrays alike.
 """
@@ -34,13 +34,22 @@ def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
 
     Returns:
         (..., N, 2) in picture units, -1 and 1 at the picture's edges, y down.
+
+    Example:
+        >>> place_lips(np.array([[1.0, 0.0]]), np.array([0.5, 0.0, 0.0, 0.0])).tolist()
+        [[1.5, 0.0]]
     """
     scale = _functions(placement).exp(placement[..., 2:3])[..., None]
     return rotate(lips, placement[..., 3]) * scale + placement[..., None, :2]
 
 
 def rotate(points: ArrayT, angle: ArrayT) -> ArrayT:
-    """R(angle) @ point for points (..., N, 2) and angles (...) in radians."""
+    """Rotate points: R(angle) @ point for points (..., N, 2) and angles (...) in radians.
+
+    Example:
+        >>> rotate(np.array([[1.0, 0.0]]), np.array(np.pi / 2)).round(6).tolist()
+        [[0.0, 1.0]]
+    """
     functions = _functions(points)
     cos, sin = functions.cos(angle)[..., None], functions.sin(angle)[..., None]
     x, y = points[..., 0], points[..., 1]
@@ -58,6 +67,10 @@ def mouth_opening(lips: ArrayT) -> ArrayT:
 
     Raises:
         ValueError: `lips` has another shape.
+
+    Example:
+        >>> mouth_opening(np.zeros((5, 20, 2))).tolist()
+        [0.0, 0.0, 0.0, 0.0, 0.0]
     """
     _check_points(lips, 20, "lips")
     return (lips[..., INNER_LOWER, 1] - lips[..., INNER_UPPER, 1]).mean(-1)
@@ -74,13 +87,17 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
 
     Raises:
         ValueError: `eyes` has another shape.
+
+    Example:
+        >>> eye_opening(np.zeros((12, 2))).item()
+        0.0
     """
     _check_points(eyes, 12, "eyes")
     return (eyes[..., LOWER_LIDS, 1] - eyes[..., UPPER_LIDS, 1]).mean(-1)
 
 
 def render_lips(points: Tensor, side: int) -> Tensor:
-    """Draw placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
+    """Render placed lips: outer contour, inner contour and the opening between the lips, anti-aliased.
 
     Args:
         points: (B, 20, 2) in picture units.
@@ -88,6 +105,10 @@ def render_lips(points: Tensor, side: int) -> Tensor:
 
     Returns:
         (B, 3, side, side) in [0, 1].
+
+    Example:
+        >>> render_lips(torch.rand(1, 20, 2), 32).shape
+        torch.Size([1, 3, 32, 32])
     """
     pixels = _pixel_centres(side, points)
     width = max(1.5, LINE_SHARE * side)
@@ -110,6 +131,10 @@ def mouth_region(points: Tensor, side: int, margin: float = 0.5) -> Tensor:
 
     Returns:
         (B, 1, side, side) in [0, 1].
+
+    Example:
+        >>> mouth_region(torch.rand(1, 20, 2), 32).shape
+        torch.Size([1, 1, 32, 32])
     """
     low, high = points.amin(dim=1), points.amax(dim=1)
     width = (high - low)[:, 0].clamp_min(1e-3)

@@ -1,4 +1,4 @@
-"""LPIPS's network (Zhang et al. 2018), whose heads come with the package `lpips` and whose backbone is a local file."""
+"""The network of LPIPS (Zhang et al. 2018): heads from the package `lpips`, backbone from a local file."""
 
 import warnings
 from pathlib import Path
@@ -14,10 +14,10 @@ FILES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
 
 
 def load_lpips(weights: str, backbone: Backbone) -> Any:
-    """The network, in evaluation mode and not to be trained: pictures in [-1, 1] in pairs to (B, 1, 1, 1).
+    """The network in evaluation mode and without gradients: pairs of pictures in [-1, 1] to (B, 1, 1, 1).
 
-    Random backbones are drawn from a fixed seed, since a frozen network is not in the checkpoint and must be the same
-    after a resume.
+    Random backbones have a fixed seed, since a frozen network is not in the checkpoint and must be the same after a
+    resume.
 
     Args:
         weights: path of torchvision's ImageNet weights of the backbone, or `random`.
@@ -25,7 +25,7 @@ def load_lpips(weights: str, backbone: Backbone) -> Any:
 
     Raises:
         FileNotFoundError: `weights` names a file that does not exist.
-        ValueError: it holds other weights.
+        ValueError: the file holds other weights.
     """
     if weights != "random" and not Path(weights).is_file():
         raise FileNotFoundError(
@@ -34,7 +34,7 @@ def load_lpips(weights: str, backbone: Backbone) -> Any:
         )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         torch.manual_seed(0)
-        # lpips calls torchvision by an argument that torchvision warns about.
+        # lpips passes an argument to torchvision that torchvision warns about.
         warnings.simplefilter("ignore")
         network = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
     if weights != "random":

@@ -16,8 +16,8 @@ EPSILON = 1e-8
 class ModulatedConv2d(nn.Module):
     """Convolution with the weight w'_oi = d_o s_i w_oi, s = A(style), d_o = 1 / sqrt(sum_i,k (s_i w_oik)^2).
 
-    The scales are put on input and output rather than on the weight, which is the same and needs one convolution for
-    the whole batch. With `up`, a transposed convolution and a blur double the sides.
+    Input and output are scaled instead of the weight: the result is the same, with one convolution for the whole batch.
+    With `up`, a transposed convolution and a blur double the sides.
 
     Args:
         in_channels: C_in.
@@ -26,6 +26,10 @@ class ModulatedConv2d(nn.Module):
         style_dim: length of the style vector.
         demodulate: divide each output channel by its expected standard deviation.
         up: double the sides.
+
+    Example:
+        >>> ModulatedConv2d(4, 8, kernel=3, style_dim=16, up=True)(torch.zeros(2, 4, 5, 5), torch.zeros(2, 16)).shape
+        torch.Size([2, 8, 10, 10])
     """
 
     def __init__(
@@ -64,7 +68,12 @@ class ModulatedConv2d(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """A modulated 3x3 convolution with its bias and activation; twice the sides with `up`."""
+    """A modulated 3x3 convolution with bias and activation; doubles the sides with `up`.
+
+    Example:
+        >>> StyledConv(4, 8, style_dim=16)(torch.zeros(2, 4, 5, 5), torch.zeros(2, 16)).shape
+        torch.Size([2, 8, 5, 5])
+    """
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int, up: bool = False) -> None:
         super().__init__()

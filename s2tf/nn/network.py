@@ -1,4 +1,4 @@
-"""The base class of every network: it remembers how it was built, and so can be saved and loaded without Lightning."""
+"""The base class of every network: it records its constructor's arguments, and saves and loads without Lightning."""
 
 import functools
 import hashlib
@@ -23,14 +23,19 @@ PACKAGE = "s2tf."
 class Network(nn.Module):
     """An `nn.Module` whose constructor takes plain values and other networks only, and which records them.
 
-    The record makes a network a folder of two files, `config.json` and `weights.safetensors`, that
-    `Network.from_pretrained` turns back into the same network. Subclasses need nothing but an ordinary `__init__`.
+    With the record, `save_pretrained` writes a folder of two files, `config.json` and `weights.safetensors`, that
+    `from_pretrained` turns back into the same network. Subclasses need nothing but an ordinary `__init__`.
+
+    Example:
+        >>> from s2tf.models.motion_encoder import MotionEncoder
+        >>> MotionEncoder(latent_dim=8, motion_dim=4, layers=2).config["init_args"]["motion_dim"]
+        4
     """
 
     init_args: dict[str, Any]
 
     def __init__(self) -> None:
-        """Record that there are no arguments, where no subclass's constructor has recorded any."""
+        """Record an empty set of arguments, unless a subclass's constructor has recorded its own."""
         super().__init__()
         self.__dict__.setdefault("init_args", {})
 
@@ -42,7 +47,7 @@ class Network(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments as `{"class_path": ..., "init_args": {...}}`, nested networks likewise."""
+        """The constructor's arguments as `{"class_path": ..., "init_args": {...}}`, nested networks alike."""
         return {
             "class_path": f"{type(self).__module__}.{type(self).__qualname__}",
             "init_args": {name: _plain(value) for name, value in self.init_args.items()},
@@ -56,11 +61,11 @@ class Network(nn.Module):
     def mark_trained(self) -> None:
         """Record, when a training begins, that the weights are no longer those of the constructor.
 
-        For networks whose constructor says where the weights are from.
+        Only networks whose constructor names the origin of the weights need it.
         """
 
     def fingerprint(self) -> str:
-        """A hash of the class's name and of every weight: what a network has computed is stored with it."""
+        """A hash of the class's name and of every weight, stored beside the network's results."""
         return weights_fingerprint(self)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -75,8 +80,8 @@ class Network(nn.Module):
         """Build the network that `folder` describes and load its weights, on the CPU and in evaluation mode.
 
         Raises:
-            FileNotFoundError: a file of the folder is absent; the message names it.
-            TypeError: the folder holds another class than the one asked for.
+            FileNotFoundError: a file of the folder is missing; the message names it.
+            TypeError: the folder holds another class than this one.
         """
         folder = Path(folder)
         for name in (CONFIG_FILE, WEIGHTS_FILE):
@@ -90,7 +95,7 @@ class Network(nn.Module):
 
 
 def load_network(folder: str) -> Network:
-    """Load whatever network `folder` holds; for experiment YAMLs (`class_path: s2tf.nn.network.load_network`)."""
+    """Load the network in `folder`, of any class; for experiment YAMLs (`class_path: s2tf.nn.network.load_network`)."""
     return Network.from_pretrained(folder)
 
 
@@ -111,12 +116,22 @@ def build_network(config: dict[str, Any], origin: str) -> Network:
 
 
 def holds_random_part(module: nn.Module) -> bool:
-    """Whether the weights of a network, or of any part of it, were never trained."""
+    """True if the weights of a network, or of any part of it, were never trained.
+
+    Example:
+        >>> holds_random_part(nn.Linear(2, 2))
+        False
+    """
     return any(getattr(part, "is_random", False) for part in module.modules())
 
 
 def weights_fingerprint(module: nn.Module) -> str:
-    """Sixteen hex digits of a module's class and every one of its weights."""
+    """Sixteen hex digits of a module's class and every one of its weights.
+
+    Example:
+        >>> len(weights_fingerprint(nn.Linear(2, 2)))
+        16
+    """
     digest = hashlib.sha256(type(module).__name__.encode())
     for name, value in sorted(module.state_dict().items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
@@ -131,11 +146,11 @@ def _recording(init: Any) -> Any:
     def recorded_init(self: Network, *args: Any, **kwargs: Any) -> None:
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
-        # A subclass's constructor calls its base's: only the outermost call says how the object was built.
+        # A subclass's constructor calls its base's: only the outermost call has the object's own arguments.
         outermost = "init_args" not in self.__dict__
         if outermost:
             arguments = dict(list(bound.arguments.items())[1:])
-            # Set past `nn.Module.__setattr__`, which is not ready before `nn.Module.__init__` has run.
+            # Bypasses `nn.Module.__setattr__`, which is not ready before `nn.Module.__init__` has run.
             self.__dict__["init_args"] = arguments
         init(self, *args, **kwargs)
 

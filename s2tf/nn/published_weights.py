@@ -1,4 +1,4 @@
-"""Weights that others have published and that a metric's name stands for: a file on this machine, given by its path."""
+"""Published weights that define a metric, given by the path of a local file."""
 
 import struct
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from s2tf.nn.network import weights_fingerprint
 
 RANDOM = "random"
 RANDOM_WEIGHTS = "RANDOM WEIGHTS"
-"""Stands in the protocol where a fingerprint would, so that nobody takes the number for the metric's."""
+"""Replaces the fingerprint in a protocol, so that the number is not mistaken for the metric's."""
 
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """Which file a network's weights are."""
+    """The published file of a network's weights."""
 
     network: str
     source: str
@@ -29,8 +29,8 @@ class PublishedWeights:
         """Accept the path of a file, or `random` where that is allowed.
 
         Raises:
-            ValueError: the weights are random and may not be.
-            FileNotFoundError: there is no such file.
+            ValueError: the weights are random, which is not allowed here.
+            FileNotFoundError: the file is missing.
         """
         expected = f"{self.source}'s {self.file}"
         if weights == RANDOM:
@@ -43,7 +43,7 @@ class PublishedWeights:
         """The file's tensors by name, on the CPU.
 
         Raises:
-            ValueError: it is no file of weights.
+            ValueError: the file does not hold weights.
         """
         try:
             state = torch.load(weights, map_location="cpu", weights_only=True)
@@ -59,5 +59,10 @@ class PublishedWeights:
 
 
 def weights_record(network: nn.Module, weights: str) -> str:
-    """What a protocol says of a network's weights: their fingerprint, or that they are random."""
+    """The entry for a network's weights in a protocol: their fingerprint, or `RANDOM_WEIGHTS`.
+
+    Example:
+        >>> weights_record(nn.Linear(2, 2), "random")
+        'RANDOM WEIGHTS'
+    """
     return RANDOM_WEIGHTS if weights == RANDOM else weights_fingerprint(network)

@@ -11,13 +11,13 @@ from s2tf.nn.export import register_for_export
 
 USAGE_DECAY = 0.99
 DEAD_SHARE = 0.05
-"""A code is dead when it is used less than this share of what equal use would give it."""
+"""A code is dead when its use is below this share of the average use."""
 
 
 @register_for_export
 @dataclass(frozen=True)
 class Quantised:
-    """A quantised map and what its losses and logs need."""
+    """A quantised map, with the values that losses and logs need."""
 
     z: Tensor
     """(B, d, h, w) the map before quantisation, z_wr of Eq. 19."""
@@ -28,14 +28,17 @@ class Quantised:
     indices: Tensor
     """(B, h, w) int64 in 0..codes-1."""
     perplexity: Tensor
-    """() of the codes' use in this batch, in training that of all ranks; see `perplexity`."""
+    """() perplexity of the codes' use in this batch, in training over all ranks; see `perplexity`."""
 
 
 class VectorQuantiser(nn.Module):
     """A codebook C of `codes` vectors of length `dim` and the look-up of the nearest one in the L2 norm.
 
-    Starts uniform in +-1 / codes, as CodeFormer's. `usage` follows how often each code was used in training, by all
-    ranks.
+    It starts uniform in +-1 / codes, as CodeFormer's. `usage` follows the use of each code in training, over all ranks.
+
+    Example:
+        >>> VectorQuantiser(codes=16, dim=4)(torch.zeros(2, 4, 3, 3)).indices.shape
+        torch.Size([2, 3, 3])
     """
 
     usage: Tensor
@@ -64,22 +67,22 @@ class VectorQuantiser(nn.Module):
 
     @torch.no_grad()
     def nearest(self, vectors: Tensor) -> Tensor:
-        """(N,) the index of the code nearest to each of (N, d), Eq. 18."""
+        """The index (N,) of the code nearest to each vector (N, d), Eq. 18."""
         codes = self.embedding.weight
         return torch.addmm(codes.square().sum(dim=1), vectors, codes.T, alpha=-2).argmin(dim=1)
 
     @property
     def dead(self) -> Tensor:
-        """() int64: how many codes are hardly used in training."""
+        """The number of codes that training hardly uses, () int64."""
         return (self.usage < DEAD_SHARE / len(self.usage)).sum()
 
     @torch.no_grad()
     def restart_dead(self, z: Tensor) -> None:
-        """Put each dead code at a random position of `z` (B, d, h, w), alike on all ranks."""
+        """Move each dead code to a random vector of `z` (B, d, h, w), the same on all ranks."""
         vectors = z.detach().float().permute(0, 2, 3, 1).reshape(-1, z.shape[1])
-        drawn = vectors[torch.randint(len(vectors), (len(self.usage),), device=z.device)]
+        chosen = vectors[torch.randint(len(vectors), (len(self.usage),), device=z.device)]
         dead = self.usage < DEAD_SHARE / len(self.usage)
-        codes = torch.where(dead[:, None], drawn, self.embedding.weight)
+        codes = torch.where(dead[:, None], chosen, self.embedding.weight)
         usage = torch.where(dead, 1 / len(self.usage), self.usage)
         if dist.is_available() and dist.is_initialized():
             dist.broadcast(codes, src=0)
@@ -89,5 +92,10 @@ class VectorQuantiser(nn.Module):
 
 
 def perplexity(share: Tensor) -> Tensor:
-    """() exp of the entropy of the codes' shares (codes,): 1 (one code) to `codes` (all equally)."""
+    """The exponential of the entropy of the codes' shares (codes,): 1 (one code) to `codes` (equal use); a scalar.
+
+    Example:
+        >>> perplexity(torch.tensor([0.5, 0.5, 0.0])).item()
+        2.0
+    """
     return torch.exp(-torch.xlogy(share, share).sum())

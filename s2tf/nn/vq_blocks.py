@@ -9,16 +9,26 @@ from torch import Tensor
 
 NORM_GROUPS = 32
 CHANNELS_IN_GROUP = 2
-"""Least channels that are normalised together: CodeFormer's at its narrowest."""
+"""Least number of channels in a group, as in CodeFormer's narrowest layer."""
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation in 32 groups, or fewer for narrow widths."""
+    """Group normalisation in 32 groups, or fewer for narrow widths.
+
+    Example:
+        >>> group_norm(128).num_groups, group_norm(16).num_groups
+        (32, 8)
+    """
     return nn.GroupNorm(math.gcd(NORM_GROUPS, max(1, channels // CHANNELS_IN_GROUP)), channels, eps=1e-6)
 
 
 class ResidualBlock(nn.Module):
-    """Twice norm, swish and 3x3 convolution, added to the input: (B, C_in, H, W) -> (B, C_out, H, W)."""
+    """Norm, swish and 3x3 convolution, twice, added to the input: (B, C_in, H, W) -> (B, C_out, H, W).
+
+    Example:
+        >>> ResidualBlock(4, 8)(torch.zeros(1, 4, 3, 3)).shape
+        torch.Size([1, 8, 3, 3])
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -35,7 +45,12 @@ class ResidualBlock(nn.Module):
 
 
 class PositionAttention(nn.Module):
-    """Single-head self-attention over the positions of a map, added to the input: (B, C, H, W) -> same."""
+    """Single-head self-attention over the positions of a map, added to the input: (B, C, H, W) -> same.
+
+    Example:
+        >>> PositionAttention(4)(torch.zeros(1, 4, 3, 3)).shape
+        torch.Size([1, 4, 3, 3])
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -54,7 +69,12 @@ class PositionAttention(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Nearest doubling and a 3x3 convolution: (B, C, H, W) -> (B, C, 2 H, 2 W)."""
+    """Nearest doubling and a 3x3 convolution: (B, C, H, W) -> (B, C, 2 H, 2 W).
+
+    Example:
+        >>> Upsample(4)(torch.zeros(1, 4, 3, 3)).shape
+        torch.Size([1, 4, 6, 6])
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -71,14 +91,18 @@ class Fusion(nn.Module):
     Scale and shift come from a residual block over the faithful features and `x`; w = 0 leaves `x`, the pure
     codebook, w = 1 is the most faithful.
 
-    The residual block passes the size of `x` on to the scale, so that x * scale grows with the square of `x`, and from
-    level to level with the square of that: at the demo's learning rates a clip of real faces reached 2e21 and then
-    NaN after 256 steps. `normalise` keeps the scale's input at unit variance, and with it the growth linear.
+    The residual block passes the magnitude of `x` on to the scale, so that x * scale grows with the square of `x`, and
+    again at each level: at the demo's learning rates a clip of real faces reached 2e21 and then NaN after 256 steps.
+    `normalise` keeps the scale's input at unit variance, and the growth linear.
 
     Args:
-        in_channels: width of the faithful features, brought to `channels` by a 1x1 convolution where it differs.
+        in_channels: width of the faithful features; a 1x1 convolution changes it to `channels` where it differs.
         channels: width of `x`.
-        normalise: normalise what scale and shift are made of; CodeFormer does not, nor do its public weights fit then.
+        normalise: normalise the input of scale and shift; CodeFormer does not, and its public weights then do not fit.
+
+    Example:
+        >>> Fusion(8, 16)(torch.zeros(1, 16, 4, 4), torch.zeros(1, 8, 4, 4)).shape
+        torch.Size([1, 16, 4, 4])
     """
 
     def __init__(self, in_channels: int, channels: int, normalise: bool = False) -> None:

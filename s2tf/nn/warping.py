@@ -11,10 +11,14 @@ WarpConvention = Literal["consistent", "lia"]
 
 
 def identity_grid(side: int, convention: WarpConvention) -> Tensor:
-    """(1, side, side, 2) sampling positions (x, y) in [-1, 1] that a zero flow stands for.
+    """The sampling positions (x, y) of a zero flow, (1, side, side, 2) in [-1, 1].
 
     "consistent" gives the pixels' centres, exact in float32 where `side` is a power of two; "lia" gives -1 and 1 for
     the outermost pixels, as LIA's weights were trained with, although its sampling takes -1 and 1 for the borders.
+
+    Example:
+        >>> identity_grid(2, "consistent")[0, 0].tolist()
+        [[-0.5, -0.5], [0.5, -0.5]]
     """
     if convention == "consistent":
         line = (2 * torch.arange(side, dtype=torch.float32) + 1) / side - 1
@@ -33,6 +37,11 @@ class Warp(nn.Module):
         side: side of the maps in pixels.
         convention: "consistent": a zero flow is the identity, and positions outside take the border's value;
             "lia": LIA's convention, in which a zero flow shrinks by half a pixel and outside is zero.
+
+    Example:
+        >>> picture = torch.rand(1, 3, 8, 8)
+        >>> torch.allclose(Warp(8)(picture, torch.zeros(1, 2, 8, 8)), picture)
+        True
     """
 
     grid: Tensor

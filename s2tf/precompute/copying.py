@@ -14,15 +14,15 @@ from s2tf.nn.network import Network
 
 @dataclass(frozen=True)
 class ShardCopy:
-    """A copy of shards that is asked for."""
+    """A requested copy of shards."""
 
     shards: Path
     out: Path
-    """The new folder; a copy that was left off is gone on with."""
+    """The new folder; an unfinished copy is continued."""
     part: tuple[int, int] = (1, 1)
     """(I, N): do the I-th of N parts."""
     on_clip: OnClip | None = None
-    """Called with the number of clips that are done and of all."""
+    """Called with the number of finished clips and of all clips."""
 
 
 def copy_with_member(

@@ -12,7 +12,7 @@ from s2tf.models.face_prior import FacePrior
 from s2tf.precompute.face_prior_statistics import Wanted, compute_face_priors
 from s2tf.provenance import lineage
 from s2tf.provenance.wandb_artifacts import log_step
-from s2tf.runs.build_data import build_parts
+from s2tf.runs.build import build_parts
 
 
 @dataclass(frozen=True)

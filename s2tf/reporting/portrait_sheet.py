@@ -10,7 +10,7 @@ from PIL import Image
 
 from s2tf.errors import UserError
 from s2tf.evaluation.scores import METRICS_FILE
-from s2tf.evaluation.stages.scfp import PORTRAIT, SAMPLES, TRUE
+from s2tf.evaluation.stages.scfp import PORTRAIT, REFERENCE, SAMPLES
 from s2tf.figures.sheet import draw_grid
 from s2tf.reporting.paper import TABLES
 from s2tf.runs.folder import CONFIG_FILE, read_config
@@ -47,7 +47,7 @@ def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
         raise UserError(f"{runs}: the runs' pictures have no speaker in common")
     # Draw a row of reference faces and a row for each variant.
     first = next(iter(found.values()))
-    pictures = [("reference", [_read(first / f"{key}{TRUE}") for key in shown])]
+    pictures = [("reference", [_read(first / f"{key}{REFERENCE}") for key in shown])]
     pictures += [(label, [_read(folder / f"{key}{PORTRAIT}") for key in shown]) for label, folder in found.items()]
     note = random_weights_note(folder for folder in folders.values() if folder is not None)
     draw_grid(pictures, title=f"unseen speakers: what each variant makes of their speech alone{note}").save(

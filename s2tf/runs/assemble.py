@@ -15,7 +15,7 @@ from s2tf.systems.registry import find_pipeline_of_runs, load_class
 
 
 def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None) -> Pipeline:
-    """The pipeline that is made of these runs.
+    """Join finished runs into the pipeline that takes exactly these.
 
     Args:
         runs: Finished runs by the names that their system gives them, such as `motion_diffusion`.

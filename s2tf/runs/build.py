@@ -4,12 +4,13 @@ import copy
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import LightningCLI
 
+from datamodules.base import ShardDataModule
 from s2tf.errors import UserError
 from s2tf.provenance.facts import job_type
 from s2tf.runs.folder import Run, wandb_id
@@ -66,12 +67,38 @@ def build(
                 parser_kwargs={"exit_on_error": False},
             )
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
-        raise UserError(first_cause(str(error))) from error
+        raise UserError(_first_cause(str(error))) from error
     if instantiate:
         # Lightning's signal handlers save, or begin a broadcast, in the middle of a step: other ranks would hang.
         signals: Any = built.trainer._signal_connector
         signals.register_signal_handlers = lambda: None
     return built
+
+
+def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
+    """Build the datamodule of a composed experiment, and settings of other sections.
+
+    Args:
+        config: A composed experiment.
+        settings: Class of the settings by the name of its section.
+
+    Returns:
+        An object with `data` and each section as attributes.
+
+    Raises:
+        UserError: A section is missing, a key unknown or a value wrong; the message names the key.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(ShardDataModule, "data", required=True)
+    for section, kind in settings.items():
+        if section not in config:
+            raise UserError(f"the experiment has no section {section!r}: see experiments/{section}.yaml")
+        parser.add_class_arguments(kind, section)
+    parts = {name: config[name] for name in ("data", *settings) if name in config}
+    try:
+        return parser.instantiate(parser.parse_object(parts))
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise UserError(_first_cause(str(error))) from error
 
 
 def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
@@ -97,7 +124,7 @@ def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
     return {**logger, "init_args": init_args}
 
 
-def first_cause(message: str) -> str:
+def _first_cause(message: str) -> str:
     """Find the innermost mistake in jsonargparse's report; returns it behind its keys and class."""
     stack: list[tuple[int, str, str]] = []
     causes: list[tuple[int, str]] = []

@@ -125,7 +125,7 @@ class Step:
 
     def forget_replaced(self) -> None:
         """Forget done steps of this name that wrote into the same run folder: this step replaces their results."""
-        if self.arguments[:2] != EVALUATE_RUN:
+        if self.arguments[:2] != EVALUATE_RUN or len(self.arguments) == 2:
             return
         run = self.arguments[2]
         for path in (self.out / STEPS).glob(f"{self.name}-*/{DONE_FILE}"):

@@ -109,7 +109,7 @@ def _train(
     _keep_best(cli, run)
     # Training, and its networks.
     with _logged(cli.trainer, journal):
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=False)
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
         if files.failure:
             raise UserError(files.failure)
@@ -163,8 +163,9 @@ def evaluate(
     if run.last_checkpoint is None:
         raise UserError(f"{run.checkpoints}: no last.ckpt: train it first with `s2tf fit {experiment} ...`")
     cli = build(run.config, run)
+    cli.trainer.strategy.checkpoint_io = CheckpointFiles()
     results = getattr(cli.trainer, split)(
-        cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, verbose=False, weights_only=False
+        cli.model, datamodule=cli.datamodule, ckpt_path=run.last_checkpoint, verbose=False, weights_only=True
     )
     return {name: float(value) for result in results for name, value in result.items()}
 

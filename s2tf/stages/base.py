@@ -1,4 +1,4 @@
-"""What the training stages share: which networks they hand on, and what stays out of their checkpoints."""
+"""The base of the training stages: the networks they hand on, their checkpoints, their logs and their seeds."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,40 +17,40 @@ from s2tf.previews import Samples
 
 NETWORKS_FOLDER = "networks"
 SEED_VARIABLE = "PL_GLOBAL_SEED"
-"""Where Lightning's `seed_everything` leaves the seed."""
+"""Environment variable in which Lightning's `seed_everything` leaves the seed."""
 SEED_STRIDE = 2**32
-"""Distance of the batches' seeds of two trainings: more than the batches of either."""
+"""Distance between the batches' seeds of two trainings: more than either has batches."""
 
 
 class Stage(L.LightningModule):
     """A LightningModule that trains the networks it is given.
 
-    Subclasses name their parts: `networks` are handed on to later stages and pipelines, `frozen` are attributes
+    Subclasses name their parts: `networks` are handed on to later stages and pipelines; `frozen` are attributes
     (pretrained encoders, feature networks of losses) that are neither trained nor stored in the checkpoint. `best` is
-    the validation number, and whether less or more of it is better, by which the best checkpoint is kept.
+    the validation number that chooses the best checkpoint, and its better direction.
     """
 
     frozen: tuple[str, ...] = ()
     best: tuple[str, Literal["min", "max"]] = ("val/loss", "min")
 
     def __init__(self) -> None:
-        """Begin without means."""
+        """Build the stage without any means."""
         super().__init__()
         self.means = nn.ModuleDict()
 
     def networks(self) -> dict[str, Network]:
-        """The networks that this stage hands on, by the folder name they are saved under."""
+        """The networks that this stage hands on, by the name of the folder they are saved in."""
         raise NotImplementedError
 
     def samples(self, batch: Any, clips: Sequence[Clip]) -> Samples:
-        """What the stage can show of a few validation rows; the base class has nothing to show.
+        """A preview of a few validation rows; the base class has none.
 
-        Called on one rank, between two batches, in evaluation mode, without gradients, behind a seeded generator: no
-        collective, no logging, and nothing of the stage is to change.
+        Called on one rank, between two batches, in evaluation mode, without gradients, with a seeded generator. It must
+        not call a collective, log, or change the stage.
 
         Args:
             batch: N rows on the stage's device.
-            clips: the beginnings of as many clips; none where the data have none.
+            clips: the beginnings of N clips; empty where the data have none.
         """
         return Samples()
 
@@ -75,12 +75,12 @@ class Stage(L.LightningModule):
         return self
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The state without the frozen parts, whose weights live in the files they were loaded from."""
+        """The state without the frozen parts, whose weights stay in the files they were loaded from."""
         state = super().state_dict(*args, **kwargs)
         return {key: value for key, value in state.items() if not self._is_frozen(key)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load a state; frozen parts may be absent from it, anything else that differs is an error."""
+        """Load a state; frozen parts may be missing from it, any other difference is an error."""
         result = super().load_state_dict(state_dict, strict=False, assign=assign)
         missing = [key for key in result.missing_keys if not self._is_frozen(key)]
         if strict and (missing or result.unexpected_keys):
@@ -91,16 +91,16 @@ class Stage(L.LightningModule):
         return result
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Seed all that is random by the run's seed, the batch and the rank.
+        """Seed all generators by the run's seed, the batch and the rank.
 
-        Noise and dropout of a batch are thus the same whether or not the training was interrupted before it, and no
+        Noise and dropout of a batch are thus the same whether or not the training was interrupted before, and no
         checkpoint has to hold the state of every rank's generators.
         """
         number = self.trainer.fit_loop.total_batch_idx * self.trainer.world_size + self.trainer.global_rank
         torch.manual_seed(SEED_STRIDE * int(os.environ.get(SEED_VARIABLE, 0)) + number)
 
     def on_validation_start(self) -> None:
-        """Let each rank go through its own number of batches."""
+        """Stop the broadcast of buffers, so that ranks may have different numbers of batches."""
         self._broadcast_buffers(False)
 
     def on_validation_end(self) -> None:
@@ -108,32 +108,32 @@ class Stage(L.LightningModule):
         self._broadcast_buffers(True)
 
     def _broadcast_buffers(self, on: bool) -> None:
-        # DDP broadcasts the buffers in every forward, in validation too: a rank with fewer batches would be waited for.
+        # DDP broadcasts buffers in every forward, in validation too: ranks would wait for one that has fewer batches.
         model = self.trainer.strategy.model
         if isinstance(model, DistributedDataParallel):
             model.require_forward_param_sync = on
 
     def log_losses(self, split: str, losses: Mapping[str, torch.Tensor], batch_size: int) -> None:
-        """Log each named loss of a batch as `split/name`; the one called `loss` also in the progress bar.
+        """Log each named loss of a batch as `split/name`; `loss` is also shown in the progress bar.
 
-        In training it is this batch's and this rank's; otherwise the mean over all rows of all ranks.
+        In training the value is that of this batch and rank, otherwise the mean over all rows of all ranks.
         """
         for name, value in losses.items():
             key, shown = f"{split}/{name}", name == "loss"
             if split == "train":
                 self.log(key, value.detach(), prog_bar=shown, on_step=True, on_epoch=False, batch_size=batch_size)
                 continue
-            # Not by `sync_dist`: Lightning 2.6 rounds the ranks' mean number of rows down, 3.5 to 3.
+            # `sync_dist` would be wrong: Lightning 2.6 rounds the ranks' mean number of rows down, 3.5 to 3.
             self._mean(key).update(value.detach(), batch_size)
             self.log(key, self._mean(key), metric_attribute=f"means.{key}", prog_bar=shown, on_epoch=True)
 
     def log_values(self, split: str, values: Mapping[str, torch.Tensor]) -> None:
-        """Log numbers of a whole data set, alike on all ranks, as `split/name`; `loss` also in the progress bar."""
+        """Log numbers of a whole data set, equal on all ranks, as `split/name`; `loss` also in the progress bar."""
         for name, value in values.items():
             self.log(f"{split}/{name}", value.float(), prog_bar=name == "loss", sync_dist=True)
 
     def mean_so_far(self, split: str, name: str) -> torch.Tensor:
-        """What `log_losses` has as the mean of `name`, over all ranks."""
+        """The mean of `name` over all rows that `log_losses` has logged, on all ranks."""
         return self._mean(f"{split}/{name}").compute()
 
     def _mean(self, key: str) -> RowMean:
@@ -142,18 +142,18 @@ class Stage(L.LightningModule):
         return cast(RowMean, self.means[key])
 
     def checked(self, losses: Mapping[str, torch.Tensor], batch: Mapping[str, Any]) -> torch.Tensor:
-        """The loss that is trained on, `losses["loss"]`, if it is finite.
+        """The loss to train on, `losses["loss"]`, once it is known to be finite.
 
         Raises:
-            FloatingPointError: it is not; the message names the terms, the clips, and the file where this rank has
-                left the batch and the stage as they were.
+            FloatingPointError: the loss is not finite; the message names the terms, the clips, and the file to which
+                this rank has saved the batch and the stage.
         """
         loss = losses["loss"]
         if torch.isfinite(loss):
             return loss
         path = Path(self.trainer.default_root_dir) / f"not_finite-rank{self.global_rank}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not by the trainer: the other ranks, whose loss may be finite, would be waited for.
+        # The trainer's own saving would wait for the other ranks, whose loss may be finite.
         torch.save({"step": self.global_step, "batch": dict(batch), "state_dict": super().state_dict()}, path)
         terms = {name: float(value.detach()) for name, value in losses.items()}
         raise FloatingPointError(

@@ -21,7 +21,7 @@ from s2tf.stages.speech_portrait_batch import spectrogram_map, speech_of
 
 
 class ConReStage(Stage):
-    """Aligns z_s = E_s(speech) with z_f = E_f(face) and makes D_f(z_f) look like the face: L_c + L_r."""
+    """Aligns z_s = E_s(speech) with z_f = E_f(face), and trains D_f to reconstruct the face from z_f: L_c + L_r."""
 
     frozen = ("perceptual",)
 
@@ -48,9 +48,9 @@ class ConReStage(Stage):
             face_decoder: D_f, (B, d) to portrait.
             contrastive: L_c.
             perceptual: the LPIPS part of L_r.
-            speech_learning_rate: of E_s; the paper's 1e-3.
-            face_learning_rate: of E_f, D_f and the temperature; the paper's 1e-4.
-            weight_decay: decoupled, on matrices and convolutions only.
+            speech_learning_rate: rate of E_s; the paper's 1e-3.
+            face_learning_rate: rate of E_f, D_f and the temperature; the paper's 1e-4.
+            weight_decay: decoupled decay of matrices and convolutions only.
             warmup_steps: steps over which the rates rise from zero; then they follow a cosine to zero at max_steps.
             contrastive_weight: factor on L_c.
             l1_weight: factor on the mean absolute error.
@@ -88,13 +88,13 @@ class ConReStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
-        """Log the losses of the pictures, and keep the embeddings."""
+        """Log the losses of the pictures, and collect the embeddings."""
         z_f = self.face_encoder(batch["portrait"])
         self.log_losses("val", self._pictures(batch, z_f), len(z_f))
         self.pairs.update(self.speech_encoder(speech_of(batch, self.speech_encoder)), z_f, batch["identity"])
 
     def on_validation_epoch_end(self) -> None:
-        """Log the contrastive loss, the whole one, and how often a speech finds its speaker's face (R@1, R@5)."""
+        """Log the contrastive loss, the whole loss, and the share of faces found by their speech (R@1, R@5)."""
         z_s, z_f, identity = self.pairs.compute()
         self.pairs.reset()
         loss = self.contrastive.over_all(z_s, z_f, identity, ROWS_AT_ONCE)
@@ -105,7 +105,7 @@ class ConReStage(Stage):
         self.log_values("val", {"contrastive": loss, "loss": total, **recalls})
 
     def samples(self, batch: SpeechPortraitBatch, clips: Sequence[Clip]) -> Samples:
-        """True portraits, those decoded from the face's embedding, and from the speech's, which L_c brings near it."""
+        """True portraits, those decoded from the face's embedding, and those decoded from the speech's."""
         z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
         images = {
             "true": batch["portrait"],
@@ -115,7 +115,7 @@ class ConReStage(Stage):
         return Samples(batch["key"], images, {"spectrogram": spectrogram_map(batch)}, waveforms=batch["waveform"])
 
     def on_fit_start(self) -> None:
-        """Record that the encoders' weights are trained; also where a finished run is only exported."""
+        """Record that the encoders are trained; also called where a finished run is only exported."""
         self.face_encoder.mark_trained()
         self.speech_encoder.mark_trained()
 

@@ -17,10 +17,10 @@ from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 from s2tf.stages.silence import Silence
 from s2tf.stages.speech_features import check_stored_features, checked_features, features_of, restorable
 
-DRAWN_SIDE = 128
-"""Of the drawn lips, in pixels."""
+RENDERED_SIDE = 128
+"""Side of the rendered lips, in pixels."""
 BAND = 8
-"""Height of the openings over time, in pixels."""
+"""Height of the band that shows an opening over time, in pixels."""
 
 
 class LipLandmarksStage(Stage):
@@ -42,7 +42,7 @@ class LipLandmarksStage(Stage):
         Args:
             speech_features: waveform to features at 50 Hz, a `SpeechFeatures`.
             lip_landmarks: features and a reference's lips to lips.
-            learning_rate: of Adam.
+            learning_rate: rate of Adam.
             velocity_weight: factor on the L1 distance of frame-to-frame differences, against jitter; 0 is AniPortrait.
             warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
             silence: share of the training windows that get a silence with closed lips, see `s2tf.stages.silence`.
@@ -65,7 +65,7 @@ class LipLandmarksStage(Stage):
         return {"speech_features": self.speech_features, "lip_landmarks": self.lip_landmarks}
 
     def setup(self, stage: str) -> None:
-        """Check that features which the data bring along are those of this network."""
+        """Check that stored features come from this network."""
         check_stored_features(self.trainer, self.speech_features)
 
     def predict_lips(self, batch: MotionSequenceBatch) -> Tensor:
@@ -84,7 +84,7 @@ class LipLandmarksStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
-        """Log the losses, that of the reference standing still, and the correlation of the mouth's opening."""
+        """Log the losses, the loss of the unmoved reference, and the correlation of the mouth's opening."""
         true = batch["lips"]
         lips = self.predict_lips(batch)
         values = self._losses(lips, true) | {
@@ -94,10 +94,10 @@ class LipLandmarksStage(Stage):
         self.log_losses("val", values, len(true))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
-        """True and predicted lips, drawn, with the speech; and how far both are open over time."""
+        """Videos of the true and the predicted lips with the speech, and both openings over time."""
         lips = {"true": batch["lips"], "predicted": self.predict_lips(batch)}
         videos = [
-            SampleVideo({name: _drawn(points[row]) for name, points in lips.items()}, batch["waveform"][row])
+            SampleVideo({name: _rendered(points[row]) for name, points in lips.items()}, batch["waveform"][row])
             for row in range(len(batch["lips"]))
         ]
         openings = {f"opening/{name}": mouth_opening(points) for name, points in lips.items()}
@@ -105,7 +105,7 @@ class LipLandmarksStage(Stage):
         return Samples(batch["key"], maps=bands, videos=videos)
 
     def on_fit_start(self) -> None:
-        """Record that trained features are random no more; also where a finished run is only exported."""
+        """Record that trained features are no longer random; also called where a finished run is only exported."""
         self.speech_features.mark_trained()
 
     def configure_optimizers(self) -> Any:
@@ -128,7 +128,7 @@ class LipLandmarksStage(Stage):
 
     @torch.no_grad()
     def _features_of_silence(self, batch: MotionSequenceBatch) -> Tensor:
-        """(2 T, C); stored features are of a network that does not change, so that these do not either."""
+        """Features of silence, (2 T, C), computed once: stored features come from a network that does not change."""
         if self._silent_features is None or len(self._silent_features) != batch["features"].shape[1]:
             frames = batch["lips"].shape[1]
             self._silent_features = self.speech_features(torch.zeros_like(batch["waveform"][:1]), frames)[0]
@@ -142,10 +142,10 @@ class LipLandmarksStage(Stage):
         return {**terms, "loss": terms["l1"] + self.velocity_weight * velocity}
 
 
-def _drawn(lips: Tensor) -> Tensor:
-    """Canonical lips (T, 20, 2) as pictures (T, 3, side, side) in [-1, 1], enlarged to be seen."""
+def _rendered(lips: Tensor) -> Tensor:
+    """Canonical lips (T, 20, 2) as enlarged pictures (T, 3, side, side) in [-1, 1]."""
     centred = lips.float() - lips.float().mean(dim=(0, 1))
-    return 2 * render_lips(1.5 * centred, DRAWN_SIDE) - 1
+    return 2 * render_lips(1.5 * centred, RENDERED_SIDE) - 1
 
 
 def correlation(predicted: Tensor, true: Tensor) -> Tensor:

@@ -23,12 +23,12 @@ from s2tf.stages.optimisation import total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
 
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
-"""LIA's scaling of the rate and of Adam's second moment, left over from StyleGAN2's lazy regularisation."""
+"""LIA's factors on the rate and on Adam's moments, inherited from StyleGAN2's lazy regularisation."""
 SECOND_MOMENT = 0.99
 COMPARED = 1 / 4
-"""Of a batch, what is decoded a second time without the lip refiner: it is enough to bound its reach, and cheap."""
+"""Share of a batch that is also decoded without the lip refiner: enough to bound the refiner's reach, and cheap."""
 ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
-"""Layers whose weights are as small as they act; an equalised layer's are of unit variance and want larger steps."""
+"""Layers that use their weights as stored; equalised layers store unit variance and need larger steps."""
 
 LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
 """Loss term -> its name in the log, which stays that of earlier runs: a resumed run continues its own curve."""
@@ -67,26 +67,26 @@ class MotionAutoencoderStage(Stage):
         """Build the stage.
 
         Args:
-            autoencoder: what is trained and handed on.
+            autoencoder: the network to train and to hand on.
             discriminator: D, at the autoencoder's output size; None trains without the adversarial term, whatever its
                 weight.
-            vgg: the perceptual loss; None trains without it likewise.
-            weights: of the terms.
-            learning_rate: of Adam for the equalised networks; the paper's 0.002, times LIA's 4/5 and for D 16/17.
-            ordinary_learning_rate: for layers that are not equalised: lip refiner, mouth reader and the codebook's
+            vgg: the perceptual loss; None trains without it, whatever its weight.
+            weights: factors on the terms.
+            learning_rate: rate of Adam for the equalised networks; the paper's 0.002, times LIA's 4/5, for D 16/17.
+            ordinary_learning_rate: rate for layers that are not equalised: lip refiner, mouth reader and the codebook's
                 HD_f; the paper's 1e-4.
             momentum: Adam's first-moment decay; LIA's 0.
-            schedule: of the rate: constant as in the paper, or a cosine to zero at max_steps.
+            schedule: course of the rate: constant as in the paper, or a cosine to zero at max_steps.
             warmup_steps: steps over which the rate rises from near zero, with the cosine.
             beta: weight of the commitment term, Eq. 19.
             adversarial_start: optimizer step from which the adversarial terms count.
-            alternate: from then on the two networks take turns: the generator moves at even steps, the discriminator
-                at odd ones. Otherwise both move at every step.
-            restart_codes_every: every so many steps dead codes move to current latents; 0 never.
-            placement_noise: standard deviation of the noise on the true placement that the guider is given in training,
-                for use with placements that are predicted.
-            trained: names of the autoencoder's parts that are trained, such as `codebook` in the high-resolution phase;
-                the others stay as they are. None trains all.
+            alternate: let the two networks take turns from then on: the generator moves at even steps, the
+                discriminator at odd ones. Otherwise both move at every step.
+            restart_codes_every: steps between two moves of dead codes to current latents; 0: never.
+            placement_noise: standard deviation of the noise on the true placement that the guider reads in training,
+                which prepares it for predicted placements.
+            trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
+                others stay as they are. None trains all.
 
         Raises:
             ValueError: `trained` names a part that the autoencoder does not have.
@@ -102,11 +102,11 @@ class MotionAutoencoderStage(Stage):
         self.copy_quality = FrameQuality()
         codebook = autoencoder.codebook
         self.code_use = None if codebook is None else CodeUse(len(codebook.quantiser.usage))
-        self.frozen = ("vgg", *_others(autoencoder, trained))
+        self.frozen = ("vgg", *_untrained_parts(autoencoder, trained))
         self.freeze_parts()
 
     def networks(self) -> dict[str, Network]:
-        """The autoencoder under `motion_autoencoder`; the discriminator stays in the checkpoint."""
+        """The autoencoder as `motion_autoencoder`; the discriminator is only in the checkpoint."""
         return {"motion_autoencoder": self.autoencoder}
 
     def training_step(self, batch: FramePairBatch, batch_idx: int) -> Tensor:
@@ -126,7 +126,7 @@ class MotionAutoencoderStage(Stage):
         loss = self.checked(losses, cast(Any, batch))
         self.log_losses("train", losses | self._code_statistics(rendering), len(batch["target"]))
         self._restart_codes(rendering)
-        # `ddp` wants a gradient for every parameter.
+        # `ddp` needs a gradient for every parameter.
         return loss + sum(parameter.sum() * 0 for parameter in self._resting())
 
     def log_losses(self, split: str, losses: Mapping[str, Tensor], batch_size: int) -> None:
@@ -134,12 +134,12 @@ class MotionAutoencoderStage(Stage):
         super().log_losses(split, {LOGGED.get(name, name): value for name, value in losses.items()}, batch_size)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Leave the network alone whose turn it is not: Adam passes over what has no gradient."""
+        """Clear the gradients of a network that does not move at this step, so that Adam skips it."""
         for parameter in self._resting():
             parameter.grad = None
 
     def validation_step(self, batch: FramePairBatch, batch_idx: int) -> None:
-        """Measure the reconstruction, whose mouth is predicted, and the copied source against the true frame."""
+        """Compare the reconstruction, with its predicted mouth, and the copied source with the true frame."""
         rendering = self.autoencoder(batch["source"], batch["target"])
         true = batch["target_output"]
         self.quality.update(rendering.image.float(), true)
@@ -150,7 +150,7 @@ class MotionAutoencoderStage(Stage):
             self.code_use.update(rendering.code.indices)
 
     def on_validation_epoch_end(self) -> None:
-        """Log PSNR and SSIM of the reconstruction, of the copied source, the gain in dB, and the codes' use."""
+        """Log PSNR and SSIM of reconstruction and copied source, the gain in dB, and the use of the codes."""
         values = {**self.quality.compute()}
         values |= {f"{name}_copy_source": value for name, value in self.copy_quality.compute().items()}
         values["psnr_gain"] = values["psnr"] - values["psnr_copy_source"]
@@ -162,9 +162,10 @@ class MotionAutoencoderStage(Stage):
         self.log_values("val", values)
 
     def samples(self, batch: FramePairBatch, clips: Sequence[Clip]) -> Samples:
-        """Source, target and the target rebuilt from the source; and clips rebuilt from their first frames."""
-        rebuilt = self.autoencoder(batch["source"], batch["target"]).image
-        images = {"source": batch["source_output"], "target": batch["target_output"], "rebuilt": rebuilt}
+        """Source, target and target reconstructed from the source; clips reconstructed from their first frames."""
+        image = self.autoencoder(batch["source"], batch["target"]).image
+        # The names are those of files in run folders, and stay.
+        images = {"source": batch["source_output"], "target": batch["target_output"], "rebuilt": image}
         codes = [codes_of(clip, self.autoencoder) for clip in clips]
         pairs = zip(clips, codes, strict=True)
         videos = [beside_truth(clip, self.autoencoder, own, "rebuilt") for clip, own in pairs]
@@ -172,6 +173,7 @@ class MotionAutoencoderStage(Stage):
 
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
+        # The autoencoder's parameters by kind of layer.
         ordinary = [
             parameter
             for module in self.autoencoder.modules()
@@ -180,6 +182,7 @@ class MotionAutoencoderStage(Stage):
         ]
         known = {id(parameter) for parameter in ordinary}
         equalised = [parameter for parameter in self.autoencoder.parameters() if id(parameter) not in known]
+        # Each kind has its own rate; frozen parameters are left out.
         rate = self.learning_rate
         rates = ((equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate))
         trained = (([one for one in parameters if one.requires_grad], own) for parameters, own in rates)
@@ -234,7 +237,7 @@ class MotionAutoencoderStage(Stage):
         return self._adversarial and not (self.alternate and self._generator_moves)
 
     def _resting(self) -> list[torch.nn.Parameter]:
-        """The parameters of the network that does not move at this step, if it would in others."""
+        """The trained parameters of the networks that do not move at this step."""
         resting: list[torch.nn.Parameter] = []
         if not self._generator_moves:
             resting += self.autoencoder.parameters()
@@ -255,7 +258,7 @@ class MotionAutoencoderStage(Stage):
             self.autoencoder.codebook.quantiser.restart_dead(rendering.code.z)
 
 
-def _others(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> list[str]:
+def _untrained_parts(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> list[str]:
     """The parts of the autoencoder that are not trained, by their names in the stage."""
     if trained is None:
         return []

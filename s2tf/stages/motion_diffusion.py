@@ -29,7 +29,7 @@ SAMPLE_STEPS = 20
 class MotionDiffusionStage(Stage):
     """Trains the denoiser, and speech features where they are trainable, on the codes of real motion.
 
-    The statistics of the codes are computed from the training data before the first step, unless they are there.
+    The statistics of the codes are computed from the training data before the first step, unless they are given.
     """
 
     ema_networks = ("speech_features", "diffusion")
@@ -50,12 +50,12 @@ class MotionDiffusionStage(Stage):
         Args:
             speech_features: waveform to features at 50 Hz, a `SpeechFeatures`.
             diffusion: denoiser and statistics of the codes.
-            learning_rate: of Adam; the paper's 2e-4.
+            learning_rate: rate of Adam; the paper's 2e-4.
             warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
-            draws: (t, ε) pairs per sample and step, so that the features' work is used more than once.
+            draws: (t, ε) pairs per sample and step, so that the computed features are used more than once.
             speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
             start_dropout: probability of hiding the start code.
-            statistics_batches: training batches that the statistics are computed from, at most.
+            statistics_batches: number of training batches that the statistics are computed from, at most.
 
         Raises:
             ValueError: a number is out of its range, or the parts do not fit each other.
@@ -68,7 +68,7 @@ class MotionDiffusionStage(Stage):
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
         self.draws, self.speech_dropout, self.start_dropout = draws, speech_dropout, start_dropout
         self.statistics_batches = statistics_batches
-        # In a tuple, which keeps it out of the stage's own networks: it is for looking only.
+        # In a tuple, which keeps it out of the stage's own networks: it only renders previews.
         self.renderers: tuple[MotionAutoencoder, ...] = ()
         self.frozen = restorable(self.speech_features)
 
@@ -77,7 +77,7 @@ class MotionDiffusionStage(Stage):
         return {"speech_features": self.speech_features, "motion_diffusion": self.diffusion}
 
     def setup(self, stage: str) -> None:
-        """Check that features which the data bring along are those of this network."""
+        """Check that stored features come from this network."""
         check_stored_features(self.trainer, self.speech_features)
 
     def losses(
@@ -94,7 +94,7 @@ class MotionDiffusionStage(Stage):
         return {"loss": loss}
 
     def on_fit_start(self) -> None:
-        """Record that trained features are random no more; also where a finished run is only exported."""
+        """Record that trained features are no longer random; also called where a finished run is only exported."""
         self.speech_features.mark_trained()
 
     def on_train_start(self) -> None:
@@ -109,7 +109,7 @@ class MotionDiffusionStage(Stage):
             statistics.set_moments(self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum"))
 
     def _other_batches(self) -> Iterable[Any]:
-        """Training batches from a loader of its own: iterating over the training's would take its first ones away."""
+        """Training batches from a separate loader: reading the trainer's own would take its first batches away."""
         data = getattr(self.trainer, "datamodule", None)
         return cast(Any, self.trainer.train_dataloader) if data is None else data.train_dataloader()
 
@@ -120,22 +120,22 @@ class MotionDiffusionStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
-        """Log the loss at draws that are a clip's own, the same every time."""
+        """Log the loss at each clip's own noise, the same every time."""
         generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
         losses = self.losses(batch, VALIDATION_DRAWS, 0.0, generators)
         self.log_losses("val", losses, len(batch["waveform"]))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
-        """Motion codes over time: the true ones, and those drawn from the speech, which begin at the true first one.
+        """True and generated motion codes over time; the generated ones begin at the first true code.
 
-        And, where there is an autoencoder among `renderers`, clips driven by their speech from their first frames.
+        Where `renderers` holds an autoencoder, also clips driven by their speech from their first frames.
         """
         codes = _codes(batch)
         generator = torch.Generator(codes.device).manual_seed(VALIDATION_SEED)
         features = features_of(batch, self.speech_features, codes.shape[1])
-        drawn = self.diffusion.sample(features, SAMPLE_STEPS, "ddim", generator, codes[:, 0])
+        generated = self.diffusion.sample(features, SAMPLE_STEPS, "ddim", generator, codes[:, 0])
         videos = [self._driven(clip, autoencoder) for autoencoder in self.renderers for clip in clips]
-        maps = {"codes/true": codes.transpose(1, 2), "codes/generated": drawn.transpose(1, 2)}
+        maps = {"codes/true": codes.transpose(1, 2), "codes/generated": generated.transpose(1, 2)}
         return Samples(batch["key"], maps=maps, videos=videos, waveforms=batch["waveform"])
 
     def _driven(self, clip: Clip, autoencoder: MotionAutoencoder) -> SampleVideo:
@@ -156,11 +156,11 @@ class MotionDiffusionStage(Stage):
         kind: Sampler = "ddim",
         guidance: float = 1.0,
     ) -> Tensor:
-        """Draw motion for whole speech.
+        """Sample motion for whole speech.
 
         Args:
             waveform: shape (B, S), 16 kHz mono.
-            frames: T, that belong to it.
+            frames: number of frames T of the speech.
             steps: denoiser calls.
             generator: seeds the noise; the same state gives the same motion.
             start: code of the first frame, shape (B, m), or None.

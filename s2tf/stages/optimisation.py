@@ -1,4 +1,4 @@
-"""Optimiser groups and the learning-rate schedule of the first stage's two trainings."""
+"""Parameter groups and the learning-rate schedule of the stages."""
 
 import math
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ def decay_groups(modules: Sequence[nn.Module], learning_rate: float, weight_deca
     """Parameter groups for AdamW: matrices and kernels decay, biases, norms and single values do not.
 
     Args:
-        modules: whose trained parameters are taken.
-        learning_rate: of both groups.
-        weight_decay: of the first group.
+        modules: modules with the parameters; frozen ones are left out.
+        learning_rate: rate of both groups.
+        weight_decay: decay of the first group.
 
     Returns:
         One or two groups, without empty ones.
@@ -33,7 +33,7 @@ def warmup_cosine(
     """A factor on every group's rate: linear from near 0 over the warm-up, then a half cosine to 0 at the end.
 
     Args:
-        optimizer: whose groups are scaled.
+        optimizer: optimizer with the groups.
         warmup_steps: length of the rise; 0 starts at the full rate.
         total_steps: steps of the whole training; where it has no end (infinity) the rate stays constant.
     """
@@ -50,7 +50,7 @@ def warmup_cosine(
 
 
 def total_steps(trainer: Any) -> int | float:
-    """The optimiser steps of a fit, or infinity where its end is not set in steps or epochs."""
+    """The number of optimizer steps of a fit; infinity where its end is not set in steps or epochs."""
     if trainer.max_steps != -1:
         return trainer.max_steps
     return trainer.estimated_stepping_batches

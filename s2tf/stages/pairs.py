@@ -1,4 +1,4 @@
-"""Speech and face embeddings of a whole validation set, which belong together in pairs."""
+"""Pairs of speech and face embeddings of a whole validation set."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 ROWS_AT_ONCE = 1024
-"""That are compared with all others: the memory must not grow with the square of their number."""
+"""Rows compared with all others at a time, so that memory does not grow with the square of their number."""
 
 
 class Pairs(Metric):
     """Collects the pairs of all batches and ranks.
 
-    Within batches a speech would find its face more easily the smaller they are, and the more ranks share the data.
+    Comparing within batches instead would make a speech find its face more easily in small batches.
     """
 
     full_state_update = False
@@ -35,19 +35,19 @@ class Pairs(Metric):
         self.identity.append(identity)
 
     def compute(self) -> tuple[Tensor, Tensor, Tensor]:
-        """All of them, (N, d), (N, d) and (N,)."""
+        """All pairs, (N, d), (N, d) and (N,)."""
         return dim_zero_cat(self.z_s), dim_zero_cat(self.z_f), dim_zero_cat(self.identity)
 
 
 @torch.no_grad()
 def recall(z_s: Tensor, z_f: Tensor, identity: Tensor, k: int) -> Tensor:
-    """How often one of the `k` faces nearest to a speech by cosine is of its speaker.
+    """The share of speeches with a face of their speaker among the `k` nearest by cosine.
 
     Args:
         z_s: speech embeddings, shape (B, d).
         z_f: face embeddings, shape (B, d).
-        identity: of both, shape (B,).
-        k: at most B are looked at.
+        identity: speakers of both, shape (B,).
+        k: number of nearest faces; at most B are used.
 
     Returns:
         A share from 0 to 1, a scalar.

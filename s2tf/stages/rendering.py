@@ -1,4 +1,4 @@
-"""Clips through a motion autoencoder, to be looked at."""
+"""Previews of clips through a motion autoencoder."""
 
 import torch
 import torch.nn.functional as F
@@ -9,11 +9,11 @@ from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 from s2tf.previews import SampleVideo
 
 RENDERED_TOGETHER = 8
-"""Frames: the memory that a sample takes, however long it is."""
+"""Frames rendered in one go, which bounds the memory."""
 
 
 def resized(frames: Tensor, side: int) -> Tensor:
-    """(T, 3, H, H) at another side."""
+    """Frames (T, 3, H, H) resized to another side."""
     if frames.shape[-1] == side:
         return frames
     return F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
@@ -25,13 +25,13 @@ def source_of(clip: Clip, autoencoder: MotionAutoencoder) -> SourceFeatures:
 
 
 def codes_of(clip: Clip, autoencoder: MotionAutoencoder) -> Tensor:
-    """(T, m) motion codes of a clip's own frames."""
+    """Motion codes (T, m) of a clip's own frames."""
     frames = resized(clip["frames"], autoencoder.input_size).split(RENDERED_TOGETHER)
     return torch.cat([autoencoder.encode_motion(some) for some in frames])
 
 
 def beside_truth(clip: Clip, autoencoder: MotionAutoencoder, codes: Tensor, name: str) -> SampleVideo:
-    """A clip, and beside it its first frame moved by codes (T, m), under a name, with the clip's sound."""
+    """A clip with its sound, beside its first frame moved by codes (T, m), which is called `name`."""
     source = source_of(clip, autoencoder)
     rendered = [autoencoder.decode(source, some).image for some in codes.split(RENDERED_TOGETHER)]
     true = resized(clip["frames"], autoencoder.output_size)

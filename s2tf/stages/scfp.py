@@ -48,16 +48,16 @@ class SCFPStage(Stage):
             speech_encoder: E_s of ConRe, frozen, or a new one that is trained.
             face_encoder: E_f of ConRe, frozen.
             face_decoder: D_f of ConRe, frozen.
-            diffusion: denoiser, prior, its weighting, and the reading of the prior's injection.
-            learning_rate: of the denoiser and the weighting; the paper's 2e-5.
-            weight_decay: decoupled, on matrices and convolutions only.
+            diffusion: denoiser, prior, weighting of the prior, and the reading of its injection.
+            learning_rate: rate of the denoiser and the weighting; the paper's 2e-5.
+            weight_decay: decoupled decay of matrices and convolutions only.
             warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
-            draws: (t, ε) pairs per sample and step, so that the frozen encoders' work is used more than once.
+            draws: (t, ε) pairs per sample and step, so that the encoders' outputs are used more than once.
             speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
-            train_speech_encoder: train E_s along with the denoiser: without ConRe (Table III's baseline) there is
-                no other training that it could have had.
-            speech_learning_rate: of E_s where it is trained; ConRe's 1e-3.
-            compile: compile the denoiser by `torch.compile`, in place: checkpoints stay as they are.
+            train_speech_encoder: train E_s along with the denoiser, for an E_s that ConRe has not trained (Table III's
+                baseline).
+            speech_learning_rate: rate of E_s where it is trained; ConRe's 1e-3.
+            compile: compile the denoiser by `torch.compile` in place, which leaves checkpoints as they are.
 
         Raises:
             ValueError: `draws` is below 1 or `speech_dropout` not in [0, 1).
@@ -78,7 +78,7 @@ class SCFPStage(Stage):
             cast(torch.nn.Module, diffusion.unet).compile()
 
     def networks(self) -> dict[str, Network]:
-        """All that a portrait needs: `speech_encoder`, `portrait_diffusion` and `face_decoder`."""
+        """The networks that a portrait needs: `speech_encoder`, `portrait_diffusion` and `face_decoder`."""
         return {
             "speech_encoder": self.speech_encoder,
             "portrait_diffusion": self.diffusion,
@@ -96,7 +96,7 @@ class SCFPStage(Stage):
         return {"loss": self.diffusion.loss(z_f, z_s, draws, speech_dropout, generator)}
 
     def on_fit_start(self) -> None:
-        """Record that a trained speech encoder is random no more; also where a finished run is only exported."""
+        """Record that a trained speech encoder is not random; also called where a finished run is only exported."""
         if self.train_speech_encoder:
             self.speech_encoder.mark_trained()
 
@@ -107,7 +107,7 @@ class SCFPStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
-        """Log the loss at each clip's own draws, and how far sampled portraits are from the true and the mean face."""
+        """Log the loss at each clip's own noise, and the distances of portraits and mean face to the true face."""
         speech, portrait = speech_of(batch, self.speech_encoder), batch["portrait"]
         generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
         values = self.losses(batch, self.draws, 0.0, generators)
@@ -121,7 +121,7 @@ class SCFPStage(Stage):
         self.log_losses("val", values, len(portrait))
 
     def samples(self, batch: SpeechPortraitBatch, clips: Sequence[Clip]) -> Samples:
-        """True portraits, what the autoencoder makes of them, those drawn from the speech, and the mean face."""
+        """True portraits, their reconstructions, portraits generated from the speech, and the mean face."""
         portrait, speech = batch["portrait"], speech_of(batch, self.speech_encoder)
         generator = torch.Generator(speech.device).manual_seed(VALIDATION_SEED)
         images = {
@@ -133,7 +133,7 @@ class SCFPStage(Stage):
         return Samples(batch["key"], images, {"spectrogram": spectrogram_map(batch)}, waveforms=batch["waveform"])
 
     def _mean_face(self) -> Tensor:
-        """(1, 3, H, W)."""
+        """The decoded prior, (1, 3, H, W)."""
         return self.face_decoder(self.diffusion.prior.get_buffer("z_p")[None])
 
     @torch.no_grad()
@@ -146,15 +146,15 @@ class SCFPStage(Stage):
         guidance: float = 1.0,
         noise: Tensor | None = None,
     ) -> Tensor:
-        """Draw a portrait per speech.
+        """Generate a portrait for each speech.
 
         Args:
-            speech: what the speech encoder reads, the spectrogram (B, 2, T, F) or the waveform (B, S).
+            speech: the form that the speech encoder reads, spectrogram (B, 2, T, F) or waveform (B, S).
             steps: denoiser calls.
             generator: seeds the noise; the same state gives the same portraits.
             kind: the sampler.
             guidance: scale of classifier-free guidance; 1 is none.
-            noise: the initial noise, shape (B, c, h, w); drawn by `generator` if None.
+            noise: the initial noise, shape (B, c, h, w); sampled by `generator` if None.
 
         Returns:
             Portraits, shape (B, 3, H, W), RGB in about [-1, 1].

@@ -1,7 +1,7 @@
 """Silence put into training sequences, for lips that close when nobody speaks.
 
-Recordings of speech hold pauses, but hardly ever digital silence, or a long one; a network that has seen none keeps the
-mouth moving through it, which users of such systems complain about.
+Recordings of speech hold pauses, but rarely digital or long silence. A network that has seen none keeps the mouth
+moving through it, which users of such systems complain about.
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from s2tf.nn.lips import mouth_opening
 CLOSING = 4
 """Frames over which the lips close and open again: 0.16 s."""
 LEAST_SHARE = 0.2
-"""Of the window that a silence takes."""
+"""Least share of the window that a silence takes."""
 NOISE = 1e-3
-"""Greatest amplitude of the noise that stands for silence, of the full scale: -60 dB."""
+"""Greatest amplitude of the noise that stands for silence, relative to full scale: -60 dB."""
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Which frames of a batch are silent."""
+    """The silent frames of a batch."""
 
     mask: Tensor
     """(B, T) 1 where silent, 0 elsewhere."""
 
     @classmethod
     def sample(cls, rows: int, frames: int, share: float, device: torch.device | str = "cpu") -> "Silence":
-        """A silence of a fifth of the window or more, anywhere, in a share of the rows; by the global generator."""
+        """Sample a silence of at least a fifth of the window in a share of the rows, by the global generator."""
         length = frames * (LEAST_SHARE + (1 - LEAST_SHARE) * torch.rand(rows, device=device))
         start = (frames - length) * torch.rand(rows, device=device)
         chosen = torch.rand(rows, device=device) < share
@@ -37,7 +37,7 @@ class Silence:
         return cls((inside & chosen[:, None]).float())
 
     def waveform(self, waveform: Tensor) -> Tensor:
-        """(B, T * 640) with noise too low to be heard, or nothing, in the place of the speech."""
+        """The waveforms (B, T * 640) with inaudible noise, or digital silence, in place of the speech."""
         mask = self.mask.repeat_interleave(waveform.shape[1] // self.mask.shape[1], dim=1).to(waveform)
         level = NOISE * torch.rand(len(waveform), 1).to(waveform)
         # Half of the silences are digital.
@@ -45,20 +45,20 @@ class Silence:
         return torch.lerp(waveform, level * torch.randn_like(waveform), mask)
 
     def features(self, features: Tensor, silent: Tensor) -> Tensor:
-        """(B, 2 T, C) with those of a silence, (2 T, C), in the place of the speech's."""
+        """The features (B, 2 T, C) with those of silence, (2 T, C), in place of the speech's."""
         mask = self.mask.repeat_interleave(2, dim=1)[..., None].to(features)
         return torch.lerp(features, silent.to(features).expand_as(features), mask)
 
     def lips(self, lips: Tensor) -> Tensor:
-        """(B, T, 20, 2) with each row's most closed lips in the place of the others, within `CLOSING` frames."""
+        """The lips (B, T, 20, 2) moved to each row's most closed ones during silence, within `CLOSING` frames."""
         closest = mouth_opening(lips).argmin(dim=1)
         rest = lips[torch.arange(len(lips), device=lips.device), closest][:, None]
         return torch.lerp(lips, rest.expand_as(lips), self._closing()[..., None, None].to(lips))
 
     def _closing(self) -> Tensor:
-        """The mask with ramps inside of it: a mouth closes after the sound has ended, and opens before it begins."""
+        """The mask with ramps inside it: a mouth closes after the sound has ended, and opens before it begins."""
         kernel = self.mask.new_ones(1, 1, CLOSING) / CLOSING
-        # What lies beyond the window goes on as at its edge.
+        # Beyond the window, the mask continues as at its edge.
         padded = torch.nn.functional.pad(self.mask[:, None], (CLOSING // 2, CLOSING - 1 - CLOSING // 2), "replicate")
         smooth = torch.nn.functional.conv1d(padded, kernel)[:, 0]
         return torch.minimum((2 * smooth - 1).clamp_min(0), self.mask)

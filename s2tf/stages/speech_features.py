@@ -9,10 +9,10 @@ from s2tf.nn.network import Network
 
 
 def checked_features(speech_features: Network, feature_dim: int, reader: str) -> SpeechFeatures:
-    """The features, if they are what the network `reader` expects.
+    """The features, once they are known to fit the network `reader`.
 
     Raises:
-        ValueError: they are no speech features, or of another width; the message names the keys.
+        ValueError: they are not speech features, or have another width; the message names the keys.
     """
     if not isinstance(speech_features, SpeechFeatures):
         raise ValueError(f"speech_features is a {type(speech_features).__name__}, expected a SpeechFeatures")
@@ -26,21 +26,21 @@ def checked_features(speech_features: Network, feature_dim: int, reader: str) ->
 def restorable(speech_features: SpeechFeatures) -> tuple[str, ...]:
     """Names for `Stage.frozen`: a frozen pretrained transformer stays out of the checkpoints.
 
-    It keeps itself frozen, and comes back from its own folder. Learned weights of its layers stay in.
+    It freezes itself and is loaded from its own folder; learned weights of its layers stay in the checkpoints.
     """
     return tuple(f"speech_features.{part}" for part in speech_features.restorable_parts)
 
 
 def features_of(batch: MotionSequenceBatch, speech_features: SpeechFeatures, frames: int) -> Tensor:
-    """The speech features (B, 2 T, C) of a batch: those that the data bring along, else the network's."""
+    """The speech features (B, 2 T, C) of a batch: the stored ones where it has any, else the network's."""
     return batch["features"] if "features" in batch else speech_features(batch["waveform"], frames)
 
 
 def check_stored_features(trainer: L.Trainer, speech_features: SpeechFeatures) -> None:
-    """Compare the network with the one that the data's stored features are of, where they bring any.
+    """Check that the data's stored features, if any, come from this network.
 
     Raises:
-        ValueError: They are another network's, or the network is to be trained.
+        ValueError: They come from another network, or the network is trained.
     """
     stored = getattr(getattr(trainer, "datamodule", None), "stored_features", None)
     if stored is None:

@@ -1,4 +1,4 @@
-"""SyncNet's training: lips and speech of the same moment near each other, of other moments of the same clip apart."""
+"""SyncNet's training: embeddings of the same moment move together, those of other moments of the clip apart."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -18,9 +18,9 @@ from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
 class SyncNetStage(Stage):
     """Trains `SyncNet` to find each lip window's speech among those of its clip, and each speech's lips.
 
-    A multi-way matching (Chung, Chung and Kang 2019) instead of the paper's pairs with a margin: every step compares K²
-    pairs of each clip. The softmax is over negative Euclidean distances, which LSE-D and LSE-C are made of, without a
-    temperature: the length of the embeddings is free.
+    A multi-way matching (Chung, Chung and Kang 2019) replaces the paper's pairs with a margin: every step compares K²
+    pairs of each clip. The softmax is over negative Euclidean distances, the basis of LSE-D and LSE-C, without a
+    temperature, since the length of the embeddings is free.
     """
 
     best = ("val/accuracy", "max")
@@ -32,8 +32,8 @@ class SyncNetStage(Stage):
 
         Args:
             syncnet: both branches.
-            learning_rate: of AdamW.
-            weight_decay: decoupled, on matrices and convolutions only.
+            learning_rate: rate of AdamW.
+            weight_decay: decoupled decay of matrices and convolutions only.
             warmup_steps: steps over which the rate rises from zero; then it follows a cosine to zero at max_steps.
         """
         super().__init__()
@@ -57,7 +57,7 @@ class SyncNetStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: LipSyncBatch, batch_idx: int) -> None:
-        """Log the loss, and how often the nearest window is the right one."""
+        """Log the loss, and the share of windows whose nearest one is their own."""
         distances = self.distances(batch)
         values = {"loss": matching_loss(distances), "accuracy": matching_accuracy(distances)}
         self.log_losses("val", values, len(distances))
@@ -67,7 +67,7 @@ class SyncNetStage(Stage):
         return Samples(batch["key"], maps={"distances": self.distances(batch)})
 
     def on_fit_start(self) -> None:
-        """Record that the network's weights are trained; also where a finished run is only exported."""
+        """Record that the network is trained; also called where a finished run is only exported."""
         self.syncnet.mark_trained()
 
     def configure_optimizers(self) -> Any:

@@ -17,7 +17,7 @@ def test_a_controller_that_does_not_answer_is_asked_again(tmp_path, monkeypatch,
             raise UserError("squeue: SLURM's controller has not answered within 60 s")
         return []
 
-    monkeypatch.setattr(runs, "EVERY", 0.0)
+    monkeypatch.setattr(runs, "_EVERY", 0.0)
     monkeypatch.setattr(states, "states_below", look)
     assert main(["runs", "--runs", str(tmp_path), "--watch"]) == 0
     assert len(looks) == 3

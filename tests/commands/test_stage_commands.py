@@ -5,15 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from tiny_shards import tiny_shards
 from transformers import HubertConfig, HubertModel
 
 from datamodules.shards.writing import read_split
 from s2tf.cli import main
 from s2tf.demo.train import DEMO_EXPERIMENTS
-from s2tf.evaluation.judge_training import JudgeData, make_judges
-from s2tf.faces.judges import Judges, JudgeTraining
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.pretrained_speech import HubertFeatures
 from s2tf.nn.network import load_network
@@ -92,17 +89,3 @@ def test_motion_is_learned_from_features_of_the_whole_recording(shards, tmp_path
     ]
     experiment = str(DEMO_EXPERIMENTS / "lip_landmarks.yaml")
     assert main(["fit", experiment, *settings, "--runs", str(tmp_path / "runs")]) == 0
-
-
-def test_judges_are_the_same_after_loading_and_say_how_well_they_read(tmp_path):
-    data = JudgeData(speakers=16, days=1, stills=2, workers=1)
-    training = JudgeTraining(face_epochs=1, gender_epochs=4, mouth_epochs=1, batch_size=8)
-    judges = make_judges(data, tmp_path / "judges", Console(quiet=True), training)
-    assert set(judges.settings["accuracy"]) >= {"gender accuracy", "mouth opening correlation"}
-    frames = torch.randint(0, 256, (3, 80, 80, 3), dtype=torch.uint8).numpy()
-    again = Judges.load(tmp_path / "judges")
-    assert again.settings == json.loads(json.dumps(judges.settings))
-    for read in ("embed", "gender", "lips", "opening"):
-        torch.testing.assert_close(getattr(again, read)(frames), getattr(judges, read)(frames))
-    with pytest.raises(FileNotFoundError, match=r"judges\.json is missing"):
-        Judges.load(tmp_path)

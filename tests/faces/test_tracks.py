@@ -12,7 +12,8 @@ from scipy.signal import medfilt
 
 from s2tf.faces.backends import DETECTORS
 from s2tf.faces.crop import FaceBox
-from s2tf.faces.tracks import FaceTracker, TrackSettings, crop_face, whole_frames
+from s2tf.faces.track_settings import TrackSettings
+from s2tf.faces.tracks import FaceTracker, crop_face, whole_frames
 from s2tf.media.video import read_video
 
 SMALL = TrackSettings(min_track=13, min_face=20, size=32)

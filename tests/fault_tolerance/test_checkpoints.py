@@ -1,5 +1,7 @@
 """Checkpoint files: whole ones are found, and a full disk costs none."""
 
+import os
+
 import pytest
 import torch
 
@@ -73,3 +75,29 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_is_said(small_disk, capsys):
     save(disk, 3, files=files)
     assert files.failure is None
     assert step_of(find_checkpoint(disk).path) == 3
+
+
+class Malicious:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch '{self.marker}'",)
+
+
+def test_a_checkpoint_is_refused_that_would_run_something(tmp_path):
+    torch.save({"global_step": 1, "callbacks": Malicious(tmp_path / "ran")}, tmp_path / "last.ckpt")
+    for weights_only in (True, False, None):
+        with pytest.raises(UserError, match=r"last\.ckpt: refused, since it holds \w+\.system: .* nothing .* was run"):
+            CheckpointFiles().load_checkpoint(tmp_path / "last.ckpt", weights_only=weights_only)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_that_would_be_refused_is_not_written(tmp_path):
+    save(tmp_path, 1)
+    with pytest.raises(TypeError, match=r"last\.ckpt: not written, .* holds pathlib\.[\w.]+, expected tensors"):
+        CheckpointFiles().save_checkpoint({"global_step": 2, "callbacks": {"path": tmp_path}}, tmp_path / "last.ckpt")
+    assert step_of(tmp_path / "last.ckpt") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]

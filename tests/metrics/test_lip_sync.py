@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_lip_sync import sync_distances, track_scores
 
-from s2tf.faces.tracks import TrackCrops, TrackSettings, whole_frames
+from s2tf.faces.track_settings import TrackSettings
+from s2tf.faces.tracks import TrackCrops, whole_frames
 from s2tf.media.mfcc import mfcc
 from s2tf.metrics.lip_sync import SHIFT, LipSync, LipSyncReader, LipSyncScore
 from s2tf.models.syncnet import SyncNet

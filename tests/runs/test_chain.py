@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from s2tf.cli import main
+from s2tf.cli import main, parse
 from s2tf.errors import UserError
 from s2tf.runs import chain as chains
 from s2tf.runs import chain_runner
@@ -170,7 +170,7 @@ def test_braces_in_a_variable_are_kept(tmp_path):
 
 
 def test_what_was_measured_of_a_run_is_measured_again_after_other_settings_wrote_there(tmp_path, monkeypatch):
-    path = write(tmp_path / "c.yaml", "vars: {x: 1}\nsteps: {a: 'prepare --help --run here {x}'}")
+    path = write(tmp_path / "c.yaml", "vars: {x: 1}\nsteps: {a: 'evaluate run here --help {x}'}")
     ran, start = [], chain_runner._start
     monkeypatch.setattr(
         chain_runner, "_start", lambda step, threads: (ran.append(step.template[-1]), start(step, threads))[1]
@@ -266,8 +266,23 @@ def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(CHAINS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_chain_s_experiments_compose(path, tmp_path):
+def test_every_chain_s_commands_are_known_and_its_experiments_compose(path, tmp_path):
     steps = load_chain(path, given(path), tmp_path)
+    for step in steps:
+        parse([*step.arguments, *(["--part", "1/2"] if "parts" in step.job else [])])
     files = [Path(word.removeprefix("+")) for step in steps for word in step.template if word.endswith(".yaml")]
     assert files
     assert all(file.is_file() for file in files)
+
+
+def test_a_chain_found_by_its_short_name_has_the_step_folders_of_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(CHAINS.parents[1])
+    by_path = load_chain(Path("experiments/chains/portraits.yaml"), [], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    by_name = load_chain(Path("chains/portraits.yaml"), [], tmp_path)
+    assert [step.folder for step in by_name] == [step.folder for step in by_path]
+    assert [step.result for step in by_name] == [step.result for step in by_path]
+    with pytest.raises(
+        UserError, match="^chains/portrait.yaml: no such chain file; also tried /.*/chains/portrait.yaml"
+    ):
+        load_chain(Path("chains/portrait.yaml"), [], tmp_path)

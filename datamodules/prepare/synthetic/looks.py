@@ -56,12 +56,14 @@ def sample_appearance(gender: str, age: float, grey: float, seed: int, index: in
     """Sample the looks of speaker `index` of population `seed` on a day, 0 or later."""
     rng = np.random.default_rng([seed, index, 3])
     daily = np.random.default_rng([seed, index, 4, day])
+    # Looks that stay: skin, eyes, style of the hair, beard.
     tone = rng.beta(1.1, 1.4) * (len(SKIN_TONES) - 1.001)
     skin = mix(SKIN_TONES[int(tone)], SKIN_TONES[int(tone) + 1], tone % 1.0)
     eyes = EYE_COLOURS[rng.choice(len(EYE_COLOURS), p=_eye_weights(tone))]
     style = _hair_style(gender, age, rng)
     beard = _beard(gender, rng)
     phase = float(rng.uniform())
+    # Colours of hair and brows; the hair may be dyed, the brows are not.
     likely = np.array([1.0, 1.0, 1.0, 1.0, *[max(0.1, 1.0 - tone / 3.5)] * 3])
     likely /= likely.sum()
     natural = HAIR_COLOURS[rng.choice(len(HAIR_COLOURS), p=likely)]

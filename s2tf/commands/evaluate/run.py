@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    from s2tf.diffusion.samplers import SAMPLERS
+
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the finished run")
     add_result_arguments(parser, "the run's own")
     parser.add_argument("--shards", help="shard folder or address of other test data (default: the run's own data)")
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument("--seed", type=int, help="seed of the noise (default: 0)")
     sampling.add_argument("--seeds", type=positive, help="samples for each speech, for diversity (default: 4)")
     sampling.add_argument("--steps", type=positive, help="denoiser calls (default: 50)")
-    sampling.add_argument("--sampler", choices=["ddim", "dpm-solver++"], help="sampler (default: ddim)")
+    sampling.add_argument("--sampler", choices=SAMPLERS, help="sampler (default: ddim)")
     sampling.add_argument("--guidance", type=float, help="guidance scale; 1 is without guidance (default: 1)")
     sampling.add_argument("--temperature", type=float, help="factor on the first noise (default: 1)")
     sampling.add_argument(

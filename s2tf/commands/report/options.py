@@ -19,8 +19,8 @@ def add_output_arguments(parser: argparse.ArgumentParser, out: str, required: bo
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
 
 
-def prepare_outputs(args: argparse.Namespace) -> None:
-    """Refuse outputs that cannot be written, before any work is done, and make the folder.
+def check_outputs(args: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written, before any work is done.
 
     Raises:
         UserError: `--json` or `--out` cannot be written.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from s2tf.commands.report.options import (
     add_output_arguments,
     add_source_arguments,
+    check_outputs,
     open_sources,
-    prepare_outputs,
     write_json,
 )
 
@@ -36,13 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fill the table, print it and write its files."""
     from s2tf.commands.console import table_console
-    from s2tf.reporting.costs.efficiency import efficiency_table
-    from s2tf.reporting.paper_tables import report_table
 
-    prepare_outputs(args)
+    check_outputs(args)
     if args.table == _MEASURED_HERE:
+        from s2tf.reporting.costs.efficiency import efficiency_table
+
         report = efficiency_table(args.pipeline, args.device, args.seconds)
     else:
+        from s2tf.reporting.paper_tables import report_table
+
         report = report_table(args.table, open_sources(args, args.table))
     _print(report)
     if args.out:

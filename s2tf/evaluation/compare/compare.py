@@ -112,7 +112,7 @@ def compare_videos(comparison: Comparison, report: Report) -> Compared:
         report("lip sync")
         heard = None if sound is None else sound.waveform
         written += write_sync(videos, heard, comparison.syncnet, comparison.tracked, out, notes)
-    return Compared(videos, shown, sound and sound.name, notes, [out / name for name in written])
+    return Compared(videos, shown, None if sound is None else sound.name, notes, [out / name for name in written])
 
 
 def _shown_frames(comparison: Comparison, videos: Sequence[Video]) -> list[int]:

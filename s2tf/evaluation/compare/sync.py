@@ -10,7 +10,7 @@ from s2tf.evaluation.compare.faces import Video
 from s2tf.evaluation.result_files import write_rows
 from s2tf.evaluation.sources import VideoFile
 from s2tf.evaluation.videos.sync_measure import FaceScores
-from s2tf.faces.tracks import TrackSettings
+from s2tf.faces.track_settings import TrackSettings
 from s2tf.figures.motion_figures import draw_sync
 from s2tf.media.video import VideoStream
 from s2tf.metrics.lip_sync import LipSyncScore

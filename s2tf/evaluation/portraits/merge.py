@@ -127,11 +127,11 @@ def _pair_up(pairs: PicturePairs, readings: Readings) -> PortraitReadings:
         found.identities.append(person)
         found.labels.append(Attributes())
         found.generated.append(generated)
-        found.true.append(reference)
+        found.reference.append(reference)
         found.other.append(None)
         read, read_reference = _attributes(readings, speech, first)
         found.read.append(read)
-        found.read_true.append(read_reference)
+        found.read_reference.append(read_reference)
         found.read_other.append(None)
     found.varied = _varied(pairs, readings)
     return found
@@ -209,7 +209,7 @@ def _numbers(found: PortraitReadings) -> Iterator[Row]:
     """Distances and rank of each speech."""
     if not found.keys:
         return
-    distances = feature_distances(torch.stack(found.generated), torch.stack(found.true))
+    distances = feature_distances(torch.stack(found.generated), torch.stack(found.reference))
     columns = {name: values.tolist() for name, values in distances.items()}
     for number, rank in enumerate(retrieval_ranks(found)):
         yield {**{name: values[number] for name, values in columns.items()}, "rank": rank}

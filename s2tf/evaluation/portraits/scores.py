@@ -26,7 +26,7 @@ class PortraitReadings:
     identities: list[int] = field(default_factory=list)
     labels: list[Attributes] = field(default_factory=list)
     """Gender and age of the speaker as the data set states them."""
-    true: list[Tensor] = field(default_factory=list)
+    reference: list[Tensor] = field(default_factory=list)
     """Features (D,) of the reference frame."""
     other: list[Tensor | None] = field(default_factory=list)
     """Features of another frame of the clip, for the ground-truth row; None where there was no other."""
@@ -34,7 +34,7 @@ class PortraitReadings:
     """Features of the portrait."""
     read: list[Attributes | None] = field(default_factory=list)
     """Gender and age read off the portrait; empty where nothing reads them."""
-    read_true: list[Attributes | None] = field(default_factory=list)
+    read_reference: list[Attributes | None] = field(default_factory=list)
     """Gender and age read off the reference frame where the data set does not state both."""
     read_other: list[Attributes | None] = field(default_factory=list)
     """Gender and age read off another frame of the clip, for the ground-truth row."""
@@ -63,7 +63,12 @@ def portrait_scores(
     return [
         *_distances(readings, mean_face, str(faces["network"]), protocol),
         *retrieval_scores(
-            readings.true, readings.identities, readings.generated, readings.other, protocol, readings.only_searched
+            readings.reference,
+            readings.identities,
+            readings.generated,
+            readings.other,
+            protocol,
+            readings.only_searched,
         ),
         *(_attributes(readings, attributes, protocol) if attributes is not None else ()),
         *_variation(readings, str(faces["network"]), protocol),
@@ -74,13 +79,13 @@ def portrait_scores(
 def _distances(
     readings: PortraitReadings, mean_face: Tensor, network: str, protocol: Mapping[str, Any]
 ) -> list[Measurement]:
-    true = torch.stack(readings.true)
+    reference = torch.stack(readings.reference)
     two = _with_other(readings)
-    other = torch.stack([features for features in readings.other if features is not None]) if two else true[:0]
+    other = torch.stack([features for features in readings.other if features is not None]) if two else reference[:0]
     rows = {
-        "value": (torch.stack(readings.generated), true),
-        "baseline": (mean_face.expand_as(true), true),
-        "truth": (other, true[two]),
+        "value": (torch.stack(readings.generated), reference),
+        "baseline": (mean_face.expand_as(reference), reference),
+        "truth": (other, reference[two]),
     }
     found: dict[str, dict[str, float]] = {}
     for name, (features, wanted) in rows.items():
@@ -97,7 +102,7 @@ def _distances(
             truth=found["truth"][name] if two else None,
             higher_is_better=name == "cosine_similarity",
             protocol=protocol,
-            counts={"portraits": len(true), "with another frame": len(two)},
+            counts={"portraits": len(reference), "with another frame": len(two)},
         )
         for name in FeatureDistance.NAMES
     ]
@@ -149,7 +154,7 @@ def retrieval_scores(
 
 def retrieval_ranks(readings: PortraitReadings) -> list[int]:
     """Compute the rank, from 1, at which each portrait finds its speaker, as `retrieval_scores` counts it."""
-    gallery, rows = _gallery(readings.true, readings.identities, readings.only_searched)
+    gallery, rows = _gallery(readings.reference, readings.identities, readings.only_searched)
     return cosine_ranks(torch.stack(readings.generated), rows, gallery, torch.arange(len(gallery))).tolist()
 
 
@@ -166,7 +171,7 @@ def _attributes(
     readings: PortraitReadings, reader: Mapping[str, Any], protocol: Mapping[str, Any]
 ) -> list[Measurement]:
     """Compare with the labels of the data set, or with readings of the reference frame where it has none."""
-    truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_true, strict=True)]
+    truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_reference, strict=True)]
     portraits, frames = IdentityPreservation(reader), IdentityPreservation(reader)
     portraits.update(readings.read, truth)
     two = _with_other(readings)
@@ -230,7 +235,7 @@ def _speakers(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[M
         return []
     found = {}
     people = torch.tensor(readings.identities)
-    for name, features in (("portraits", readings.generated), ("true", readings.true)):
+    for name, features in (("portraits", readings.generated), ("references", readings.reference)):
         metric = SpeakerConsistency()
         metric.update(torch.stack(features), people)
         found[name] = metric.compute()
@@ -240,7 +245,7 @@ def _speakers(readings: PortraitReadings, protocol: Mapping[str, Any]) -> list[M
             value=found["portraits"]["same"].item(),
             baseline=found["portraits"]["different"].item(),
             baseline_name="portraits of different people",
-            truth=found["true"]["same"].item(),
+            truth=found["references"]["same"].item(),
             protocol=protocol,
             counts={"people with several speeches": len(several), "portraits": len(people)},
         )

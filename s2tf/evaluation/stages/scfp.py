@@ -28,7 +28,7 @@ from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
 
 CLIPS_FILE = "portraits.csv"
 SAMPLES = "samples"
-PORTRAIT, TRUE = ".portrait.png", ".true.png"
+PORTRAIT, REFERENCE = ".portrait.png", ".true.png"
 """Suffixes of the pictures in `samples`: the portrait generated from a clip's speech, and the clip's own frame."""
 KIND = "portraits"
 NETWORKS = ("portrait_diffusion", "speech_encoder", "face_decoder")
@@ -105,7 +105,7 @@ def evaluate_portraits(
         done = len(readings.keys)
         _add_readings(rows, readings, faces, attributes)
         _add_variation(rows, readings, pipeline, faces, test)
-        for pictures, suffix in ((rows.portraits, PORTRAIT), (rows.reference, TRUE)):
+        for pictures, suffix in ((rows.portraits, PORTRAIT), (rows.reference, REFERENCE)):
             _write_pictures(pictures, rows.keys, max(0, test.pictures - done), out / SAMPLES, suffix)
         stage_run.count(len(readings.keys), total, "portraits")
     protocol = {
@@ -165,14 +165,14 @@ def _add_readings(
     different = (rows.reference != rows.other).any(axis=(1, 2, 3))
     readings.keys += rows.keys
     readings.labels += rows.labels
-    readings.true.extend(faces.embed(rows.reference))
+    readings.reference.extend(faces.embed(rows.reference))
     readings.generated.extend(faces.embed(rows.portraits))
     readings.other += [row if two else None for row, two in zip(faces.embed(rows.other), different, strict=True)]
     if attributes is not None:
         readings.read += attributes.read(rows.portraits)
         readings.read_other += _read_some(attributes, rows.other, different)
         unlabelled = np.array([not label.complete for label in rows.labels])
-        readings.read_true += _read_some(attributes, rows.reference, unlabelled)
+        readings.read_reference += _read_some(attributes, rows.reference, unlabelled)
 
 
 def _add_variation(
@@ -223,7 +223,7 @@ def _write_pictures(pictures: np.ndarray, keys: Sequence[str], count: int, folde
 
 def _write_clips(readings: PortraitReadings, path: Path) -> None:
     """Writes one line for each portrait: its distance from the reference, and gender and age, labelled and read."""
-    angles = feature_distances(torch.stack(readings.generated), torch.stack(readings.true))["cosine_degrees"]
+    angles = feature_distances(torch.stack(readings.generated), torch.stack(readings.reference))["cosine_degrees"]
     rows = []
     for index, key in enumerate(readings.keys):
         label, read = readings.labels[index], readings.read[index] if readings.read else None

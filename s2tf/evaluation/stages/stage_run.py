@@ -34,7 +34,7 @@ class StageRun:
         Args:
             folder: The run's folder.
             names: The networks to load; the first one tells that the run is finished.
-            device: Where to compute.
+            device: Device to compute on.
             report: Called with a line on progress.
 
         Raises:

@@ -20,7 +20,7 @@ from s2tf.evaluation.videos.motion_measures import FaceMeasure, SteadinessMeasur
 from s2tf.evaluation.videos.pixel_measures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
 from s2tf.evaluation.videos.sync_measure import SyncMeasure
 from s2tf.faces.features import NetworkFeatures
-from s2tf.faces.tracks import TrackSettings
+from s2tf.faces.track_settings import TrackSettings
 from s2tf.importers.syncnet import import_syncnet
 from s2tf.metrics.frechet import InceptionFeatures
 from s2tf.metrics.motion_difference import RaftFlow

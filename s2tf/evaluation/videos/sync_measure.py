@@ -22,7 +22,8 @@ from s2tf.evaluation.videos.measure import (
 )
 from s2tf.evaluation.videos.pairs import ClipPair, FrameRun
 from s2tf.faces.backends import open_detector
-from s2tf.faces.tracks import FaceTracker, TrackCrops, TrackSettings, whole_frames
+from s2tf.faces.track_settings import TrackSettings
+from s2tf.faces.tracks import FaceTracker, TrackCrops, whole_frames
 from s2tf.media.audio import SAMPLES_PER_FRAME
 from s2tf.metrics.lip_sync import LEAST_FRAMES, LipSync, LipSyncReader, LipSyncScore
 from s2tf.models.syncnet import FRAMES, SyncNet

@@ -1,5 +1,9 @@
 """Shards on a node's own disk: the same batches, read from the copy."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from tiny_shards import tiny_shards
 
@@ -45,3 +49,12 @@ def test_a_copy_that_was_cut_is_made_whole_and_a_changed_folder_is_copied_again(
     manifest = (shards / "manifest.json").read_text()
     (shards / "manifest.json").write_text(manifest + "\n")
     assert (stage(shards, tmp_path) / "manifest.json").read_text() == manifest + "\n"
+
+
+def test_a_script_that_was_queued_before_the_module_moved_still_stages(shards, tmp_path):
+    command = [sys.executable, "-m", "datamodules.staging", str(shards)]
+    done = subprocess.run(
+        command, env={**os.environ, "S2TF_SCRATCH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{shards}: staged at {tmp_path}")

@@ -22,11 +22,11 @@ def readings():
         keys=["a-0", "a-1", "b-0"],
         identities=[7, 7, 9],
         labels=[Attributes(FEMALE, 30), Attributes(FEMALE, 30), Attributes()],
-        true=[eye[0], eye[0], eye[1]],
+        reference=[eye[0], eye[0], eye[1]],
         other=[eye[0], eye[0], eye[1]],
         generated=[eye[0], eye[1], eye[1]],
         read=[Attributes(FEMALE, 35), None, Attributes(MALE, 50)],
-        read_true=[None, None, Attributes(MALE, 45)],
+        read_reference=[None, None, Attributes(MALE, 45)],
         read_other=[Attributes(FEMALE, 31), Attributes(MALE, 90), Attributes(MALE, 99)],
         varied=[torch.stack([eye[0], eye[0]]), torch.stack([eye[1], eye[2]])],
     )
@@ -64,7 +64,7 @@ def test_clips_of_one_frame_have_no_ground_truth_row():
 
 def test_what_nothing_reads_is_absent():
     one = readings()
-    one.read, one.read_true, one.varied = [], [], []
+    one.read, one.read_reference, one.varied = [], [], []
     names = {score.name for score in portrait_scores(one, torch.ones(1, 3), FACES, None, {"seed": 0})}
     assert not names & {"gender", "age", "diversity"}
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from s2tf.evaluation.stages.motion_scores import MotionClip, MotionScores, Signals, band_power, frame_steps
-from s2tf.metrics.blinks import count_blinks
 
 FRAMES = 100
 TIME = np.arange(FRAMES) / 25
@@ -22,13 +21,6 @@ def blinking(*starts):
     for start in starts:
         eyes[start : start + 4] = 0.02
     return eyes
-
-
-def test_blinks_are_counted_once_each():
-    assert count_blinks(blinking(10, 40, 80)) == 3
-    assert count_blinks(blinking()) == 0
-    assert count_blinks(blinking(0)) == 1
-    assert count_blinks(blinking(10) * 5) == 1
 
 
 @pytest.mark.parametrize("hertz", [0.3, 0.75, 1.5])

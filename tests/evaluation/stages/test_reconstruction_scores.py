@@ -6,8 +6,6 @@ from s2tf.evaluation.stages.lip_refiner import refiner_change
 from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
 from s2tf.evaluation.stages.transfer_scores import Transfer, transfer_measurements
 from s2tf.faces.judge_network import FaceReader
-from s2tf.faces.judges import Move, moved_pose
-from s2tf.faces.lips import head_pose, to_picture_units
 from s2tf.faces.motion import FaceMotion
 from s2tf.metrics.perceptual_distance import JudgeDistance
 from s2tf.metrics.sharpness import gradient_energy
@@ -100,11 +98,3 @@ def test_a_transfer_must_be_nearer_to_b_and_move_as_a(landmarks):
     assert rows["transfer: pose correlation"].value == pytest.approx(1)
     wrong = transfer_measurements([Transfer(0.9, 0.1, motion, backwards)], {"clips": 1}, ["centre x"])
     assert {one.name: one.value for one in wrong}["transfer: mouth correlation"] < 0.9
-
-
-def test_a_moved_picture_has_the_moved_faces_pose(landmarks):
-    points = to_picture_units(landmarks, 64)
-    move = Move(torch.full((FRAMES,), 1.03), torch.tensor([[0.05, -0.02]]).repeat(FRAMES, 1))
-    moved = (points - move.offset.numpy()[:, None]) / move.scale.numpy()[:, None, None]
-    before, after = (torch.from_numpy(np.pad(head_pose(one), ((0, 0), (0, 1)))).float() for one in (points, moved))
-    torch.testing.assert_close(moved_pose(before, move), after, atol=1e-5, rtol=1e-5)

@@ -12,7 +12,8 @@ from s2tf.evaluation.sources import VideoFile
 from s2tf.evaluation.videos.measure import GENERATED, REFERENCE, SOURCE_COPY, MeasureError
 from s2tf.evaluation.videos.pairs import Alignment, ClipPair, aligned_runs
 from s2tf.evaluation.videos.sync_measure import SyncMeasure
-from s2tf.faces.tracks import TrackSettings, whole_frames
+from s2tf.faces.track_settings import TrackSettings
+from s2tf.faces.tracks import whole_frames
 from s2tf.metrics.lip_sync import LipSyncReader
 from s2tf.models.syncnet import SyncNet
 

@@ -20,7 +20,7 @@ from s2tf.evaluation.stages.changed_faces import with_other_hair, with_other_sha
 from s2tf.nn.network import load_network
 from s2tf.runs.fit import fit
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 PEOPLE = 12
 
 

@@ -5,9 +5,9 @@ import torch
 from video_folders import evaluate, status, talking, write
 
 from s2tf.commands.options import local_device
+from s2tf.evaluation.stages import evaluate_run
 from s2tf.evaluation.videos.metric_files import FILES, METRICS
 from s2tf.evaluation.videos.open_measures import MEASURES
-from s2tf.runs import finished
 
 VIDEOS, PORTRAITS = ["videos", "made", "true"], ["portraits", "made", "true", "--faces", "judges"]
 PIPELINE, RUN = ["pipeline", "p", "--shards", "s", "--out", "o"], ["run", "r"]
@@ -82,7 +82,7 @@ def test_removed_options_are_not_in_the_help(capsys):
     ],
 )
 def test_options_without_effect_on_the_runs_stage_are_refused(tmp_path, monkeypatch, capsys, stage, words, message):
-    monkeypatch.setattr(finished, "finished_stage", lambda _: stage)
+    monkeypatch.setattr(evaluate_run, "finished_stage", lambda _: stage)
     assert status(["evaluate", "run", tmp_path, *words]) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert error.startswith("s2tf evaluate run: ")

@@ -16,7 +16,7 @@ from s2tf.evaluation.judge_training import JudgeData, cache_folder, make_judges
 from s2tf.faces.judges import JudgeTraining
 from s2tf.runs.fit import fit
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 DEBUG = EXPERIMENTS / "debug"
 TEST_PEOPLE = 3
 READERS = ["--faces", "judges", "--landmarks", "judges", "--perceptual", "judges", "--pictures", "2"]

@@ -28,7 +28,7 @@ class Still:
 
     output_size = 64
 
-    def __call__(self, picture, speech, seed, steps):
+    def __call__(self, speech, picture, seed, steps):
         return iter([picture] * (len(speech) // 640))
 
 
