@@ -14,6 +14,7 @@ COMMANDS = ROOT / "s2tf" / "commands"
 SHARED = {"options.py", "console.py", "__init__.py"}
 """Files of `commands/` that are no command."""
 LONGEST_FILE, LONGEST_COMMAND, ALL_COMMANDS = 300, 150, 2800
+LONG_BODY = 25
 LONG_FOR_A_REASON: set[str] = set()
 """Files that may be longer, each with its reason in its docstring."""
 OPENINGS = re.compile(r"(What|How|Where|Which|Whether|Who|Whose|Of)\b")
@@ -74,6 +75,29 @@ def test_an_argparse_namespace_stays_in_the_commands(path):
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_file_is_short(path):
     assert length(path) <= LONGEST_FILE or name(path) in LONG_FOR_A_REASON
+
+
+def long_functions(path: Path) -> Iterator[ast.FunctionDef]:
+    """Functions whose body, without the docstring, has more lines than `LONG_BODY`."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith(("add_", "__init__")):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            if body and (node.end_lineno or 0) - body[0].lineno >= LONG_BODY:
+                yield node
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_long_function_states_the_intent_of_its_blocks(path):
+    lines = path.read_text().splitlines()
+    bare = [
+        one.name for one in long_functions(path) if not any("# " in line for line in lines[one.lineno : one.end_lineno])
+    ]
+    assert not bare
+
+
+def test_no_module_is_loose_but_those_of_the_design():
+    loose = {path.stem for path in (ROOT / "s2tf").glob("*.py")}
+    assert loose == {"__init__", "batches", "cli", "config", "errors", "previews"}
 
 
 def module(path: Path) -> str:

@@ -109,6 +109,7 @@ def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
     jpegs = [clip.jpeg(index) for clip in clips for index in range(0, clip.record.frames, 10)]
     landmarks = clips[0].members[LANDMARKS][:]
 
+    # The floors: one function for each kind of row, which returns the number of rows it stands for.
     def pictures(count: int) -> int:
         for index in range(count):
             simplejpeg.decode_jpeg(jpegs[index % len(jpegs)], "RGB")

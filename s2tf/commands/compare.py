@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.evaluation.compare.sync import open_syncnet
     from s2tf.evaluation.open_readers import open_motion
 
+    # Refuse what cannot end well before any network is opened.
     names = _system_names(args.videos, args.names)
     check_out(args.out)
     check_json(args.json, args.out)
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with console.status("") as status:
         found = compare_videos(comparison, status.update)
+    # Tell what was found, and where it is.
     for line in (*map(_described, found.videos), *found.notes):
         print(line)
     print(f"sound: {found.sound or 'none of these videos has any'}")

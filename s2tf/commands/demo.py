@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     results = write_speakers(settings, chain, args.out, console)
     measurements = measure(settings, results, console)
     seconds = time.monotonic() - started
+    # Keep the numbers, then show them.
     report = {
         "seed": settings.seed,
         "source": str(args.source) if args.source else "synthetic speakers",

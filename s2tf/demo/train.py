@@ -98,6 +98,7 @@ def make_shards(settings: DemoSettings, out: Path, console: Console) -> Path:
             )
     except (ValueError, ImportError) as error:
         raise UserError(str(error)) from error
+    # Tell what was left out, and refuse to train without people for every split.
     console.print(summary.table())
     if ignored := getattr(recordings, "ignored", ()):
         console.print(f"{len(ignored)} other files ignored: {', '.join(ignored[:5])} ...", highlight=False)

@@ -82,6 +82,7 @@ def _distances(
     reference = torch.stack(readings.reference)
     two = _with_other(readings)
     other = torch.stack([features for features in readings.other if features is not None]) if two else reference[:0]
+    # Each row compares one set of faces with the reference frames.
     rows = {
         "value": (torch.stack(readings.generated), reference),
         "baseline": (mean_face.expand_as(reference), reference),
@@ -177,6 +178,7 @@ def _attributes(
     two = _with_other(readings)
     frames.update([readings.read_other[index] for index in two], [truth[index] for index in two])
     found, best = portraits.compute(), frames.compute()
+    # The baseline gives every portrait the same answer, the one that is right most often.
     genders = [one.gender for one in truth if one.gender != UNKNOWN]
     ages = [one.age for one in truth if one.age == one.age]
     baselines = {"gender": _commonest(genders), "age": _near_median(ages)}

@@ -117,10 +117,12 @@ class ReconstructionScores:
         assert clip.read_reference is not None
         assert clip.read_source is not None
         assert clip.read_reconstructed is not None
+        # Only frames in which every reader found the face count.
         known = clip.landmarks.known & clip.read_reference.known & clip.read_reconstructed.known
         known &= np.broadcast_to(clip.read_source.known, known.shape)
         self.unread += int((~known).sum())
 
+        # The lips of each set of frames against the landmarks.
         read = {
             "reconstructed": clip.read_reconstructed.lips,
             "reference": clip.read_reference.lips,

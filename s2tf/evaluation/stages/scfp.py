@@ -101,6 +101,7 @@ def evaluate_portraits(
     stage_run, pipeline, data = _open(run, test, report)
     (out / SAMPLES).mkdir(parents=True, exist_ok=True)
     readings, total = PortraitReadings(), count_test_clips(data, test.clips)
+    # Pictures leave memory with their batch; only their features stay.
     for rows in _generate(pipeline, data, test):
         done = len(readings.keys)
         _add_readings(rows, readings, faces, attributes)
