@@ -12,7 +12,8 @@ from s2tf import cli
 PAGE = "reference/commands.md"
 HEAD = """# Commands
 
-Written from the commands' own `--help`. A command that divides its work takes `--part I/N`, one that produces numbers `--json FILE`.
+Written from the commands' own parsers. A command that divides its work takes `--part I/N`, one that produces numbers
+`--json FILE`.
 """
 
 
@@ -50,7 +51,7 @@ def section(name: str, parser: argparse.ArgumentParser) -> str:
     """Return a command's summary and a table of its arguments."""
     lines = [f"## s2tf {name}", "", parser.description or "", "", "| argument | meaning |", "|---|---|"]
     for action in parser._actions:
-        if not isinstance(action, argparse._HelpAction):
+        if not isinstance(action, argparse._HelpAction) and action.help != argparse.SUPPRESS:
             lines.append(f"| {_usage(action, parser)} | {_meaning(action, parser)} |")
     return "\n".join([*lines, ""])
 
@@ -64,7 +65,8 @@ def _usage(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
     else:
         values = formatter._format_args(action, formatter._get_default_metavar_for_optional(action))
         words = f"{action.option_strings[-1]} {values}"
-    return f"`{words}`".replace("|", "\\|")
+    # A pipe in code does not end a cell.
+    return f"`{words}`"
 
 
 def _meaning(action: argparse.Action, parser: argparse.ArgumentParser) -> str:

@@ -1,6 +1,7 @@
 """s2tf: train, ablate and compare systems that turn speech alone into a talking face.
 
-The public Python API; each name is imported when it is first used, so that `import s2tf` loads neither torch nor Lightning:
+The public Python API. Each name is imported when it is first used, so that `import s2tf` loads neither torch nor
+Lightning:
 
     pipeline = s2tf.load_pipeline("demo/pipeline")
     result = s2tf.fit("conre.yaml", ["vars.shards=shards", "trainer.max_steps=100"])

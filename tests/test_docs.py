@@ -1,4 +1,4 @@
-"""The documentation: every command that it shows parses, those that need nothing run, and every link leads somewhere."""
+"""The documentation: every shown command parses, those that need nothing run, and every link leads somewhere."""
 
 import argparse
 import os
@@ -42,15 +42,15 @@ class Block:
         return bool(self.commands) and not self.title.startswith(ONLY_PARSED)
 
 
-class Refused(Exception):
-    """What a parser says of a wrong command line."""
+class RefusedError(Exception):
+    """Message of a parser on a wrong command line."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that raises an error instead of leaving the program."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise Refused(message)
+        raise RefusedError(message)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -73,7 +73,7 @@ def test_a_shown_command_is_spelled_as_its_parser_takes_it(page, words):
         return
     try:
         cli.parse(shlex.split(words.replace("$n", "1")), Parser)
-    except Refused as error:
+    except RefusedError as error:
         pytest.fail(f"{page}: s2tf {words}: {error}")
 
 

@@ -18,7 +18,7 @@ SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 
 def run(script: str, *words: object) -> str:
-    """What a script prints."""
+    """Run a script; returns its output."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "examples" / script), *map(str, words)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from tiny_shards import tiny_shards
 
 ROOT = Path(__file__).parents[1]
 BUILT = ("s2tf", "datamodules", "experiments", "slurm", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md")
-"""What a build reads, beside the licence."""
+"""Files and folders that a build reads, besides the licence."""
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
 
 

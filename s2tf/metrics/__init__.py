@@ -1,4 +1,7 @@
-"""Metrics: functions, and `torchmetrics.Metric` classes that gather over batches and ranks. Imported on first use."""
+"""Metrics: functions, and `torchmetrics.Metric` classes that gather over batches and ranks.
+
+Each name is imported when it is first used.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
