@@ -149,7 +149,7 @@ def _environment(process: Path) -> dict[str, str]:
 
 
 def _is_rank(process: Path) -> bool:
-    """Tell whether a process of a step is the one that trains: its parent is a shell, that of a loader's worker is not."""
+    """Tell whether a process of a step trains: its parent is a shell, which that of a loader's worker is not."""
     try:
         parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
         parent_name = (Path("/proc") / parent / "comm").read_text().strip()
