@@ -1,1 +1,1 @@
-"""Shards."""
+"""The shard format: writing, reading, verifying, and adding a member."""

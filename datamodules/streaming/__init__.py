@@ -1,1 +1,1 @@
-"""Streaming."""
+"""The order of the clips, and the streams that turn them into batches."""

@@ -1,1 +1,1 @@
-"""Lightning callbacks."""
+"""Lightning callbacks: averages, checkpoints, progress, previews, throughput, the record of a run."""

@@ -1,1 +1,1 @@
-"""The commands, one per file."""
+"""The commands of `s2tf --help`, one per file or folder."""

@@ -1,1 +1,1 @@
-"""Evaluation."""
+"""From videos, portraits or a finished run to `metrics.json`."""

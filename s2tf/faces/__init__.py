@@ -1,1 +1,1 @@
-"""Faces."""
+"""Faces in pictures: found, tracked, cropped and read."""

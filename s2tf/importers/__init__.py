@@ -1,1 +1,1 @@
-"""Importers."""
+"""Public weights become networks of ours: one explicit name map per source."""

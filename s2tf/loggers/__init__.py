@@ -1,1 +1,1 @@
-"""Lightning loggers."""
+"""Lightning loggers: the journal, and W&B behind it."""

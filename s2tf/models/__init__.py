@@ -1,1 +1,1 @@
-"""The networks, plain modules: one file per part of the paper's figure."""
+"""The networks, plain modules without Lightning: one file per part of the paper's figures."""

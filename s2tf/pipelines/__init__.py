@@ -1,1 +1,1 @@
-"""Inference without Lightning."""
+"""Inference without Lightning: trained networks generate portraits and videos."""

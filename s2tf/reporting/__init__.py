@@ -1,1 +1,1 @@
-"""Reporting."""
+"""Results of many runs become the paper's tables, figures and pages."""

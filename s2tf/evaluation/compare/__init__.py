@@ -1,1 +1,1 @@
-"""Comparison of videos by eye."""
+"""Videos of the same clip by several systems, side by side."""

@@ -1,1 +1,1 @@
-"""Evaluation of portraits."""
+"""Portraits measured against reference pictures of the same people."""

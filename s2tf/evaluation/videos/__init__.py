@@ -1,1 +1,1 @@
-"""Evaluation of videos."""
+"""Videos of any system measured against the reference videos."""
