@@ -73,7 +73,7 @@ def one_line(error: BaseException) -> str:
 
 
 def lost_the_others(error: BaseException) -> bool:
-    """Tell whether an exception only means that another rank, or the store that connects them, no longer answers."""
+    """Return True if an exception only means that another rank, or the store that connects them, no longer answers."""
     if isinstance(error, (dist.DistNetworkError, dist.DistStoreError)):
         return True
     of_torch = isinstance(error, dist.DistBackendError) or "gloo" in str(error).lower()
