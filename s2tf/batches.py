@@ -77,8 +77,8 @@ class FrameBatch(TypedDict):
 class LipSyncBatch(TypedDict):
     """K windows of one clip, 0.2 s of lips and speech each, per row; for SyncNet.
 
-    A row's windows are at different times: the speech of one window is out of sync with the lips of another, while speaker,
-    voice and picture are the same.
+    A row's windows are at different times: the speech of one window is out of sync with the lips of another, but
+    speaker, voice and picture are the same.
     """
 
     key: list[str]

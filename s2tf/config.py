@@ -59,14 +59,14 @@ VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None = None) -> dict[str, Any]:
     """Compose the experiment at `path`: merge its bases, apply `key=value` overrides, fill in variables.
 
-    A file may begin with `base: other.yaml`, relative to itself, or with a list of bases; later bases win. Mappings merge
-    deeply, lists are replaced, and if `class_path` changes, the base's `init_args` are dropped. `vars:` holds shared
-    values, used as `${vars.name}`.
+    A file may begin with `base: other.yaml`, relative to itself, or with a list of bases; later bases win. Mappings
+    merge deeply, lists are replaced, and if `class_path` changes, the base's `init_args` are dropped. `vars:` holds
+    shared values, used as `${vars.name}`.
 
     Args:
         path: The experiment's file, or its short name (`find_experiment`).
-        overrides: `key=value`, or `+FILE.yaml` for all entries of a file, applied in the given order. As a parameter of a
-            sweep the file has a name, `+name=FILE.yaml`, and `+name=none` changes nothing.
+        overrides: `key=value`, or `+FILE.yaml` for all entries of a file, applied in the given order. As a parameter of
+            a sweep the file has a name, `+name=FILE.yaml`, and `+name=none` changes nothing.
         missing: Value for every required value (`???`) that is not given, or None to raise an error for it.
 
     Raises:

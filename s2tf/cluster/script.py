@@ -1,4 +1,4 @@
-"""Batch scripts: the templates of `slurm/` filled in with a job's values; each queued script stays on disk to be read."""
+"""Batch scripts: the templates of `slurm/` with a job's values; every queued script stays on disk to be read."""
 
 import re
 import shlex

@@ -112,8 +112,8 @@ def _past(ids: list[str]) -> dict[str, Job]:
 def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """Select the environment variables that a new job inherits from sbatch.
 
-    Variables of the job in which this process runs are left out, since srun would apply them to the new job. The address
-    of W&B's service process is left out too, since that process will have ended.
+    Variables of the job in which this process runs are left out, since srun would apply them to the new job. The
+    address of W&B's service process is left out too, since that process will have ended.
     """
     return {name: value for name, value in environment.items() if name != "WANDB_SERVICE" and not OF_A_JOB.match(name)}
 

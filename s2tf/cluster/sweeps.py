@@ -1,4 +1,4 @@
-"""Sweeps in W&B's form: reads and checks them, and expands them into the points of a grid if no server chooses points."""
+"""Reads and checks sweeps in W&B's form, and expands them into the points of a grid if no server chooses points."""
 
 import hashlib
 import itertools

@@ -86,7 +86,7 @@ def _is_first(folder: Path) -> bool:
     except FileExistsError:
         return False
     except OSError:
-        # Not known: one traceback too many is better than none.
+        # If it is not known, print: one traceback too many is better than none.
         return True
     return True
 

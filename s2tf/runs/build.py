@@ -69,7 +69,7 @@ def build(
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
         raise UserError(_first_cause(str(error))) from error
     if instantiate:
-        # Lightning's signal handlers are not used: they save or broadcast in the middle of a step, and ranks would hang.
+        # Lightning's own signal handlers save or broadcast in the middle of a step: other ranks would hang.
         signals: Any = built.trainer._signal_connector
         signals.register_signal_handlers = lambda: None
     return built

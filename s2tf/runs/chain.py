@@ -124,7 +124,7 @@ class Step:
         return json.dumps({"arguments": self.arguments, "result": result}, indent=2) + "\n"
 
     def forget_replaced(self) -> None:
-        """Mark as not done the steps of this name that wrote into the same run folder: this step replaces their results."""
+        """Mark as not done earlier steps of this name with the same run folder: this step replaces their results."""
         if self.arguments[:2] != EVALUATE_RUN or len(self.arguments) == 2:
             return
         run = self.arguments[2]

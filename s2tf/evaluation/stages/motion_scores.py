@@ -110,7 +110,7 @@ class MotionScores:
         return Measurement("blinks per minute", generated, {**protocol, **rule}, truth=reference, higher_is_better=None)
 
     def _head(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """Measure the power of the head's motion by bands, and the difference of spectra, on sufficiently long clips."""
+        """Measure the power of the head's motion by bands, and the difference of spectra, on long enough clips."""
         long = [clip for clip in self.clips if len(clip.reference.mouth) >= LEAST_SECONDS * FPS]
         counts = {"clips": len(long), f"shorter than {LEAST_SECONDS} s": len(self.clips) - len(long)}
         if not long:
