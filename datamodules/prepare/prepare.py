@@ -1,8 +1,9 @@
 """Recordings → shards, a ledger of failures, and a summary whose counts add up.
 
-The recordings of each split are cut into groups. Each group becomes one shard, even if some of its recordings fail.
-Any process can do any group, and its result does not depend on the others. During a preparation `groups/` holds one JSON for each finished
-group; when all are finished, they are merged into `failures.csv` and `manifest.json`, and the folder is deleted.
+The recordings of each split are cut into groups. Each group becomes one shard, even if some of its recordings fail. Any
+process can do any group, and its result does not depend on the others. During a preparation `groups/` holds one JSON
+for each finished group; when all are finished, they are merged into `failures.csv` and `manifest.json`, and the folder
+is deleted.
 """
 
 import csv

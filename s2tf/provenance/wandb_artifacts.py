@@ -11,8 +11,8 @@ def use(run: Any, item: Item, upload: bool) -> None:
     """Declare an input of a W&B run.
 
     `run.use_artifact` refuses offline runs, and waits for the server in others. To log an artifact and mark it as used
-    is a single record, which also works offline; `wandb sync` sends it later. Contents that the server already has under
-    this name create no new version.
+    is a single record, which also works offline; `wandb sync` sends it later. Contents that the server already has
+    under this name create no new version.
     """
     run._log_artifact(artifact(item, upload), is_user_created=True, use_after_commit=True)
 
