@@ -1,4 +1,4 @@
-"""Measure a folder of videos against references of the same names.
+"""Measure a folder of videos against references with the same names.
 
 python examples/evaluate_folder.py generated reference --metrics pixels,sharpness
 """

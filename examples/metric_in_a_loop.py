@@ -1,4 +1,4 @@
-"""Use a metric in a loop of your own: update by batches, compute once.
+"""Use a metric in your own loop: update it with each batch, compute it once.
 
 python examples/metric_in_a_loop.py
 """

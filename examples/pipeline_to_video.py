@@ -1,4 +1,4 @@
-"""Open a pipeline folder, and make a video of a sound file.
+"""Open a pipeline folder, and generate a video for a sound file.
 
 python examples/pipeline_to_video.py demo/pipeline speech.wav talking.mp4
 """

@@ -54,7 +54,7 @@ class Journal:
         self._tell(row)
 
     def to_disk(self, sync: bool = True) -> None:
-        """Append the rows that wait; with `sync` they survive a crash of this machine, too."""
+        """Append the rows that wait; with `sync` they are safe even if this machine crashes."""
         waited = len(self._waiting) > 1
         try:
             while self._waiting:

@@ -10,7 +10,7 @@ from typing import Any
 def append_line(path: Path, line: str) -> None:
     """Append a line as a whole or not at all, on a new line even if the last one was cut off.
 
-    It is written without a buffer, so that it survives this process.
+    It is written without a buffer, so that it stays complete if this process is killed.
 
     Raises:
         OSError: There is no room.
