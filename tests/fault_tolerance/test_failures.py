@@ -29,7 +29,7 @@ def test_the_traceback_is_printed_where_the_disk_is_full(full, capsys):
     assert "rank 0 on " in said
     assert "in failing" in said
     assert "ValueError: the true reason\n" in said
-    assert said.endswith("failure.txt: No space left on device: it is not kept\n")
+    assert said.endswith("failure.txt: No space left on device: the traceback is not kept\n")
 
 
 def test_a_traceback_is_printed_where_nobody_can_say_whether_it_is_the_first(tmp_path, capsys):

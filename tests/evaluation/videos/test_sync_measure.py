@@ -140,7 +140,7 @@ def test_the_sound_of_a_file_cut_between_keyframes_is_heard_from_its_first_pictu
 
 def test_a_track_of_zeros_is_no_sound_that_lips_could_be_compared_with(network):
     measure, zeros = SyncMeasure(network, None), np.zeros(FRAMES * 640, np.float32)
-    with pytest.raises(MeasureError, match="silent: the generated video's sound is zeros"):
+    with pytest.raises(MeasureError, match="silent: the sound of the generated video is zeros"):
         measured(measure, Clip(frames(0), zeros), Clip(frames(1), sound(1)))
     with pytest.raises(MeasureError, match="silent: the sound of the reference is zeros"):
         measured(measure, Clip(frames(0), None), Clip(frames(1), zeros))
