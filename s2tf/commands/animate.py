@@ -10,12 +10,16 @@ from s2tf.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("portrait", type=Path, help="a square picture of a face, framed as the pipeline's crops")
+    parser.add_argument(
+        "portrait", type=Path, help="a square picture of a face, cropped as in the pipeline's training data"
+    )
     add_generation_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the video to write, such as talking.mp4")
     add_gain_arguments(parser)
     parser.add_argument(
-        "--crop", action="store_true", help="find the face and crop it by the pipeline's own rule (the picture as is)"
+        "--crop",
+        action="store_true",
+        help="find the face and crop it by the pipeline's own rule (default: take the picture as it is)",
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments: the runs and options of every system, those of the same name once."""
+    """Declare the command's arguments: the runs and options of every system, each name once."""
     from s2tf.systems.registry import SYSTEMS
 
     parser.add_argument("--out", type=Path, required=True, help="folder of the pipeline")
@@ -45,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _needs(system: "System") -> "list[str]":
-    """The options of the runs that each pipeline of a system needs."""
+    """List the options of the runs that each pipeline of a system needs."""
     return [f"{one.name}: {' '.join(system.run(name).option for name in one.runs)}" for one in system.pipelines]

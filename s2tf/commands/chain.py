@@ -1,4 +1,4 @@
-"""Run the steps of a chain YAML, such as all rows of an ablation table, each when the steps it needs are done."""
+"""Run the steps of a chain YAML, such as all rows of an ablation table, each as soon as the steps it needs are done."""
 
 import argparse
 import json
@@ -15,12 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("chain", type=Path, help="a chain YAML or its short name, such as chains/portraits.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="values for the chain's `vars`")
-    parser.add_argument("--out", type=Path, required=True, help="folder of all results; steps that are done are kept")
+    parser.add_argument("--out", type=Path, required=True, help="folder of all results; finished steps are kept")
     parser.add_argument(
         "--jobs", type=positive, default=1, help="number of steps that run at the same time (default: %(default)s)"
     )
     parser.add_argument(
-        "--seeds", type=numbers, metavar="N", help="seeds such as 0-2 or 0,3,5 (default: those of the chain)"
+        "--seeds", type=numbers, metavar="N", help="seeds, such as 0-2 or 0,3,5 (default: the chain's own seeds)"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
     parser.add_argument(
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         for step in steps:
             print(f"{step.name}: s2tf {shlex.join(step.arguments)}")
         return 0
-    # The running steps end with this process, however that is asked to end.
+    # The running steps end together with this process, whichever signal ends it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     threads = max(1, (os.cpu_count() or 1) // args.jobs)
     states = run_steps(steps, args.jobs, threads, lambda text: print(text, flush=True))

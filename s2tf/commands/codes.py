@@ -1,4 +1,4 @@
-"""Motion codes of every clip: the shards again, with the codes that motion diffusion learns from."""
+"""Add to the shards the motion codes of every clip, from which motion diffusion learns; writes new shards."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,12 @@ from s2tf.commands.options import add_copy_arguments
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_copy_arguments(parser)
-    parser.add_argument("--autoencoder", type=Path, required=True, help="RUN/networks/motion_autoencoder")
+    parser.add_argument(
+        "--autoencoder",
+        type=Path,
+        required=True,
+        help="the trained motion autoencoder: RUN/networks/motion_autoencoder",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Put videos of the same clip by several systems side by side, to look at before reading numbers."""
+"""Put videos of the same clip by several systems side by side, so that a person can compare them."""
 
 import argparse
 import json
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "videos", type=Path, nargs="+", metavar="VIDEO", help="one video of each system; the first may be the reference"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for frames.png, grid.mp4, traces.png, curves.*")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for frames.png, grid.mp4, traces.png and curves.*"
+    )
     parser.add_argument("--names", metavar="A,B,...", help="names of the systems (default: the files' names)")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument(
@@ -29,17 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--times", type=_times, metavar="T1,T2,...", help="times of the columns in seconds, instead of --frames"
     )
     parser.add_argument(
-        "--sound", metavar="NAME", help="system whose sound is heard (default: the first video with sound)"
+        "--sound",
+        metavar="NAME",
+        help="name of the system whose sound the grid plays (default: the first video with sound)",
     )
     parser.add_argument(
         "--landmarks",
         default="mediapipe",
         metavar="mediapipe | face-alignment | judges | none",
-        help="reader of faces; judges read synthetic faces, none leaves frames and grid alone (default: mediapipe)",
+        help="reader of landmarks; judges: for synthetic faces, none: write only frames and grid (default: mediapipe)",
     )
     sync = parser.add_argument_group("lip sync: sync.png and sync.csv")
     sync.add_argument(
-        "--syncnet", type=Path, metavar="FOLDER", help="a SyncNet, imported or trained (default: no lip sync)"
+        "--syncnet",
+        type=Path,
+        metavar="FOLDER",
+        help="a SyncNet, imported or trained, such as RUN/networks/syncnet (default: no lip sync)",
     )
     sync.add_argument(
         "--protocol",
@@ -47,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="tracked",
         help="show SyncNet the crop around the tracked face, or the whole frame (default: tracked)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write a record of the comparison to FILE")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write a record of the comparison to FILE (default: no file)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.evaluation.compare.sync import open_syncnet
     from s2tf.evaluation.open_readers import open_motion
 
-    # Refuse what cannot end well before any network is opened.
+    # Refuse arguments that cannot work before any network is opened.
     names = _system_names(args.videos, args.names)
     check_out(args.out)
     check_json(args.json, args.out)
@@ -75,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with console.status("") as status:
         found = compare_videos(comparison, status.update)
-    # Tell what was found, and where it is.
+    # Print what was found, and the written files.
     for line in (*map(_described, found.videos), *found.notes):
         print(line)
     print(f"sound: {found.sound or 'none of these videos has any'}")
@@ -96,23 +105,23 @@ def _times(text: str) -> list[float]:
 
 
 def _system_names(paths: Sequence[Path], given: str | None) -> list[str]:
-    """Names of `--names`, or those of the files, with their folders where files are named alike.
+    """Return the names of `--names`, or the files' names, with their folders where two files have the same name.
 
     Raises:
-        UserError: There are not as many names as videos, or two are alike.
+        UserError: The number of names differs from the number of videos, or two names are the same.
     """
     if given is None:
         names = [path.stem for path in paths]
         if len(set(names)) < len(names):
             names = [f"{path.absolute().parent.name}/{path.stem}" for path in paths]
-        advice = "name them by --names A,B,..."
+        advice = "give each its own name by --names A,B,..."
     else:
         names = [name.strip() for name in given.split(",")]
         advice = "expected different names"
     if len(names) != len(paths):
         raise UserError(f"--names {given}: {len(names)} names, expected one for each of the {len(paths)} videos")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"several videos are named {', '.join(twice)}: {advice}")
+        raise UserError(f"several videos have the name {', '.join(twice)}: {advice}")
     return names
 
 

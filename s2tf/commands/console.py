@@ -1,4 +1,4 @@
-"""Output of commands: tables that are not cut outside a terminal, progress, and closing lines that several share."""
+"""Output of commands: tables that are not cut outside a terminal, progress lines, and shared closing lines."""
 
 import json
 import sys
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from datamodules.shards.add_member import CopyReport, OnClip
 
 WIDTH = 200
-"""Columns outside a terminal."""
+"""Width in characters outside a terminal."""
 LINE_INTERVAL = 30.0
-"""Seconds between two lines of progress, at least."""
+"""Least number of seconds between two lines of progress."""
 LINE_SHARE = 0.1
-"""Share of the time that has passed before the next line: the longer a command runs, the rarer are its lines."""
+"""Wait before the next line as a share of the time that has passed: the longer a command runs, the rarer its lines."""
 
 
 def table_console() -> "Console":
-    """Console on standard output; a table that goes to a file is not cut to a terminal's width."""
+    """Return a console on standard output; a table that goes to a file is not cut to a terminal's width."""
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=WIDTH)
 
 
 def print_metrics(metrics: Mapping[str, float], path: Path | None) -> None:
-    """Print numbers by name, and write them to a JSON file if there is a path."""
+    """Print numbers by name, and write them to a JSON file if a path is given."""
     for name, value in sorted(metrics.items()):
         print(f"{name:32s} {value:.6g}")
     if path is not None:
@@ -40,7 +40,7 @@ def print_metrics(metrics: Mapping[str, float], path: Path | None) -> None:
 
 @contextmanager
 def progress(console: "Console") -> Iterator[Callable[[str], None]]:
-    """Shows the progress of a command: one moving line on a terminal, a plain line now and then elsewhere."""
+    """Show the progress of a command: one changing line on a terminal, elsewhere a new line now and then."""
     if console.is_terminal:
         with console.status("") as status:
             yield status.update
@@ -49,14 +49,14 @@ def progress(console: "Console") -> Iterator[Callable[[str], None]]:
 
 
 class ProgressLines:
-    """Prints some of the texts that it is given: ten in five minutes, about sixty in ten hours."""
+    """Prints a selection of progress texts: about ten in five minutes, about sixty in ten hours."""
 
     def __init__(self, console: "Console") -> None:
         self.console = console
         self.begun = self.last = time.monotonic()
 
     def report(self, text: str) -> None:
-        """Print the text, if the line before is long enough ago."""
+        """Print the text if enough time has passed since the last printed text."""
         now = time.monotonic()
         if now - self.last >= max(LINE_INTERVAL, LINE_SHARE * (now - self.begun)):
             self.last = now
@@ -64,18 +64,18 @@ class ProgressLines:
 
 
 def part_done(part: tuple[int, int], out: Path) -> str:
-    """Line that says which part of the work is done, while `out` is not complete."""
+    """Return the line that says which part of the work is done while `out` is not complete."""
     return f"part {part[0]} of {part[1]} is done; the last part completes {out}"
 
 
 def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Callable[[OnClip], CopyReport]") -> None:
-    """Copy shards with one more member, showing the progress, and print a summary.
+    """Copy shards with a new member in every sample, show the progress, and print a summary.
 
     Args:
         what: Name of the member in the summary.
         out: The new shard folder.
         part: (I, N), the part that is done.
-        copy: Does the work; it is given the function to call after each clip.
+        copy: Function that does the work; it receives a function that it calls after each clip.
 
     Raises:
         UserError: The work raised a ValueError.
@@ -87,8 +87,8 @@ def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Calla
             added = copy(lambda done, total: status.update(f"{done} of {total} clips"))
     except ValueError as error:
         raise UserError(str(error)) from error
-    silent = f", {added.without} more have no sound and none" if added.without else ""
-    before = f", {added.clips - added.written} were there" if added.clips > added.written else ""
+    silent = f", {added.without} clips without sound have no {what}" if added.without else ""
+    before = f", {added.clips - added.written} were written before" if added.clips > added.written else ""
     print(f"{added.written - added.without} clips written with {what}{silent}{before}: {out}")
     if not added.complete:
         print(part_done(part, out))
@@ -97,12 +97,12 @@ def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Calla
 def report_generated(
     generated: Mapping[str, Any], seed: int, random_weights: Sequence[str], json_file: Path | None
 ) -> None:
-    """Print what was generated with a warning about random weights, and write both as JSON where that is wanted."""
+    """Print what was generated and a warning about random weights, and write both as JSON if a path is given."""
     print(", ".join(f"{name} {value}" for name, value in generated.items()))
     if random_weights:
         from s2tf.media.pictures import RANDOM_NOTE
 
-        print(f"{RANDOM_NOTE}: {', '.join(random_weights)} were never trained; this is no result")
+        print(f"{RANDOM_NOTE}: {', '.join(random_weights)} were never trained; do not report this as a result")
     if json_file:
         record = {**generated, "seed": seed, "random_weights": list(random_weights)}
         json_file.write_text(json.dumps(record, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""A W&B workspace and report for each of the paper's ablations: losses, samples by arm, the table."""
+"""Create a W&B workspace and report for each of the paper's ablations: losses, samples of each arm, the table."""
 
 import argparse
 import json
@@ -16,14 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from s2tf.reporting.dashboards import ABLATIONS
 
     parser.add_argument(
-        "ablations", nargs="*", metavar="TABLE", help=f"tables to show, of {', '.join(ABLATIONS)} (default: all)"
+        "ablations", nargs="*", metavar="TABLE", help=f"tables to show, among {', '.join(ABLATIONS)} (default: all)"
     )
-    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="save workspace and report in this W&B project")
     parser.add_argument(
-        "--runs", type=Path, help="fill the tables with finished runs below this folder (default: the paper's numbers)"
+        "--wandb", metavar="ENTITY/PROJECT", help="W&B project in which workspaces and reports are saved"
+    )
+    parser.add_argument(
+        "--runs", type=Path, help="folder of run folders that fill the tables (default: only the paper's numbers)"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the dashboards without contacting W&B")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the dashboards and their addresses to FILE")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the dashboards and their addresses to FILE (default: no file)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.reporting.wandb_dashboards import save
 
     if unknown := [name for name in args.ablations if name not in ABLATIONS]:
-        raise UserError(f"{unknown[0]}: no ablation with a dashboard, expected one of {', '.join(ABLATIONS)}")
+        raise UserError(f"{unknown[0]} is no ablation with a dashboard, expected one of {', '.join(ABLATIONS)}")
     entity, slash, project = (args.wandb or "").partition("/")
     if not args.dry_run and not (entity and slash and project):
-        raise UserError("expected --wandb ENTITY/PROJECT, or --dry-run to contact no server")
+        raise UserError("no W&B project is given: expected --wandb ENTITY/PROJECT, or --dry-run to contact no server")
     records = []
     for name in args.ablations or ABLATIONS:
         shown = ablation(name, table_markdown(name, args.runs))

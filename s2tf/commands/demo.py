@@ -20,8 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for everything that the demo writes")
     parser.add_argument("--source", type=Path, help="folder of videos of speaking people (default: synthetic speakers)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the speakers and of every stage (default: 0)")
-    parser.add_argument("--thorough", action="store_true", help="train each stage four times as long (default: off)")
-    parser.add_argument("--json", type=Path, help="file for the numbers besides OUT/metrics.json (default: none)")
+    parser.add_argument("--thorough", action="store_true", help="train each stage four times as long")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the numbers to FILE as well as to OUT/metrics.json (default: no file)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     results = write_speakers(settings, chain, args.out, console)
     measurements = measure(settings, results, console)
     seconds = time.monotonic() - started
-    # Keep the numbers, then show them.
+    # Write the numbers, then print them.
     report = {
         "seed": settings.seed,
         "source": str(args.source) if args.source else "synthetic speakers",
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(measurements: "Sequence[Measurement]") -> "Table":
-    """The numbers beside their baselines, ground truth and targets."""
+    """Build the table of the numbers beside their baselines, references and targets."""
     from rich.table import Table
 
     from s2tf.evaluation.score_table import aligned

@@ -1,4 +1,4 @@
-"""Speech features of every clip: the shards again, with what HuBERT or wav2vec 2.0 gives for the whole recording."""
+"""Add to the shards the speech features of every clip, by HuBERT or wav2vec 2.0; writes new shards."""
 
 import argparse
 from pathlib import Path
@@ -12,10 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_copy_arguments(parser)
     network = parser.add_mutually_exclusive_group(required=True)
     network.add_argument(
-        "--hubert", type=Path, metavar="FOLDER", help="copy of facebook/hubert-large-ls960-ft or the like"
+        "--hubert", type=Path, metavar="FOLDER", help="local copy of a HuBERT, such as facebook/hubert-large-ls960-ft"
     )
     network.add_argument(
-        "--wav2vec2", type=Path, metavar="FOLDER", help="copy of facebook/wav2vec2-base-960h or the like"
+        "--wav2vec2",
+        type=Path,
+        metavar="FOLDER",
+        help="local copy of a wav2vec 2.0, such as facebook/wav2vec2-base-960h",
     )
 
 
@@ -26,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.precompute.speech_features import write_features
 
     kind, folder = (HubertFeatures, args.hubert) if args.hubert else (Wav2Vec2Features, args.wav2vec2)
-    # As an absolute path: a folder may be called `random`, which means something else.
+    # An absolute path, since the bare word `random` means random weights even if a folder has that name.
     network = kind(str(folder.absolute()))
     copy_with_progress(
         "speech features",

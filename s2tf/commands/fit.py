@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _RUN_FILE = "S2TF_RUN_FILE"
-"""Environment variable with a file into which the run folder is written: a sweep's script does not know its trial's."""
+"""Environment variable: file into which the run folder is written, for a sweep's script that cannot know it before."""
 
 _SAVE_VARIABLE = "S2TF_SAVE_EVERY"
 """Environment variable with the default of `--save-every`."""
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "overrides",
         nargs="*",
         metavar="key=value",
-        help="override a value, such as trainer.max_steps=10, or put the entries of a file on top, +FILE.yaml",
+        help="override a value, such as trainer.max_steps=10, or all values of a file, +FILE.yaml",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders (default: %(default)s)")
     parser.add_argument(
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_saving,
         metavar="TIME",
         default=os.environ.get(_SAVE_VARIABLE, "30m"),
-        help=f"interval of writing last.ckpt, such as 90s, 2h or 500steps (default: ${_SAVE_VARIABLE}, else 30m)",
+        help=f"interval between checkpoints, such as 90s, 2h or 500steps (default: ${_SAVE_VARIABLE}, else 30m)",
     )
     parser.add_argument(
         "--json",
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, save the networks and print the run folder; returns 75 if it was asked to stop and has saved its state."""
+    """Train, save the networks and print the run folder; returns 75 if asked to stop, after saving its state."""
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
     from s2tf.errors import UserError
@@ -55,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
     run = find_run(experiment, overrides, args.runs)
     if file := os.environ.get(_RUN_FILE):
         Path(file).write_text(f"{run.folder.resolve()}\n")
-    # Training; errors of the user are printed by `s2tf.cli`, all others by the first rank that fails.
+    # Train; `s2tf.cli` prints errors of the user, the first rank that fails prints all others.
     try:
         result = fit_run(run, [LiveProgress(run.experiment)], args.save_every)
     except Interruption as interruption:
-        print(f"{interruption}; the same command goes on", flush=True)
-        # From one rank only: a launcher takes the status of any other for a failure.
+        print(f"{interruption}; the same command continues", flush=True)
+        # Only one rank returns this status: a launcher takes it for a failure if other ranks return it too.
         return INTERRUPTED_STATUS if this_rank() == 0 else 0
     except (UserError, FileNotFoundError):
         raise

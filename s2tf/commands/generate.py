@@ -1,4 +1,4 @@
-"""From speech alone to the video of a talking face (both stages)."""
+"""Generate the video of a talking face from speech alone (both stages)."""
 
 import argparse
 from pathlib import Path
@@ -13,11 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_generation_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the video to write, such as talking.mp4")
     add_gain_arguments(parser)
-    parser.add_argument("--portrait", type=Path, metavar="P.png", help="write the generated portrait here too (none)")
+    parser.add_argument(
+        "--portrait", type=Path, metavar="FILE", help="write the generated portrait to FILE as well (default: no file)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Generate the video, and write the portrait where that is wanted."""
+    """Generate the video, and write the portrait if a path is given."""
     from s2tf.media.pictures import write_picture
     from s2tf.pipelines.files import read_speech, write_video
     from s2tf.systems.registry import open_pipeline

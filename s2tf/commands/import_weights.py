@@ -1,4 +1,4 @@
-"""Public weights as networks of ours: every tensor is checked, and a file that does not fit is refused by name."""
+"""Import public weights as networks of s2tf; every tensor is checked, and the error names one that does not fit."""
 
 import argparse
 import importlib
@@ -17,7 +17,7 @@ _IMPORTERS = {
 }
 """Source -> function of `s2tf.importers`; only the requested one is loaded."""
 _SHOWN = 3
-"""Unused tensors that are named for each reason."""
+"""Greatest number of unused tensors that are named for each reason."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="vggface: vgg_face_dag.pth; wav2vec2, hubert: a folder of transformers; lia: vox.pt; codeformer: "
         "codeformer.pth; audio2mesh: audio2mesh.pt of AniPortrait; syncnet: syncnet_v2.model",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the file or folder, downloaded beforehand")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the network, or of one folder for each")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the downloaded file or folder")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the network, or for a folder of each network"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load and save the networks, and name them and the tensors that were not needed."""
+    """Load and save the networks, and print their names and the tensors that were not used."""
     module, _, function = _IMPORTERS[args.source].partition(".")
     try:
         imported = getattr(importlib.import_module(f"s2tf.importers.{module}"), function)(str(args.file.absolute()))

@@ -1,4 +1,4 @@
-"""Train the judges, the networks that measure generated synthetic faces, on speakers that no stage sees."""
+"""Train the judges: networks that measure generated synthetic faces, trained on speakers that no stage sees."""
 
 import argparse
 import json
@@ -12,7 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the speakers and of the training (default: 0)")
     parser.add_argument(
-        "--json", type=Path, help="file for the settings and the accuracy of the judges (default: none)"
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write settings and accuracy of the judges to FILE (default: no file)",
     )
 
 

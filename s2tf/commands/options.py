@@ -16,9 +16,9 @@ GAINS = ("blink", "head", "lips")
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """Parse a whole number of at least 1."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number of at least 1")
     return int(text)
 
 
@@ -66,7 +66,7 @@ def numbers(text: str) -> list[int]:
             raise argparse.ArgumentTypeError(f"{text!r}, expected numbers such as 0-2 or 0,3,5")
         found += range(int(match[1]), int(match[2] or match[1]) + 1)
     if len(set(found)) < len(found):
-        raise argparse.ArgumentTypeError(f"{text!r}: a number comes twice")
+        raise argparse.ArgumentTypeError(f"{text!r}: a number stands in it twice, expected each once")
     return found
 
 
@@ -81,9 +81,11 @@ def add_trained_arguments(parser: argparse.ArgumentParser) -> None:
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the cluster, and the dry run."""
     parser.add_argument(
-        "--cluster", required=True, metavar="NAME", help="one of slurm/clusters, or a YAML file of your own"
+        "--cluster", required=True, metavar="NAME", help="a cluster of slurm/clusters, or a YAML file of your own"
     )
-    parser.add_argument("--dry-run", action="store_true", help="check, print the batch script and queue nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything and print the batch script, but queue nothing"
+    )
 
 
 def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +101,7 @@ def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def part(text: str) -> tuple[int, int]:
-    """`3/64` as the third of 64 parts."""
+    """Parse a part of the work, such as `3/64` for the third of 64 parts."""
     number, _, parts = text.partition("/")
     if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
         raise argparse.ArgumentTypeError(f"{text!r}, expected I/N such as 3/64")
@@ -107,15 +109,17 @@ def part(text: str) -> tuple[int, int]:
 
 
 def add_part(parser: argparse.ArgumentParser) -> None:
-    """Declare the share of the work that one of several processes does."""
-    parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (1/1)")
+    """Declare the part of the work that this process does."""
+    parser.add_argument(
+        "--part", type=part, default=(1, 1), metavar="I/N", help="do the I-th of N parts (default: 1/1)"
+    )
 
 
 def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of a command that copies shards with one more member."""
-    parser.add_argument("shards", type=Path, help="a shard folder of `s2tf prepare`")
-    parser.add_argument("--out", type=Path, required=True, help="the new shard folder")
-    parser.add_argument("--device", default="cpu", help="device to compute on, such as cuda (%(default)s)")
+    """Declare the options of a command that copies shards and adds a member to every sample."""
+    parser.add_argument("shards", type=Path, help="a shard folder written by `s2tf prepare`")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the new shards")
+    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
     add_part(parser)
 
 
@@ -125,25 +129,29 @@ def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("speech", type=Path, help="a sound file, or a video with a sound track")
     parser.add_argument("--pipeline", type=Path, required=True, help="a pipeline folder, such as demo/pipeline")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (%(default)s)")
-    parser.add_argument("--steps", type=positive, help="denoiser calls (as stored in the pipeline)")
-    parser.add_argument("--sampler", choices=SAMPLERS, help="sampler of the diffusions (as stored in the pipeline)")
-    parser.add_argument("--device", default="cpu", help="device to generate on, such as cuda (%(default)s)")
-    parser.add_argument("--json", type=Path, help="write a record of what was generated to this file (none)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: %(default)s)")
+    parser.add_argument("--steps", type=positive, help="number of denoising steps (default: as stored in the pipeline)")
+    parser.add_argument(
+        "--sampler", choices=SAMPLERS, help="sampler of the diffusions (default: as stored in the pipeline)"
+    )
+    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write a record of the result to FILE (default: no file)"
+    )
 
 
 def add_gain_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the gains of the motion."""
     gains = parser.add_argument_group("gains: 0 removes a motion, 1 shows it as generated, 2 doubles it")
-    gains.add_argument("--blink", type=float, help="gain of the blinks (as stored in the pipeline)")
-    gains.add_argument("--head", type=float, help="gain of the head's motion (as stored in the pipeline)")
-    gains.add_argument("--lips", type=float, help="gain of the lips' motion (as stored in the pipeline)")
+    gains.add_argument("--blink", type=float, help="gain of the blinks (default: as stored in the pipeline)")
+    gains.add_argument("--head", type=float, help="gain of the head's motion (default: as stored in the pipeline)")
+    gains.add_argument("--lips", type=float, help="gain of the lips' motion (default: as stored in the pipeline)")
 
 
 def sampling_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of `add_generation_arguments` and `add_gain_arguments` for the call of a pipeline.
+    """Collect the options of `add_generation_arguments` and `add_gain_arguments` for the call of a pipeline.
 
-    Those that are not given are left out, so that the pipeline takes what it stores.
+    Options that are not given are left out; the pipeline then uses its stored values.
 
     Raises:
         UserError: A gain is negative or not finite.
@@ -165,8 +173,8 @@ def check_json(path: Path | None, out: Path | None) -> None:
     """Refuse a file that could not be written at the end.
 
     Args:
-        path: The file; None where none is wanted.
-        out: A folder that the command will create; None where it creates none.
+        path: The file, or None for no file.
+        out: A folder that the command will create, or None if it creates no folder.
 
     Raises:
         UserError: The path is a folder, or its folder does not exist.
@@ -178,19 +186,19 @@ def check_json(path: Path | None, out: Path | None) -> None:
     except PermissionError as error:
         raise UserError(f"--json {path}: {error.strerror}") from error
     if is_folder:
-        raise UserError(f"--json {path}: is a folder, expected a file")
+        raise UserError(f"--json {path} is a folder, expected a file")
     if not has_folder and path.parent != out:
-        raise UserError(f"--json {path}: no such folder {path.parent}")
+        raise UserError(f"--json {path}: its folder {path.parent} does not exist")
 
 
 def check_out(path: Path | None) -> None:
     """Refuse a folder that could not be created.
 
     Args:
-        path: The folder; None where the command chooses it.
+        path: The folder, or None if the command chooses it.
 
     Raises:
-        UserError: The path, or the nearest one above it that exists, is a file or a folder without write permission.
+        UserError: The path, or its nearest existing parent, is a file or a folder without write permission.
     """
     if path is None:
         return
@@ -201,7 +209,7 @@ def check_out(path: Path | None) -> None:
     if not nearest.is_dir():
         raise UserError(f"--out {path}: {nearest} is a file, expected a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UserError(f"--out {path}: {nearest} cannot be written into")
+        raise UserError(f"--out {path}: no permission to write into {nearest}")
 
 
 def refuse_overwriting(source: Path, results: Iterable[Path]) -> None:
@@ -211,20 +219,20 @@ def refuse_overwriting(source: Path, results: Iterable[Path]) -> None:
         UserError: One of the results is the source.
     """
     if source.is_file() and source.resolve() in {path.resolve() for path in results}:
-        raise UserError(f"{source}: the results would be written over it: choose another --out, or another --json")
+        raise UserError(f"{source}: the results would overwrite this input; choose another --out or --json")
 
 
 def local_device(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """The device that `--device` names; `cuda` is the GPU of this process's number on its machine.
+    """Return the device that `--device` names; `cuda` is the GPU with this process's number on its machine.
 
     With more processes than GPUs, the numbers start again at 0.
 
     Args:
-        text: A device such as `cpu`, `cuda` or `cuda:1`; one with a number is taken as it stands.
+        text: A device such as `cpu`, `cuda` or `cuda:1`; a device with a number is returned unchanged.
         environment: Variables to read instead of the process's own.
 
     Raises:
-        UserError: It is not a device, or this machine lacks it.
+        UserError: The text names no device, or this machine lacks it.
     """
     import torch
 
@@ -240,6 +248,6 @@ def local_device(text: str, environment: Mapping[str, str] | None = None) -> str
     if device.index is not None:
         return text
     environment = os.environ if environment is None else environment
-    # Where the launcher shows each process a GPU of its own, all of them are number 0.
+    # A launcher that shows each process only its own GPU gives every process the GPU number 0.
     number = next((int(environment[name]) for name in LOCAL if name in environment), 0)
     return f"cuda:{number % count}"

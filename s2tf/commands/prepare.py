@@ -18,51 +18,76 @@ if TYPE_CHECKING:
 _DATASETS = ("avspeech", "folder", "hdtf", "synthetic", "vfhq", "voxceleb1", "voxceleb2", "wild")
 """Names in `datamodules.prepare.readers.READERS`."""
 _MIN_FACE = {"avspeech": 256.0, "hdtf": 256.0}
-"""The paper leaves out faces below 256 px (section IV-B); VoxCeleb's whole pictures are smaller than that."""
+"""The paper leaves out faces below 256 px (section IV-B); the pictures of VoxCeleb are smaller than that."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("dataset", choices=_DATASETS, help="the form of SOURCE")
+    parser.add_argument("dataset", choices=_DATASETS, help="data set, which determines how SOURCE is read")
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="the data set's folder, in the form that datamodules/prepare/<data set>.py describes; wild: a list of "
-        "clips; synthetic: the number of speakers",
+        help="folder of the data set, as datamodules/prepare/<data set>.py describes it; wild: a list of clips; "
+        "synthetic: the number of speakers",
     )
     # The job: folder, size, share of the work.
-    parser.add_argument("--out", type=Path, required=True, help="write the shards into this folder")
-    parser.add_argument("--size", type=int, default=256, help="side of the stored faces in pixels (%(default)s)")
-    parser.add_argument("--workers", type=int, default=1, help="number of processes (%(default)s)")
-    add_part(parser)
-    # Clips that are refused or cut; people that are held out.
-    parser.add_argument("--min-seconds", type=float, default=1.0, help="refuse shorter clips (%(default)s)")
-    parser.add_argument("--max-seconds", type=float, help="cut longer clips to this length (not cut)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the new shards")
     parser.add_argument(
-        "--min-face", type=float, help="refuse clips with smaller faces, in pixels (avspeech, hdtf: 256, others: 0)"
+        "--size", type=int, default=256, help="side of the stored faces in pixels (default: %(default)s)"
     )
-    parser.add_argument("--val", type=float, help="share of people for validation (folder, hdtf 0.1, others 0.01)")
-    parser.add_argument("--test", type=float, help="share for test, where the data set names no test set (as --val)")
-    parser.add_argument("--seed", type=int, default=0, help="seed for splits and synthetic speakers (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes (default: %(default)s)")
+    add_part(parser)
+    # Clips that are refused or cut; people who are held out.
+    parser.add_argument(
+        "--min-seconds", type=float, default=1.0, help="refuse clips shorter than this (default: %(default)s)"
+    )
+    parser.add_argument("--max-seconds", type=float, help="cut longer clips to this length (default: not cut)")
+    parser.add_argument(
+        "--min-face",
+        type=float,
+        help="refuse clips with smaller faces, in pixels (default: avspeech and hdtf 256, others 0)",
+    )
+    parser.add_argument(
+        "--val", type=float, help="share of people for validation (default: folder and hdtf 0.1, others 0.01)"
+    )
+    parser.add_argument(
+        "--test", type=float, help="share of people for test, if the data set names no test set (default: as --val)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the splits and synthetic speakers (default: %(default)s)"
+    )
     # The written files.
-    parser.add_argument("--jpeg-quality", type=int, default=92, help="quality of the stored faces (%(default)s)")
-    parser.add_argument("--samples-per-shard", type=int, default=64, help="recordings in a tar file (%(default)s)")
-    parser.add_argument("--max-failures", type=float, default=0.5, help="exit 1 above this share (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary to FILE")
+    parser.add_argument(
+        "--jpeg-quality", type=int, default=92, help="JPEG quality of the stored faces (default: %(default)s)"
+    )
+    parser.add_argument("--samples-per-shard", type=int, default=64, help="clips in a tar file (default: %(default)s)")
+    parser.add_argument(
+        "--max-failures",
+        type=float,
+        default=0.5,
+        help="exit with 1 if more than this share fails (default: %(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary to FILE (default: no file)")
     faces = parser.add_argument_group("face detection in real recordings")
     faces.add_argument(
-        "--detector", choices=["dlib", "mediapipe"], default="dlib", help="find faces with this (%(default)s)"
+        "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: %(default)s)"
     )
     faces.add_argument(
         "--landmarks",
         choices=["mediapipe", "face-alignment"],
         default="mediapipe",
-        help="find landmarks with this (%(default)s)",
+        help="reader of landmarks (default: %(default)s)",
     )
-    faces.add_argument("--no-mesh", action="store_true", help="store only the 68 points, without mediapipe's 478")
+    faces.add_argument(
+        "--no-mesh", action="store_true", help="store only the 68 landmarks, without mediapipe's 478 mesh points"
+    )
     synthetic = parser.add_argument_group("synthetic speakers")
-    synthetic.add_argument("--clips", type=int, default=2, help="clips of each speaker (%(default)s)")
-    synthetic.add_argument("--seconds", type=float, default=4.0, help="length of each clip (%(default)s)")
+    synthetic.add_argument(
+        "--clips", type=int, default=2, help="number of clips of each speaker (default: %(default)s)"
+    )
+    synthetic.add_argument(
+        "--seconds", type=float, default=4.0, help="length of each clip in seconds (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
             )
     except (ValueError, ImportError, FileNotFoundError) as error:
         raise UserError(str(error)) from error
-    # The counts, and the place of what is missing from them.
+    # Print the counts, and the file that lists the failures.
     console.print(summary.table())
     if not (args.out / MANIFEST).is_file():
         console.print(part_done(args.part, args.out))
@@ -101,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recordings(args: argparse.Namespace) -> "Reader | SyntheticReader":
-    """The recordings of the data set; a folder of videos is described, since nothing else tells how it is read."""
+    """Open the recordings of the data set; for a folder of videos, print how its files were understood."""
     from datamodules.prepare.folder import FolderReader
     from datamodules.prepare.readers import ReaderSettings, open_reader
 
@@ -115,7 +140,7 @@ def _recordings(args: argparse.Namespace) -> "Reader | SyntheticReader":
 
 
 def _settings(args: argparse.Namespace) -> "ClipSettings":
-    """The treatment of every clip."""
+    """Read the settings for the treatment of every clip."""
     from datamodules.prepare.clip import ClipSettings
     from s2tf.faces.crop import CropRule
 
@@ -131,7 +156,7 @@ def _settings(args: argparse.Namespace) -> "ClipSettings":
 
 
 def _faces(args: argparse.Namespace) -> "FaceSettings":
-    """The backends for faces; real recordings open them all now, so that a missing one stops the command."""
+    """Read the settings of face detection; for real recordings, open every backend so that a missing one fails now."""
     from s2tf.faces.tracking import FaceSettings
 
     second = "mediapipe" if args.landmarks == "mediapipe" else ""

@@ -1,4 +1,4 @@
-"""The statistical face prior (Eq. 5): the mean latent of N gender-balanced faces, under a trained face encoder."""
+"""Compute the statistical face prior (Eq. 5): the mean latent of N gender-balanced faces by a trained face encoder."""
 
 import argparse
 import json
@@ -9,20 +9,24 @@ from s2tf.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("experiment", type=Path, help="such as experiments/prior.yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as vars.conre=RUN/networks")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the prior, or of a folder for each prior")
-    parser.add_argument("--device", default="cpu", help="device to encode on, such as cuda (%(default)s)")
+    parser.add_argument("experiment", type=Path, help="a YAML of priors, such as experiments/prior.yaml")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="override a value, such as vars.conre=RUN/networks"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the prior, or for a folder of each prior")
+    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
     parser.add_argument(
         "--wandb",
         metavar="PROJECT",
-        help="record in a W&B run of its own what the priors were computed from (no record)",
+        help="record in a new W&B run what the priors were computed from (default: no W&B)",
     )
-    parser.add_argument("--json", type=Path, help="write the provenance of each prior to this file (none)")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the provenance of each prior to FILE (default: no file)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute, save and describe the priors."""
+    """Compute and save the priors, and print a line about each."""
     from s2tf.precompute.face_prior import write_priors
 
     try:

@@ -1,4 +1,4 @@
-"""Show the status of runs: state in SLURM, step, loss, last checkpoint, restarts, and why one waits or failed."""
+"""Show the status of runs: state in SLURM, step, loss, last checkpoint, restarts, reason of waiting or failure."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs",
         type=Path,
         default=Path("runs"),
-        help="folder of run folders, or --out of a chain (default: %(default)s)",
+        help="folder of run folders, or the --out of a chain (default: %(default)s)",
     )
     parser.add_argument("--watch", action="store_true", help=f"update the table every {_EVERY:.0f} seconds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE (default: no file)")
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _look(runs: Path) -> "Group | Text":
-    """Make the table, or say why there is none this time: a busy controller answers at the next update."""
+    """Build the table, or a line with the reason if SLURM did not answer: it may answer at the next update."""
     from rich.text import Text
 
     from s2tf.cluster.run_status import states_below
@@ -64,7 +64,7 @@ def _look(runs: Path) -> "Group | Text":
     try:
         return _table(states_below(runs))
     except UserError as error:
-        return Text(f"{error}; looking again")
+        return Text(f"{error}; trying again")
 
 
 def _table(states: "Sequence[RunState]") -> "Group":
@@ -74,7 +74,7 @@ def _table(states: "Sequence[RunState]") -> "Group":
 
     from s2tf.cluster.run_status import summary
 
-    # A column for each fact; texts are folded, numbers stand on the right.
+    # A column for each fact; texts are wrapped, numbers are aligned to the right.
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "job", "state"):
         table.add_column(name, overflow="fold")
@@ -93,7 +93,7 @@ def _table(states: "Sequence[RunState]") -> "Group":
             "-" if one.loss is None else f"{one.loss:.4g}",
             "-" if one.checkpoint_age is None else _age(one.checkpoint_age),
             f"{one.restarts} ({summary(one.endings)})" if one.restarts else "0",
-            # Texts of a run or of SLURM are no markup.
+            # Texts from a run or from SLURM must not be read as markup.
             Text(one.reason),
             Text(one.wandb),
         )

@@ -1,4 +1,4 @@
-"""Report on a shard folder, check every byte of it, or write a contact sheet."""
+"""Describe a shard folder, check every byte of it, or write a picture with faces of its clips."""
 
 import argparse
 import json
@@ -14,17 +14,22 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a shard folder written by `s2tf prepare`")
-    parser.add_argument("--verify", action="store_true", help="decode every byte and list broken samples")
+    parser.add_argument("--verify", action="store_true", help="decode every sample and list the broken ones")
     parser.add_argument(
-        "--sheet", type=Path, metavar="FILE", help="write random clips as a picture into FILE, a PNG or JPEG"
+        "--sheet",
+        type=Path,
+        metavar="FILE",
+        help="write faces of random clips into the picture FILE, a PNG or JPEG (default: no picture)",
     )
-    parser.add_argument("--sheet-clips", type=int, default=24, help="clips on the sheet (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed for the choice of clips (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE")
+    parser.add_argument(
+        "--sheet-clips", type=int, default=24, help="number of clips in that picture (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice of clips (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE (default: no file)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report and write the sheet; returns 1 for broken samples or an identity in two splits."""
+    """Print the report and write the picture; returns 1 for broken samples or an identity in two splits."""
     from rich.console import Console
 
     from datamodules.shards.verify import inspect, random_rows

@@ -1,4 +1,4 @@
-"""Queue a sweep: agents that ask W&B for each trial, or every point of a grid without a server."""
+"""Queue a sweep: agents that ask W&B for each trial, or all points of a grid without a server."""
 
 import argparse
 from pathlib import Path
@@ -29,13 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="queue an array of all points that are not finished, without W&B (default: agents)",
     )
     points.add_argument(
-        "--id", metavar="ENTITY/PROJECT/ID", help="queue agents for a sweep that exists already (default: make one)"
+        "--id",
+        metavar="ENTITY/PROJECT/ID",
+        help="queue agents for a sweep that exists already (default: create a sweep)",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and queue."""
+    """Check and queue the sweep."""
     from s2tf.cluster.queue_runs import JobRequest
     from s2tf.cluster.queue_sweep import submit_agents, submit_grid
     from s2tf.cluster.settings import load_cluster

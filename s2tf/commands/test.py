@@ -7,7 +7,7 @@ from s2tf.commands.options import add_trained_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments, the same as for `s2tf validate`."""
+    """Declare the command's arguments, which are the same as for `s2tf validate`."""
     add_trained_arguments(parser)
 
 

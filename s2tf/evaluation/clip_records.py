@@ -1,4 +1,4 @@
-"""Records of measured clips, one file for each clip and measure: resumable, and shared by several processes."""
+"""Records of measured clips, a file for each clip and measure: they let an evaluation resume and share work."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from s2tf.fault_tolerance.atomic_files import atomic_open
 FOLDER = "clips"
 SUFFIX = ".safetensors"
 LONGEST = 180
-"""Bytes of a longest name: file systems take 255, and a file has a longer name while it is written."""
+"""Greatest length of a name in bytes: file systems allow 255, and the name is longer while a file is being written."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class ClipRecord:
     states: "Mapping[str, Mapping[str, Tensor]]" = field(default_factory=dict)
     """State of each measure that could be computed."""
     failures: Mapping[str, str] = field(default_factory=dict)
-    """Reason by measure that could not be computed; all measures where the pair could not be read."""
+    """Measure that could not be computed -> reason; all measures if the pair could not be read."""
     retry: Collection[str] = ()
-    """Measures that failed because of the disk or the memory, not the clip: the next start tries them again."""
+    """Measures that failed because of disk or memory, not because of the clip: the next start tries them again."""
 
 
 class RecordFolder:
     """Records of several measures, each in a folder of its own, so that adding a measure leaves the others valid.
 
     Args:
-        folder: Folder of the records; created if it is absent.
-        measured: Settings, networks and versions of each measure, as plain values: a record with others is void.
+        folder: Folder of the records; created if it does not exist.
+        measured: Settings, networks and versions of each measure, as plain values; a record with others is not used.
     """
 
     def __init__(self, folder: Path, measured: Mapping[str, Mapping[str, Any]]) -> None:
@@ -55,14 +55,14 @@ class RecordFolder:
 
         Args:
             key: Key of the clip.
-            version: Version of its files; a record of another version is void.
+            version: Version of its files; a record of another version is not used.
             retry: List also the measures that should be tried again.
         """
         found = {name: self._about(name, key, version) for name in self.measured}
         return [name for name, about in found.items() if about is None or (retry and about["retry"])]
 
     def read(self, key: str, version: str) -> ClipRecord:
-        """Read a clip's record by all measures, none of which may be missing."""
+        """Read a clip's record; no measure may be missing."""
         abouts = {name: self._about(name, key, version) or {} for name in self.measured}
         return ClipRecord(
             key,
@@ -82,7 +82,7 @@ class RecordFolder:
                 about = json.loads(file.metadata()["record"])
             valid = (about["measured"], about["version"], about["key"]) == (self.measured[measure], version, key)
         except (SafetensorError, KeyError, TypeError, json.JSONDecodeError):
-            # A file of another program, or one that was cut off: the clip is measured again.
+            # The file is incomplete or by another program: the clip is measured again.
             return None
         return about if valid else None
 

@@ -23,7 +23,7 @@ ADDED = ("motion", "features")
 
 
 def shards_of(config: Mapping[str, Any], run: Path, shards: str | None) -> ShardSource:
-    """The shards that a run was trained on, or the given ones.
+    """Open the shards that a run was trained on, or the given shards.
 
     Args:
         config: The run's resolved config.
@@ -42,24 +42,24 @@ def shards_of(config: Mapping[str, Any], run: Path, shards: str | None) -> Shard
 
 
 def clips_of_split(shards: ShardSource, split: str, clips: int | None) -> Iterator[Sample]:
-    """The first `clips` clips of a split, in their order; all where None."""
+    """Yield the first `clips` clips of a split in their order, or all if None."""
     return islice(read_split(shards, split), clips)
 
 
 def first_test_clips(shards: ShardSource, clips: int | None) -> list[Sample]:
-    """The first `clips` test clips; all where None.
+    """Read the first `clips` test clips, or all if None.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no test clip.
     """
     samples = list(clips_of_split(shards, "test", clips))
     if not samples:
-        raise UserError(f"{shards.shards}: no clip in its split test")
+        raise UserError(f"{shards.shards}: its split test is empty, expected a clip or more")
     return samples
 
 
 def shards_protocol(shards: ShardSource, clips: int) -> dict[str, Any]:
-    """The number of clips, the shards' name and the fingerprint of their manifest."""
+    """Describe the clips in a protocol: their number, the shards' name and the fingerprint of their manifest."""
     return {
         "clips": clips,
         "shards": shards.shards.rstrip("/").rpartition("/")[2],
@@ -68,14 +68,14 @@ def shards_protocol(shards: ShardSource, clips: int) -> dict[str, Any]:
 
 
 def another(samples: Sequence[Sample], index: int) -> Sample | None:
-    """The next sample of another person after `index`, starting over at the end; None where there is none."""
+    """Find the next sample of another person after `index`, continuing at the start after the end; None if none is there."""
     identity = samples[index].record.identity
     following = (*samples[index + 1 :], *samples[:index])
     return next((sample for sample in following if sample.record.identity != identity), None)
 
 
 def speech_for(waveform: np.ndarray, frames: int) -> Tensor:
-    """A speech (1, S) as long as `frames` frames: cut, or followed by silence."""
+    """Return a speech (1, S) as long as `frames` frames: it is cut, or silence is appended."""
     speech = torch.zeros(1, frames * SAMPLES_PER_FRAME)
     length = min(speech.shape[1], len(waveform))
     speech[0, :length] = torch.tensor(waveform[:length])
@@ -83,12 +83,12 @@ def speech_for(waveform: np.ndarray, frames: int) -> Tensor:
 
 
 def clip_seed(seed: int, key: str) -> int:
-    """The seed of a clip's noise: another for each clip, the same whatever the batch."""
+    """Compute the seed of a clip's noise: it differs between clips and does not depend on the batch."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=6).digest(), "big")
 
 
 def data_of_run(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
-    """The data module of a run's config, which gives each test clip twice, each time with another random frame.
+    """Build the data module of a run's config; it yields each test clip twice, each time with another random frame.
 
     Args:
         config: The run's resolved config.
@@ -106,7 +106,7 @@ def data_of_run(config: Mapping[str, Any], shards: str | None, batch: int) -> An
 
 
 def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
-    """The number of clips, their shards' names and the fingerprint of the manifests."""
+    """Describe the clips in a protocol: their number, the shards' names and the fingerprint of the manifests."""
     return {
         "clips": len(keys),
         "shards": ", ".join(Path(source.source.shards).name for source in data.sources),
@@ -115,24 +115,24 @@ def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def count_test_clips(data: Any, clips: int | None) -> int:
-    """The number of test clips of a data module; at most `clips`."""
+    """Count the test clips of a data module, at most `clips`."""
     total = sum(int(source.split("test").counts.sum()) for source in data.sources)
     return total if clips is None else min(clips, total)
 
 
 def manifests_fingerprint(manifests: Sequence[Mapping[str, Any]]) -> str:
-    """A hash of the manifests of shard folders; codes and features that were added do not count."""
+    """Hash the manifests of shard folders; added codes and features do not change the hash."""
     plain = [{key: value for key, value in manifest.items() if key not in ADDED} for manifest in manifests]
     text = json.dumps(plain, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Batches of test clips in pairs: row i of both batches is the same clip with two different random frames.
+    """Yield pairs of batches of test clips: row i of both batches is the same clip with two different random frames.
 
     Args:
         data: A data module of `data_of_run`.
-        clips: The number of clips to take; all where None.
+        clips: Number of clips to take, or None for all.
 
     Raises:
         RuntimeError: The data module does not give the two frames of a clip one after the other.

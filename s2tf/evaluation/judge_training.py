@@ -51,7 +51,7 @@ class JudgeData:
 
 
 def load_judges(data: JudgeData, console: Console) -> Judges:
-    """The judges of `data`: from the cache, or else trained and put into the cache."""
+    """Load the judges of `data` from the cache, or train them and store them there."""
     folder = cache_folder(data)
     if (folder / SETTINGS_FILE).is_file():
         return Judges.load(folder)
@@ -59,7 +59,7 @@ def load_judges(data: JudgeData, console: Console) -> Judges:
 
 
 def cache_folder(data: JudgeData) -> Path:
-    """The folder of these judges in the cache."""
+    """Return the folder of these judges in the cache."""
     # The number of workers does not change the pictures.
     settings = [VERSION, {**asdict(data), "workers": 0}, asdict(JudgeTraining(seed=data.seed))]
     fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
@@ -67,12 +67,12 @@ def cache_folder(data: JudgeData) -> Path:
 
 
 def cache_root() -> Path:
-    """The folder of files that all runs share: `S2TF_CACHE`, else ~/.cache/s2tf."""
+    """Return the folder of files that all runs share: `S2TF_CACHE`, else ~/.cache/s2tf."""
     return Path(os.environ.get(CACHE_VARIABLE, Path.home() / ".cache" / "s2tf"))
 
 
 def make_judges(data: JudgeData, folder: Path, console: Console, training: JudgeTraining | None = None) -> Judges:
-    """Renders speakers, trains the judges, measures them on unseen speakers and saves them in `folder`."""
+    """Render speakers, train the judges, measure them on unseen speakers and save them in `folder`."""
     training = training or JudgeTraining(seed=data.seed)
     with console.status("judges: rendering the speakers") as status:
         examples = judge_examples(data, SEED_BASE + data.seed, data.speakers)
@@ -83,7 +83,7 @@ def make_judges(data: JudgeData, folder: Path, console: Console, training: Judge
 
 
 def judge_examples(data: JudgeData, seed: int, speakers: int) -> JudgeExamples:
-    """Pictures of `speakers` synthetic people of the population `seed`, with their labels."""
+    """Render pictures of `speakers` synthetic people of the population `seed`, with their labels."""
     chunks = [(data, seed, start, min(start + CHUNK, speakers)) for start in range(0, speakers, CHUNK)]
     if data.workers > 1 and len(chunks) > 1:
         with ProcessPoolExecutor(data.workers, mp_context=get_context("spawn")) as pool:
@@ -103,7 +103,7 @@ def judge_examples(data: JudgeData, seed: int, speakers: int) -> JudgeExamples:
 
 
 def judge_accuracy(judges: Judges, data: JudgeData) -> dict[str, float]:
-    """Accuracy of the judges on reference pictures of unseen people, which limits every number that they give."""
+    """Measure the judges on reference pictures of unseen people; no number by them is more accurate than this."""
     unseen = JudgeData(days=1, stills=STILLS_OF_UNSEEN, drawn_size=data.drawn_size, workers=data.workers)
     examples = judge_examples(unseen, SEED_BASE + data.seed + 1, GALLERY * UNSEEN_GALLERIES)
     frames = examples.images.numpy()
@@ -130,7 +130,7 @@ def judge_accuracy(judges: Judges, data: JudgeData) -> dict[str, float]:
 
 
 def _render(chunk: tuple[JudgeData, int, int, int]) -> tuple[np.ndarray, ...]:
-    """Renders speakers `start` to `stop`: frames, landmarks, face parameters and gender (0 female, 1 male)."""
+    """Render speakers `start` to `stop`: frames, landmarks, face parameters and gender (0 female, 1 male)."""
     data, seed, start, stop = chunk
     rule = CropRule(size=JUDGE_SIZE)
     frames, landmarks, identity, gender = [], [], [], []

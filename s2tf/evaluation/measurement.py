@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 POOLED = frozenset({"FID"})
-"""Measurements over all frames together, whose value depends on the number of frames."""
+"""Measurements of all frames together; their value depends on the number of frames."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,19 @@ class Measurement:
     """Numbers of items that went in, and of items left out by reason."""
 
     def __post_init__(self) -> None:
-        """Refuse a number without protocol, and a target without a direction.
+        """Refuse a number without a protocol, and a target without a direction.
 
         Raises:
-            ValueError: the protocol is empty, or there is a target though neither more nor less is better.
+            ValueError: The protocol is empty, or a target is given although neither higher nor lower is better.
         """
         if not self.protocol:
-            raise ValueError(f"measurement {self.name!r} has an empty protocol: say how it was measured")
+            raise ValueError(f"measurement {self.name!r} has an empty protocol, expected a description of how it was measured")
         if self.target is not None and self.higher_is_better is None:
-            raise ValueError(f"measurement {self.name!r} has a target, but neither more nor less of it is better")
+            raise ValueError(f"measurement {self.name!r} has a target, but higher_is_better is None")
 
     @property
     def reached(self) -> bool | None:
-        """True if the target is met; None where none is set. A value that is not a number never meets it."""
+        """True if the target is met, None without a target. A value that is not a number never meets it."""
         if self.target is None:
             return None
         if math.isnan(self.value):
@@ -54,7 +54,7 @@ class Measurement:
 
     @property
     def frames(self) -> int | None:
-        """Number of frames, where the value depends on it."""
+        """Number of frames if the value depends on it, else None."""
         return self.counts.get("frames") if self.name in POOLED else None
 
     def to_json(self) -> dict[str, Any]:
@@ -70,12 +70,12 @@ def measurements_to_json(measurements: Iterable[Measurement]) -> dict[str, Any]:
     """Convert measurements to plain values, by name.
 
     Raises:
-        ValueError: two measurements share a name.
+        ValueError: Two measurements have the same name.
     """
     result: dict[str, Any] = {}
     for measurement in measurements:
         if measurement.name in result:
-            raise ValueError(f"two measurements are called {measurement.name!r}")
+            raise ValueError(f"two measurements have the name {measurement.name!r}")
         result[measurement.name] = measurement.to_json()
     return result
 

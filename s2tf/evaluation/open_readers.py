@@ -17,7 +17,7 @@ from s2tf.models.face_encoder import FaceEncoder
 
 
 def open_faces(text: str, device: str, console: Console) -> FaceFeatures:
-    """Opens the network that `--faces` names.
+    """Open the network that `--faces` names.
 
     Raises:
         UserError: The text has none of the known forms.
@@ -36,7 +36,7 @@ def open_faces(text: str, device: str, console: Console) -> FaceFeatures:
 
 
 def open_attributes(text: str, device: str, console: Console) -> AttributeReader | None:
-    """Opens the reader that `--attributes` names; the answers of a paid service are kept for all runs.
+    """Open the reader that `--attributes` names; the answers of a paid service are stored for all runs.
 
     Raises:
         UserError: The text has none of the known forms, or a key of Face++ is not in the environment.
@@ -56,7 +56,7 @@ def open_attributes(text: str, device: str, console: Console) -> AttributeReader
 
 
 def open_motion(text: str, console: Console) -> MotionFinder | None:
-    """Opens the reader that `--landmarks` names.
+    """Open the reader that `--landmarks` names.
 
     Raises:
         UserError: The text has none of the known forms, or the package or its weights are absent.
@@ -74,7 +74,7 @@ def open_motion(text: str, console: Console) -> MotionFinder | None:
 
 
 def open_perceptual(text: str, device: str, console: Console) -> PerceptualDistance | None:
-    """Opens the distance that `--perceptual` names.
+    """Open the distance that `--perceptual` names.
 
     Raises:
         UserError: The text has none of the known forms.

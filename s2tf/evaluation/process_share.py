@@ -1,4 +1,4 @@
-"""The part of a list of things that each of several processes takes: as given, or as SLURM and torchrun number them."""
+"""The part of a list that each of several processes takes: as given, or by the numbers of SLURM and torchrun."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class Part:
     count: int = 1
 
     def of(self, things: Sequence[T]) -> list[T]:
-        """Take every `count`-th of the things."""
+        """Return every `count`-th thing, starting at `index`."""
         return list(things[self.index :: self.count])
 
 
@@ -29,8 +29,8 @@ def choose_part(given: tuple[int, int] | None, environment: Mapping[str, str] | 
     divide the task's part.
 
     Args:
-        given: (I, N) of `--part I/N`, from 1 to N; None takes the part from the environment.
-        environment: Environment variables; None takes those of this process.
+        given: (I, N) of `--part I/N`, from 1 to N, or None to read the part from the environment.
+        environment: Environment variables, or None for those of this process.
 
     Raises:
         UserError: The task numbers of the SLURM array are not consecutive.

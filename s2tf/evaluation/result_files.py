@@ -15,12 +15,12 @@ FAILURE_COLUMNS = ("clip", "what", "reason")
 def discard_results(out: Path, json_file: Path | None) -> None:
     """Delete the results of an earlier evaluation so that they cannot be mistaken for this one's.
 
-    Every process does so when it begins, and merges at its end if no clip is missing then: a process that deletes the
-    results that another has just merged merges again.
+    Every process deletes them when it begins, and merges at its end if no clip is missing. So a process that deletes the
+    results of another process's merge will merge again itself.
 
     Args:
         out: Folder of the results.
-        json_file: Second file with the numbers; a device or a link is left as it is.
+        json_file: Second file with the numbers; it is not deleted if it is a device or a link.
     """
     for path in results_of(out, json_file):
         if path != json_file or (path.is_file() and not path.is_symlink()):
@@ -38,7 +38,7 @@ def write_results(scores: Scores, rows: Sequence[Mapping[str, Any]], columns: Se
     Args:
         scores: Scores and failures.
         rows: One row for each clip.
-        columns: First columns of `clips.csv`, which it has even without a row.
+        columns: First columns of `clips.csv`, written even without a row.
         out: Folder of the results.
     """
     write_rows(rows, out / CLIPS_FILE, columns)
@@ -52,10 +52,10 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, first: Sequence[st
     Args:
         rows: Values by column; a column that a row lacks is empty.
         path: Path of the file.
-        first: Columns that come first, there even without a row; the others follow in the order of the rows.
+        first: First columns, written even without a row; the others follow in the order of the rows.
     """
     names = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
-    # Atomic since two processes that end at the same time both merge.
+    # An atomic write, since two processes that end at the same time both merge.
     with atomic_open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""Table of scores for reading, with the baseline and the value of the ground truth beside each number."""
+"""Printed table of scores, with the baseline and the value of the ground truth beside each number."""
 
 import math
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ UNITS = {
     "cosine_degrees": "degrees",
     **dict.fromkeys(("landmark distance", "lip landmark distance", "lip shape distance"), "% of the eyes' distance"),
 }
-"""Units of the measurements that have one; the others are shares, scores and distances of features."""
+"""Units of the measurements with a unit; the others are shares, scores and distances of features."""
 ARROWS = {True: " ↑", False: " ↓", None: ""}
-"""Arrow by which way is better; none where the value of the ground truth is the best."""
+"""Arrow by `higher_is_better`; no arrow if the value of the ground truth is the best."""
 SIGNIFICANT = 4
 MOST_DECIMALS = 9
-"""Most decimals shown, so that a rounding error about zero does not look like a number."""
+"""Greatest number of decimals, so that a rounding error near zero does not look like a value."""
 
 
 def heading(one: Measurement) -> str:
@@ -56,7 +56,7 @@ def score_table(scores: "Scores") -> "Table":
 
 
 def aligned(values: Sequence[float | None]) -> list[str]:
-    """Write numbers with four significant digits, their points below each other; a blank for None."""
+    """Format numbers with four significant digits and aligned decimal points; None becomes a blank."""
     texts = ["" if value is None else significant(value) for value in values]
     points = [len(text.partition(".")[0]) for text in texts]
     shifted = [" " * (max(points) - point) + text for text, point in zip(texts, points, strict=True)]
@@ -64,7 +64,7 @@ def aligned(values: Sequence[float | None]) -> list[str]:
 
 
 def significant(value: float) -> str:
-    """Write a number with four significant digits, without an exponent: `31.25`, `0.001834`, `0`."""
+    """Format a number with four significant digits, without an exponent: `31.25`, `0.001834`, `0`."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g}"
     decimals = SIGNIFICANT - 1 - math.floor(math.log10(abs(value)))

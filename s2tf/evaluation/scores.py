@@ -23,14 +23,14 @@ class Scores:
     protocol: dict[str, Any]
     random_weights: list[str]
     not_computed: "Mapping[str, str]" = field(default_factory=dict)
-    """Reason by number that was asked for and could not be computed."""
+    """Requested number that could not be computed -> reason."""
     warnings: Sequence[str] = ()
     frames: "Mapping[str, int]" = field(default_factory=dict)
-    """Frames of compared videos: how many both have, and how many are left out, by reason."""
+    """Numbers of frames of compared videos: those in both videos, and those left out, by reason."""
     packages: Sequence[str] = ()
-    """Packages that read and compute besides OpenCV and torch, where the measurements do not tell them."""
+    """Packages besides OpenCV and torch that read or compute, if the measurements do not state them."""
     drawn_by: str = ""
-    """Description of what has generated the measured videos, where it is known; no part of the protocol."""
+    """Description of the system that generated the measured videos, if known; no part of the protocol."""
     failures: "Sequence[Mapping[str, str]]" = ()
     """Clips that could not be measured, with the keys clip, what (the measure) and reason."""
 
@@ -40,7 +40,7 @@ class Scores:
         return not self.not_computed and not self.failures
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `metrics.json`."""
+        """Convert to the content of `metrics.json`."""
         software = versions([OPENCV, "torch", *self.packages])
         told = [one if one.software else replace(one, software=software) for one in self.measurements]
         return {
@@ -57,7 +57,7 @@ class Scores:
         }
 
     def write(self, folder: Path) -> None:
-        """Write `metrics.json` into `folder`, which is created if it is absent."""
+        """Write `metrics.json` into `folder`, which is created if it does not exist."""
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_open(folder / METRICS_FILE, "w") as file:
             file.write(json.dumps(self.to_json(), indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Versions of the packages that read pictures and compute: told beside each number, but no part of its protocol.
+"""Versions of the packages that read pictures and compute: written beside each number, but no part of its protocol.
 
 A protocol says what was done, and results of different protocols are not compared. Versions name the implementation.
 Those of torch or OpenCV agree up to rounding. Detector versions differ by less than any meaningful gap between systems,
@@ -15,14 +15,14 @@ OPENCV = "opencv"
 FRAMES = ("av", OPENCV, "torch")
 """Packages that every measure of videos uses to decode, resize and compute."""
 PACKAGED_AS = {"dlib": ("dlib-bin", "dlib")}
-"""Distributions that a package may come in, by its name."""
+"""Package name -> the distributions that may contain it."""
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Look up the versions of packages, in the order of their names; `not installed` for one that is absent.
+    """Look up the versions of packages, in the order of their names; `not installed` for an absent package.
 
     Args:
-        names: Names of distributions, or `opencv`, of which several distributions may be installed over each other.
+        names: Names of distributions, or `opencv`, which several distributions install.
     """
     return {name: _version(name) for name in sorted(set(names))}
 
@@ -35,7 +35,7 @@ def _version(name: str) -> str:
 
 
 def software_notes(software: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Write notes for a table: the versions of all results, or of each where they differ.
+    """Write notes for a table: the versions once for all results, or for each group of results with equal versions.
 
     Args:
         software: Versions by the result's name; empty where they were not recorded.

@@ -1,4 +1,4 @@
-"""Sources of what is compared: video and picture files, and anything else that yields frames and sound."""
+"""Sources to compare: video and picture files, and every other object that yields frames and sound."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from s2tf.media.audio import read_audio
 from s2tf.media.video import VideoStream
 
 BLOCK = 1 << 20
-"""Bytes that are read of a file at a time."""
+"""Bytes of a file that are read at a time."""
 GONE = "gone"
 """Version and digest of a file that has been deleted since it was found."""
 
@@ -26,16 +26,16 @@ class VideoSource(Protocol):
 
     @property
     def version(self) -> str:
-        """Text that changes when the content does, and is quick to read."""
+        """Text that changes when the content changes, and is quick to compute."""
 
     def digest(self) -> str:
-        """Return a hash of the content: the same wherever the same clip lies."""
+        """Return a hash of the content, which does not depend on the clip's path."""
 
     def frames(self) -> Iterator[np.ndarray]:
         """Yield the frames (H, W, 3) uint8 RGB, one by one."""
 
     def waveform(self) -> np.ndarray | None:
-        """Return the sound (S,) float32 at 16 kHz from the first frame on, None where there is none."""
+        """Return the sound (S,) float32 at 16 kHz from the first frame on, or None without sound."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class VideoFile(SourceFile):
-    """A video file, read at 25 frames a second whatever its own rate."""
+    """A video file, read at 25 frames a second independent of its own rate."""
 
     def frames(self) -> Iterator[np.ndarray]:
         """See `VideoSource.frames`."""
@@ -75,7 +75,7 @@ class VideoFile(SourceFile):
 
     def waveform(self) -> np.ndarray | None:
         """See `VideoSource.waveform`."""
-        # The first picture of a file that was cut between keyframes comes later than its video track states.
+        # In a file that was cut between keyframes, the first picture comes later than the video track states.
         with VideoStream(self.path) as stream:
             origin = stream.origin
         try:

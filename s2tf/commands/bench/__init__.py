@@ -1,3 +1,3 @@
-"""Measure speed and memory as ratios to a floor that is measured in the same run."""
+"""Measure speed and memory, each as a ratio to a lower bound that is measured in the same run."""
 
 SUBCOMMANDS = {"data": "data", "evaluate": "evaluate"}

@@ -1,4 +1,4 @@
-"""Output of the benches: a table, and a file of the measurements."""
+"""Output of the benchmarks: a table, and a file of the measurements."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show_entries(entries: "Iterable[Entry]", json_file: Path | None, console: "Console") -> None:
-    """Print measurements beside their floors, and write them to a file if one is wanted."""
+    """Print measurements beside their floors, and write them to a file if a path is given."""
     from rich.table import Table
 
     table, found = Table("what", "measured", "floor", "ratio", "unit"), {}

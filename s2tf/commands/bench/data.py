@@ -1,4 +1,4 @@
-"""Measure the data side: batches, storage forms, preparation, and growth with the amount of data."""
+"""Measure the data loading: batches, storage forms, preparation, and growth with the amount of data."""
 
 import argparse
 from pathlib import Path
@@ -8,9 +8,13 @@ from s2tf.commands.bench.console import show_entries
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--seconds", type=float, default=4.0, help="time for each side of each ratio (default: 4)")
-    parser.add_argument("--only", metavar="TEXT", default="", help="measure only what has TEXT in its name")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements to FILE")
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="seconds of measuring for each side of each ratio (default: 4)"
+    )
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="measure only the entries with TEXT in their name (default: all)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements to FILE (default: no file)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Measure the speed of `s2tf evaluate videos`, beside that of its networks and detectors alone."""
+"""Measure the speed of `s2tf evaluate videos` beside the speed of its networks and detectors alone."""
 
 import argparse
 from pathlib import Path
@@ -13,13 +13,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics", default="all", metavar="NAME[,NAME]", help="metrics as in `s2tf evaluate videos` (default: all)"
     )
     parser.add_argument("--clips", type=positive, default=2, help="number of clips (default: 2)")
-    parser.add_argument("--frames", type=positive, default=50, help="frames of each clip, 25 a second (default: 50)")
-    parser.add_argument("--size", type=positive, default=256, help="side of the frames, pixels (default: 256)")
-    parser.add_argument("--device", default="cpu", help="device of the networks (default: cpu)")
+    parser.add_argument("--frames", type=positive, default=50, help="frames in each clip, 25 per second (default: 50)")
+    parser.add_argument("--size", type=positive, default=256, help="side of the frames in pixels (default: 256)")
+    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: cpu)")
     parser.add_argument(
-        "--weights", type=Path, metavar="FOLDER", help="folder of the public files; random networks are as slow"
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the public weight files (default: random weights, which take the same time)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements to FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements to FILE (default: no file)")
 
 
 def run(args: argparse.Namespace) -> int:

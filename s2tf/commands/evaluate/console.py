@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from s2tf.evaluation.scores import Scores
 
 INCOMPLETE = 3
-"""Exit status where numbers are written, but not all that was asked for: a metric or a clip is missing."""
+"""Exit status if numbers are written, but a requested metric or clip is missing from them."""
 SHOWN_FAILURES = 10
 
 
@@ -25,26 +25,26 @@ class Destination:
     json_file: Path | None = None
     """File that gets a copy of `metrics.json`."""
     project: str | None = None
-    """W&B project; None logs nothing."""
+    """W&B project, or None to log nothing."""
     seed: int = 0
     """Seed of the system, for W&B."""
     run: Path | None = None
-    """Finished run whose W&B run gets the numbers; None makes a new one."""
+    """Finished run whose W&B run gets the numbers, or None for a new W&B run."""
 
 
 def say(console: "Console", text: str) -> None:
-    """Print a line as it is: a path that is broken over two lines cannot be copied."""
+    """Print a line without wrapping it: a path that is broken over two lines cannot be copied."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def announce_part(part: "Part", console: "Console") -> None:
-    """Say which part of the clips this process measures."""
+    """Print which part of the clips this process measures."""
     if part.count > 1:
         console.print(f"measuring part {part.index + 1} of {part.count} (--part 1/1 measures all)")
 
 
 def finish(scores: "Scores | None", part: "Part", destination: Destination, console: "Console") -> int:
-    """Deliver the scores if this process has merged all parts; returns the exit status."""
+    """Deliver the scores if this process has merged all parts, and return the exit status."""
     if scores is not None:
         return deliver(scores, destination, console)
     missing = f"clips of other parts are still missing in {destination.out}"
@@ -53,7 +53,7 @@ def finish(scores: "Scores | None", part: "Part", destination: Destination, cons
 
 
 def deliver(scores: "Scores", destination: Destination, console: "Console") -> int:
-    """Print the scores, and copy them where else they are wanted.
+    """Print the scores, and copy them to the JSON file and to W&B if these are given.
 
     Returns:
         The exit status: 0, or `INCOMPLETE`.
@@ -72,7 +72,7 @@ def deliver(scores: "Scores", destination: Destination, console: "Console") -> i
 
 
 def _missing(scores: "Scores") -> list[str]:
-    """Lines on doubts, and on what is missing."""
+    """Return the lines of warnings, of metrics that were not computed and of clips that failed."""
     lines = [f"warning: {text}" for text in scores.warnings]
     lines += [f"not computed: {what}: {reason}" for what, reason in scores.not_computed.items()]
     lines += [f"failed: {one['clip']}: {one['what']}: {one['reason']}" for one in scores.failures[:SHOWN_FAILURES]]

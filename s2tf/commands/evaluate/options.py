@@ -1,4 +1,4 @@
-"""Options that several evaluations share, and the choices that they make."""
+"""Options that several evaluations share, and the choices that follow from them."""
 
 import argparse
 from pathlib import Path
@@ -22,11 +22,11 @@ OF_METRIC = {
     "faces": "identity",
     "landmarks": "landmarks",
 }
-"""Metric that an option is for."""
+"""Option -> the metric that it belongs to."""
 
 
 def add_result_arguments(parser: argparse.ArgumentParser, out: str, required: bool = False) -> None:
-    """Declare the device, and where the numbers go.
+    """Declare the device, and the places for the numbers.
 
     Args:
         parser: Parser of the command.
@@ -36,12 +36,16 @@ def add_result_arguments(parser: argparse.ArgumentParser, out: str, required: bo
     parser.add_argument(
         "--device",
         default="cpu",
-        help="device of the networks, such as cuda: of several processes on a machine each takes a GPU (default: cpu)",
+        help="device of the networks, such as cuda: each process on a machine then takes its own GPU (default: cpu)",
     )
     default = "" if required else f" (default: {out})"
     parser.add_argument("--out", type=Path, required=required, help=f"folder for the results{default}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE too")
-    parser.add_argument("--wandb", metavar="PROJECT", help="write the numbers into the summary of a W&B run too")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the numbers to FILE as well (default: no file)"
+    )
+    parser.add_argument(
+        "--wandb", metavar="PROJECT", help="write the numbers into the summary of a W&B run as well (default: no W&B)"
+    )
 
 
 def add_part_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +54,7 @@ def add_part_arguments(parser: argparse.ArgumentParser) -> None:
         "--part",
         type=part,
         metavar="I/N",
-        help="measure the I-th of N parts of the clips (default: as SLURM or torchrun number the processes)",
+        help="measure the I-th of N parts of the clips (default: one part for each process of SLURM or torchrun)",
     )
     add_removed(parser, "--process", "--part I/N")
 
@@ -63,17 +67,17 @@ def add_measure_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--metrics", default="all", metavar="NAME[,NAME]", help=f"metrics among {', '.join(METRICS)} (default: all)"
     )
-    group.add_argument("--size", type=_size, help="compare pictures at this side, pixels (default: 256)")
+    group.add_argument("--size", type=_size, help="side in pixels at which pictures are compared (default: 256)")
     group.add_argument(
         "--weights",
         type=Path,
         metavar="FOLDER",
-        help="folder of the public files, under their own names (default: S2TF_WEIGHTS, else weights in the cache)",
+        help="folder of the public weight files under their own names (default: $S2TF_WEIGHTS, else the cache)",
     )
     group.add_argument(
         "--allow-random",
         action="store_true",
-        help="take networks with random weights where files are absent; their numbers are marked",
+        help="use random weights where weight files are absent; such numbers are marked",
     )
     group.add_argument(
         "--protocol",
@@ -81,18 +85,23 @@ def add_measure_arguments(parser: argparse.ArgumentParser) -> None:
         help="show SyncNet the crop around the tracked face, or the whole frame (default: tracked)",
     )
     group.add_argument(
-        "--syncnet", type=Path, metavar="FOLDER", help="RUN/networks/syncnet (default: the public SyncNet)"
+        "--syncnet",
+        type=Path,
+        metavar="FOLDER",
+        help="a trained SyncNet: RUN/networks/syncnet (default: the public SyncNet)",
     )
-    group.add_argument("--perceptual", metavar=PERCEPTUAL, help="perceptual distance (default: the public LPIPS)")
+    group.add_argument(
+        "--perceptual", metavar=PERCEPTUAL, help="network of the perceptual distance (default: the public LPIPS)"
+    )
     group.add_argument("--faces", metavar=FACES, help="network that compares faces (default: the public VGGFace)")
     group.add_argument("--landmarks", metavar=LANDMARKS, help="reader of landmarks (default: mediapipe)")
 
 
 def measure_choices(args: argparse.Namespace) -> "MeasureChoices":
-    """Build the choices of metrics from the options.
+    """Read the choices of metrics from the options.
 
     Raises:
-        UserError: An option is for a metric that is left out.
+        UserError: An option belongs to a metric that is left out.
     """
     from s2tf.evaluation.videos.open_measures import MeasureChoices
 
@@ -100,7 +109,7 @@ def measure_choices(args: argparse.Namespace) -> "MeasureChoices":
     for name in given:
         if args.metrics != "all" and OF_METRIC[name] not in args.metrics.split(","):
             raise UserError(
-                f"--{name} has no effect: it is for the metric {OF_METRIC[name]}, which --metrics {args.metrics} "
+                f"--{name} has no effect: it belongs to the metric {OF_METRIC[name]}, which --metrics {args.metrics} "
                 "leaves out"
             )
     return MeasureChoices(args.metrics, args.weights, args.allow_random, args.device, **given)
@@ -113,5 +122,5 @@ def add_clips_argument(parser: argparse.ArgumentParser) -> None:
 
 def _size(text: str) -> int:
     if not text.isdigit() or int(text) < SMALLEST:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected {SMALLEST} pixels or more")
+        raise argparse.ArgumentTypeError(f"{text!r}, expected at least {SMALLEST} pixels")
     return int(text)

@@ -26,8 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clips_argument(parser)
     add_part_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
-    parser.add_argument("--steps", type=positive, help="denoiser calls (default: the pipeline's own)")
-    parser.add_argument("--no-videos", action="store_true", help="do not keep the generated videos in OUT")
+    parser.add_argument("--steps", type=positive, help="number of denoising steps (default: as stored in the pipeline)")
+    parser.add_argument(
+        "--no-videos", action="store_true", help="do not keep the generated videos (default: keep them in OUT)"
+    )
     add_removed(parser, "--pictures", "--no-videos instead of --pictures 0")
     add_measure_arguments(parser)
 
@@ -58,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
     destinations = {name: _destination(args, name) for name in configurations_of(pipeline)}
     worst = 0
     for name, destination in destinations.items():
-        # Opened for each configuration, since measures hold the totals of what they have measured.
+        # New measures for each configuration, since a measure adds up everything that it has measured.
         with user_errors():
             opened = open_measures(choices, console)
         if name == next(iter(destinations)):
-            # Results of later configurations too, since the first one may be killed.
+            # Delete old results of the later configurations too, since this process may be killed during the first.
             for one in destinations.values():
                 discard_results(one.out, one.json_file)
         videos = None if args.no_videos else destination.out / "videos"

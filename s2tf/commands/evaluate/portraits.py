@@ -12,18 +12,18 @@ from s2tf.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("generated", type=Path, help="folder of portraits")
+    parser.add_argument("generated", type=Path, help="folder of the generated portraits")
     parser.add_argument("reference", type=Path, help="folder of the reference pictures with the same names")
     add_result_arguments(parser, "NAME-evaluation beside GENERATED")
     add_part_arguments(parser)
-    parser.add_argument("--name", help="name of the system, for reports (default: the folder's)")
-    parser.add_argument("--seed", type=int, help="seed of the system, for --wandb (default: 0)")
+    parser.add_argument("--name", help="name of the system in reports (default: the folder's name)")
+    parser.add_argument("--seed", type=int, help="seed with which the system was trained, for --wandb (default: 0)")
     parser.add_argument("--faces", required=True, metavar=FACES, help="network that compares faces")
     parser.add_argument(
         "--attributes",
         default="none",
         metavar=ATTRIBUTES,
-        help="reader of gender and age: Face++, image classifiers of transformers, or the judges (default: none)",
+        help="reader of gender and age: Face++, Hugging Face image classifiers, or the judges (default: none)",
     )
 
 
@@ -36,13 +36,13 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.evaluation.process_share import choose_part
     from s2tf.evaluation.result_files import discard_results
 
-    # Whatever can be refused is refused before results of before are deleted.
+    # Everything that can be refused is refused before older results are deleted.
     system = args.generated.resolve().name
     out = args.out or args.generated.resolve().with_name(f"{system}-evaluation")
     check_json(args.json, args.out)
     check_out(out)
     if args.seed is not None and args.wandb is None:
-        raise UserError("--seed has no effect without --wandb")
+        raise UserError(f"--seed {args.seed} has no effect without --wandb")
     device = local_device(args.device)
     console, part = table_console(), choose_part(args.part)
     pairs = find_pictures(args.generated, args.reference)

@@ -29,42 +29,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_result_arguments(parser, "the run's own")
     parser.add_argument("--shards", help="shard folder or address of other test data (default: the run's own data)")
     add_clips_argument(parser)
-    parser.add_argument("--batch", type=positive, help="portraits or frames that are computed together (default: 32)")
-    parser.add_argument("--pictures", type=int, help="number of clips whose pictures are kept (default: 64)")
-    parser.add_argument("--faces", metavar=FACES, help="network that compares faces; SCFP needs one (default: none)")
+    parser.add_argument(
+        "--batch", type=positive, help="number of portraits or frames that are computed together (default: 32)"
+    )
+    parser.add_argument("--pictures", type=int, help="number of clips whose pictures are written (default: 64)")
+    parser.add_argument("--faces", metavar=FACES, help="network that compares faces; required for SCFP (default: none)")
 
     sampling = parser.add_argument_group("SCFP and motion diffusion")
     sampling.add_argument("--seed", type=int, help="seed of the noise (default: 0)")
-    sampling.add_argument("--seeds", type=positive, help="samples for each speech, for diversity (default: 4)")
-    sampling.add_argument("--steps", type=positive, help="denoiser calls (default: 50)")
-    sampling.add_argument("--sampler", choices=SAMPLERS, help="sampler (default: ddim)")
-    sampling.add_argument("--guidance", type=float, help="guidance scale; 1 is without guidance (default: 1)")
-    sampling.add_argument("--temperature", type=float, help="factor on the first noise (default: 1)")
     sampling.add_argument(
-        "--autoencoder", type=Path, metavar="FOLDER", help="motion diffusion: RUN/networks/motion_autoencoder"
+        "--seeds", type=positive, help="number of samples for each speech, to measure diversity (default: 4)"
     )
-    sampling.add_argument("--varied", type=int, help="SCFP: speeches with several portraits (default: 32)")
+    sampling.add_argument("--steps", type=positive, help="number of denoising steps (default: 50)")
+    sampling.add_argument("--sampler", choices=SAMPLERS, help="sampler of the diffusion (default: ddim)")
+    sampling.add_argument("--guidance", type=float, help="guidance scale; 1 means no guidance (default: 1)")
+    sampling.add_argument("--temperature", type=float, help="factor on the initial noise (default: 1)")
+    sampling.add_argument(
+        "--autoencoder",
+        type=Path,
+        metavar="FOLDER",
+        help="required for motion diffusion: RUN/networks/motion_autoencoder",
+    )
+    sampling.add_argument(
+        "--varied", type=int, help="SCFP: number of speeches that get several portraits (default: 32)"
+    )
     sampling.add_argument(
         "--attributes",
         metavar=ATTRIBUTES,
-        help="SCFP: reader of gender and age: Face++, image classifiers of transformers, or the judges (default: none)",
+        help="SCFP: reader of gender and age: Face++, Hugging Face image classifiers, or the judges (default: none)",
     )
 
     frames = parser.add_argument_group("motion autoencoder")
-    frames.add_argument("--landmarks", metavar=LANDMARKS, help="reader of lips, eyes and pose (default: none)")
-    frames.add_argument("--perceptual", metavar=PERCEPTUAL, help="perceptual distance (default: none)")
+    frames.add_argument(
+        "--landmarks", metavar=LANDMARKS, help="reader of landmarks, for lips, eyes and pose (default: none)"
+    )
+    frames.add_argument("--perceptual", metavar=PERCEPTUAL, help="network of the perceptual distance (default: none)")
     frames.add_argument("--split", choices=["train", "val", "test"], help="split of the clips (default: test)")
     frames.add_argument(
-        "--span", type=float, nargs=2, metavar=("FROM", "TO"), help="share of each clip (default: 0 1, the whole clip)"
+        "--span",
+        type=float,
+        nargs=2,
+        metavar=("FROM", "TO"),
+        help="part of each clip that is measured, as shares of its length (default: 0 1, the whole clip)",
     )
     frames.add_argument("--stride", type=positive, metavar="N", help="take every N-th frame (default: 2)")
-    frames.add_argument("--size", type=positive, help="compare pictures at this side, pixels (default: the network's)")
-    frames.add_argument("--pairs", type=int, help="pairs of people who exchange motion (default: 64)")
+    frames.add_argument(
+        "--size", type=positive, help="side in pixels at which pictures are compared (default: the network's)"
+    )
+    frames.add_argument("--pairs", type=int, help="number of pairs of people who exchange motion (default: 64)")
     add_removed(parser, "--part", "--span FROM TO for a share of each clip")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure the run, write `metrics.json` and what belongs to it, and print the numbers."""
+    """Measure the run, write `metrics.json` and its other result files, and print the numbers."""
     from s2tf.evaluation.stages.evaluate_run import evaluate_run
 
     check_json(args.json, args.out)
@@ -76,10 +93,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> "RunOptions":
-    """The options for the stage that the run belongs to: those that were given, and the evaluation's own defaults.
+    """Return the options for the stage of the run: the given values, and the evaluation's defaults for the others.
 
     Raises:
-        UserError: The run is not finished, or of a stage without an evaluation; or an option has no effect on it.
+        UserError: The run is not finished, its stage has no evaluation, or an option has no effect on this stage.
     """
     from dataclasses import fields
 

@@ -19,16 +19,21 @@ from s2tf.errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "generated", type=Path, help="folder of videos, a video, or a CSV with the columns generated, reference"
+        "generated",
+        type=Path,
+        help="folder of the generated videos, a video, or a CSV with the columns generated, reference",
     )
     parser.add_argument(
-        "reference", type=Path, nargs="?", help="folder of the reference videos with the same names, or a video"
+        "reference",
+        type=Path,
+        nargs="?",
+        help="folder of the reference videos with the same names, or a video; not with a CSV",
     )
     add_result_arguments(parser, "NAME-evaluation beside GENERATED")
     add_clips_argument(parser)
     add_part_arguments(parser)
-    parser.add_argument("--name", help="name of the system, for reports (default: the folder's)")
-    parser.add_argument("--seed", type=int, help="seed of the system, for --wandb (default: 0)")
+    parser.add_argument("--name", help="name of the system in reports (default: the folder's name)")
+    parser.add_argument("--seed", type=int, help="seed with which the system was trained, for --wandb (default: 0)")
     add_measure_arguments(parser)
 
 
@@ -41,14 +46,14 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.evaluation.videos.open_measures import open_measures
     from s2tf.evaluation.videos.request import COMPARED_SIZE, VideoEvaluation
 
-    # Whatever can be refused is refused before results of before are deleted.
+    # Everything that can be refused is refused before older results are deleted.
     system = args.generated.resolve().name if args.generated.is_dir() else args.generated.stem
     out = args.out or args.generated.resolve().with_name(f"{system}-evaluation")
     check_json(args.json, args.out)
     check_out(out)
     refuse_overwriting(args.generated, results_of(out, args.json))
     if args.seed is not None and args.wandb is None:
-        raise UserError("--seed has no effect without --wandb")
+        raise UserError(f"--seed {args.seed} has no effect without --wandb")
     args.device = local_device(args.device)
     console, part = table_console(), choose_part(args.part)
     found = find_pairs(args.generated, args.reference).first(args.clips)

@@ -1,4 +1,4 @@
-"""The paper's tables and figures from finished runs, one page of all of them, and what the networks cost."""
+"""Write the paper's tables and figures from finished runs, one page of all of them, and the costs of the networks."""
 
 SUBCOMMANDS = {"table": "table", "figure": "figure", "cost": "cost", "page": "page"}
 REMOVED = {

@@ -1,4 +1,4 @@
-"""Costs of the networks: parameters at the paper's size, memory of training, communication between GPUs."""
+"""Compute costs of the networks: parameters at the paper's size, memory of training, communication between GPUs."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from s2tf.commands.report.options import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments: each cost has those that have an effect on it."""
+    """Declare the command's arguments: each cost has only the options that have an effect on it."""
     names = parser.add_subparsers(dest="cost", required=True, metavar="NAME")
     for name, title in _TITLES.items():
         own = names.add_parser(name, help=title, description=title)
@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 "--gpus", type=positive, default=8, help="number of GPUs of each node (default: %(default)s)"
             )
         else:
-            own.add_argument("--scfp", type=Path, help="experiment of the portrait diffusion (default: scfp.yaml)")
-        own.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
+            own.add_argument("--scfp", type=Path, help="experiment YAML of the portrait diffusion (default: scfp.yaml)")
+        own.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE (default: no file)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +70,7 @@ def _memory(args: argparse.Namespace) -> dict[str, Any]:
     console.print(table)
     console.print(
         "Counted without running: activations in float32, halved for bf16; attention with its full matrix, which fused "
-        "kernels do not keep. Workspaces and fragmentation are not counted: 15 % of the card is left free for them."
+        "kernels do not keep. Workspaces and fragmentation are not counted: 15 % of the GPU is left free for them."
     )
     return {stage: estimate.to_json() for stage, estimate in estimates.items()}
 
@@ -91,8 +91,8 @@ def _communication(args: argparse.Namespace) -> dict[str, Any]:
     console = table_console()
     console.print(table)
     console.print(
-        "Computed, not measured: links at their nominal speed in one direction, of which NCCL reaches a part.\n"
-        "Gradients are sent during the backward pass, and cost only the time by which they outlast it."
+        "Computed, not measured: links at their nominal speed in one direction; NCCL reaches only a part of it.\n"
+        "Gradients are sent during the backward pass; they cost time only if sending takes longer than that pass."
     )
     return {name: stage.to_json(ranks) for name, stage in stages.items()}
 
@@ -100,6 +100,6 @@ def _communication(args: argparse.Namespace) -> dict[str, Any]:
 _TITLES = {
     "parameters": "parameters of every network at the paper's size",
     "memory": "estimated memory of training the first stage on one GPU",
-    "communication": "bytes that the GPUs of each stage send each other in a step, and the least time they take",
+    "communication": "bytes that the GPUs of each stage send each other in a step, and the least time for it",
 }
 _COSTS = {"parameters": _parameters, "memory": _memory, "communication": _communication}

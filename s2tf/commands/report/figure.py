@@ -1,4 +1,4 @@
-"""A figure of the paper from our runs, as a picture and CSV, or a sheet of test speakers by variant."""
+"""Write a figure of the paper from our runs, as a picture and CSV, or a sheet of test speakers for all variants."""
 
 import argparse
 from pathlib import Path
@@ -8,15 +8,15 @@ from s2tf.commands.options import positive
 from s2tf.commands.report.options import RUNS, add_output_arguments, check_outputs, write_json
 
 _FIGURES = {
-    "figure10": "the face prior and the number of faces it is the mean of",
-    "figure11": "the face prior and its share of women",
-    "figure12": "the map of the face prior's weights over the face, for several test speakers",
-    "portraits": "a sheet of test speakers: the reference face, and the portrait by each variant of the first stage",
+    "figure10": "the face prior as a function of the number of averaged faces",
+    "figure11": "the face prior as a function of the share of women",
+    "figure12": "a map of the face prior's weights over the face, for several test speakers",
+    "portraits": "a sheet of test speakers: the reference face and the portrait by each variant of the first stage",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments: each figure has those that have an effect on it."""
+    """Declare the command's arguments: each figure has only the options that have an effect on it."""
     names = parser.add_subparsers(dest="figure", required=True, metavar="NAME")
     for name, title in _FIGURES.items():
         own = names.add_parser(name, help=title, description=title)
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             own.add_argument(
                 "--decoder",
                 type=Path,
-                help="RUN/networks/face_decoder, to show the priors as faces (default: bars only)",
+                help="a trained decoder, RUN/networks/face_decoder, to show the priors as faces (default: bars only)",
             )
         elif name == "figure12":
             own.add_argument("--run", dest="run_folder", type=Path, required=True, help="a finished run of SCFP")

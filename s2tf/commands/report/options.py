@@ -1,4 +1,4 @@
-"""Options that several sub-commands of `s2tf report` share, and what is made of them."""
+"""Options that several sub-commands of `s2tf report` share, and functions that use them."""
 
 import argparse
 import json
@@ -14,9 +14,9 @@ RUNS = Path("runs")
 
 
 def add_output_arguments(parser: argparse.ArgumentParser, out: str, required: bool = False) -> None:
-    """Declare `--out`, whose files the help text `out` names, and `--json`."""
+    """Declare `--out` with the help text `out`, which names its files, and `--json`."""
     parser.add_argument("--out", type=Path, required=required, help=out)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE (default: no file)")
 
 
 def check_outputs(args: argparse.Namespace) -> None:
@@ -30,7 +30,7 @@ def check_outputs(args: argparse.Namespace) -> None:
 
 
 def write_json(path: Path | None, numbers: Any) -> None:
-    """Write the numbers of a report where they are wanted."""
+    """Write the numbers of a report to a file, if a path is given."""
     if path:
         path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
@@ -43,17 +43,24 @@ def add_source_arguments(parser: argparse.ArgumentParser, results: str) -> None:
         action="append",
         default=[],
         metavar=results,
-        help="add a metrics.json of any system, or its folder, as the row NAME, which may be a new one; several of one "
-        "name are its seeds",
+        help="add a metrics.json of any system, or its folder, as the row NAME, an old or a new row; repeat a name for "
+        "its other seeds",
     )
-    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="read measurements of finished runs from W&B")
     parser.add_argument(
-        "--wandb-offline", type=Path, metavar="DIR", help="read them from the files that W&B has written below DIR"
+        "--wandb",
+        metavar="ENTITY/PROJECT",
+        help="read measurements of finished runs from this W&B project (default: no W&B)",
+    )
+    parser.add_argument(
+        "--wandb-offline",
+        type=Path,
+        metavar="DIR",
+        help="read measurements from the files that W&B has written below DIR (default: no W&B)",
     )
     parser.add_argument(
         "--mixed-protocols",
         action="store_true",
-        help="show rows of different protocols in one table, marked by letters",
+        help="show rows of different protocols in one table, marked by letters (default: refuse them)",
     )
 
 
@@ -62,7 +69,7 @@ def open_sources(args: argparse.Namespace, table: str | None = None) -> "Sources
 
     Args:
         args: The command's arguments.
-        table: The only table of the report; None where each result must name its table.
+        table: The only table of the report, or None if each result must name its table.
 
     Raises:
         UserError: A result is malformed or names another table, or W&B cannot be read.
@@ -76,6 +83,6 @@ def open_sources(args: argparse.Namespace, table: str | None = None) -> "Sources
         logged += read_project(args.wandb)
     if args.wandb_offline:
         logged += read_offline(args.wandb_offline)
-    # Runs that are asked of W&B would be found a second time in the default folder.
+    # With --wandb the default folder is not searched: the same runs would be found a second time.
     runs = args.runs or (None if args.wandb or args.wandb_offline else RUNS)
     return Sources(runs, results, logged, args.mixed_protocols)

@@ -1,4 +1,4 @@
-"""One HTML page of all tables, figures and pictures of the runs; it loads nothing from elsewhere."""
+"""Write one HTML page of all tables, figures and pictures of the runs; it needs no other file and no network."""
 
 import argparse
 
@@ -19,12 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clips", type=positive, default=8, help="number of clips to show of each run (default: %(default)s)"
     )
     add_output_arguments(
-        parser, "folder for report.html; figures that `s2tf report figure` has written there are shown", required=True
+        parser,
+        "folder for report.html; the page shows the figures that `s2tf report figure` has written there",
+        required=True,
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page and print what is on it."""
+    """Write the page and print its contents."""
     from s2tf.reporting.page import PAGE, write_report
 
     check_outputs(args)

@@ -1,4 +1,4 @@
-"""A table of the paper with our measurements in it, as text, CSV, LaTeX and HTML."""
+"""Fill a table of the paper with our measurements, and write it as text, CSV, LaTeX and HTML."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,7 @@ _MEASURED_HERE = "table12"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments: each table has those that have an effect on it."""
+    """Declare the command's arguments: each table has only the options that have an effect on it."""
     from s2tf.reporting.paper import TABLES
 
     names = parser.add_subparsers(dest="table", required=True, metavar="NAME")
@@ -58,7 +58,7 @@ def _add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pipeline", type=Path, help="pipeline folder to measure (default: the paper's size with random weights)"
     )
-    parser.add_argument("--device", default="cpu", help="device to measure on, such as cuda (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
     parser.add_argument(
         "--seconds", type=float, default=5.0, help="length of the speech in seconds (default: %(default)s)"
     )
@@ -84,7 +84,7 @@ def _print(report: "ReportTable") -> None:
 
 
 def _write(report: "ReportTable", out: Path, name: str) -> None:
-    """Write a table in each of its forms."""
+    """Write a table in each of its file formats."""
     from s2tf.reporting.write_csv import write_csv
     from s2tf.reporting.write_html import write_html
     from s2tf.reporting.write_latex import write_latex

@@ -1,4 +1,4 @@
-"""Queue a training or a whole chain on a SLURM cluster, after everything that it needs was checked."""
+"""Queue a training or a whole chain on a SLURM cluster, after a check of everything that it needs."""
 
 SUBCOMMANDS = {"run": "run", "chain": "chain"}
 REMOVED = {"": "s2tf submit run EXPERIMENT [key=value ...] --cluster NAME"}

@@ -1,4 +1,4 @@
-"""Queue the steps of a chain on a SLURM cluster, each as a job that waits for those it needs."""
+"""Queue the steps of a chain on a SLURM cluster, each as a job that waits for the jobs it needs."""
 
 import argparse
 from pathlib import Path
@@ -11,14 +11,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("chain", type=Path, help="a chain YAML or its short name, such as chains/paper.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="values for the chain's `vars`")
     add_submit_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder of all results; steps that are done are kept")
+    parser.add_argument("--out", type=Path, required=True, help="folder of all results; finished steps are kept")
     parser.add_argument(
-        "--seeds", type=numbers, metavar="N", help="seeds such as 0-2 or 0,3,5 (default: those of the chain)"
+        "--seeds", type=numbers, metavar="N", help="seeds, such as 0-2 or 0,3,5 (default: the chain's own seeds)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and queue; returns 0 if there is nothing to queue, too."""
+    """Check and queue the steps; returns 0 also if there is nothing to queue."""
     from s2tf.cli import parse
     from s2tf.cluster.queue_chain import submit_chain
     from s2tf.cluster.queue_runs import JobRequest

@@ -1,4 +1,4 @@
-"""Queue a training on a SLURM cluster, after everything that it needs was checked."""
+"""Queue a training on a SLURM cluster, after a check of everything that it needs."""
 
 import argparse
 from pathlib import Path
@@ -29,21 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and queue; returns 0 if there is nothing to queue, too."""
+    """Check and queue the training; returns 0 also if there is nothing to queue."""
     from s2tf.cluster.queue_runs import JobRequest, submit_array, submit_run
     from s2tf.cluster.settings import load_cluster
     from s2tf.errors import UserError
     from s2tf.runs.folder import find_run
 
     if args.jobs is not None and args.array is None:
-        raise UserError("--jobs belongs to an array: expected --array seeds=0-2 as well")
+        raise UserError("--jobs has an effect only on an array: expected --array, such as seeds=0-2, as well")
     request = JobRequest(load_cluster(args.cluster), args.argv, args.dry_run, args.after)
     runs = args.runs.resolve()
     # One training.
     if args.array is None:
         submit_run(find_run(args.experiment, args.overrides, runs), request)
         return 0
-    # One for each seed; the array is named after the first.
+    # A training for each seed; the array is named after the first.
     labels = [f"seed_everything={seed}" for seed in args.array]
     found = [find_run(args.experiment, [*args.overrides, label], runs) for label in labels]
     name = f"{found[0].experiment}-{found[0].folder.name}"

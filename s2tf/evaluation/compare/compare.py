@@ -19,17 +19,17 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Videos to compare, and what to show of them.
+    """Videos to compare, and the choice of frames, sound and readers for it.
 
     Args:
         videos: Path of each video, by the name of its system.
         out: Folder of the results.
         frames: Number of frames on the sheet, evenly spread over the shortest video.
-        times: Times of the frames on the sheet, in seconds; None spreads `frames` evenly.
-        sound: System whose sound is heard; None takes the first video that has any.
-        finder: Reader of faces; None shows frames and grid alone.
-        syncnet: Network of the lip sync; None leaves it out.
-        tracked: True shows SyncNet the crop around the tracked face, False the whole frame.
+        times: Times of the frames on the sheet in seconds, or None to spread `frames` evenly.
+        sound: System whose sound is played, or None for the first video with sound.
+        finder: Reader of faces, or None to write only frames and grid.
+        syncnet: Network of the lip sync, or None to leave it out.
+        tracked: True if SyncNet sees the crop around the tracked face, False if it sees the whole frame.
     """
 
     videos: Mapping[str, Path]
@@ -42,7 +42,7 @@ class Comparison:
     tracked: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused before a video is read.
+        """Check the choices before a video is read.
 
         Raises:
             UserError: The sound belongs to no video, or a video would be overwritten.
@@ -61,9 +61,9 @@ class Compared:
     shown: Sequence[int]
     """Frames on the sheet."""
     sound: str | None
-    """System whose sound is heard, if any."""
+    """System whose sound is played, if any."""
     notes: Sequence[str]
-    """Notes on what could not be shown."""
+    """Notes about parts that could not be shown."""
     written: Sequence[Path]
     """Files of the results."""
 
@@ -83,8 +83,8 @@ def compare_videos(comparison: Comparison, report: Report) -> Compared:
     """Read every video twice, frame by frame: once for its face, once for the pictures.
 
     Args:
-        comparison: Videos, and what to show of them.
-        report: Called with a line on the progress.
+        comparison: The videos and the choices.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: A video cannot be read, a time is beyond the end of the shortest video, or the chosen video has no
@@ -135,7 +135,7 @@ def _shown_frames(comparison: Comparison, videos: Sequence[Video]) -> list[int]:
 
 
 def _choose_sound(videos: Sequence[Video], wanted: str | None, notes: list[str]) -> Sound | None:
-    """Read the sound of the wanted video, or of the first that has any; `notes` gets why others were passed over.
+    """Read the sound of the wanted video, or of the first video with sound; `notes` gets the reasons for skipping others.
 
     Raises:
         UserError: The wanted video has no sound.

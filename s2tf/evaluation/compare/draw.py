@@ -29,10 +29,10 @@ UNITS = "lengths in outer-eye distances; head and nose against their medians ove
 
 @dataclass(frozen=True)
 class Sound:
-    """Sound that is heard in the grid."""
+    """Sound of the grid video."""
 
     name: str
-    """System whose video it comes from."""
+    """System whose video has this sound."""
     waveform: np.ndarray
     """(S,) at 16 kHz."""
 
@@ -40,7 +40,7 @@ class Sound:
 def write_grid(
     videos: Sequence[Video], shown: Sequence[int], sound: Sound | None, path: Path
 ) -> list[list[np.ndarray]]:
-    """Write all videos side by side, to the end of the longest; a video that has ended holds its last frame.
+    """Write all videos side by side until the longest ends; a video that ends earlier keeps showing its last frame.
 
     Returns:
         The frames `shown` of each video, (H, W, 3) uint8 RGB.
@@ -74,7 +74,7 @@ def write_frames(
         videos: Videos.
         shown: Frames on the sheet.
         pictures: Pictures of these frames, for each video.
-        regions: Regions to enlarge in each of them; None for none.
+        regions: Regions to enlarge in each picture, or None.
         path: Path of the sheet.
     """
     width = max(round(FRAME_HEIGHT * video.size[1] / video.size[0]) for video in videos)
@@ -105,7 +105,7 @@ def write_motion(videos: Sequence[Video], sound: Sound | None, out: Path) -> lis
 
 
 def _write_csv(videos: Sequence[Video], envelope: np.ndarray, path: Path) -> None:
-    """Write a row for each frame of each system; empty where a value is not known."""
+    """Write a row for each frame of each system; an unknown value is empty."""
     names = ("mouth opening", "eye opening", *POSE, "loudness (dB)")
     rows = []
     for video in videos:

@@ -22,19 +22,19 @@ LANDMARKS = 68
 
 @dataclass(frozen=True)
 class Face:
-    """The face of a video of T frames; NaN where it was not read.
+    """The face of a video of T frames; NaN for frames in which it was not read.
 
-    Picture units are those of a square as wide as the frame's longer side, from its upper left corner, so that a frame
-    that is no square distorts nothing.
+    Picture units measure a square as wide as the frame's longer side, from its upper left corner. A frame
+    that is not square is therefore not distorted.
     """
 
     points: np.ndarray
-    """(T, P, 2) in picture units: 68 landmarks, or the 20 of the lips alone, which is what the judges read."""
+    """(T, P, 2) in picture units: 68 landmarks, or only the 20 of the lips, which the judges read."""
     motion: FaceMotion
 
     @property
     def has_landmarks(self) -> bool:
-        """True if all 68 landmarks were read, not the lips alone."""
+        """True if all 68 landmarks were read, not only the lips."""
         return self.points.shape[1] == LANDMARKS
 
     @property
@@ -43,7 +43,7 @@ class Face:
         return int((~self.motion.known).sum())
 
     def travelled(self) -> np.ndarray:
-        """Return the points (T, P, 2) as they move through the picture, head motion included.
+        """Return the points (T, P, 2) as they move through the picture, including the head motion.
 
         Zero is the median place of the head and one the median outer-eye distance, so that clips of different framing
         have the same scale.
@@ -52,11 +52,11 @@ class Face:
         return (self.points - middle[:2]) / np.exp(middle[2])
 
     def expressed(self) -> np.ndarray:
-        """Return the points (T, P, 2) in the frame of the face, head motion removed."""
+        """Return the points (T, P, 2) in the coordinates of the face, without the head motion."""
         return to_canonical(self.points, self.motion.pose[:, :4])
 
     def curves(self) -> dict[str, np.ndarray]:
-        """Return curves (T,): openings in outer-eye distances, and the head against its median over the clip."""
+        """Return curves (T,): openings in outer-eye distances, and the head relative to its median over the clip."""
         middle = self._median_pose()
         moved = self.motion.pose - middle
         scale = np.exp(middle[2])
@@ -71,7 +71,7 @@ class Face:
         }
 
     def _median_pose(self) -> np.ndarray:
-        """Median pose (6,), NaN where no frame was read."""
+        """Return the median pose (6,), NaN if no frame was read."""
         known = self.motion.pose[self.motion.known]
         return np.median(known, axis=0) if len(known) else np.full(self.motion.pose.shape[1], np.nan)
 
@@ -89,7 +89,7 @@ class Video:
     origin: float
     """See `s2tf.media.video.VideoClip.origin`."""
     face: Face | None
-    """Face of the video; None where nothing reads faces."""
+    """Face of the video, or None without a reader of faces."""
 
     @property
     def shows_face(self) -> bool:
@@ -111,10 +111,10 @@ class Video:
 
 
 def read_video(name: str, path: Path, finder: MotionFinder | None) -> Video:
-    """Read a video once from end to end: its length, and its face where a finder is given.
+    """Read a whole video once: its length, and its face if a finder is given.
 
     Raises:
-        UserError: The video cannot be read, or is no square crop where the judges need one.
+        UserError: The video cannot be read, or is not square although the judges read only square crops.
     """
     try:
         with VideoStream(path) as stream:
@@ -132,7 +132,7 @@ def read_face(frames: Iterable[np.ndarray], size: tuple[int, int], finder: Motio
     """Read the face of frames (H, W, 3) uint8 of (height, width) `size`; the judges read square frames."""
     if not isinstance(finder, DetectedMotion):
         return _judged_face(frames, finder)
-    # Only the detector that is asked for need be installed.
+    # Imported here, since only the chosen detector must be installed.
     second = finder.name if finder.name == "mediapipe" else ""
     landmarks = follow_face(frames, FaceSettings(second_chance=second, landmarks=finder.name))
     return Face(to_picture_units(landmarks, max(size)), FaceMotion.of_landmarks(landmarks, max(size)))
@@ -149,7 +149,7 @@ def _judged_face(frames: Iterable[np.ndarray], finder: MotionFinder) -> Face:
 
 
 def zoom_regions(videos: Sequence[Video], frames: Sequence[int]) -> tuple[list[list[Regions | None]], list[str]]:
-    """Choose the regions of frames to enlarge: those of the face, or a stand-in where it was not read.
+    """Choose the regions of frames to enlarge: eyes and lips of the face, or replacements if it was not read.
 
     Returns:
         The regions of each frame of each video, None where no video shows a face; and a note for every stand-in.
@@ -175,7 +175,7 @@ def zoom_regions(videos: Sequence[Video], frames: Sequence[int]) -> tuple[list[l
 
 
 def _face_regions(video: Video, frame: int, notes: list[str]) -> Regions:
-    """Regions of the frame's face, or of the face in the nearest frame that has one."""
+    """Return the regions of the frame's face, or of the face in the nearest frame with a face."""
     assert video.face is not None
     known = np.flatnonzero(video.face.motion.known)
     nearest = int(known[np.abs(known - frame).argmin()])

@@ -44,9 +44,9 @@ def write_sync(
 
     Args:
         videos: Videos, each heard with its own sound.
-        heard: Sound for videos that have none.
+        heard: Sound for videos without sound.
         network: SyncNet.
-        tracked: True shows it the crop of the face that is seen longest, False the whole frames.
+        tracked: True if it sees the crop of the face that is visible longest, False if it sees the whole frames.
         out: Folder of the files.
         notes: List that gets the reason why a video has no curve, and a warning if the network has random weights.
     """

@@ -37,7 +37,7 @@ class PortraitEvaluation:
 
     @property
     def pictures(self) -> list[Picture]:
-        """Pictures to read: all but portraits that belong to no reference."""
+        """Pictures to read: all except portraits that belong to no reference."""
         pairs = self.pairs
         roles = {
             name: FURTHER if number else PORTRAIT for one in pairs.portraits.values() for number, name in enumerate(one)
@@ -51,7 +51,7 @@ class PortraitEvaluation:
 def evaluate_portraits(evaluation: PortraitEvaluation, report: Report) -> Scores | None:
     """Read this process's part of the pictures, and measure all once the last is read.
 
-    Reference pictures in a subfolder belong to the person it is named after, one for each speech of that person. Every
+    Reference pictures in a subfolder belong to the person that the subfolder names, one for each speech. Every
     other picture is a different person. The first portrait of a speech by name is measured. Diversity and consistency
     use the same number of portraits for every person: the smallest number among people with more than one. The mean of
     the reference pictures stands in for the mean face. Retrieval searches all reference pictures, including those
@@ -59,14 +59,14 @@ def evaluate_portraits(evaluation: PortraitEvaluation, report: Report) -> Scores
 
     Args:
         evaluation: Pictures, readers and the folder of the results.
-        report: Called with a line on the progress.
+        report: Function that is called with a line about the progress.
 
     Returns:
-        The scores, None while pictures of other processes are still missing.
+        The scores, or None while pictures of other processes are still missing.
     """
     records = RecordFolder(evaluation.out, evaluation.readers.measured)
     pictures = evaluation.pictures
-    # As the files are at the beginning: one that changes meanwhile is read anew by the next start.
+    # The versions at the beginning: a file that changes meanwhile is read again by the next start.
     versions = {one.key: one.version for one in pictures}
     _read_part(evaluation, records, versions, report)
     if any(records.missing(key, version) for key, version in versions.items()):
@@ -82,7 +82,7 @@ def evaluate_portraits(evaluation: PortraitEvaluation, report: Report) -> Scores
 def _read_part(
     evaluation: PortraitEvaluation, records: RecordFolder, versions: Mapping[str, str], report: Report
 ) -> None:
-    """Read the pictures of this process's part of which a record is missing."""
+    """Read the pictures in this process's part that have no record yet."""
     mine = evaluation.part.of(evaluation.pictures)
     for number, picture in enumerate(mine, start=1):
         version = versions[picture.key]

@@ -18,7 +18,7 @@ class PicturePairs:
     generated: dict[str, Path]
     """Portraits by their own names."""
     portraits: dict[str, list[str]]
-    """Names of the portraits of each speech that has one, in their order."""
+    """Speech with a portrait -> the names of its portraits, in their order."""
     lost: list[str]
     """Names of the portraits that belong to no reference picture."""
 
@@ -35,11 +35,11 @@ def find_pictures(generated: Path, reference: Path) -> PicturePairs:
     `anna/1.png`, or `anna/1/*.png`.
 
     Raises:
-        UserError: There is no pair, a folder does not exist, or two pictures have one name.
+        UserError: There is no pair, a folder does not exist, or two pictures have the same name.
     """
     for folder in (generated, reference):
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder")
+            raise UserError(f"{folder} does not exist, expected a folder of pictures")
     pictures, references = (files_by_name(folder, SUFFIXES, "pictures") for folder in (generated, reference))
     portraits: dict[str, list[str]] = {}
     lost = []
@@ -51,13 +51,13 @@ def find_pictures(generated: Path, reference: Path) -> PicturePairs:
             portraits.setdefault(speech, []).append(name)
     if not portraits:
         raise UserError(
-            f"no picture of the {len(pictures)} in {generated} has the name of one of the {len(references)} in "
+            f"none of the {len(pictures)} pictures in {generated} has the same name as one of the {len(references)} in "
             f"{reference}"
         )
     return PicturePairs({speech: references[speech] for speech in sorted(references)}, pictures, portraits, lost)
 
 
 def person_of(speech: str) -> str:
-    """Return the person on a reference picture: its folder's name, its own where it lies in none."""
+    """Return the person on a reference picture: the name of its subfolder, or its own name without a subfolder."""
     folder, _, name = speech.rpartition("/")
     return folder or name

@@ -30,7 +30,7 @@ from s2tf.metrics.portrait import feature_distances
 
 KIND = "portraits"
 DIVERSITY = "diversity"
-"""Number that lacks a portrait where a further portrait of a speech fails."""
+"""Name under which the failure of a second or later portrait of a speech is listed."""
 COLUMNS = ("clip", "person")
 """First columns of the table of clips."""
 
@@ -39,12 +39,12 @@ Row = dict[str, Any]
 
 @dataclass
 class Readings:
-    """Readings of all pictures, by their roles and names."""
+    """Readings of all pictures, by role and name."""
 
     features: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     attributes: dict[tuple[str, str], Attributes | None] = field(default_factory=dict)
     failed: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    """Reasons of failures by measure, of each picture."""
+    """Picture -> failed measure -> reason."""
     total: Any = 0.0
     """Sum of the reference pictures."""
     summed: int = 0
@@ -103,7 +103,7 @@ def merge_readings(
 
 
 def _with_failed(one: Measurement, failed: int, unread: int) -> Measurement:
-    """Add the clips that a number leaves out to its counts; `unread` more have neither gender nor age."""
+    """Add the failed clips to the counts of a number, and the `unread` clips without gender and age."""
     return replace(one, counts={**one.counts, "failed": failed + (unread if one.name in ("gender", "age") else 0)})
 
 
@@ -138,19 +138,19 @@ def _pair_up(pairs: PicturePairs, readings: Readings) -> PortraitReadings:
 
 
 def _attributes(readings: Readings, speech: str, portrait: str) -> tuple[Attributes | None, Attributes | None]:
-    """Attributes of portrait and reference; unknown where one of them could not be read, so that neither counts."""
+    """Return the attributes of portrait and reference; both are unknown if one could not be read."""
     if not _has_attributes(readings, speech, portrait):
         return Attributes(), None
     return readings.attributes[PORTRAIT, portrait], readings.attributes[REFERENCE, speech]
 
 
 def _has_attributes(readings: Readings, speech: str, portrait: str) -> bool:
-    """Tell if both pictures could be read, even if no face was found."""
+    """Return True if both pictures could be read, even if no face was found."""
     return all(key in readings.attributes for key in ((PORTRAIT, portrait), (REFERENCE, speech)))
 
 
 def _varied(pairs: PicturePairs, readings: Readings) -> list[Tensor]:
-    """Stack features (N, D) for each person, of the first speech with several portraits; N is the smallest number."""
+    """Stack features (N, D) for each person: N portraits of the first speech that has several; N is the same for all."""
     first: dict[str, list[Tensor]] = {}
     for speech in sorted(pairs.portraits):
         keys = [(FURTHER if number else PORTRAIT, name) for number, name in enumerate(pairs.portraits[speech])]
@@ -185,7 +185,7 @@ def _failures(pairs: PicturePairs, readings: Readings) -> Iterator[tuple[str, st
 
 
 def _failed(clip: str, reasons: Mapping[str, str], what: str = "all") -> Iterator[tuple[str, str, str]]:
-    """List the failure of a picture; without features nothing is measured, so that its attributes do not matter."""
+    """List the failure of a picture; without features no failure of its attributes is listed."""
     if FACES in reasons:
         yield clip, what, reasons[FACES]
     elif ATTRIBUTES in reasons:
@@ -193,7 +193,7 @@ def _failed(clip: str, reasons: Mapping[str, str], what: str = "all") -> Iterato
 
 
 def _rows(pairs: PicturePairs, found: PortraitReadings, readings: Readings) -> list[Row]:
-    """Make a row for each speech that has a portrait; without numbers where it failed."""
+    """Make a row for each speech with a portrait; a failed speech has no numbers."""
     numbers = dict(zip(found.keys, _numbers(found), strict=True))
     rows: list[Row] = []
     for speech in sorted(pairs.portraits):
@@ -206,7 +206,7 @@ def _rows(pairs: PicturePairs, found: PortraitReadings, readings: Readings) -> l
 
 
 def _numbers(found: PortraitReadings) -> Iterator[Row]:
-    """Distances and rank of each speech."""
+    """Yield the distances and the rank of each speech."""
     if not found.keys:
         return
     distances = feature_distances(torch.stack(found.generated), torch.stack(found.reference))
@@ -216,7 +216,7 @@ def _numbers(found: PortraitReadings) -> Iterator[Row]:
 
 
 def _told(readings: Readings, prefix: str, key: tuple[str, str]) -> Row:
-    """Columns of gender and age: empty where no face was found, absent where nothing reads them."""
+    """Return the columns of gender and age: empty if no face was found, absent without a reader."""
     if key not in readings.attributes:
         return {}
     read = readings.attributes[key]

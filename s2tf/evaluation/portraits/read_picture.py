@@ -22,9 +22,9 @@ from s2tf.media.pictures import read_picture
 FACES, ATTRIBUTES = "faces", "attributes"
 """Measures of a picture."""
 REFERENCE, PORTRAIT, FURTHER = "true", "portrait", "further"
-"""Roles of a picture, as records name them; of a further portrait of a speech only the features are read."""
+"""Roles of a picture in the records; for a second or later portrait of a speech only the features are read."""
 MEAN_SIZE = 64
-"""Side of the mean face where the network does not tell its input size, pixels."""
+"""Side of the mean face in pixels if the network does not state its input size."""
 
 State = dict[str, Tensor]
 
@@ -57,7 +57,7 @@ class FaceReaders:
 
     faces: FaceFeatures
     attributes: AttributeReader | None
-    """Reader of gender and age; None leaves them out."""
+    """Reader of gender and age, or None to leave them out."""
 
     @property
     def packages(self) -> list[str]:
@@ -66,7 +66,7 @@ class FaceReaders:
 
     @property
     def measured(self) -> dict[str, dict[str, Any]]:
-        """Values that records depend on beside the picture, by measure; see `RecordFolder`."""
+        """Values besides the picture on which records depend, by measure; see `RecordFolder`."""
         protocols: dict[str, Mapping[str, Any]] = {FACES: self.faces.protocol}
         if self.attributes is not None:
             protocols[ATTRIBUTES] = self.attributes.protocol
@@ -84,7 +84,7 @@ class FaceReaders:
             The record of the picture, with the reason of each failure.
 
         Raises:
-            UserError: A service refuses to read gender and age at all, as it would for the next picture.
+            UserError: A service refuses all requests, so that the next picture would fail too.
         """
         try:
             pixels = _square(picture.path)
@@ -99,7 +99,7 @@ class FaceReaders:
             except UserError:
                 raise
             except (ValueError, RuntimeError) as error:
-                # A ValueError is the picture's fault; others are the machine's, such as a full memory.
+                # A ValueError comes from the picture, other errors from the machine, such as full memory.
                 if not isinstance(error, ValueError):
                     retry.add(name)
                 failures[name] = _reason(picture, error)
@@ -121,13 +121,13 @@ class FaceReaders:
 
 
 def attributes_of(record: ClipRecord) -> Attributes | None:
-    """Read gender and age off a record; None where no face was found."""
+    """Return gender and age from a record, or None if no face was found."""
     values = record.states[ATTRIBUTES]["gender, age"].tolist()
     return Attributes(int(values[0]), values[1]) if values else None
 
 
 def _square(path: Path) -> np.ndarray:
-    # A copy of its own: torch wants arrays that can be written to.
+    # Copied, since torch needs a writable array.
     picture = read_picture(path).copy()
     if picture.shape[0] != picture.shape[1]:
         raise UserError(f"{path}: {picture.shape[1]}x{picture.shape[0]} pixels, expected a square crop of a face")
@@ -141,6 +141,6 @@ def _reason(picture: Picture, error: Exception) -> str:
 
 
 def _resized(pixels: np.ndarray, faces: FaceFeatures) -> np.ndarray:
-    """Resize a picture for the mean face: to the network's input size, where it tells that."""
+    """Resize a picture for the mean face to the network's input size, if the network states it."""
     size: Any = faces.protocol.get("size")
     return resize(pixels, size if isinstance(size, int) else MEAN_SIZE)

@@ -1,4 +1,4 @@
-"""Scores of portraits as in Tables I to VI: from features and attributes that were read to numbers with baselines."""
+"""Scores of portraits as in Tables I to VI, from their features and attributes, with baselines."""
 
 import statistics
 from collections import Counter
@@ -29,19 +29,19 @@ class PortraitReadings:
     reference: list[Tensor] = field(default_factory=list)
     """Features (D,) of the reference frame."""
     other: list[Tensor | None] = field(default_factory=list)
-    """Features of another frame of the clip, for the ground-truth row; None where there was no other."""
+    """Features of another frame of the clip for the ground-truth row, or None without another frame."""
     generated: list[Tensor] = field(default_factory=list)
     """Features of the portrait."""
     read: list[Attributes | None] = field(default_factory=list)
-    """Gender and age read off the portrait; empty where nothing reads them."""
+    """Gender and age read from the portrait; empty without a reader."""
     read_reference: list[Attributes | None] = field(default_factory=list)
-    """Gender and age read off the reference frame where the data set does not state both."""
+    """Gender and age read from the reference frame, for clips whose data set does not state both."""
     read_other: list[Attributes | None] = field(default_factory=list)
-    """Gender and age read off another frame of the clip, for the ground-truth row."""
+    """Gender and age read from another frame of the clip, for the ground-truth row."""
     varied: list[Tensor] = field(default_factory=list)
     """Features (N, D) of portraits of one speech with N seeds, for some of the clips."""
     only_searched: list[tuple[int, Tensor]] = field(default_factory=list)
-    """Speaker and features (D,) of reference frames without a portrait: searched too, so that no system has fewer."""
+    """Speaker and features (D,) of reference frames without a portrait: also searched, so all systems search the same."""
 
 
 def portrait_scores(
@@ -57,7 +57,7 @@ def portrait_scores(
         readings: Readings of all test clips.
         mean_face: Features (1, D) of the mean face, the baseline of the distances.
         faces: Protocol of the network that computed the features.
-        attributes: Protocol of the reader of gender and age; None where nothing read them.
+        attributes: Protocol of the reader of gender and age, or None without a reader.
         protocol: Protocol of the portraits.
     """
     return [
@@ -122,17 +122,17 @@ def retrieval_scores(
     Args:
         faces: Features (D,) of the reference frame of each clip: the gallery, one row for each speaker.
         identities: Speaker of each clip.
-        queries: Features that search, for each clip: those of the portrait, or the embedding of the speech.
-        other: Features of another reference frame, the ground-truth row; None where there is none.
+        queries: Features of each clip that are searched for: of the portrait, or the embedding of the speech.
+        other: Features of another reference frame for the ground-truth row, or None without one.
         protocol: Protocol of the queries.
-        only_searched: Speaker and features of further faces of the gallery, for which there is no query.
+        only_searched: Speaker and features of further faces of the gallery, without a query.
     """
     gallery, rows = _gallery(faces, identities, only_searched)
     two = [index for index, features in enumerate(other) if features is not None]
     ranks = [rank for rank in RANKS if rank <= len(gallery)]
     recalls = {}
     frames = [features for features in other if features is not None]
-    # The queries come last: the protocol is theirs.
+    # The queries come last, since the protocol describes them.
     for name, searching, wanted in (("truth", frames, rows[two]), ("value", queries, rows)):
         metric = RecallAtK(ranks)
         metric.add_gallery(gallery, torch.arange(len(gallery)))
@@ -154,7 +154,7 @@ def retrieval_scores(
 
 
 def retrieval_ranks(readings: PortraitReadings) -> list[int]:
-    """Compute the rank, from 1, at which each portrait finds its speaker, as `retrieval_scores` counts it."""
+    """Compute the rank, from 1, of its speaker in the search by each portrait, as `retrieval_scores` counts it."""
     gallery, rows = _gallery(readings.reference, readings.identities, readings.only_searched)
     return cosine_ranks(torch.stack(readings.generated), rows, gallery, torch.arange(len(gallery))).tolist()
 
@@ -171,14 +171,14 @@ def _gallery(
 def _attributes(
     readings: PortraitReadings, reader: Mapping[str, Any], protocol: Mapping[str, Any]
 ) -> list[Measurement]:
-    """Compare with the labels of the data set, or with readings of the reference frame where it has none."""
+    """Compare with the labels of the data set, or with readings of the reference frame if it has no labels."""
     truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_reference, strict=True)]
     portraits, frames = IdentityPreservation(reader), IdentityPreservation(reader)
     portraits.update(readings.read, truth)
     two = _with_other(readings)
     frames.update([readings.read_other[index] for index in two], [truth[index] for index in two])
     found, best = portraits.compute(), frames.compute()
-    # The baseline gives every portrait the same answer, the one that is right most often.
+    # The baseline gives every portrait the same answer: the most frequent one.
     genders = [one.gender for one in truth if one.gender != UNKNOWN]
     ages = [one.age for one in truth if one.age == one.age]
     baselines = {"gender": _commonest(genders), "age": _near_median(ages)}
@@ -207,7 +207,7 @@ def _attributes(
 
 
 def _with_other(readings: PortraitReadings) -> list[int]:
-    """List the clips that have another frame."""
+    """List the clips with another frame."""
     return [index for index, features in enumerate(readings.other) if features is not None]
 
 

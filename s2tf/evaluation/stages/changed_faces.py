@@ -1,4 +1,4 @@
-"""Faces of synthetic speakers with one thing changed, drawn by the renderer of the synthetic data."""
+"""Faces of synthetic speakers with one property changed, rendered as in the synthetic data."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,22 +12,22 @@ from s2tf.faces.crop import CropRule, crop, square_box
 from s2tf.media.pictures import to_tensor
 
 SYNTHETIC_KEY = re.compile(r"synthetic-s(\d+)-(\d+)-\d+")
-"""Key of a clip of a synthetic speaker: population and position."""
+"""Pattern of the key of a synthetic speaker's clip: population and position."""
 STILLS = 4
 """Pictures of each face, at different moments."""
 DAYS = 20
-"""The number of days that are searched for another hair colour."""
+"""Number of days that are searched for another hair colour."""
 
 
 def synthetic_speakers(keys: Sequence[str]) -> list[Speaker] | None:
-    """The speaker of each clip; None where one of them is not synthetic."""
+    """Return the speaker of each clip, or None if a speaker is not synthetic."""
     matches = [SYNTHETIC_KEY.fullmatch(key) for key in keys]
     speakers = [make_speaker(int(match[1]), int(match[2])) for match in matches if match]
     return speakers if len(speakers) == len(keys) else None
 
 
 def with_other_shape(speaker: Speaker, speakers: Sequence[Speaker]) -> Speaker | None:
-    """The speaker with the voice-linked shape of the next speaker of the same gender; None where there is none."""
+    """Return the speaker with the voice-linked shape of the next speaker of the same gender, or None without one."""
     own = speakers.index(speaker)
     others = [
         one
@@ -42,7 +42,7 @@ def with_other_shape(speaker: Speaker, speakers: Sequence[Speaker]) -> Speaker |
 
 
 def with_other_hair(speaker: Speaker, speakers: Sequence[Speaker]) -> Speaker | None:
-    """The speaker with the hair colour of another day, which has the same distribution; None where all are alike."""
+    """Return the speaker with the hair colour of another day, or None if no day has another colour."""
     for day in range(1, DAYS):
         hair = restyle(speaker, day).appearance.hair
         if hair != speaker.appearance.hair:
@@ -57,6 +57,6 @@ CHANGES: dict[str, Callable[[Speaker, Sequence[Speaker]], Speaker | None]] = {
 
 
 def draw_face(speaker: Speaker, size: int, device: str) -> Tensor:
-    """Pictures (STILLS, 3, size, size) in [-1, 1], cropped as those of the shards are."""
+    """Render pictures (STILLS, 3, size, size) in [-1, 1], cropped like the pictures of the shards."""
     stills = render_stills(speaker, STILLS, max(96, size), seed=0)
     return to_tensor(crop(stills.frames, square_box(stills.landmarks, CropRule(size=size)), size), device)

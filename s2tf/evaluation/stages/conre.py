@@ -1,11 +1,11 @@
 """Evaluation of ConRe: retrieval among the test speakers, and choices between two faces for a speech.
 
-A choice is right where the speech's own face is nearer by cosine than the other one; ties count half, and guessing
+A choice is right if the speech's own face is nearer by cosine than the other face; ties count half, and guessing
 reaches one half. The other face belongs to another speaker of the other gender, or of the same one.
 
 Synthetic speakers are also compared with their own face after one change (see `changed_faces`): the voice-linked shape
 of another speaker of the same gender, which a speech encoder should notice, and another hair colour, which no voice
-tells, so that a result above chance means that something leaks.
+reveals: a result above chance there means that the data leak information.
 """
 
 from collections.abc import Mapping
@@ -30,17 +30,17 @@ NETWORKS = ("face_encoder", "speech_encoder")
 
 @dataclass(frozen=True)
 class AlignmentTest:
-    """The clips whose speech and faces are compared."""
+    """Choice of the clips whose speech and faces are compared."""
 
     shards: str | None = None
-    """Other data than the run's own."""
+    """Shards to use instead of the run's own data."""
     clips: int | None = None
-    """The first N clips; all where None."""
+    """Number of the first clips to take, or None for all."""
     batch: int = 32
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuses numbers that leave nothing to measure.
+        """Refuse numbers that leave nothing to measure.
 
         Raises:
             ValueError: A number is below 1.
@@ -64,13 +64,13 @@ class _Embeddings:
 
 
 def evaluate_alignment(run: Path, test: AlignmentTest, out: Path, report: Report = silent) -> Scores:
-    """Measures a run of ConRe and writes `metrics.json` into `out`.
+    """Measure a run of ConRe and write `metrics.json` into `out`.
 
     Args:
         run: A finished run of ConRe.
         test: The clips.
         out: Folder of the results.
-        report: Called with a line on progress.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: The run is not finished.
@@ -95,7 +95,7 @@ def evaluate_alignment(run: Path, test: AlignmentTest, out: Path, report: Report
 
 
 def _embed(data: Any, stage_run: StageRun, test: AlignmentTest) -> _Embeddings:
-    """The embeddings of the test clips."""
+    """Compute the embeddings of the test clips."""
     speech_encoder, face_encoder = (stage_run.networks[name] for name in ("speech_encoder", "face_encoder"))
     total = count_test_clips(data, test.clips)
     found = _Embeddings()
@@ -112,7 +112,7 @@ def _embed(data: Any, stage_run: StageRun, test: AlignmentTest) -> _Embeddings:
 
 
 def _choices(found: _Embeddings, protocol: Mapping[str, Any]) -> list[Measurement]:
-    """The own face against that of every other speaker of the other, and of the same, known gender."""
+    """Compare the own face with every other speaker of the other gender, and of the same; unknown genders are left out."""
     speech, faces = torch.stack(found.speech), torch.stack(found.faces)
     genders, identities = torch.tensor(found.genders), torch.tensor(found.identities)
     similarity = F.normalize(speech.double(), dim=1) @ F.normalize(faces.double(), dim=1).T
@@ -128,7 +128,7 @@ def _choices(found: _Embeddings, protocol: Mapping[str, Any]) -> list[Measuremen
 def _choices_of_changed_faces(
     found: _Embeddings, stage_run: StageRun, size: int, device: str, protocol: Mapping[str, Any]
 ) -> list[Measurement]:
-    """The own face against itself after one change; none where not all speakers are synthetic."""
+    """Compare the own face with the same face after one change; empty if a speaker is not synthetic."""
     speakers = synthetic_speakers(found.keys)
     if speakers is None:
         return []
@@ -155,7 +155,7 @@ def _cosine(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _right(own: Tensor, other: Tensor) -> Tensor:
-    """1 where the own similarity is larger, one half where both are equal, else 0."""
+    """Return 1 if the own similarity is larger, one half if both are equal, else 0."""
     return (own > other).double() + 0.5 * (own == other).double()
 
 

@@ -1,4 +1,4 @@
-"""The evaluation of each stage by its class name, with the options that it takes."""
+"""Evaluations of runs by the class name of their stage, with the options that each evaluation uses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from s2tf.runs.finished import finished_stage
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of the evaluation of a run; every stage takes some of them."""
+    """Options of the evaluation of a run; every stage uses some of them."""
 
     shards: str | None = None
     split: str = "test"
@@ -49,7 +49,7 @@ class RunOptions:
     perceptual: str = "none"
 
     def among(self, *names: str) -> dict[str, Any]:
-        """The named options with their values."""
+        """Return the named options with their values."""
         return {name: getattr(self, name) for name in names}
 
 
@@ -58,9 +58,9 @@ class StageEvaluation:
     """The evaluation of one stage."""
 
     takes: frozenset[str]
-    """Names of the options that it takes; the others have no effect on it."""
+    """Names of the options that it uses; the others have no effect on it."""
     evaluate: Callable[[Path, RunOptions, Path, Console, Report], Scores]
-    """Measures a run and writes the results into a folder; the console shows the training of judges."""
+    """Function that measures a run and writes the results into a folder; the console shows the training of judges."""
 
 
 SAMPLING = ("steps", "sampler", "guidance", "temperature")
@@ -115,26 +115,26 @@ EVALUATIONS: dict[str, StageEvaluation] = {
 
 
 def stage_of(run: Path) -> str:
-    """The class name of the stage that a finished run belongs to.
+    """Return the class name of a finished run's stage.
 
     Raises:
         UserError: The run is not finished, or its stage has no evaluation.
     """
     stage = finished_stage(run)
     if stage not in EVALUATIONS:
-        raise UserError(f"{run}: a run of {stage or 'no stage'}, expected one of {', '.join(EVALUATIONS)}")
+        raise UserError(f"{run} is a run of {stage or 'no stage'}, expected a run of {', '.join(EVALUATIONS)}")
     return stage
 
 
 def evaluate_run(run: Path, options: RunOptions, out: Path, console: Console, report: Report = silent) -> Scores:
-    """Measures a finished run of any stage and writes `metrics.json` and further results into `out`.
+    """Measure a finished run of any stage and write `metrics.json` and further results into `out`.
 
     Args:
         run: The run's folder.
-        options: Options; those that its stage does not take have no effect.
+        options: Options; those that its stage does not use have no effect.
         out: Folder of the results.
-        console: Shows the training of judges, if a reader needs them and none are cached.
-        report: Called with a line on progress.
+        console: Console that shows the training of judges, if a reader needs judges that are not in the cache.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: The run is not finished or cannot be measured, or an option is wrong.

@@ -1,4 +1,4 @@
-"""Evaluation of lip landmarks on whole clips: do the lips follow the speech, and do they close in silence?"""
+"""Evaluation of lip landmarks on whole clips: how well the lips follow the speech, and whether they close in silence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ from s2tf.media.audio import FPS, SAMPLE_RATE
 KIND = "lips"
 NETWORKS = ("lip_landmarks", "speech_features")
 SILENCE_SECONDS = 1.0
-"""Silence appended to the speech; its first `SETTLING` seconds do not count."""
+"""Length of the silence after the speech; its first `SETTLING` seconds are not measured."""
 SETTLING = 0.2
 
 
 @dataclass(frozen=True)
 class LipTest:
-    """The clips whose speech is turned into lips."""
+    """Choice of the clips for whose speech lips are generated."""
 
     shards: str | None = None
-    """Other data than the run's own."""
+    """Shards to use instead of the run's own data."""
     clips: int | None = None
-    """The first N clips; all where None."""
+    """Number of the first clips to take, or None for all."""
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuses numbers that leave nothing to measure.
+        """Refuse numbers that leave nothing to measure.
 
         Raises:
             ValueError: A number is below 1.
@@ -43,13 +43,13 @@ class LipTest:
 
 
 def evaluate_lips(run: Path, test: LipTest, out: Path, report: Report = silent) -> Scores:
-    """Generates the lips of the test clips, measures them and writes `metrics.json` into `out`.
+    """Generate the lips of the test clips, measure them and write `metrics.json` into `out`.
 
     Args:
         run: A finished run of the lip landmarks.
         test: The clips.
         out: Folder of the results.
-        report: Called with a line on progress.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: The run is not finished, or there is no clip.
@@ -70,7 +70,7 @@ def evaluate_lips(run: Path, test: LipTest, out: Path, report: Report = silent) 
 
 
 def _clip(sample: Sample, other: Sample | None, networks: Mapping[str, Any], device: str) -> LipClip:
-    """A clip's lips for its own speech with silence behind it, and for another person's speech."""
+    """Generate a clip's lips for its own speech followed by silence, and for another person's speech."""
     reference = canonical_face(to_picture_units(sample.landmarks(), sample.record.size)).lips
     speech = sample.waveform()
     frames = len(reference)
@@ -86,7 +86,7 @@ def _clip(sample: Sample, other: Sample | None, networks: Mapping[str, Any], dev
 
 
 def _lips(waveform: np.ndarray, frames: int, first: np.ndarray, networks: Mapping[str, Any], device: str) -> np.ndarray:
-    """Lips (T, 20, 2) for a speech of the frames' length, which begin as the lips of frame 0."""
+    """Generate lips (T, 20, 2) for a speech as long as the frames; they begin as the lips of frame 0."""
     still = torch.tensor(first, dtype=torch.float32, device=device)[None]
     with torch.no_grad():
         features = networks["speech_features"](speech_for(waveform, frames).to(device), frames)

@@ -15,7 +15,7 @@ from s2tf.nn.lips import mouth_opening
 CLOSED_SHARE = 0.25
 """Share of the range of a speaker's opening below which a mouth counts as closed."""
 LEAST_RANGE = 0.01
-"""The smallest range of the opening of a mouth that speaks, in outer-eye distances."""
+"""Smallest range of opening of a speaking mouth, in outer-eye distances."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class LipClip:
     reference: np.ndarray
     generated: np.ndarray
     silent: np.ndarray
-    """(S, 20, 2) generated for the silence behind the speech."""
+    """(S, 20, 2) generated for the silence after the speech."""
     wrong: np.ndarray | None = None
     """Generated for the speech of another person, if there is one."""
 
 
 def lip_scores(clips: Sequence[LipClip], protocol: dict[str, Any]) -> list[Measurement]:
-    """The numbers, each beside that of frame 0 standing still or of another person's speech."""
+    """Compute the numbers, each beside its baseline: frame 0 standing still, or another person's speech."""
     generated = mean_correlation((mouth_opening(clip.generated), mouth_opening(clip.reference)) for clip in clips)
     wrong = mean_correlation(
         (mouth_opening(clip.wrong), mouth_opening(clip.reference)) for clip in clips if clip.wrong is not None
@@ -49,11 +49,11 @@ def lip_scores(clips: Sequence[LipClip], protocol: dict[str, Any]) -> list[Measu
 
 
 def _silence(clips: Sequence[LipClip], protocol: dict[str, Any]) -> Measurement:
-    """The mouth's opening in silence as a share of the speaker's own range: 0 closed, 1 open."""
+    """Measure the mouth's opening in silence as a share of the speaker's own range: 0 closed, 1 open."""
     silent, speaking = (
         [_in_range(getattr(clip, name), clip.reference) for clip in clips] for name in ("silent", "generated")
     )
-    # Lips that cross in one clip do not make up for a mouth that stays open in another.
+    # Clipped at 0, so that crossed lips in one clip do not compensate for an open mouth in another.
     known = [max(value, 0.0) for value in silent if np.isfinite(value)]
     return Measurement(
         "opening in silence, in the speaker's range",
@@ -69,7 +69,7 @@ def _silence(clips: Sequence[LipClip], protocol: dict[str, Any]) -> Measurement:
 
 
 def _in_range(lips: np.ndarray, reference: np.ndarray) -> float:
-    """The mean opening of `lips` within the reference's range; NaN where the reference does not move."""
+    """Compute the mean opening of `lips` within the reference's range; NaN if the reference does not move."""
     closed, opened = np.percentile(mouth_opening(reference), RANGE)
     if opened - closed < LEAST_RANGE:
         return float("nan")
