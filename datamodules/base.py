@@ -1,4 +1,4 @@
-"""The base of all datamodules: it opens the shards, checks them before training begins, and makes the loaders."""
+"""The base class of all datamodules: opens the shards, checks them before training begins, and builds the loaders."""
 
 import itertools
 import warnings
@@ -33,11 +33,11 @@ class Position:
     stream: str
     """The stream's seed."""
     origin: int
-    """Batches that were taken before this stream began."""
+    """Number of batches that were read before this stream began."""
     batches: int
-    """Batches that were taken in total."""
+    """Total number of batches that were read."""
     layout: tuple[int, ...] | None = None
-    """Ranks, workers and batch size; None: those of this process."""
+    """Ranks, workers and batch size, or None for those of this process."""
 
 
 class ShardDataModule(L.LightningDataModule):
@@ -48,16 +48,16 @@ class ShardDataModule(L.LightningDataModule):
     batches taken, and a resumed run continues with the next one; with another number of ranks or workers, or another
     batch size, it begins a new order there. Validation and test give every clip once, in order, always the same.
 
-    A subclass declares its own arguments and hands the rest on (`*args, **common`), so that the common keys, their
+    A subclass declares its own arguments and passes the rest on (`*args, **common`), so that the common keys, their
     defaults and their help stand here only; one whose examples are large repeats `buffer` with its own default.
 
     Args:
         shards: Folder written by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
         batch_size: Rows in a batch.
-        num_workers: Processes that decode; 0: the training process itself.
-        seed: Seed for all randomness.
+        num_workers: Processes that decode, or 0 for the training process itself.
+        seed: Seed of all random choices.
         buffer: Examples held as raw bytes and shuffled together.
-        max_broken: Broken samples that each worker may skip, counted and logged; one more is an error.
+        max_broken: Greatest number of broken samples that each worker may skip and log; more are an error.
         per_clip_eval: Examples taken from each clip in validation and test.
     """
 
@@ -94,7 +94,7 @@ class ShardDataModule(L.LightningDataModule):
         raise NotImplementedError(f"{type(self).__name__} must implement sampler()")
 
     def wanted_size(self) -> int:
-        """Side of the largest picture in the batch; 0: it has none."""
+        """Side of the largest picture in the batch, or 0 without pictures."""
         return 0
 
     @property
@@ -120,13 +120,13 @@ class ShardDataModule(L.LightningDataModule):
         stored = manifest["crop_rule"]["size"]
         if self.wanted_size() > stored:
             raise ValueError(
-                f"data.init_args: pictures of {self.wanted_size()} px wanted, but {shards!r} holds {stored} px: "
-                "ask for less, or prepare the recordings again at a larger size"
+                f"data.init_args: pictures of {self.wanted_size()} px are requested, but {shards!r} has {stored} px: "
+                "expected a smaller size here, or recordings that are prepared at a larger size"
             )
 
     def train_dataloader(self) -> TrainLoader:
         """The endless loader; every rank and worker reads its own rows."""
-        # The stored position belongs to another order: begin a new one behind it.
+        # The stored position belongs to another order: begin a new order after it.
         if self._position.layout not in (None, self._layout()):
             rank_zero_warn(
                 f"resumed with {self._layout()} instead of {self._position.layout} (ranks, workers, batch size): the "
@@ -158,7 +158,7 @@ class ShardDataModule(L.LightningDataModule):
         """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows."""
         self.check_examples(split, self._rank()[1])
         sets = self._sets(split)
-        # Lightning cannot know that each worker reads its own part.
+        # Lightning does not know that each worker reads its own part.
         warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
         stream = EvaluationStream(
             sets,

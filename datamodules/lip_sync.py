@@ -137,7 +137,8 @@ def _sound(sample: Sample, frame: int) -> np.ndarray:
 class LipSyncData(ShardDataModule):
     """`LipSyncBatch`es: lips and speech at K different times of a clip, on the whole picture that the shards hold.
 
-    A clip that is too short for its windows is a broken sample: the error says what it needs, `max_broken` allows it.
+    A clip that is too short for its windows is a broken sample: the error names the needed length; `max_broken` permits
+    such clips.
 
     Args:
         size: Side of the pictures, in pixels.

@@ -95,7 +95,7 @@ class MotionSequenceSampler:
 
 
 class MotionSequenceData(ShardDataModule):
-    """`MotionSequenceBatch`es: T consecutive frames' lips, their speech and, where the shards have them, motion codes.
+    """`MotionSequenceBatch`es: the lips of T consecutive frames, their speech and, if in the shards, motion codes.
 
     A clip shorter than the window is padded: lips and codes of its last frame are repeated, and silence follows its
     speech. No clip is left out.
@@ -105,8 +105,8 @@ class MotionSequenceData(ShardDataModule):
     Args:
         frames: Length of the window, T.
         require_motion: Refuse shards without motion codes.
-        features: Put the stored speech features into the batch. The stage then need not compute them, and they were
-            computed on the whole recording.
+        features: True to put the stored speech features, computed on the whole recording, into the batch; the stage
+            then does not compute them.
         windows_per_clip: Windows taken from each clip that training reads.
         windows: Windows taken from each clip in validation and test.
         common: The arguments of `ShardDataModule`.

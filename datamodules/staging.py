@@ -1,4 +1,4 @@
-"""Former name of `datamodules.shards.staging`, by which batch scripts that were queued before it moved run it."""
+"""Former name of `datamodules.shards.staging`, which older queued batch scripts still use."""
 
 import runpy
 

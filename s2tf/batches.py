@@ -1,4 +1,4 @@
-"""The batches that the datamodules hand to the stages: the contract between the two."""
+"""Batches that the datamodules give to the stages: the contract between the two."""
 
 from typing import TypedDict
 
@@ -35,7 +35,7 @@ class FramePairBatch(TypedDict):
     target_output: Tensor
     """(B, 3, R, R) in [-1, 1], the same frame at the decoder's output size."""
     source_output: Tensor
-    """(B, 3, R, R) in [-1, 1], the source at the output size: the baseline that copies the source."""
+    """(B, 3, R, R) in [-1, 1], the source at the output size: the source copy, a baseline."""
     source_lips: Tensor
     """(B, 20, 2) canonical lip landmarks (`s2tf.faces.lips`)."""
     target_lips: Tensor
@@ -55,7 +55,7 @@ class MotionSequenceBatch(TypedDict):
 
     key: list[str]
     waveform: Tensor
-    """(B, T * 640) 16 kHz mono in [-1, 1]: exactly the length of T frames at 25 a second."""
+    """(B, T * 640) 16 kHz mono in [-1, 1]: exactly as long as T frames at 25 a second."""
     lips: Tensor
     """(B, T, 20, 2) canonical lip landmarks."""
     reference_lips: Tensor
@@ -77,8 +77,8 @@ class FrameBatch(TypedDict):
 class LipSyncBatch(TypedDict):
     """K windows of one clip, 0.2 s of lips and speech each, per row; for SyncNet.
 
-    A row's windows are at different times: the speech of one with the lips of another is out of sync, while speaker,
-    voice and picture are the same.
+    A row's windows are at different times: the speech of one window is out of sync with the lips of another, but
+    speaker, voice and picture are the same.
     """
 
     key: list[str]

@@ -1,4 +1,4 @@
-"""Composition of experiment YAMLs: `base:` files, deep merge, overrides and interpolation, to one plain dictionary.
+"""Composition of experiment YAMLs into one plain dictionary: `base:` files, deep merge, overrides and interpolation.
 
 OmegaConf composes, LightningCLI validates: the result of `compose` has no `base`, `vars` or `${...}` left.
 """
@@ -19,20 +19,20 @@ from s2tf.errors import UserError
 
 
 def packaged_folder(name: str) -> Path:
-    """A folder of files that come with s2tf: inside the package where it is installed, beside it in a checkout."""
+    """Return a folder of files that come with s2tf: inside the installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / name
     return inside if inside.is_dir() else Path(__file__).parents[1] / name
 
 
 EXPERIMENTS = packaged_folder("experiments")
-"""The folder of experiment YAMLs, with those of chains and sweeps in it."""
+"""Folder of experiment YAMLs, which also contains the YAMLs of chains and sweeps."""
 EXPERIMENT = "experiment="
 EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior", "tracking")
 RENAMED = {
     "model.init_args.weights.elsewhere": "outside_mouth",
     "model.init_args.weights.reading": "motion_reader",
 }
-"""Old key, with its parents -> new name. Both are read, and `identity_hash` uses the old one, so that a run keeps its
+"""Old key, with its parents -> new name. Both are read, and `identity_hash` uses the old name, so that a run keeps its
 folder."""
 NOT_IDENTITY = (
     "tracking",
@@ -49,31 +49,31 @@ NOT_IDENTITY = (
     "model.init_args.compile",
     "model.init_args.diffusion.init_args.unet.init_args.gradient_checkpointing",
 )
-"""Keys of where and how fast a run is computed: the same run may change them and resume."""
+"""Keys for the place and speed of the computation: a run may change them and resume."""
 LABEL = re.compile(r"\w+=")
 NOTHING = "none"
-"""Stands for no file in `+name=none`."""
+"""Value for no file in `+name=none`."""
 VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)")
 
 
 def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None = None) -> dict[str, Any]:
     """Compose the experiment at `path`: merge its bases, apply `key=value` overrides, fill in variables.
 
-    A file may begin with `base: other.yaml`, relative to itself, or a list of bases of which later ones win. Mappings
-    merge deeply, lists are replaced, and where `class_path` changes, the base's `init_args` are dropped. `vars:` holds
+    A file may begin with `base: other.yaml`, relative to itself, or with a list of bases; later bases win. Mappings
+    merge deeply, lists are replaced, and if `class_path` changes, the base's `init_args` are dropped. `vars:` holds
     shared values, used as `${vars.name}`.
 
     Args:
         path: The experiment's file, or its short name (`find_experiment`).
-        overrides: `key=value`, and `+FILE.yaml`, whose entries go on top of the experiment's; in the order given. As a
-            parameter of a sweep the latter has a name, `+name=FILE.yaml`, and `+name=none` adds nothing.
-        missing: Value for every required one (`???`) that is not given; None: a missing one is an error.
+        overrides: `key=value`, or `+FILE.yaml` for all entries of a file, applied in the given order. As a parameter of
+            a sweep the file has a name, `+name=FILE.yaml`, and `+name=none` changes nothing.
+        missing: Value for every required value (`???`) that is not given, or None to raise an error for it.
 
     Raises:
         UserError: A file is missing or not a mapping, bases form a cycle, an override is malformed or names an
             unknown key, a variable is unused or undefined, or a required value (`???`) is not given.
     """
-    # The files, and on top of them the overrides in their order.
+    # Merge the files, then apply the overrides in their order.
     read: set[str] = set()
     tree = _load(find_experiment(path), (), read)
     for override in overrides:
@@ -82,7 +82,7 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
             tree = tree if file == NOTHING else merge(tree, _load(find_experiment(file), (), read))
         else:
             tree = _override(tree, override)
-    # Variables and required values.
+    # Fill in variables and check required values.
     tree = _check_variables(tree, read, path)
     if missing is not None:
         tree = _given(tree, missing)
@@ -91,7 +91,7 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     except OmegaConfBaseException as error:
         raise UserError(_explain(path, error)) from error
     assert isinstance(config, dict)
-    # The sections of an experiment, and nothing else.
+    # Only the sections of an experiment are allowed.
     config.pop("vars", None)
     unknown = [key for key in config if key not in EXPERIMENT_KEYS]
     if unknown:
@@ -102,15 +102,15 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
 def find_experiment(name: str | Path, kind: str = "experiment") -> Path:
     """Find an experiment, a chain or a sweep by its path or by its short name, such as `demo/conre.yaml`.
 
-    A path that exists from the working folder wins. A short name is relative to the folder of experiments that comes
-    with s2tf; it may begin with `experiments/`, as paths in a checkout do.
+    An existing path, relative to the working folder, wins. A short name is relative to the folder of experiments that
+    comes with s2tf; it may begin with `experiments/`, like a path in a checkout.
 
     Args:
         name: The path or short name.
         kind: Noun for the message: `experiment`, `chain` or `sweep`.
 
     Raises:
-        UserError: There is no such file; the message lists the paths that were tried.
+        UserError: The file does not exist; the message lists the paths that were tried.
     """
     path = Path(name)
     tried = [path]
@@ -121,25 +121,25 @@ def find_experiment(name: str | Path, kind: str = "experiment") -> Path:
     found = next((one for one in tried if one.is_file()), None)
     if found is None:
         others = f"; also tried {' and '.join(map(str, tried[1:]))}" if tried[1:] else ""
-        raise UserError(f"{path}: no such {kind} file{others}")
+        raise UserError(f"{path}: this {kind} file does not exist{others}")
     return found
 
 
 def named_experiment(words: Sequence[str]) -> tuple[Path, list[str]]:
     """Split the words of a command line into the experiment and its overrides.
 
-    The first word is the experiment, unless one is `experiment=FILE.yaml`, as W&B writes it for a sweep that compares
-    experiments.
+    The first word is the experiment, unless there is a word `experiment=FILE.yaml`, as W&B writes it for a sweep that
+    compares experiments.
     """
     named = [word for word in words if word.startswith(EXPERIMENT)]
     rest = [word for word in words if word not in named]
     if len(named) > 1:
-        raise UserError(f"{' '.join(named)}: expected one experiment")
+        raise UserError(f"{' '.join(named)}: expected only one experiment")
     return (Path(named[0].removeprefix(EXPERIMENT)), rest) if named else (Path(words[0]), list(words[1:]))
 
 
 def _given(tree: Any, value: str) -> Any:
-    """A copy of the tree with `value` for every `???`."""
+    """Return a copy of the tree with `value` for every `???`."""
     if isinstance(tree, dict):
         return {key: _given(item, value) for key, item in tree.items()}
     if isinstance(tree, list):
@@ -148,7 +148,7 @@ def _given(tree: Any, value: str) -> Any:
 
 
 def identity_hash(config: dict[str, Any]) -> str:
-    """Compute the eight hex digits that name a resolved experiment, from all but `NOT_IDENTITY`."""
+    """Compute the eight hex digits that name a resolved experiment, from all keys except `NOT_IDENTITY`."""
     config = with_old_names(config)
     for dotted in NOT_IDENTITY:
         node, name = _parent(config, dotted)
@@ -157,23 +157,23 @@ def identity_hash(config: dict[str, Any]) -> str:
 
 
 def with_new_names(tree: dict[str, Any], where: str) -> dict[str, Any]:
-    """A copy of a config, or of a part of one, in which renamed keys (`RENAMED`) have their new names.
+    """Return a copy of a config, or of a part of it, in which renamed keys (`RENAMED`) have their new names.
 
     Raises:
-        UserError: A key is there under both names; the message begins with `where`.
+        UserError: Both names of a key are present; the message begins with `where`.
     """
     tree = copy.deepcopy(tree)
     for dotted, new in RENAMED.items():
         node, old = _parent(tree, dotted)
         if old in node and new in node:
-            raise UserError(f"{where}: {dotted} is the old name of {new}: expected one of the two")
+            raise UserError(f"{where}: {dotted} is the old name of {new}: both are given, expected one of them")
         if old in node:
             node[new] = node.pop(old)
     return tree
 
 
 def with_old_names(tree: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a config in which renamed keys (`RENAMED`) have their old names, as hashes need them."""
+    """Return a copy of a config in which renamed keys (`RENAMED`) have their old names, which hashes need."""
     tree = copy.deepcopy(tree)
     for dotted, new in RENAMED.items():
         node, old = _parent(tree, dotted)
@@ -183,7 +183,7 @@ def with_old_names(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parent(tree: Any, dotted: str) -> tuple[dict[str, Any], str]:
-    """The mapping that holds the last key of a dotted name, empty where there is none, and that key."""
+    """Return the mapping that holds the last key of a dotted name, empty if it does not exist, and that key."""
     *parents, last = dotted.split(".")
     for parent in parents:
         tree = tree.get(parent) if isinstance(tree, dict) else None
@@ -203,23 +203,23 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load(path: Path, parents: tuple[Path, ...], read: set[str]) -> dict[str, Any]:
-    """Merge `path` with its bases; adds to `read` the variables that any of the files refers to."""
+    """Merge `path` with its bases; adds to `read` the variables to which the files refer."""
     path = path.resolve()
     if path in parents:
         chain = " -> ".join(str(parent) for parent in (*parents, path))
         raise UserError(f"{path}: its `base:` files form a cycle: {chain}")
-    # The file by itself.
+    # Read the file alone.
     try:
         loaded = OmegaConf.load(path)
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(loaded, DictConfig):
         raise UserError(f"{path}: expected a mapping at the top level")
     tree = OmegaConf.to_container(loaded, resolve=False)
     assert isinstance(tree, dict)
     bases = tree.pop("base", None) or []
     read |= _references(tree)
-    # Its bases, and the file on top of them.
+    # Merge its bases, then the file.
     merged: dict[str, Any] = {}
     for base in bases if isinstance(bases, list) else [bases]:
         merged = merge(merged, _load(_find_base(path, str(base)), (*parents, path), read))
@@ -227,13 +227,15 @@ def _load(path: Path, parents: tuple[Path, ...], read: set[str]) -> dict[str, An
 
 
 def _find_base(path: Path, base: str) -> Path:
-    """The file of a `base:`: relative to `path`, or by its short name."""
+    """Find the file of a `base:`: relative to `path`, or by its short name."""
     beside = path.parent / base
     if beside.is_file():
         return beside
     if not Path(base).is_absolute() and (EXPERIMENTS / base).is_file():
         return EXPERIMENTS / base
-    raise UserError(f"{beside}: no such experiment file (the `base:` of {path}); also tried {EXPERIMENTS / base}")
+    raise UserError(
+        f"{beside}: this experiment file, a `base:` of {path}, does not exist; also tried {EXPERIMENTS / base}"
+    )
 
 
 def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:
@@ -245,7 +247,7 @@ def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:
     names = key.split(".")
     if names[0] == "vars" and (len(names) < 2 or names[1] not in tree.get("vars", {})):
         known = ", ".join(sorted(tree.get("vars", {}))) or "none"
-        raise UserError(f"override {override!r}: unknown variable, this experiment has: {known}")
+        raise UserError(f"override {override!r}: unknown variable, expected one of: {known}")
     nested: Any = parsed["value"]
     for name in reversed(names):
         nested = {name: nested}
@@ -253,7 +255,7 @@ def _override(tree: dict[str, Any], override: str) -> dict[str, Any]:
 
 
 def _check_variables(tree: dict[str, Any], read: set[str], path: str | Path) -> dict[str, Any]:
-    """A copy of the tree without unneeded variables, such as those of a part that an ablation switched off.
+    """Return a copy of the tree without unneeded variables, such as those of a part that an ablation switched off.
 
     Raises:
         UserError: A variable is used but not defined, or defined but used in no file.

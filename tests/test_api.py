@@ -72,7 +72,7 @@ def test_videos_are_measured_like_by_the_command(tmp_path):
 
 
 def test_videos_that_are_not_there_are_refused(tmp_path):
-    with pytest.raises(UserError, match="no such file or folder"):
+    with pytest.raises(UserError, match="does not exist, expected a file or folder"):
         s2tf.evaluate_videos(tmp_path / "nothing", tmp_path)
 
 

@@ -102,7 +102,7 @@ def test_an_overlay_on_the_command_line_goes_on_top_of_what_an_ablation_changed(
     config = compose(path, [f"+{tmp_path / 'debug.yaml'}", "vars.shards=s", "trainer.devices=3"])
     assert config["model"] == {"class_path": "b.B", "init_args": {"width": 2, "deep": {"x": 9, "y": 5}}}
     assert config["trainer"] == {"max_steps": 1, "devices": 3}
-    with pytest.raises(UserError, match=r"nowhere\.yaml: no such experiment file"):
+    with pytest.raises(UserError, match=r"nowhere\.yaml: this experiment file"):
         compose(path, ["+nowhere.yaml", "vars.shards=s"])
 
 
@@ -155,5 +155,5 @@ def test_a_short_name_finds_an_experiment_of_s2tf_and_a_path_that_exists_wins(tm
         compose("demo/conre.yaml")
     (tmp_path / "mine.yaml").write_text("base: demo/prior.yaml\n")
     assert compose("mine.yaml", missing="x") == compose(EXPERIMENTS / "demo" / "prior.yaml", missing="x")
-    with pytest.raises(UserError, match="^demo/conrre.yaml: no such experiment file; also tried /.*/demo/conrre.yaml$"):
+    with pytest.raises(UserError, match="^demo/conrre.yaml: this experiment file does not exist; also tried /.*/demo/conrre.yaml$"):
         compose("demo/conrre.yaml")

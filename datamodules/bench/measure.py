@@ -40,7 +40,7 @@ from s2tf.media.video_writer import VideoWriter
 
 SIZE = 256
 ROUNDS = 5
-"""Turns of work and floor; their median is reported, since a busy machine disturbs both alike."""
+"""Number of alternations of work and floor; their median is reported, since a busy machine disturbs both equally."""
 SHARD_COUNTS = (10, 1_000, 100_000)
 WORKERS = 2
 
@@ -66,7 +66,7 @@ def measure_all(seconds: float, only: str, on_step: Callable[[str], None]) -> It
     Args:
         seconds: Time for each side of each ratio.
         only: Part of a group's name: `batches`, `storage`, `prepare` or `growth`; empty: all groups.
-        on_step: Called with the name of each group before it is measured.
+        on_step: Function that is called with the name of each group before its measurement.
     """
     groups = {"batches": _batches, "storage": _storage, "prepare": _prepare, "growth": _growth}
     torch.set_num_threads(1)
@@ -94,7 +94,7 @@ def rate(work: Callable[[], int], seconds: float) -> float:
 
 
 def against(name: str, unit: str, work: Callable[[], int], floor: Callable[[], int], seconds: float) -> Entry:
-    """The rates of work and floor, measured in turns."""
+    """The rates of work and floor, measured alternately."""
     work(), floor()
     pairs = [(rate(work, seconds / ROUNDS), rate(floor, seconds / ROUNDS)) for _ in range(ROUNDS)]
     measured, least = (statistics.median(side) for side in zip(*pairs, strict=True))

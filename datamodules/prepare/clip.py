@@ -1,4 +1,4 @@
-"""One recording becomes the bytes of one sample, by the same steps for synthetic speakers and real recordings."""
+"""Turns a recording into the bytes of a sample, by the same steps for synthetic speakers and real recordings."""
 
 import json
 import zlib
@@ -27,7 +27,7 @@ class ClipSettings:
         rule: The crop, stored in every sample.
         faces: Backends that find the face in recordings without landmarks.
         min_seconds: Shorter clips fail at the step `length`.
-        max_seconds: Longer clips are cut to this, and counted; None: none is.
+        max_seconds: Longer clips are cut to this, and counted, or None if there are none.
         min_face_px: Clips whose landmarks' box is smaller, in the recording's pixels, fail at the step `size`.
         jpeg_quality: Quality of the stored frames, 1 to 100.
         mesh: Store the face mesh of 478 points too, where the backend gives one.
@@ -179,7 +179,7 @@ def _face(clip: LoadedClip, faces: FaceSettings) -> tuple[_Face, dict[str, Any]]
 
 
 def _mesh_in_crop(mesh: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
-    """A mesh (T, 478, 3) in the recording's pixels, converted to the crop's pixels for storage, depth included.
+    """A mesh (T, 478, 3) in the recording's pixels, converted to the crop's pixels for storage, including the depth.
 
     Half precision is exact to a sixteenth of a pixel in pictures of 256, which is finer than the mesh.
     """

@@ -32,7 +32,7 @@ class FileRecording(Recording):
     start: float = 0.0
     """Seconds after the first picture."""
     stop: float | None = None
-    """Seconds after the first picture; None: the end."""
+    """Seconds after the first picture, or None for the end."""
     point: tuple[float, float] | None = None
     """(x, y) of the speaker's face, as shares of the picture's width and height."""
     sounds: tuple[Path, ...] = ()
@@ -50,7 +50,7 @@ class FileRecording(Recording):
         """Read pictures, each cut by `region` where that is given, and sound."""
         seconds = self._seconds()
         if not self.path.is_file():
-            raise PrepareError("absent", f"no such file: {self.path}")
+            raise PrepareError("absent", f"{self.path} does not exist")
         if region is None:
             self._check_memory(seconds)
         try:
@@ -74,7 +74,7 @@ class FileRecording(Recording):
         return min((seconds for seconds in wanted if seconds is not None), default=None)
 
     def _check_memory(self, seconds: float | None) -> None:
-        """Fail before a video too long for memory is read."""
+        """Fail before a video is read that is too long for the memory."""
         try:
             with av.open(str(self.path)) as container:
                 if not container.streams.video:
@@ -127,7 +127,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
 
 
 def walk(folder: Path) -> list[Path]:
-    """All files of a folder and its subfolders, sorted; the file system is not asked about each single file.
+    """All files of a folder and its subfolders, sorted, without a query to the file system for each file.
 
     Linked folders are followed; a folder that was visited before, as in a circle of links, is skipped.
     """
@@ -151,7 +151,7 @@ def file_key(path: Path) -> str:
 
 
 def unique_key(key: str, taken: set[str]) -> str:
-    """`key`, or `key-2`, `key-3`, ... where it is taken; the result joins `taken`. A long key is cut and hashed."""
+    """Return `key`, or `key-2`, `key-3`, ... if it is in `taken`, and add it there; a long key is cut and hashed."""
     if len(key) > MAX_KEY - 6:
         key = f"{key[: MAX_KEY - 20]}-{hashlib.blake2b(key.encode(), digest_size=6).hexdigest()}"
     result, number = key, 2

@@ -25,7 +25,7 @@ class FolderReader(Reader):
 
     Attributes:
         ignored: Files that are not videos by their name, relative to the folder.
-        table: The table that was used; None: there is none.
+        table: The table that was used, or None.
 
     Raises:
         FileNotFoundError: The folder is missing.
@@ -35,7 +35,7 @@ class FolderReader(Reader):
     def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
         self.source = Path(source)
         if not self.source.is_dir():
-            raise FileNotFoundError(f"no folder {str(source)!r} to read videos from")
+            raise FileNotFoundError(f"{str(source)!r} is no folder, expected a folder of videos")
         files = walk(self.source)
         files = [path for path in files if not _hidden(path.relative_to(self.source))]
         self.videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]

@@ -79,8 +79,8 @@ class HDTFRecording(FileRecording):
 class HDTFReader(Reader):
     """Every clip of the lists, in pieces of up to ten seconds.
 
-    The data set has known faults. Videos that are gone or have no sound fail by name. A box for another resolution is
-    scaled. Where a clip has no box, the face is searched in the whole picture, and the summary counts the clip.
+    The data set has known faults. Missing videos and videos without sound become named failures. A box for another
+    resolution is scaled. If a clip has no box, the face is searched in the whole picture; the summary counts the clip.
 
     Names that differ only in a final number (`KevinBrady0`, `KevinBrady2`) are one identity. So are names of the same
     video (`WhipJimClyburn`, `JamesClyburn1`), and all of RD, which is mostly by one speaker.

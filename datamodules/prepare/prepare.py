@@ -1,8 +1,9 @@
 """Recordings → shards, a ledger of failures, and a summary whose counts add up.
 
-The recordings of each split are cut into groups, one shard each, whatever fails among them. Any process can do any
-group, and its result does not depend on the others. During a preparation `groups/` holds one JSON for each finished
-group; when all are finished, they are merged into `failures.csv` and `manifest.json`, and the folder is deleted.
+The recordings of each split are cut into groups. Each group becomes one shard, even if some of its recordings fail. Any
+process can do any group, and its result does not depend on the others. During a preparation `groups/` holds one JSON
+for each finished group; when all are finished, they are merged into `failures.csv` and `manifest.json`, and the folder
+is deleted.
 """
 
 import csv
@@ -59,9 +60,9 @@ def prepare(
 
     Args:
         recordings: The recordings of a reader; their keys must be unique.
-        out: Folder for the shards, `failures.csv` and `manifest.json`, which is written last; made when missing.
+        out: Folder for the shards, `failures.csv` and `manifest.json`, which is written last.
         settings: Treatment of every clip; stored in the manifest.
-        workers: Processes; 0: this one, which then ends with a recording that crashes it.
+        workers: Number of processes, or 0 for this process, which a recording can then crash.
         samples_per_shard: Recordings that share a tar file.
         part: (i, n): do the i-th of n parts of the groups; the part that ends last writes the manifest.
         on_progress: Called after each recording with the number done, the number in total, and its key.
@@ -115,14 +116,14 @@ def _splits(recordings: list[Recording]) -> dict[str, str]:
 def _groups(recordings: list[Recording], splits: dict[str, str], size: int) -> Iterator[Group]:
     for split in SPLITS:
         members = [recording for recording in recordings if splits[recording.identity] == split]
-        # In the order of the files, a shard would hold a single speaker, and a batch only a few.
+        # Shuffled: in the order of the files, a shard would contain one speaker, and a batch only a few.
         members.sort(key=lambda recording: hashlib.blake2b(recording.key.encode()).digest())
         for number, start in enumerate(range(0, len(members), size)):
             yield Group(f"{split}-{number:06d}", split, members[start : start + size])
 
 
 def _fingerprint(groups: list[Group], settings: ClipSettings) -> str:
-    """Hash of everything that decides the bytes, except the recordings' contents."""
+    """Hash of everything that determines the bytes, except the recordings' contents."""
     digest = hashlib.blake2b(json.dumps(_settings(settings), sort_keys=True).encode(), digest_size=16)
     for group in groups:
         digest.update(f"\n{group.name}".encode())
@@ -150,7 +151,9 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
     if known is None and plan_file.is_file():
         known = json.loads(plan_file.read_text())["plan"]
     if known not in (None, plan) or (manifest.is_file() and known is None):
-        raise ValueError(f"{out} holds shards of other recordings or settings: give another folder, or delete it")
+        raise ValueError(
+            f"{out} holds shards of other recordings or settings: expected another folder, or delete this one"
+        )
     # The summary is stored in the manifest and the ledger.
     if manifest.is_file():
         _clean(out)
@@ -159,7 +162,7 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
         return PrepareSummary.from_json({**json.loads(manifest.read_text()), "failures": failures})
     if not plan_file.is_file():
         if any(out.glob("*.tar")):
-            raise ValueError(f"{out} holds shards that no manifest names: give another folder, or delete it")
+            raise ValueError(f"{out} holds shards that no manifest names: expected another folder, or delete this one")
         plan_file.parent.mkdir(exist_ok=True)
         _write_json(plan_file, {"plan": plan})
     return None

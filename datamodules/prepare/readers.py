@@ -22,8 +22,8 @@ class ReaderSettings:
     Attributes:
         dataset: A name in `READERS`.
         source: The data set's folder; `wild`: a list of clips; `synthetic`: the number of speakers.
-        val: Share of the people held out for validation; None: the data set's default.
-        test: Share held out for test; None: the data set's default.
+        val: Share of people held out for validation, or None for the data set's default.
+        test: Share of people held out for test, or None for the data set's default.
         seed: Seed for the splits and for the synthetic speakers.
         clips: Clips of each synthetic speaker.
         seconds: Length of a synthetic clip.
@@ -46,7 +46,7 @@ class ReaderSettings:
             ValueError: A share for test was given, but the data set names its own test set.
         """
         if self.test is not None and not default.test:
-            raise ValueError(f"--test: {self.dataset} names its own test set")
+            raise ValueError(f"--test {self.test} has no effect: {self.dataset} has its own test set")
         given = {name: value for name, value in (("val", self.val), ("test", self.test)) if value is not None}
         return replace(default, seed=self.seed, **given)
 

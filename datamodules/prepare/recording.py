@@ -1,4 +1,4 @@
-"""Recordings: the items that a data set's reader hands to `prepare`, each loaded alone and in any process."""
+"""Recordings: the items that a data set's reader gives to `prepare`; each can be loaded alone, in any process."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ import numpy as np
 
 
 class PrepareError(Exception):
-    """The recording cannot be used; becomes one row of `failures.csv` and never stops the others.
+    """Error for a recording that cannot be used; it becomes a row of `failures.csv` and does not stop the others.
 
     Args:
         step: The step of the preparation that failed: `read`, `sound`, `face`, `landmarks`, `length`, `size`, ...
-        reason: One line that a user can act on.
+        reason: One line that helps the user to correct the problem.
     """
 
     def __init__(self, step: str, reason: str):

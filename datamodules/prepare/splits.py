@@ -11,7 +11,7 @@ from datamodules.prepare.recording import Recording
 class HeldOut:
     """The people kept out of training: their shares, and the seed that chooses them.
 
-    A seeded shuffle of the sorted names deals them out: the same names and seed give the same splits. Of three
+    A seeded shuffle of the sorted names divides them: the same names and seed give the same splits. Of three
     identities or more at least one is held out for test, of four or more at least one for validation; at least one is
     trained on.
 

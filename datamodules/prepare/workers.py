@@ -27,7 +27,7 @@ def results(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
 
     Args:
         jobs: The recordings to prepare.
-        workers: Number of processes; 0: this process does the work.
+        workers: Number of processes, or 0 for this process.
     """
     if workers == 0:
         yield from map(_run, jobs)
@@ -38,8 +38,8 @@ def results(jobs: list[Job], workers: int) -> Iterator[PreparedClip | Failure]:
             begin += 1
             yield result
         if begin < len(jobs):
-            # The pool broke somewhere among the jobs in flight: this one is tried alone, so that only a
-            # recording that kills its own process is blamed.
+            # A job in the pool has killed its process: try this job alone, so that only a recording that
+            # kills its own process counts as a failure.
             yield _alone(jobs[begin])
             begin += 1
 

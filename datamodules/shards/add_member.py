@@ -1,4 +1,4 @@
-"""A new member in every sample: a folder's shards are copied with a network's output for each clip."""
+"""Adds a member to every sample: copies a folder's shards with a network's output for each clip."""
 
 import json
 import os
@@ -23,7 +23,7 @@ PLAN = "addition.json"
 
 
 OnClip = Callable[[int, int], None]
-"""Called with the clips done and the clips in total, both of this part."""
+"""Function that is called with the finished clips and all clips of this part."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class NewMember:
     about: dict[str, Any]
     """The manifest's entry under the member's name: `dim`, the length of a row, and the network that computed it."""
     compute: Callable[[Sample], np.ndarray | None]
-    """Returns the clip's array; None: the clip gets none, and is counted."""
+    """Function from a clip to its array, or to None for a clip without the member, which is counted."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class CopyReport:
     without: int = 0
     """Clips that this call wrote without the member."""
     complete: bool = False
-    """True when every shard and the manifest are there."""
+    """True if every shard and the manifest exist."""
 
 
 def add_member(
@@ -66,10 +66,10 @@ def add_member(
 
     Args:
         source: A complete shard folder.
-        out: The new folder; made when missing.
+        out: The new folder; created if it does not exist.
         new: The member, and the function that computes it.
         part: (i, n): do the i-th of n parts of the shards; the part that ends last writes the manifest.
-        on_clip: Called with the clips done and the clips in total, both of this part.
+        on_clip: Function that is called with the finished clips and all clips of this part.
 
     Raises:
         FileNotFoundError, ShardError: Raised as by `open_source`, or a sample of the source is broken; names it.
@@ -117,14 +117,14 @@ def _begin(out: Path, wanted: dict[str, Any]) -> bool:
         for name in (MANIFEST, PLAN):
             there = _read(out / name)
             if there is not None and there != wanted:
-                raise ValueError(f"{out} holds shards of other clips or of another network: give an empty folder")
+                raise ValueError(f"{out} holds shards of other clips or of another network: expected an empty folder")
             if there is not None and name == MANIFEST:
                 _clean(out)
             if there is not None:
                 return name == MANIFEST
         if not any(out.glob("*.tar")):
             _claim(out / PLAN, wanted)
-    raise ValueError(f"{out} holds shards already: give an empty folder")
+    raise ValueError(f"{out} holds shards already: expected an empty folder")
 
 
 def _claim(path: Path, wanted: dict[str, Any]) -> None:

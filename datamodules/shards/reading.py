@@ -1,6 +1,6 @@
-"""Shards read clip by clip: local files at any position and only the bytes asked for, all else as a stream.
+"""Reads shards clip by clip: from local files only the requested bytes at any position, all others as a stream.
 
-A broken clip is a value, not an exception: the caller decides whether it ends the training.
+A broken clip is returned as an error value, not raised: the caller decides if it ends the training.
 """
 
 import itertools
@@ -68,7 +68,7 @@ def read_clips(
         local: True for a file.
         count: Clips that the manifest names; a missing one is an error.
         start: Number of the first clip.
-        stop: Number after the last clip; None: the end of the shard.
+        stop: Number after the last clip, or None for the end of the shard.
     """
     stop = count if stop is None else stop
     clips = _local(url, start) if local else stream_clips(url, start)
@@ -136,7 +136,7 @@ def stream_clips(url: str, start: int = 0) -> Iterator[Sample | ShardError]:
                 closing = True
                 raise
             finally:
-                # Read to the end: a pipe that is closed early reports a failure although nothing failed.
+                # Read to the end: a pipe that is closed early reports a failure although there was none.
                 while stream.read(1 << 20):
                     pass
     except (OSError, ValueError, subprocess.SubprocessError) as error:

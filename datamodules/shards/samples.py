@@ -1,4 +1,4 @@
-"""Samples: one clip each, decoded only as far as asked for."""
+"""Samples: one clip each; only the requested parts are decoded."""
 
 import json
 import re
@@ -52,7 +52,7 @@ ARRAYS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip as stored in a shard: bytes, decoded only as far as asked for."""
+    """One clip as stored in a shard: bytes, of which only the requested parts are decoded."""
 
     key: str
     record: ClipRecord
@@ -132,15 +132,15 @@ class Sample:
         return self._array(LANDMARKS, start, stop)
 
     def mesh(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
-        """Face mesh of frames start to stop - 1, (T, 478, 3) float16 in pixels, depth included; None: none stored."""
+        """Face mesh of frames start to stop - 1, (T, 478, 3) float16 in pixels, including the depth; None if absent."""
         return self._array(MESH, start, stop) if MESH in self.members else None
 
     def motion(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
-        """Motion codes of frames start to stop - 1, (T, m) float32; None: none stored."""
+        """Motion codes of frames start to stop - 1, (T, m) float32, or None if there are none."""
         return self._array(MOTION, start, stop) if MOTION in self.members else None
 
     def features(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
-        """Speech features of frames start to stop - 1, (2 T, C) float16, of the whole clip; None: none stored."""
+        """Speech features of frames start to stop - 1, (2 T, C) float16, of the whole clip; None if absent."""
         return self._array(FEATURES, start, stop) if FEATURES in self.members else None
 
     def truth(self) -> dict[str, Any]:

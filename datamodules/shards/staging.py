@@ -1,7 +1,7 @@
-"""Copies shard folders to a node's own disk, for trainings that would else read them over the network every epoch.
+"""Copies shard folders to a node's own disk, so that trainings do not read them over the network in every epoch.
 
 Run `S2TF_SCRATCH=/scratch python -m datamodules.shards.staging FOLDER...` on each node. Trainings with the same
-`S2TF_SCRATCH` then read the copies under the old name, so that a run is the same wherever its data lie.
+`S2TF_SCRATCH` then read the copies under the old name, so that the place of the data does not change a run.
 """
 
 import fcntl

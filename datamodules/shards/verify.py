@@ -148,7 +148,7 @@ def _after(text: str, url: str) -> str:
 
 
 def _check(sample: Sample, split: str, verify: bool) -> ShardError | None:
-    """The fault in a sample; None: there is none."""
+    """Return the fault in a sample, or None."""
     if sample.record.split != split:
         return ShardError(f"sample {sample.key!r}: field 'split' is {sample.record.split!r} in a shard of {split}")
     try:

@@ -17,7 +17,7 @@ CHUNK = 4096
 
 
 def generator(*key: object) -> np.random.Generator:
-    """A random generator that depends on the key alone, in every process and on every machine."""
+    """Return a random generator that depends only on the key, in every process and on every machine."""
     digest = hashlib.blake2b("/".join(map(str, key)).encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(digest, "big"))
 

@@ -47,7 +47,7 @@ class ExampleStream:
     Args:
         shards: The data set's shards.
         sampler: Chooses the examples.
-        seed: Seed for all randomness.
+        seed: Seed of all random choices.
         slot: Number of the slot.
         slots: Number of workers over all ranks.
         buffer: Examples in a block.

@@ -29,7 +29,7 @@ class TrainStream(IterableDataset):
         sets: The data sets' shards.
         weights: The data sets' shares of the rows.
         sampler: Chooses the examples.
-        seed: Seed for all randomness.
+        seed: Seed of all random choices.
         rank: Rank of this process.
         world: Number of processes that train together.
         batch_size: Rows in a batch.

@@ -1,4 +1,4 @@
-"""An exponential moving average of the networks that a stage names, kept beside the weights in training."""
+"""An exponential moving average of the networks that a stage names, kept beside the trained weights."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from torch import Tensor
 
 
 class ExponentialMovingAverage(L.Callback):
-    """Average the weights of the attributes that the stage lists in `ema_networks`.
+    """Averages the weights of the attributes that the stage lists in `ema_networks`.
 
-    Counts batches, not `global_step`, which rises by two per batch where a stage steps two optimisers. The decay warms
-    up as (1 + n) / (10 + n), so that the average forgets the random start quickly, and short runs have one too.
+    Counts batches, not `global_step`, which rises by two per batch if a stage steps two optimisers. The decay warms up
+    as (1 + n) / (10 + n), so that the average forgets the random start quickly, even in short runs.
 
-    The averages stand in for the weights in validation, testing and prediction, and after the fit, when the stage
+    The averages replace the weights in validation, testing and prediction, and after the fit, when the stage
     exports its networks. Checkpoints hold the weights in training as usual, and the averages in this callback's state.
     Only parameters are averaged; buffers are those of the training.
     """
 
     def __init__(self, decay: float = 0.9999) -> None:
-        """Set the decay that the warm-up leads to.
+        """Set the decay at the end of the warm-up.
 
         Raises:
             ValueError: `decay` is not in [0, 1).
@@ -36,7 +36,7 @@ class ExponentialMovingAverage(L.Callback):
 
     @contextmanager
     def swapped(self, stage: L.LightningModule) -> Iterator[None]:
-        """Let the averages stand in for the weights within a `with` block."""
+        """Replace the weights by the averages within a `with` block."""
         self._swap_in(stage)
         try:
             yield

@@ -13,7 +13,7 @@ from s2tf.fault_tolerance.signals import Interruption
 
 
 class EndOnFailure(L.Callback):
-    """Ends a failed rank among several right after reporting its traceback, before anything waits for the others.
+    """Ends a failed rank among several immediately after reporting its traceback, before it waits for the others.
 
     Lightning would first tear the training down, which on GPUs waits for collectives that the failed rank never joined.
     """
@@ -23,13 +23,13 @@ class EndOnFailure(L.Callback):
         self.attempts = attempts
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Report and end this process unless it is alone: status 1, or 74 where it only lost the other ranks."""
+        """Report and end this process unless it is alone: status 1, or 74 if it only lost the other ranks."""
         if trainer.world_size == 1 or isinstance(exception, (Interruption, KeyboardInterrupt, SystemExit)):
             return
         try:
             report_failure(exception, self.folder, trainer.global_rank)
             if trainer.is_global_zero:
-                # The reason of the rank that failed first.
+                # Find the reason of the rank that failed first.
                 reason = first_failure(self.folder) or one_line(exception)
                 self.attempts.note("end", status="failed", reason=reason)
                 _end(trainer)

@@ -1,4 +1,4 @@
-"""The checkpoint that a run resumes from: written by the clock, and when the run is asked to stop."""
+"""The checkpoint from which a run resumes: written at intervals of time, and when the run is asked to stop."""
 
 import time
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Saving:
 
     every: timedelta = timedelta(minutes=30)
     every_steps: int | None = None
-    """Optimizer steps between two checkpoints, in addition to the clock; None: only the clock."""
+    """Optimizer steps between two checkpoints, in addition to the interval of time, or None for only that interval."""
 
 
 class LastCheckpoint(Checkpoint):
     """Saves `last.ckpt` between two batches.
 
-    The batch before is complete then: its rows are logged and, if it was due, the validation after it has run. A run
-    that resumes from there repeats none of that and leaves none of it out.
+    The last batch is complete at that point: its rows are logged and, if it was due, the validation after it has run. A
+    run that resumes from there repeats nothing and leaves nothing out.
 
     All ranks agree after each batch whether to save or to stop. A signal that reaches only one of them, or reaches them
     during different batches, thus ends them all after the same batch.
@@ -89,7 +89,7 @@ class LastCheckpoint(Checkpoint):
 
         def between_batches(data_fetcher: Any) -> None:
             if loop._skip_next_val:
-                # This iteration only found that the checkpoint lies after a validation: there is no batch to end.
+                # After resuming behind a validation, the first iteration has no batch.
                 loop._skip_next_val = False
                 return
             end_of_batch(data_fetcher)

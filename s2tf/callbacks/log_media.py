@@ -1,4 +1,4 @@
-"""The one place where pictures, videos and sounds reach the loggers."""
+"""The only place where pictures, videos and sounds are given to the loggers."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -30,8 +30,8 @@ class MediaSamples(L.Callback):
 
     The examples are the first clips that rank 0 validates; the noise is seeded; networks are in evaluation mode, with
     their averaged weights where those exist. Files go to `samples/step-XXXXXXXX/` in the run folder, and to the loggers
-    by `log_media`. The training is not affected: modes, weights and random states are restored, and other ranks take no
-    part, so that they only wait for rank 0. A failure is reported once with its reason, counted in `failures`, and
+    by `log_media`. The training is not affected: modes, weights and random states are restored, and the other ranks
+    only wait for rank 0. A failure is reported once with its reason, counted in `failures`, and
     never ends the training.
     """
 
@@ -41,7 +41,7 @@ class MediaSamples(L.Callback):
         Args:
             every: optimizer steps between two previews; none is written at the start.
             clips: number of examples.
-            autoencoder: folder of a motion autoencoder for a stage that has `renderers`; empty: none.
+            autoencoder: folder of a motion autoencoder for a stage with `renderers`; empty for none.
 
         Raises:
             ValueError: a number is below 1.
@@ -70,7 +70,7 @@ class MediaSamples(L.Callback):
         try:
             with cast(Any, trainer).profiler.profile(WRITE_SAMPLES), undisturbed(trainer, pl_module):
                 self._show(trainer, pl_module)
-        # Any failure, even a full disk: the training is worth more than its previews.
+        # Catch every failure, even a full disk: the training is worth more than its previews.
         except Exception as error:
             self._failed(trainer, error)
 
@@ -82,7 +82,7 @@ class MediaSamples(L.Callback):
             if self.autoencoder and hasattr(stage, "renderers"):
                 renderer = load_network(self.autoencoder).to(trainer.strategy.root_device)
                 stage.renderers = (renderer,)  # type: ignore[assignment]
-        # As Lightning prepares a batch, with the datamodule's hooks; clips are not batches, and need no hook.
+        # Prepare the batch like Lightning, with the datamodule's hooks; clips are not batches, and need no hook.
         batch = trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(self._batch))
         clips = move_data_to_device(self._videos, trainer.strategy.root_device)
         torch.manual_seed(SEED)

@@ -38,7 +38,7 @@ PEAKS: dict[str, tuple[Peak, str]] = {
 
 
 def peak_flops(device_name: str, precision: str) -> float | None:
-    """The peak of a device in FLOP/s; None: it is not known.
+    """Return the peak of a device in FLOP/s, or None if it is not known.
 
     Args:
         device_name: As `torch.cuda.get_device_name` gives it.

@@ -33,5 +33,5 @@ class ProfilerListener:
             self._actions[action_name](time.perf_counter() - began)
 
     def close(self) -> None:
-        """Leave the profiler as it was: its own methods are the class's."""
+        """Restore the profiler: remove the methods that were replaced."""
         del self._profiler.start, self._profiler.stop

@@ -23,10 +23,10 @@ class RunRecord(L.Callback):
             config: the composed experiment.
             experiment: name of the experiment.
             folder: folder of the run.
-            artifacts: note inputs and outputs.
+            artifacts: record inputs and outputs.
             upload: also send their files to W&B.
         """
-        # Lightning's parser puts objects into the dictionary that it is given.
+        # A copy, since Lightning's parser puts objects into its dictionary.
         self.config = copy.deepcopy(dict(config))
         self.experiment, self.folder = experiment, folder
         self.artifacts, self.upload = artifacts, upload

@@ -33,7 +33,7 @@ class SampleFile:
 
 
 def write_samples(samples: Samples, folder: Path) -> list[SampleFile]:
-    """Write everything into `folder`, which is made if it is absent."""
+    """Write everything into `folder`, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     files = _write_images(samples, folder)
     scales = _scales(samples.maps)

@@ -46,7 +46,7 @@ class Throughput(L.Callback):
     | name | meaning |
     |---|---|
     | `samples_per_second` | rows of the batches of all ranks |
-    | `steps_per_second` | optimizer steps; two optimizers that step on one batch are one, accumulated batches none |
+    | `steps_per_second` | optimizer steps; two optimizers on one batch count once, accumulated batches do not count |
     | `data_wait_share` | share of the time in which the loop waited for the next batch |
     | `tflops_per_second` | products, convolutions and attention on this rank's device, 10^12 per second |
     | `mfu` | the same as a share of the device's peak; only where the peak is known |
@@ -54,8 +54,8 @@ class Throughput(L.Callback):
     | `process_memory_peak_gb` | peak resident memory of this rank's process, without the loader's workers |
 
     Time is wall-clock time without validation and without the writing of checkpoints and previews. The callback waits
-    for the device only when it logs. Since the device may work on while the loop waits for a batch, the share of that
-    wait is an upper bound of the loss.
+    for the device only when it logs. Since the device may continue to work while the loop waits for a batch, the share
+    of that wait is an upper bound of the lost time.
 
     FLOPs are counted by torch's formulas during the first batch, forward and backward; a multiplication and an addition
     are two. That batch is in no average. The count is assumed for every later batch, which is wrong for networks that
@@ -196,5 +196,5 @@ def _process_memory() -> int:
 
 
 def _compiled(stage: torch.nn.Module) -> str:
-    """The name of a part that `torch.compile` has compiled in place; empty where there is none."""
+    """Return the name of a part that `torch.compile` has compiled in place; empty if there is none."""
     return next((name for name, part in stage.named_modules() if part._compiled_call_impl is not None), "")

@@ -12,17 +12,17 @@ ADDRESS = "https://wandb.ai"
 
 
 def begun_link(folder: Path) -> str:
-    """Read the address of a run that has begun in W&B; empty before that."""
+    """Read the address of a run that has begun in W&B; empty if it has not begun."""
     page = read_page(folder)
     return _sent_later(page, folder) if page == OFFLINE else page
 
 
 def wandb_link(config: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> str:
-    """Predict the address of a run in W&B, or say why it will have none.
+    """Predict the address of a run in W&B, or return the reason why it will have none.
 
     Args:
         config: A composed experiment.
-        folder: Folder of the run, which has an id already or gets one when it begins.
+        folder: Folder of the run, which has an id already or gets it when it begins.
         environment: Environment variables, with those of W&B.
     """
     # The logger for W&B, if there is one, and its mode.
@@ -30,12 +30,12 @@ def wandb_link(config: Mapping[str, Any], folder: Path, environment: Mapping[str
     listed = loggers if isinstance(loggers, list) else [loggers]
     logger = next((one for one in listed if _is_wandb(one)), None)
     if logger is None:
-        return "none (trainer.logger is no W&B)"
+        return "none (trainer.logger is not W&B)"
     init_args = logger.get("init_args", {})
     mode = "offline" if init_args.get("offline") else environment.get("WANDB_MODE", "online")
     if mode in ("disabled", "dryrun", "offline"):
         return _sent_later(mode, folder) if mode != "disabled" else mode
-    # Entity, project and id make the address, as far as they are known.
+    # The address consists of entity, project and id, as far as they are known.
     entity = init_args.get("entity") or environment.get("WANDB_ENTITY")
     if not entity:
         return "online; its address is not known before it begins: set WANDB_ENTITY"
@@ -54,10 +54,10 @@ def _sent_later(mode: str, folder: Path) -> str:
 
 
 def sync_command(folder: Path) -> str:
-    """Command that sends a run from disk to W&B: the part of each start, in their order."""
+    """Return the command that sends a run from disk to W&B: the files of each start, in order."""
     return f'for part in {shlex.quote(str(folder))}/wandb/*run-*; do wandb sync --append "$part"; done'
 
 
 def server(environment: Mapping[str, str]) -> str:
-    """Address of W&B's pages."""
+    """Return the address of W&B's pages."""
     return environment.get("WANDB_BASE_URL", ADDRESS).rstrip("/").replace("://api.wandb.ai", "://wandb.ai")

@@ -14,24 +14,24 @@ from s2tf.runs.build import build, build_parts
 
 @dataclass(frozen=True)
 class Checked:
-    """Findings of the checks that are no errors."""
+    """Results of the checks, besides errors."""
 
     folders: list[str] = field(default_factory=list)
-    """Folders of shards on a disk, which can be staged."""
+    """Shard folders on a disk, which can be copied to the nodes."""
     notes: list[str] = field(default_factory=list)
 
 
 def check_training(config: dict[str, Any], resources: Resources, planned_outputs: Sequence[Path] = ()) -> Checked:
-    """Check an experiment as far as is possible without its GPUs and without building networks of the paper's size.
+    """Check an experiment as far as possible without its GPUs and without building large networks.
 
     Args:
         config: A composed experiment.
         resources: Processes that will train it.
-        planned_outputs: Folders that other jobs make before; their contents are not checked.
+        planned_outputs: Folders that earlier jobs will create; their contents are not checked.
 
     Raises:
-        UserError: A key, type or class is wrong, a file of weights or an earlier run is missing, the data are not
-            there, or do not suffice for the ranks.
+        UserError: A key, type or class is wrong, a weight file, an earlier run or the data are missing, or there are
+            too few data for the ranks.
     """
     build(config, instantiate=False)
     check_files(config, planned_outputs)
@@ -45,12 +45,12 @@ def check_training(config: dict[str, Any], resources: Resources, planned_outputs
 
 
 def check_prior(config: dict[str, Any], planned_outputs: Sequence[Path] = ()) -> None:
-    """Check a composed experiment of `s2tf prior` likewise.
+    """Check a composed experiment of `s2tf prior` in the same way.
 
     Raises:
-        UserError: A key or type is wrong, the face encoder is missing, or the data are not there.
+        UserError: A key or type is wrong, or the face encoder or the data are missing.
     """
-    # The parser puts objects into the dictionary that it is given.
+    # A copy, since the parser puts objects into its dictionary.
     data = build_parts(copy.deepcopy(config), prior=PriorSettings).data
     check_files(config, planned_outputs)
     if _planned(_shards_of(config), planned_outputs):
@@ -70,13 +70,13 @@ def _planned(folders: Sequence[str], planned_outputs: Sequence[Path]) -> bool:
 
 
 def plain_folders(shards: Any) -> list[str]:
-    """Select the folders on a disk from a datamodule's `shards`, without lists of files and addresses."""
+    """Select from a datamodule's `shards` the folders on a disk; lists of files and addresses are left out."""
     named = [shards] if isinstance(shards, str) else [one.get("shards", "") for one in shards or []]
     return [name for name in named if not name.endswith(".tar") and ":" not in name]
 
 
 def _check_data(config: dict[str, Any], resources: Resources) -> list[str]:
-    """Open the data; returns a note for every source with fewer shards than readers."""
+    """Open the data, and return a note for every source with fewer shards than readers."""
     data, ranks = build_parts(config).data, resources.nodes * resources.tasks
     data.setup("fit")
     trainer = config.get("trainer", {})

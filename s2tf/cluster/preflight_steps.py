@@ -12,15 +12,15 @@ from s2tf.errors import UserError
 from s2tf.runs.chain import Step
 
 Parse = Callable[[Sequence[str], type[argparse.ArgumentParser]], Any]
-"""Parser of a command line, `s2tf.cli.parse`: it is handed in, since nothing below the commands imports them."""
+"""Parser of a command line, `s2tf.cli.parse`: an argument, since only the commands may import it."""
 WRITTEN = {"out", "json", "sheet", "runs"}
-"""Arguments of any command that name its results, or a folder in which runs may lie by then."""
+"""Arguments of all commands for their results, or for a folder in which earlier steps will have written runs."""
 NAMED = {"faces", "attributes", "perceptual", "results"}
-"""Arguments of the form NAME=PATH, or NAME=PATH,PATH; a name alone is no file."""
+"""Arguments of the form NAME=PATH, or NAME=PATH,PATH; a name without a path is no file."""
 
 
 class _Strict(argparse.ArgumentParser):
-    """Parser that raises an error instead of leaving the program; it has no `--help`, which leaves it, too."""
+    """Parser that raises an error instead of ending the program; without `--help`, which would end it too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "add_help": False})
@@ -34,7 +34,7 @@ def check_options(step: Step, parse: Parse) -> None:
     """Check the command line of a step that trains.
 
     Raises:
-        UserError: It has an option, which the job would not get: it trains by its config alone.
+        UserError: The command line has an option; the job reads only the config and would not get it.
     """
     parse(step.arguments, _Strict)
     options = {word.partition("=")[0] for word in step.template if word.startswith("--")} - {"--runs"}
@@ -46,26 +46,26 @@ def check_options(step: Step, parse: Parse) -> None:
 
 
 def check_command(words: Sequence[str], parse: Parse, planned_outputs: Sequence[Path] = ()) -> None:
-    """Check a command that is no training without running it.
+    """Check a command other than a training, without running it.
 
     Args:
         words: The command and its arguments.
         parse: Parser of command lines.
-        planned_outputs: Folders that other jobs make before.
+        planned_outputs: Folders that earlier jobs will create.
 
     Raises:
-        UserError: The command does not take these arguments, or a file that it reads neither exists nor is made before.
+        UserError: The command has no such arguments, or a file that it reads does not exist and no step creates it.
     """
     args = parse(words, _Strict)
     for name, path in _read(vars(args)):
         if not is_there(path, planned_outputs):
-            raise UserError(f"{name} is {str(path)!r}: no such file or folder, and no step before it makes it")
+            raise UserError(f"{name} is {str(path)!r}, which does not exist, and no earlier step creates it")
     if args.command == "prior":
         check_prior(compose(args.experiment, args.overrides), planned_outputs)
 
 
 def _read(args: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of what a command reads: every argument that is a path, but for its results."""
+    """Yield name and path of every file or folder that a command reads: its path arguments, without its results."""
     command = args["command"]
     for name, value in args.items():
         if name in WRITTEN or (command, name) == ("generate", "portrait"):
@@ -75,7 +75,7 @@ def _read(args: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
                 yield name, find_experiment(one) if name == "experiment" else one
             elif name in NAMED and "=" in str(one):
                 yield from ((name, Path(path)) for path in one.partition("=")[2].split(","))
-    # These are no paths for argparse: a source may also be a number of speakers, shards an address.
+    # argparse does not parse these as paths: a source may also be a number of speakers, shards an address.
     if command == "prepare" and args["dataset"] != "synthetic":
         yield "source", Path(args["source"])
     if command == "evaluate" and args.get("shards") is not None:

@@ -1,4 +1,4 @@
-"""The steps of a chain in SLURM's queue, each a job that waits for the jobs it needs."""
+"""Queues the steps of a chain in SLURM, each as a job that waits for the jobs it needs."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ PREPARE = "prepare.sbatch"
 
 @dataclass(frozen=True)
 class Planned:
-    """A step that was checked and is to be queued."""
+    """A checked step that will be queued."""
 
     step: Step
     request: JobRequest
@@ -41,7 +41,7 @@ class Planned:
 def submit_chain(steps: Sequence[Step], request: JobRequest, parse: Parse) -> None:
     """Queue every step that is neither done nor queued, after the jobs of the steps that it needs.
 
-    All are checked, and shown to SLURM, before the first is queued.
+    All steps are checked, also by SLURM, before the first is queued.
 
     Args:
         steps: Steps, parents before children.
@@ -49,12 +49,12 @@ def submit_chain(steps: Sequence[Step], request: JobRequest, parse: Parse) -> No
         parse: Parser of the steps' command lines.
 
     Raises:
-        UserError: A step's command is wrong or something that it needs is missing; the message names the step.
+        UserError: A step's command is wrong, or a file that it needs is missing; the message names the step.
     """
     jobs: dict[str, str] = {}
     planned = []
     request = replace(request, planned_outputs=[Path(step.result) for step in steps if not step.done])
-    # Check all steps; a name stands for the job of one that is to be queued.
+    # Check all steps; until a step is queued, a name stands for its job.
     for step in steps:
         print(f"--- {step.name}")
         with _named(step):
@@ -64,7 +64,7 @@ def submit_chain(steps: Sequence[Step], request: JobRequest, parse: Parse) -> No
         elif found is not None:
             planned.append(found)
             jobs[step.name] = f"JOB_OF_{step.name}"
-    # Queue them, now that each one's jobs before are known.
+    # Queue them in order, so that the jobs that each step needs are known.
     for one in [] if request.dry_run else planned:
         print(f"--- {one.step.name}")
         with _named(one.step):
@@ -73,7 +73,7 @@ def submit_chain(steps: Sequence[Step], request: JobRequest, parse: Parse) -> No
 
 @contextmanager
 def _named(step: Step) -> Iterator[None]:
-    """Name the step in the message of an error."""
+    """Add the step's name to the message of an error."""
     try:
         yield
     except UserError as error:
@@ -81,16 +81,16 @@ def _named(step: Step) -> Iterator[None]:
 
 
 def _after(step: Step, jobs: Mapping[str, str], request: JobRequest) -> JobRequest:
-    """The request of a step, which waits for the jobs of the steps that it needs."""
+    """Return the request for a step, which waits for the jobs of the steps that it needs."""
     return replace(request, needs={before.name: jobs[before.name] for before in step.needs if before.name in jobs})
 
 
 def _plan(step: Step, request: JobRequest, parse: Parse) -> Planned | str | None:
-    """Check a step that is to be queued; returns the job's id if it is queued already, None if it is done."""
+    """Check a step before it is queued; returns the job's id if it is queued already, None if it is done."""
     if step.done:
         print(f"done:       {step.result}")
         return None
-    # A training that was finished by another command is done.
+    # A training that another command has finished is done.
     run = step.run
     folder = step.folder if run is None else run.folder.resolve()
     if run is not None and is_finished(folder):
@@ -101,7 +101,7 @@ def _plan(step: Step, request: JobRequest, parse: Parse) -> Planned | str | None
     if (job := active_job(folder)) is not None:
         say_active(job, folder)
         return job.id
-    # Check it, and show its script to SLURM.
+    # Check the step, and ask SLURM about its script.
     if run is None:
         request, values = _command_values(step, request, parse)
     else:
@@ -113,8 +113,8 @@ def _plan(step: Step, request: JobRequest, parse: Parse) -> Planned | str | None
 def _training_values(step: Step, run: Run, request: JobRequest, parse: Parse) -> tuple[JobRequest, dict[str, object]]:
     if foreign := sorted({"parts", "gpus"} & set(step.job)):
         raise UserError(
-            f"job: {foreign[0]} is for commands that are no training: expected trainer.devices and trainer.num_nodes "
-            "of its experiment"
+            f"job: {foreign[0]} has no effect on a training: expected trainer.devices and trainer.num_nodes in its "
+            "experiment instead"
         )
     check_options(step, parse)
     request = replace(request, cluster=request.cluster.changed("job", dict(step.job)), done=_done(step, 1))
@@ -124,7 +124,7 @@ def _training_values(step: Step, run: Run, request: JobRequest, parse: Parse) ->
 def _command_values(step: Step, request: JobRequest, parse: Parse) -> tuple[JobRequest, dict[str, object]]:
     settings = dict(step.job)
     parts, gpus = _count(settings, "parts", 1), _count(settings, "gpus", 0)
-    # Only trainings are told before their time is over.
+    # Only trainings get a signal before their time limit.
     settings.setdefault("signal_seconds", 0)
     request = replace(request, cluster=request.cluster.changed("job", settings), done=_done(step, parts))
     words = [*step.arguments, *(["--part", f"1/{parts}"] if parts > 1 else [])]
@@ -168,15 +168,15 @@ def _queue(planned: Planned) -> str:
 
 
 def _count(settings: dict[str, object], key: str, default: int) -> int:
-    """Take a number out of a step's settings."""
+    """Remove a number from a step's settings and return it."""
     value = settings.pop(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < default:
-        raise UserError(f"job: {key} is {value!r}, expected a number from {default}")
+        raise UserError(f"job: {key} is {value!r}, expected a whole number of at least {default}")
     return value
 
 
 def _done(step: Step, parts: int) -> str:
-    """Write the lines of shell that mark a step as done, as `s2tf chain` does; the last of several parts does it."""
+    """Write the shell lines that mark a step as done, as `s2tf chain` does; only the last of several parts does so."""
     done = step.folder / DONE_FILE
     part, record = shlex.quote(f"{done}.part"), shlex.quote(step.record(step.result).strip())
     write = f"printf '%s\\n' {record} >{part}\nmv {part} {shlex.quote(str(done))}"

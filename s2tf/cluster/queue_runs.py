@@ -1,4 +1,4 @@
-"""Trainings in SLURM's queue: one job for a run, or one array for several."""
+"""Queues trainings in SLURM: a job for one run, or an array for several."""
 
 import os
 import shlex
@@ -29,31 +29,31 @@ class JobRequest:
 
     cluster: Cluster
     argv: Sequence[str]
-    """Command line that asks for the jobs."""
+    """Command line that requests the jobs."""
     dry_run: bool = False
     after: Sequence[str] = ()
-    """Jobs that must have succeeded before."""
+    """Jobs that must succeed first."""
     needs: dict[str, str] = field(default_factory=dict)
-    """Jobs of a chain's steps that must have succeeded before, by the steps' names."""
+    """Jobs of a chain's steps that must succeed first, by the steps' names."""
     planned_outputs: Sequence[Path] = ()
-    """Folders that those jobs make."""
+    """Folders that those jobs will create."""
     done: str = ""
-    """Lines of shell that run after a success."""
+    """Shell lines that run after success."""
 
     @property
     def dependencies(self) -> list[str]:
-        """All jobs that must have succeeded before."""
+        """All jobs that must succeed first."""
         return [*self.after, *self.needs.values()]
 
 
 def submit_run(run: Run, request: JobRequest) -> str | None:
-    """Check a training and queue it, unless it is finished or queued already; prints what was done.
+    """Check a training and queue it unless it is finished or queued already, and print the result.
 
     Returns:
-        The id of its job, queued now or before; None if it is finished or this is a dry run.
+        The id of its job, queued now or earlier, or None if it is finished or this is a dry run.
 
     Raises:
-        UserError: Something that it needs is wrong or missing.
+        UserError: A file or setting that it needs is wrong or missing.
     """
     folder = run.folder.resolve()
     if is_finished(folder):
@@ -70,7 +70,7 @@ def training_values(run: Run, request: JobRequest) -> dict[str, object]:
     """Check a training and collect the values of its batch script.
 
     Raises:
-        UserError: Something that it needs is wrong or missing.
+        UserError: A file or setting that it needs is wrong or missing.
     """
     folder = run.folder.resolve()
     shards, resources = preflight(run, request)
@@ -88,7 +88,7 @@ def training_values(run: Run, request: JobRequest) -> dict[str, object]:
 
 
 def queue_run(run: Run, values: Mapping[str, object], request: JobRequest) -> str:
-    """Make a run's folder and queue its job, unless another command did so meanwhile; returns the job's id."""
+    """Create a run's folder and queue its job unless another command did so meanwhile; returns the job's id."""
     folder = run.folder.resolve()
     with submitting(folder):
         if (job := active_job(folder)) is not None:
@@ -105,20 +105,20 @@ def queue_run(run: Run, values: Mapping[str, object], request: JobRequest) -> st
 def submit_array(
     runs: Sequence[Run], labels: Sequence[str], request: JobRequest, name: str, limit: int | None
 ) -> str | None:
-    """Check trainings and queue as one array those that are neither finished nor queued; prints what was done.
+    """Check trainings, queue as one array those that are neither finished nor queued, and print the result.
 
     Args:
         runs: Trainings with different folders.
-        labels: Text for each training that tells it from the others.
+        labels: Text that distinguishes each training from the others.
         request: The way in which they are queued.
         name: Name of the array.
-        limit: Number of tasks at the same time; None: no limit.
+        limit: Greatest number of tasks at the same time, or None for no limit.
 
     Returns:
-        The id of the array; None if nothing was to be queued.
+        The id of the array, or None if there was nothing to queue.
 
     Raises:
-        UserError: Something that they need is wrong or missing, or another command has queued one of them meanwhile.
+        UserError: A file or setting is wrong or missing, or another command has queued a training meanwhile.
     """
     folders = [run.folder.resolve() for run in runs]
     states = _states(folders)
@@ -147,10 +147,10 @@ def _array_script(tasks: Mapping[int, tuple[Run, str, Path]], request: JobReques
         tasks: Run, label and folder of each task, by its number.
         request: The way in which they are queued.
         base: Folder of the array, named like it.
-        array: Numbers of the tasks, as SLURM takes them.
+        array: Numbers of the tasks in SLURM's form.
 
     Raises:
-        UserError: Something is wrong or missing, or the trainings ask for different resources.
+        UserError: A file or setting is wrong or missing, or the trainings ask for different resources.
     """
     # All tasks of an array have the same size.
     checked = {number: preflight(run, request) for number, (run, _, _) in tasks.items()}
@@ -159,10 +159,10 @@ def _array_script(tasks: Mapping[int, tuple[Run, str, Path]], request: JobReques
     for number in others:
         if checked[number][1] != resources:
             raise UserError(
-                f"{tasks[number][1]} asks for {checked[number][1]}, {tasks[first][1]} for {resources}: an array has "
-                "one size"
+                f"{tasks[number][1]} asks for {checked[number][1]}, {tasks[first][1]} for {resources}: expected the "
+                "same resources for all runs of an array"
             )
-    # Each task finds its run folder by its number; all of their shards are staged.
+    # Each task finds its run folder by its number; the shards of all tasks are copied to the nodes.
     cases = [
         f"{number})\n    # {one_line(label)}\n    run={shlex.quote(str(folder))}\n    ;;"
         for number, (_, label, folder) in tasks.items()
@@ -173,18 +173,18 @@ def _array_script(tasks: Mapping[int, tuple[Run, str, Path]], request: JobReques
 
 
 def _queue_array(tasks: Mapping[int, tuple[Run, str, Path]], request: JobRequest, base: Path, script: str) -> str:
-    """Make the run folders of an array and queue it; returns its job's id.
+    """Create the run folders of an array and queue it; returns its job's id.
 
     Raises:
-        UserError: Another command has queued or finished one of the runs meanwhile.
+        UserError: Another command has queued or finished a run meanwhile.
     """
     with submitting(base):
         states = _states([folder for _, _, folder in tasks.values()])
         for (_, label, _), state in zip(tasks.values(), states, strict=True):
             if state is not None:
                 raise UserError(
-                    f"{label} is {state}, by another command meanwhile: nothing is queued, the same command queues "
-                    "what is left"
+                    f"{label} is {state} by another command meanwhile: nothing is queued; give the same command again "
+                    "to queue the others"
                 )
         for run, _, folder in tasks.values():
             make_run(run, folder)
@@ -203,7 +203,7 @@ def active_job(folder: Path) -> Job | None:
 
 
 def make_run(run: Run, folder: Path) -> None:
-    """Make a run folder with the config that its job trains, its id in W&B, and the state of the code."""
+    """Create a run folder with the config that its job trains, its id in W&B, and the state of the code."""
     write_config(run, QUEUED_FILE)
     wandb_id(folder)
     state = record_git(folder).state
@@ -212,7 +212,7 @@ def make_run(run: Run, folder: Path) -> None:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Write numbers as SLURM takes those of an array: `0,2-4` for 0, 2, 3 and 4."""
+    """Format the numbers of an array's tasks for SLURM: `0,2-4` for 0, 2, 3 and 4."""
     groups: list[list[int]] = []
     for number in numbers:
         if groups and number == groups[-1][-1] + 1:
@@ -223,7 +223,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def _states(folders: Sequence[Path]) -> list[str | None]:
-    """Say of each folder why nothing is to be queued for it; None for one that is to be queued."""
+    """Return for each folder the reason why nothing is queued for it, or None if it will be queued."""
     submissions = [last_submission(folder) for folder in folders]
     jobs = find_jobs(one.job for one in submissions if one is not None)
     states: list[str | None] = []
@@ -244,7 +244,7 @@ def preflight(run: Run, request: JobRequest) -> tuple[list[str], Resources]:
 
 
 def confirm_with_slurm(script: str, request: JobRequest) -> bool:
-    """Ask SLURM whether it would take a script, and print it in a dry run; returns whether to queue it."""
+    """Ask SLURM if it would accept a script, and print it in a dry run; returns True if it should be queued."""
     if not request.dry_run or installed():
         print(f"note: SLURM would take it: {try_submit(script)}", file=sys.stderr)
     if request.dry_run:

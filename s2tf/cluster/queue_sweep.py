@@ -1,4 +1,4 @@
-"""W&B sweeps and grids in SLURM's queue."""
+"""Queues W&B sweeps and grids in SLURM."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from s2tf.errors import UserError
 
 AGENT, SWEEP_FILE = "agent.sbatch", "sweep.json"
 ASK_SECONDS = 20
-"""Seconds that W&B may take to answer what a sweep is."""
+"""Seconds to wait for W&B's description of a sweep."""
 SWEEPS = "sweeps"
 """Folder of the sweeps' files, below the folder of the runs."""
 
@@ -32,7 +32,7 @@ def submit_grid(sweep: Sweep, request: JobRequest, runs: Path, limit: int | None
         sweep: A sweep whose parameters all have a list of values.
         request: The way in which it is queued.
         runs: Folder of run folders.
-        limit: Number of points at the same time; None: no limit.
+        limit: Greatest number of points at the same time, or None for no limit.
 
     Raises:
         UserError: A parameter has no list of values, two points are the same run, or a point cannot train.
@@ -44,23 +44,23 @@ def submit_grid(sweep: Sweep, request: JobRequest, runs: Path, limit: int | None
 
 
 def submit_agents(sweep: Sweep, request: JobRequest, runs: Path, jobs: int = 1, sweep_id: str | None = None) -> None:
-    """Queue agents that ask W&B for a trial each.
+    """Queue agents, each of which asks W&B for a trial.
 
     Args:
-        sweep: The sweep; it is made in W&B unless it is there already.
+        sweep: The sweep; it is created in W&B unless it exists there.
         request: The way in which they are queued.
         runs: Folder of run folders.
         jobs: Number of agents.
-        sweep_id: `ENTITY/PROJECT/ID` of a sweep that `s2tf sweep` has made before.
+        sweep_id: `ENTITY/PROJECT/ID` of a sweep that `s2tf sweep` has created before.
 
     Raises:
         UserError: A point cannot train, or W&B has no such sweep.
     """
-    # Checked, and staged, are the shards of one point: all points have them, unless they are a parameter.
+    # Check and stage the shards of one point: all points have the same, unless the shards are a parameter.
     shards, resources = preflight(sweep.run(sweep.example(), runs), request)
     if sweep_id is not None and not request.dry_run:
         _reject_foreign_sweep(sweep_id)
-    # The script; every agent notes its job in the run folder of its trial.
+    # The script; every agent records its job in the run folder of its trial.
     name = sweep.name if sweep_id is None else f"{sweep.path.stem}-{sweep_id.rpartition('/')[2]}"
     folder = runs / SWEEPS / name
     submission = Submission("JOB", request.cluster.name, shlex.join(request.argv), sweep.name)
@@ -87,7 +87,7 @@ def submit_agents(sweep: Sweep, request: JobRequest, runs: Path, jobs: int = 1, 
 
 
 def _reject_duplicate_runs(sweep: Sweep, points: Sequence[Sequence[str]], folders: Sequence[Path]) -> None:
-    """Reject two points that are one run: they would train in one folder at the same time."""
+    """Reject two points that are the same run: they would train in one folder at the same time."""
     for number, folder in enumerate(folders):
         if folder in folders[:number]:
             one, other = (shlex.join(points[index]) for index in (folders.index(folder), number))
@@ -95,24 +95,24 @@ def _reject_duplicate_runs(sweep: Sweep, points: Sequence[Sequence[str]], folder
 
 
 def _reject_foreign_sweep(sweep_id: str) -> None:
-    """Reject a sweep that `s2tf sweep` has not made: its trials would run in the batch shell, on one GPU at most."""
+    """Reject a sweep that `s2tf sweep` has not created: its trials would run in the batch shell, on one GPU at most."""
     import wandb
 
     try:
         command = wandb.Api(timeout=ASK_SECONDS).sweep(sweep_id).config.get("command") or []
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        print(f"note: --id {sweep_id}: W&B does not say what its command is: {reason}", file=sys.stderr)
+        print(f"note: --id {sweep_id}: W&B does not state its command: {reason}", file=sys.stderr)
         return
     if not is_ours(command):
         raise UserError(
             f"--id {sweep_id}: its command is {shlex.join(map(str, command)) or 'none'!r}, expected a sweep that "
-            "`s2tf sweep` has made: leave out --id to make one"
+            "`s2tf sweep` has created: leave out --id to create one"
         )
 
 
 def _sweep_id(sweep: Sweep, command: Sequence[str], folder: Path) -> str:
-    """Look up the sweep's `ENTITY/PROJECT/ID`; makes the sweep in W&B unless this very sweep was made before."""
+    """Look up the sweep's `ENTITY/PROJECT/ID`; creates the sweep in W&B unless it was created before."""
     path = folder / SWEEP_FILE
     if not path.is_file():
         import wandb
@@ -123,11 +123,11 @@ def _sweep_id(sweep: Sweep, command: Sequence[str], folder: Path) -> str:
             made = wandb.sweep({**sweep.config, "command": list(command)}, entity=entity, project=project)
         except Exception as error:
             raise UserError(
-                f"{sweep.path}: W&B does not make the sweep: {error}; without its server: --local-grid"
+                f"{sweep.path}: W&B did not create the sweep: {error}; --local-grid needs no server"
             ) from error
         path.write_text(json.dumps({"id": "/".join(part for part in (entity, project, made) if part)}) + "\n")
     else:
-        print(f"{path}: this sweep is there already, agents join it", file=sys.stderr)
+        print(f"{path}: this sweep exists already, the agents join it", file=sys.stderr)
     return str(json.loads(path.read_text())["id"])
 
 

@@ -1,4 +1,4 @@
-"""Records of jobs in run folders: submissions, attempts, and the numbers that were logged.
+"""Records of jobs in run folders: submissions, attempts, and logged numbers.
 
 `submissions.jsonl` has a line for each job of the folder: `s2tf submit` writes it when the job is queued, the script of
 a sweep's agent when the trial has begun. `s2tf fit` writes `attempts.jsonl`, with a line for each start and end of a
@@ -22,9 +22,9 @@ from s2tf.fault_tolerance.messages import say
 
 SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
 BLOCK = 65536
-"""Bytes per read of a file that is read from its end."""
+"""Bytes per read of a file that is read backwards."""
 LATEST = 100
-"""Number of lines at a file's end in which broken ones are looked for."""
+"""Number of last lines of a file that are searched for broken lines."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Submission:
     """Command line that queued it."""
     experiment: str
     needs: Mapping[str, str] = field(default_factory=dict)
-    """Jobs whose success this one waits for, by the name of their step."""
+    """Step name -> the job whose success this job waits for."""
     wandb: str = ""
-    """Address that the run will have in W&B, or why it will have none, by the cluster's environment; empty: unknown."""
+    """Address that the run will have in W&B, or the reason why it will have none; empty if unknown."""
     time: float = field(default_factory=time.time)
 
 
@@ -50,7 +50,7 @@ def note(folder: Path, submission: Submission) -> None:
 
 
 def last_submission(folder: Path) -> Submission | None:
-    """Read the job that was queued last for a folder."""
+    """Read the last job that was queued for a folder."""
     for row in rows_back(folder / SUBMISSIONS_FILE):
         with suppress(TypeError):
             return Submission(**row)
@@ -58,17 +58,17 @@ def last_submission(folder: Path) -> Submission | None:
 
 
 def last_line(path: Path) -> dict[str, Any] | None:
-    """Read the last whole line of a file of JSON; None if there is none."""
+    """Read the last complete line of a JSON Lines file, or None."""
     return next(rows_back(path), None)
 
 
 def rows_back(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a file of JSON, the last first, without those that are being written or were cut off."""
+    """Yield the lines of a JSON Lines file, the last first, without incomplete lines."""
     return (row for line in _lines_back(path) if (row := _parse(line)) is not None)
 
 
 def has_broken_line(path: Path) -> bool:
-    """Tell whether one of a file's latest lines is no JSON, apart from an unfinished last line."""
+    """Return True if one of a file's last lines is not JSON; an incomplete last line does not count."""
     return any(line and _parse(line) is None for line in islice(_lines_back(path), 1, LATEST))
 
 
@@ -81,7 +81,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 def _lines_back(path: Path) -> Iterator[bytes]:
-    """Yield a file's lines, the last first; of a large file only the blocks that are needed are read."""
+    """Yield a file's lines, the last first; only the needed blocks of a large file are read."""
     if not path.is_file():
         return
     with open(path, "rb") as file:
@@ -95,7 +95,7 @@ def _lines_back(path: Path) -> Iterator[bytes]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Tell whether a run was ever trained to its end, or a chain's step is done; later attempts do not count."""
+    """Return True if a run was ever trained to its end, or a chain's step is done; later attempts do not count."""
     attempts = list(rows_back(folder / ATTEMPTS_FILE))
     if attempts:
         return any(one.get("status") == "finished" for one in attempts)
@@ -104,10 +104,10 @@ def is_finished(folder: Path) -> bool:
 
 @contextmanager
 def submitting(folder: Path) -> Iterator[None]:
-    """Keep other processes from queuing a job for the same folder meanwhile.
+    """Prevent other processes from queuing a job for the same folder meanwhile.
 
     Raises:
-        UserError: Another `s2tf submit` is queuing one.
+        UserError: Another `s2tf submit` is queuing a job for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / SUBMISSIONS_FILE, "a") as file:

@@ -1,4 +1,4 @@
-"""Status of runs: the states of their jobs in SLURM, and what the runs have written themselves."""
+"""Status of runs, from the states of their jobs in SLURM and from the files that the runs have written."""
 
 import fcntl
 import os
@@ -33,7 +33,7 @@ from s2tf.fault_tolerance.lock import LOCK_FILE
 from s2tf.runs.folder import CONFIG_FILE, find_config, read_config
 
 DEPTH = 4
-"""Depth below the folder of runs to which run folders are looked for."""
+"""Greatest depth below the folder of runs at which run folders are searched."""
 MARKS = (CONFIG_FILE, SUBMISSIONS_FILE)
 LOSS = "train/loss"
 DEPENDENCY = ("Dependency", "DependencyNeverSatisfied")
@@ -41,7 +41,7 @@ DEPENDENCY = ("Dependency", "DependencyNeverSatisfied")
 
 @dataclass(frozen=True)
 class RunState:
-    """A row of `s2tf runs`; None stands for what is not known."""
+    """A row of `s2tf runs`; None stands for an unknown value."""
 
     name: str
     """Path of the run folder, relative to the folder of runs."""
@@ -50,30 +50,30 @@ class RunState:
     state: str
     """`finished`, `failed`, `killed`, `interrupted`, `new`, `running`, or SLURM's state of a job that is not over."""
     step: int | None
-    """Optimizer steps that were done and logged or saved."""
+    """Optimizer steps that were logged or saved."""
     steps: int | None
     """Optimizer steps in all, `trainer.max_steps`."""
     loss: float | None
-    """Training loss that was logged last."""
+    """Last logged training loss."""
     checkpoint_age: float | None
     """Seconds since the last checkpoint."""
     restarts: int
     endings: tuple[str, ...]
-    """The ways in which its attempts ended, in their order: `finished`, `interrupted`, `failed`, or `killed`."""
+    """Ends of its attempts in order: `finished`, `interrupted`, `failed`, or `killed`."""
     reason: str
-    """Reason for which it waits or failed, and which of its files cannot be read."""
+    """Reason why it waits or failed, and its files that cannot be read."""
     wandb: str
-    """Address of its page, or the reason for which it has none."""
+    """Address of its page, or the reason why it has none."""
 
 
 def states_below(runs: Path) -> list[RunState]:
     """Collect the states of the runs, and of the steps of chains, below a folder, sorted by name.
 
     Raises:
-        UserError: There is no such folder, or SLURM's controller does not answer.
+        UserError: The folder does not exist, or SLURM's controller does not answer.
     """
     if not runs.is_dir():
-        raise UserError(f"--runs {runs}: no such folder")
+        raise UserError(f"--runs {runs}: the folder does not exist")
     folders = sorted(_find(runs, DEPTH))
     submissions = {folder: last_submission(folder) for folder in folders}
     known = [one for one in submissions.values() if one is not None]
@@ -83,7 +83,7 @@ def states_below(runs: Path) -> list[RunState]:
 
 def _find(folder: Path, depth: int) -> Iterator[Path]:
     if any((folder / mark).is_file() for mark in MARKS):
-        # An array's folder has an empty record: its tasks are noted with their runs.
+        # An array's folder has an empty record: its tasks are recorded in the folders of their runs.
         if (folder / CONFIG_FILE).is_file() or (folder / SUBMISSIONS_FILE).stat().st_size:
             yield folder
         return
@@ -119,7 +119,7 @@ def _state(runs: Path, folder: Path, submission: Submission | None, jobs: Mappin
 
 
 def _config(folder: Path) -> tuple[dict[str, Any], str]:
-    """Read a run's config; returns it and the problem with it, both empty for a chain's step that is no training."""
+    """Read a run's config and a problem with it; both are empty for a chain's step that is no training."""
     path = find_config(folder)
     if path is None:
         return {}, ""
@@ -149,7 +149,7 @@ def _word(folder: Path, attempt: Mapping[str, Any], job: Job | None) -> str:
     if attempt.get("event") == "start" and _alive(folder, attempt):
         return "running"
     if job is not None:
-        # An agent's job and that of a chain's step note no end of their own.
+        # The job of an agent or of a chain's step records no end itself.
         return "finished" if job.state == "COMPLETED" else job.state.lower()
     if not attempt:
         return "new"
@@ -157,7 +157,7 @@ def _word(folder: Path, attempt: Mapping[str, Any], job: Job | None) -> str:
 
 
 def _alive(folder: Path, attempt: Mapping[str, Any]) -> bool:
-    """Tell whether the process of a start without an end is still there; one on another host is known by its lock."""
+    """Return True if the process of an attempt without an end still runs; on another host, its lock shows this."""
     if attempt.get("host") == socket.gethostname() and isinstance(attempt.get("pid"), int):
         return Path("/proc", str(attempt["pid"])).exists()
     try:
@@ -172,20 +172,20 @@ def _alive(folder: Path, attempt: Mapping[str, Any]) -> bool:
 
 def _reason(folder: Path, attempt: Mapping[str, Any], submission: Submission | None, jobs: Mapping[str, Job]) -> str:
     job = jobs.get(submission.job) if submission else None
-    # A job that waits for others, or was cancelled since one of them failed.
+    # The job waits for others, or was cancelled because another failed.
     if submission is not None and job is not None and (job.reason in DEPENDENCY or job.state == "CANCELLED"):
         left = [(name, jobs[number]) for name, number in submission.needs.items() if number in jobs]
         waits = [f"{name} (job {one.id} {one.state})" for name, one in left if one.state != "COMPLETED"]
         if waits:
             return f"needs {', '.join(waits)}"
     if job is not None and (job.active or job.state == "CANCELLED"):
-        # The reasons that an earlier attempt left behind do not count.
+        # The reasons of an earlier attempt do not count.
         return job.reason
     return _failure(folder) or str(attempt.get("reason") or (job.reason if job is not None else "") or "")
 
 
 def _failure(folder: Path) -> str:
-    """Name the rank that failed, and the last line of its traceback."""
+    """Return the rank that failed and the last line of its traceback."""
     path = folder / FAILURE_FILE
     lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
     first = lines[0].removesuffix(" failed:") if lines else ""
@@ -193,14 +193,14 @@ def _failure(folder: Path) -> str:
 
 
 def _step(folder: Path) -> int | None:
-    """Read the steps done off the last row of the journal, whose count begins at 0, or the last end that notes them."""
+    """Read the number of finished steps from the journal's last row, which counts from 0, or from the last end."""
     logged = (row["step"] + 1 for row in rows_back(folder / JOURNAL_FILE) if isinstance(row.get("step"), int))
     saved = (one["step"] for one in rows_back(folder / ATTEMPTS_FILE) if isinstance(one.get("step"), int))
     return max((step for steps in (logged, saved) if (step := next(steps, None)) is not None), default=None)
 
 
 def _loss(folder: Path) -> float | None:
-    """Read the loss off the last row that has one: rows of validations, samples and speed have none."""
+    """Read the loss from the last row with a loss: rows of validations, samples and speed have none."""
     metrics = (row.get("metrics") for row in rows_back(folder / JOURNAL_FILE))
     losses = (one.get(LOSS) for one in metrics if isinstance(one, dict))
     return next((float(loss) for loss in losses if isinstance(loss, int | float)), None)
@@ -211,7 +211,7 @@ def _starts(folder: Path) -> int:
 
 
 def _endings(folder: Path, running: bool) -> tuple[str, ...]:
-    """List the statuses of the attempts' ends; an attempt without an end was killed, unless it is the one running."""
+    """List how the attempts ended; an attempt without an end was killed, unless it is still running."""
     endings: list[str] = []
     for attempt in read_attempts(folder):
         if attempt.get("event") == "start":

@@ -1,4 +1,4 @@
-"""Batch scripts: the templates of `slurm/` with a job's values; every queued script can be read."""
+"""Batch scripts: the templates of `slurm/` with a job's values; every queued script stays on disk to be read."""
 
 import re
 import shlex
@@ -11,17 +11,17 @@ from s2tf.errors import UserError
 
 FIELD = re.compile(r"@\{(\w+)\}")
 RANK, REQUEUE_DECISION = "rank.sh", "requeue_decision.sh"
-"""Parts of the scripts of trainings, copied into them."""
+"""Files that are copied into the scripts of trainings."""
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
     """Fill in the fields of a template of `slurm/`.
 
-    A line of `#SBATCH` whose field is None is left out, and so is a line that consists of an empty field.
+    A line of `#SBATCH` whose field is None is left out, as is a line that consists of an empty field.
 
     Args:
         template: Name of the template, such as `train.sbatch`.
-        values: Values by the names in the braces.
+        values: Name in braces -> value.
     """
     parts = {Path(part).stem: _fill((SLURM / part).read_text(), values).strip() for part in (RANK, REQUEUE_DECISION)}
     values = {**values, **parts}
@@ -57,8 +57,8 @@ def values_of(
         name: Name of the job.
         folder: Folder of the job's output.
         command: Words of the command that it runs.
-        argv: Command line that asks for the job.
-        after: Jobs that must have succeeded before.
+        argv: Command line that requests the job.
+        after: Jobs that must succeed first.
 
     Raises:
         UserError: The job does not fit the cluster's nodes.
@@ -97,7 +97,7 @@ def values_of(
 
 
 def dependency(after: Sequence[str]) -> dict[str, object]:
-    """The values of a job that waits for the success of the jobs `after`."""
+    """Return the values of a job that waits for the success of the jobs `after`."""
     return {
         "dependency": f"afterok:{':'.join(after)}" if after else None,
         "kill_on_invalid_dep": "yes" if after else None,
@@ -105,7 +105,7 @@ def dependency(after: Sequence[str]) -> dict[str, object]:
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a text for a comment, whose second line would be a command."""
+    """Join the lines of a text for a comment, since a second line would be a command."""
     return " ".join(text.splitlines())
 
 
@@ -119,7 +119,7 @@ def _check(cluster: Cluster, resources: Resources) -> None:
 
 
 def _setup(cluster: Cluster) -> str:
-    """Write the lines of shell before the first command; in double quotes, so that `$USER` is filled in."""
+    """Write the shell lines before the first command; values are in double quotes, so that `$USER` is filled in."""
     lines = [f"export {name}={_quoted(value)}" for name, value in cluster.environment.items()]
     if cluster.scratch:
         lines.append(f"export S2TF_SCRATCH={_quoted(cluster.scratch)}")

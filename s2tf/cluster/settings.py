@@ -22,50 +22,50 @@ class Cluster:
     """Settings of a cluster YAML. The job's shell expands `$VARIABLES` in them."""
 
     name: str = ""
-    """Stem of the file's name; no key of the YAML."""
+    """Stem of the file's name; not a key of the YAML."""
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     gpus: str | None = None
-    """Kind and number of a node's GPUs, such as `a6000:8`; None: processes run on CPUs."""
+    """Kind and number of a node's GPUs, such as `a6000:8`, or None if processes run on CPUs."""
     cpus_per_task: int = 1
-    """CPU cores of a task; a task is a process, one for each GPU."""
+    """CPU cores of a task; a task is a process, and each GPU has one task."""
     memory_per_task: str | None = None
-    """Memory of a task, such as 48G; None: the partition's default."""
+    """Memory of a task, such as 48G, or None for the partition's default."""
     time: str | None = None
     """Time limit, such as "2-00:00:00"."""
     modules: list[str] = field(default_factory=list)
     """Modules for `module load`."""
     setup: list[str] = field(default_factory=list)
-    """Lines of shell before the first command, such as one that activates a virtual environment."""
+    """Shell lines before the first command, for example to activate a virtual environment."""
     environment: dict[str, str] = field(default_factory=dict)
     """Environment variables that every process gets."""
     container: str | None = None
     """Words before a command that run it in a container, such as `apptainer exec --nv s2tf.sif`."""
     scratch: str | None = None
-    """Folder on each node's own disk, to which shards are copied before a training; None: they are read in place."""
+    """Folder on each node's own disk to which shards are copied before a training, or None to read them in place."""
     sbatch: list[str] = field(default_factory=list)
     """Further options of sbatch, such as --constraint=nvlink."""
     srun: list[str] = field(default_factory=list)
     """Further options of srun, such as --mpi=none."""
     signal_seconds: int = 300
-    """Seconds before the time limit at which a training is told to save and stop."""
+    """Seconds before the time limit at which a training gets the signal to save and stop."""
     restart_limit: int = 3
-    """Number of deaths, and of starts in a folder in use, that a job may have without a new checkpoint; after one more
-    it is not queued again."""
+    """Number of failed starts, also in a folder in use, that a job may have without a new checkpoint; after more it is
+    not queued again."""
 
     @property
     def gpu_kind(self) -> str | None:
-        """Kind of the GPUs, `a6000` of `a6000:8`; None if only a number is given."""
+        """Kind of the GPUs, `a6000` in `a6000:8`, or None if only a number is given."""
         return self.gpus.rpartition(":")[0] or None if self.gpus else None
 
     @property
     def gpus_per_node(self) -> int:
-        """Number of GPUs of a node, 8 of `a6000:8`."""
+        """Number of GPUs of a node, 8 in `a6000:8`."""
         return int(self.gpus.rpartition(":")[2]) if self.gpus else 0
 
     def memory(self, tasks: int) -> str | None:
-        """Memory of a number of tasks together."""
+        """Return the memory of a number of tasks together."""
         if self.memory_per_task is None:
             return None
         found = MEMORY.fullmatch(self.memory_per_task)
@@ -82,7 +82,7 @@ class Cluster:
         wrong = {
             "time": (self.time, TIME, 'days-hours:minutes:seconds in quotes, such as "2-00:00:00"'),
             "memory_per_task": (self.memory_per_task, MEMORY, "a number with K, M, G or T, such as 48G"),
-            "gpus": (self.gpus, re.compile(r"([\w.-]+:)?[1-9]\d*"), "KIND:NUMBER of a node, such as a6000:8"),
+            "gpus": (self.gpus, re.compile(r"([\w.-]+:)?[1-9]\d*"), "KIND:NUMBER of a node's GPUs, such as a6000:8"),
         }
         for key, (value, pattern, expected) in wrong.items():
             if value is not None and not pattern.fullmatch(value):
@@ -90,18 +90,18 @@ class Cluster:
         # The range of numbers.
         if self.time is not None and (seconds := in_seconds(self.time)) is not None and seconds <= self.signal_seconds:
             raise UserError(
-                f"{where}: signal_seconds is {self.signal_seconds}, and time is {self.time!r}: a training would "
-                f"be told to stop when it begins, expected fewer than {seconds}"
+                f"{where}: signal_seconds is {self.signal_seconds}, and time is {self.time!r}: a training would get "
+                f"the signal to stop when it begins, expected fewer than {seconds}"
             )
         for key in ("cpus_per_task", "signal_seconds", "restart_limit"):
             if getattr(self, key) < (1 if key == "cpus_per_task" else 0):
                 raise UserError(f"{where}: {key} is {getattr(self, key)}, expected a positive number")
 
     def changed(self, where: str, settings: dict[str, Any]) -> "Cluster":
-        """A copy with some other settings, such as those of a chain's step.
+        """Return a copy with some changed settings, such as those of a chain's step.
 
         Raises:
-            UserError: A key is unknown or a value wrong.
+            UserError: A key is unknown, or a value is wrong.
         """
         own = {key: getattr(self, key) for key in KEYS}
         return replace(_parse(where, {**own, **settings}), name=self.name)
@@ -114,7 +114,7 @@ def in_seconds(time: str) -> int | None:
         time: `minutes`, `minutes:seconds`, `hours:minutes:seconds`, or `days-` before `hours:minutes:seconds`.
 
     Returns:
-        The seconds; None for no limit.
+        The seconds, or None for no limit.
     """
     if time.upper() == "UNLIMITED":
         return None
@@ -131,19 +131,19 @@ KEYS = [one.name for one in fields(Cluster) if one.name != "name"]
 
 
 def load_cluster(name: str) -> Cluster:
-    """Read the settings that come with s2tf under this name, or those of a YAML file.
+    """Read the settings with this name that come with s2tf, or those of a YAML file.
 
     Raises:
-        UserError: There is no such file, a key is unknown, or a value wrong; the message names it.
+        UserError: The file does not exist, a key is unknown, or a value is wrong; the message names it.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else SLURM / "clusters" / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(one.stem for one in (SLURM / "clusters").glob("*.yaml")))
-        raise UserError(f"--cluster {name}: no such settings: expected a YAML file, or one of {known}")
+        raise UserError(f"--cluster {name}: unknown cluster, expected a YAML file or one of {known}")
     try:
         tree = OmegaConf.to_container(OmegaConf.load(path))
     except Exception as error:
-        raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(tree, dict):
         raise UserError(f"{path}: expected a mapping at the top level")
     return replace(_parse(str(path), {str(key): value for key, value in tree.items()}), name=path.stem)
@@ -154,7 +154,7 @@ def _parse(where: str, tree: dict[str, Any]) -> Cluster:
     if unknown:
         raise UserError(f"{where}: unknown key {unknown[0]!r}, expected one of {', '.join(KEYS)}")
     if isinstance(tree.get("time"), int):
-        # YAML 1.1 reads 12:00:00 as a number of seconds, which sbatch would take for minutes.
+        # YAML 1.1 reads 12:00:00 as a number of seconds, which sbatch would read as minutes.
         raise UserError(f'{where}: time is {tree["time"]}, expected it in quotes, such as "12:00:00"')
     try:
         cluster = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Cluster), tree))

@@ -12,26 +12,26 @@ from typing import Any
 from s2tf.errors import UserError
 
 TIMEOUT = 60
-"""Seconds that SLURM's controller may take to answer."""
+"""Seconds to wait for an answer of SLURM's controller."""
 ENDED = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
     *("REVOKED", "TIMEOUT"),
 }
 OF_A_JOB = re.compile(r"SLURM_(?!CONF$|CONF_SERVER$|CLUSTERS$|JWT$)|SRUN_|SLURMD_|SBATCH_(CPU|MEM)_BIND")
-"""Variables that describe the current job, as opposed to those that configure the SLURM client. Other `SBATCH_*`
-variables are set by the user, for all jobs."""
+"""Variables that describe the current job and do not configure the SLURM client. The user sets other `SBATCH_*`
+variables, for all jobs."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job, or a task of an array, as SLURM sees it."""
+    """A job, or a task of an array, as SLURM describes it."""
 
     id: str
     """Id such as `12`, or `12_3` for a task of an array."""
     state: str
-    """State in SLURM's word, such as PENDING."""
+    """State in SLURM's words, such as PENDING."""
     reason: str = ""
-    """Reason for which it waits or has ended, in SLURM's word."""
+    """Reason why it waits or has ended, in SLURM's words."""
 
     @property
     def active(self) -> bool:
@@ -40,20 +40,20 @@ class Job:
 
 
 def installed() -> bool:
-    """Tell whether SLURM is installed on this machine."""
+    """Return True if SLURM is installed on this machine."""
     return shutil.which("sbatch") is not None
 
 
 def try_submit(script: str) -> str:
-    """Ask SLURM whether it would take a script; queues nothing.
+    """Ask SLURM if it would accept a script; queues nothing.
 
     Returns:
         SLURM's own message, which says when the job would run.
 
     Raises:
-        UserError: SLURM would not take it; the message is SLURM's.
+        UserError: SLURM would not accept it; the message is SLURM's.
     """
-    # The jobs that this one waits for do not matter here, and may not exist yet.
+    # Without the jobs that this job waits for: they do not matter here, and may not exist yet.
     lines = [line for line in script.splitlines() if not line.startswith("#SBATCH --dependency=")]
     answer = _run(["sbatch", "--test-only"], "\n".join(lines) + "\n").stderr.strip()
     return answer.splitlines()[-1].removeprefix("sbatch: ") if answer else ""
@@ -65,10 +65,10 @@ def submit(script: Path) -> str:
 
 
 def find_jobs(ids: Iterable[str]) -> dict[str, Job]:
-    """Ask SLURM for jobs; returns those that it still knows, by id.
+    """Ask SLURM about jobs; returns the jobs that it still knows, by id.
 
-    Jobs that have left the queue are taken from SLURM's accounting, if the cluster has one. An array gets the state of
-    its most urgent task: one that is not over, else one that has failed.
+    Jobs that have left the queue are read from SLURM's accounting, if the cluster has it. An array gets the state of a
+    task that is not over, else of a task that has failed, else of any task.
 
     Raises:
         UserError: The controller does not answer.
@@ -76,7 +76,7 @@ def find_jobs(ids: Iterable[str]) -> dict[str, Job]:
     wanted = set(ids)
     if not wanted or shutil.which("squeue") is None:
         return {}
-    # Asked for by user, since one unknown id would be an error.
+    # Asks for all jobs of the user, since a single unknown id would be an error.
     rows = _run(["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T|%r"]).stdout
     jobs = _by_id(rows, wanted)
     left = sorted(wanted - set(jobs))
@@ -112,8 +112,8 @@ def _past(ids: list[str]) -> dict[str, Job]:
 def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """Select the environment variables that a new job inherits from sbatch.
 
-    Left out are those that describe the job in which this process runs, since srun would apply them to the new one, and
-    the address of W&B's service process, which will be gone.
+    Variables of the job in which this process runs are left out, since srun would apply them to the new job. The
+    address of W&B's service process is left out too, since that process will have ended.
     """
     return {name: value for name, value in environment.items() if name != "WANDB_SERVICE" and not OF_A_JOB.match(name)}
 

@@ -1,4 +1,4 @@
-"""Sweeps in W&B's own form: read, checked, and expanded into the points of a grid if no server chooses them."""
+"""Reads and checks sweeps in W&B's form, and expands them into the points of a grid if no server chooses points."""
 
 import hashlib
 import itertools
@@ -16,9 +16,9 @@ from s2tf.runs.folder import Run, find_run
 
 FIT = ["s2tf", "fit"]
 TRIAL = "trial.sh"
-"""Script of slurm/ that a sweep's command begins with."""
+"""Script of slurm/ with which a sweep's command begins."""
 MACRO = "${args_no_hyphens}"
-"""Word that W&B replaces by `key=value` of each parameter."""
+"""Word that W&B replaces by the `key=value` of each parameter."""
 VALUES = ("value", "values", "min", "max", "mu", "distribution", "sigma", "q", "probabilities", "parameters")
 
 
@@ -28,11 +28,11 @@ class Sweep:
 
     path: Path
     config: Mapping[str, Any]
-    """Config in the form in which W&B takes it."""
+    """Config in W&B's form."""
     words: list[str]
     """Words of the command between `fit` and the parameters."""
     overrides: list[str]
-    """Overrides of every point; they come after the parameters and win over them, and over what a point's files set."""
+    """Overrides of every point; they come last and win over the parameters and over the files of a point."""
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -41,7 +41,7 @@ class Sweep:
 
     @property
     def name(self) -> str:
-        """Name with a hash of the settings, such as `prior_weighting-1a2b3c4d`."""
+        """Name of the file with a hash of the settings, such as `prior_weighting-1a2b3c4d`."""
         text = json.dumps([self.config, self.overrides], sort_keys=True)
         return f"{self.path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -55,20 +55,20 @@ class Sweep:
         for name, spec in self.parameters.items():
             if "value" not in spec and "values" not in spec:
                 raise UserError(
-                    f"{self.path}: parameters.{name} has neither `value` nor `values`: only these make a grid, "
-                    "others are chosen by W&B"
+                    f"{self.path}: parameters.{name} has neither `value` nor `values`, expected one of them for a "
+                    "grid: without a list, only W&B can choose values"
                 )
             choices.append([f"{name}={_text(value)}" for value in spec.get("values", [spec.get("value")])])
         return [list(point) for point in itertools.product(*choices)]
 
     def example(self) -> list[str]:
-        """Choose one point, to check what all points have in common."""
+        """Choose one point, to check everything that the points have in common."""
         return [f"{name}={_text(_first(spec))}" for name, spec in self.parameters.items()]
 
     def command(self, trial: Path, runs: Path) -> list[str]:
-        """Command that W&B's agents run: the script `trial` with the training and its parameters.
+        """Return the command that W&B's agents run: the script `trial` with the training and its parameters.
 
-        The job of an agent says how to launch it, since the sweep keeps this command for the jobs of all clusters.
+        The agent's job determines the launcher, since the sweep stores this command for the jobs of all clusters.
 
         Args:
             trial: A copy of slurm/trial.sh.
@@ -80,14 +80,14 @@ class Sweep:
         """Compose the run of a point.
 
         Raises:
-            UserError: It does not compose.
+            UserError: The experiment does not compose.
         """
         experiment, overrides = named_experiment([*self.words, *point, *self.overrides])
         return find_run(experiment, overrides, runs)
 
 
 def is_ours(command: Sequence[str]) -> bool:
-    """Tell whether a sweep's command was made by `Sweep.command`."""
+    """Return True if a sweep's command comes from `Sweep.command`."""
     words = [str(word) for word in command]
     return len(words) > 3 and words[0] == "bash" and Path(words[1]).name == TRIAL and words[2:4] == FIT
 
@@ -100,7 +100,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         overrides: Overrides of every point.
 
     Raises:
-        UserError: There is no such file, or it is no sweep of `s2tf fit`; the message names the key.
+        UserError: The file does not exist, or is no sweep of `s2tf fit`; the message names the key.
     """
     # The file.
     path = find_experiment(path, "sweep")
@@ -109,7 +109,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("parameters"), dict) or "method" not in tree:
-        raise UserError(f"{path}: no sweep of W&B: expected `method`, `command` and `parameters`")
+        raise UserError(f"{path} is no W&B sweep, expected `method`, `command` and `parameters`")
     # Its parameters, and its command.
     for name, spec in tree["parameters"].items():
         wrong = sorted(set(spec) - set(VALUES)) if isinstance(spec, dict) else [str(spec)]
@@ -126,12 +126,12 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
 
 
 def _refuse_circumstances(where: str, name: str, spec: Mapping[str, Any]) -> None:
-    """Refuse several values of a key that does not make another run (`NOT_IDENTITY`)."""
+    """Refuse several values of a key that does not change the identity of a run (`NOT_IDENTITY`)."""
     same = any(name == key or name.startswith(f"{key}.") for key in NOT_IDENTITY)
     if same and "value" not in spec and len(spec.get("values") or ()) != 1:
         raise UserError(
-            f"{where}: it does not make another run, since results do not depend on it: all its values would train in "
-            f"one folder. Expected one `value`, or an `s2tf submit run ... {name}=VALUE --runs FOLDER` for each"
+            f"{where}: results do not depend on this key, so all its values would be the same run in one folder. "
+            f"Expected one `value`, or an `s2tf submit run ... {name}=VALUE --runs FOLDER` for each"
         )
 
 
@@ -144,5 +144,5 @@ def _first(spec: Mapping[str, Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Write a value as W&B's agent hands it to `s2tf fit`: its `str`, and YAML's null for None (see trial.sh)."""
+    """Format a value as W&B's agent gives it to `s2tf fit`: its `str`, and YAML's null for None (see trial.sh)."""
     return "null" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The generating half of the demo: portraits and videos of unseen speakers, and their numbers."""
+"""Generates the results of the demo: portraits and videos of unseen speakers, and their numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,7 +116,7 @@ def measure(settings: DemoSettings, results: Results, console: Console) -> list[
         mouths = _mouths(results, _detected_opening, "mediapipe landmarks")
         if not mouths:
             console.print("mouth opening: not measured, mediapipe finds no face in the generated videos")
-        console.print("portraits: not measured, no judge of real faces is at hand")
+        console.print("portraits: not measured, there is no judge of real faces")
         return [*measurements, *mouths]
     judges = load_judges(JudgeData(), console)
     portraits = np.stack([speaker.portrait for speaker in results.speakers])

@@ -41,7 +41,9 @@ def retrieval_targets(
         ValueError: The numbers of portraits and videos differ.
     """
     if len(portraits) != len(videos):
-        raise ValueError(f"{len(portraits)} portraits of {len(videos)} speakers: expected one each")
+        raise ValueError(
+            f"{len(portraits)} portraits of {len(videos)} speakers, expected one portrait for each speaker"
+        )
     gallery, reference_queries = gallery_embeddings(judges.embed, videos)
     identities = torch.arange(len(videos))
     recalls = {}
@@ -74,12 +76,12 @@ def gender_targets(
     genders: Sequence[int],
     protocol: Mapping[str, Any] | None = None,
 ) -> list[Measurement]:
-    """Share of portraits that are read as their speaker's gender; nothing where no gender is known. Target: 85 %.
+    """Share of portraits with the gender of their speaker; nothing if no gender is known. Target: 85 %.
 
     Args:
         judges: Readers that trained no network of the pipeline.
         portraits: (V, H, W, 3) uint8.
-        videos: Reference frames of the speakers; the truth is read off the first frame of each.
+        videos: Reference frames of the speakers; the truth is read from the first frame of each.
         genders: 0 female, 1 male, -1 unknown, which is left out and counted.
         protocol: Further conditions to record.
     """
@@ -117,10 +119,10 @@ def mouth_target(
     """Correlation of the generated and the reference mouth's opening; target: 0.3 above that of the wrong speech.
 
     Args:
-        generated: For each clip the opening (T,) read off the generated frames.
+        generated: For each clip the opening (T,) read from the generated frames.
         wrong_speech: The same for the video of the same face with another speaker's speech.
-        reference: The reference opening (T,), from landmarks where they are known, else read off the reference frames.
-        reference_read: The opening read off the reference frames, which shows the limit of the reader.
+        reference: The reference opening (T,), from landmarks where they are known, else read from the reference frames.
+        reference_read: The opening read from the reference frames, which shows the limit of the reader.
         protocol: Further conditions to record, such as the origin of `reference`.
     """
     right, wrong, truth = (
@@ -146,7 +148,7 @@ def mouth_target(
 def reconstruction_targets(
     reconstructed: FrameQuality, copied: FrameQuality, protocol: Mapping[str, Any] | None = None
 ) -> list[Measurement]:
-    """PSNR and SSIM of reconstructed frames beside those of the copied source frame; target for PSNR: 2 dB more.
+    """PSNR and SSIM of reconstructed frames beside those of the source copy; target for PSNR: 2 dB more.
 
     Args:
         reconstructed: Metric with reconstructed and reference frames.

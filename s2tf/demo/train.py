@@ -1,4 +1,4 @@
-"""The training half of the demo: shards, then every step of a system's demo plan, then one pipeline folder."""
+"""Trains the demo: shards, then every step of a system's demo plan, then one pipeline folder."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ class DemoSettings:
 
     seed: int = 0
     source: Path | None = None
-    """Folder of real recordings; synthetic speakers where None."""
+    """Folder of real recordings, or None for synthetic speakers."""
     stretch: int = 1
     """Factor on the training steps of every stage's YAML."""
     steps: int | None = None
@@ -54,7 +54,7 @@ class DemoSettings:
     seconds: float = 2.0
     """Length of each synthetic speaker's clip."""
     max_seconds: float = 8.0
-    """Most seconds of each real recording that are used."""
+    """Greatest number of seconds that are used of each real recording."""
     size: int = 128
     """Side of the stored frames in pixels."""
     workers: int = 2
@@ -98,7 +98,7 @@ def make_shards(settings: DemoSettings, out: Path, console: Console) -> Path:
             )
     except (ValueError, ImportError) as error:
         raise UserError(str(error)) from error
-    # Tell what was left out, and refuse to train without people for every split.
+    # Print what was left out, and refuse to train without people for every split.
     console.print(summary.table())
     if ignored := getattr(recordings, "ignored", ()):
         console.print(f"{len(ignored)} other files ignored: {', '.join(ignored[:5])} ...", highlight=False)

@@ -21,16 +21,16 @@ SETTLE = 10
 
 
 class MotionDiffusion(Network):
-    """Speech features to motion codes (section III-B.2 of the paper).
+    """Diffusion from speech features to motion codes (section III-B.2 of the paper).
 
-    Codes enter and leave in the motion encoder's units, shape (B, T, m); the diffusion works on normalised ones.
+    Inputs and outputs are codes in the motion encoder's units, shape (B, T, m); inside, codes are normalised.
 
-    The denoiser predicts the `target`. `noise`, the paper's, is ε, trained on its squared error. `sample` is the codes
-    x_0, trained on theirs, as in motion diffusion models since MDM; ε = (x_t - √ᾱ x_0) / √(1 − ᾱ) follows. Motion is
-    smooth: at low noise x_0 is little more than a smoothed x_t, while ε must be found in the remainder. And sampling
-    begins with an x_0 in which an error in ε is magnified by √(1 − ᾱ)/√ᾱ (157 at the last level of the linear
-    schedule). After hundreds of training steps instead of hundreds of thousands, a denoiser of ε diverges in sampling,
-    one of x_0 does not.
+    The denoiser predicts the `target` and is trained on its squared error. `noise`, the paper's target, is ε. `sample`
+    is the codes x_0, as in motion diffusion models since MDM; then ε = (x_t - √ᾱ x_0) / √(1 − ᾱ). Motion is smooth: at
+    low noise x_0 is little more than a smoothed x_t, while ε must be found in the remainder. And sampling begins with
+    an x_0 in which an error in ε is magnified by √(1 − ᾱ)/√ᾱ (157 at the last level of the linear schedule). After
+    hundreds of training steps instead of hundreds of thousands, a denoiser of ε diverges in sampling, but a denoiser of
+    x_0 does not.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class MotionDiffusion(Network):
             steps: denoiser calls (twice as many with guidance).
             kind: the sampler.
             generator: seeds the noise; a CPU generator gives the same sample on every device.
-            start: code of the first frame, shape (B, m), or None. The denoiser reads it; a correction that fades over
-                0.4 s then makes the first frame exact.
+            start: code of the first frame, shape (B, m), or None. The denoiser reads it; afterwards a correction that
+                fades over 0.4 s sets the first frame exactly.
             guidance: scale of classifier-free guidance; 1 is none. Other values need `speech_dropout` in training.
             temperature: factor on the initial noise; less than 1 gives calmer motion, nearer to the mode.
 
@@ -179,7 +179,7 @@ class MotionDiffusion(Network):
 
 
 def _begun_at(x_0: Tensor, start: Tensor) -> Tensor:
-    """Codes (B, T, m) moved so that the first is `start` (B, m); the move fades over `SETTLE` frames."""
+    """Correct codes (B, T, m) so that the first is `start` (B, m); the correction fades over `SETTLE` frames."""
     frame = torch.arange(x_0.shape[1], device=x_0.device)
     fade = 0.5 * (1 + torch.cos(torch.pi * (frame / SETTLE).clamp(max=1)))
     return x_0 + fade.to(x_0)[:, None] * (start - x_0[:, 0])[:, None]

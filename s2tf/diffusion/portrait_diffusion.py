@@ -15,10 +15,10 @@ from s2tf.nn.network import Network
 
 
 class PortraitDiffusion(Network):
-    """Speech embedding z_s to face latent z_0 (section III-A.2 of the paper).
+    """Diffusion from the speech embedding z_s to the face latent z_0 (section III-A.2 of the paper).
 
-    Latents enter and leave in the face encoder's units, shape (B, d). Inside they are divided by the prior's scale and
-    folded by a fixed reshape to the denoiser's map (c, h, w); the prior is scaled and folded alike.
+    Inputs and outputs are latents in the face encoder's units, shape (B, d). Inside they are divided by the prior's
+    scale and folded by a fixed reshape to the denoiser's map (c, h, w); the prior is scaled and folded in the same way.
     """
 
     def __init__(

@@ -1,12 +1,12 @@
-"""The two readings of the way in which the weighted face prior β ⊙ z_p enters the diffusion (Eq. 6 and 9).
+"""Two readings of how the weighted face prior β ⊙ z_p enters the diffusion (Eq. 6 and 9).
 
 The paper adds the prior "with the noised image latent code z^t, yielding the input z^{t*} for denoise UNet", but writes
-Eq. 6 and 9 only for pure noise, z^{t*} = β ⊙ z_p + ε. Two processes agree with that:
+Eq. 6 and 9 only for pure noise, z^{t*} = β ⊙ z_p + ε. Two processes agree with these equations:
 
 - `input`: the denoiser's input is z_t* = z_t + β ⊙ z_p at every t, with z_t = √ᾱ_t z_0 + √(1 − ᾱ_t) ε as always.
 - `noise`: the noise itself is centred on the prior, z_t* = √ᾱ_t z_0 + √(1 − ᾱ_t)(ε + β ⊙ z_p).
 
-In both the target stays ε (Eq. 7). Write y_t = √ᾱ_t z_0 + √(1 − ᾱ_t) ε for the ordinary state. Then in both readings
+In both readings the target stays ε (Eq. 7). Write y_t = √ᾱ_t z_0 + √(1 − ᾱ_t) ε for the ordinary state. Then in both
 the denoiser sees y_t + c_t β ⊙ z_p, with c_t = 1 for `input` and c_t = √(1 − ᾱ_t) for `noise`; they coincide at t = T,
 where c_T = 1 up to the schedule's remainder, and differ most near t = 0, where `noise` withdraws the prior. The prior
 is known at every step, so y_t and z_t* determine each other, and ε is the noise of the ordinary process. Sampling is

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
-"""A generator for all rows, one for each row, or None for torch's global one."""
+"""A generator for all rows, a generator for each row, or None for torch's global generator."""
 
 
 def sample_rows(sample: Callable[[int, torch.Generator | None], Tensor], rows: int, generator: Generators) -> Tensor:
-    """The result of `sample(count, generator)` for all rows together, or row by row with each row's own generator.
+    """Call `sample(count, generator)` for all rows together, or row by row with each row's own generator.
 
     Example:
         >>> sample_rows(lambda rows, generator: torch.rand(rows, 3, generator=generator), 2, None).shape
@@ -23,7 +23,7 @@ def sample_rows(sample: Callable[[int, torch.Generator | None], Tensor], rows: i
 
 
 def repeated(generator: Generators, times: int) -> Generators:
-    """The generators of a batch that is repeated `times` times as a whole.
+    """Return the generators of a whole batch that is repeated `times` times.
 
     Example:
         >>> len(repeated(generators_of(["a", "b"], 0, torch.device("cpu")), 3))
@@ -33,7 +33,7 @@ def repeated(generator: Generators, times: int) -> Generators:
 
 
 def generators_of(keys: Sequence[str], seed: int, device: torch.device) -> list[torch.Generator]:
-    """A generator for each clip, seeded by its key: a clip's noise does not depend on the batch that it is in.
+    """Return a generator for each clip, seeded by its key, so that a clip's noise does not depend on its batch.
 
     Example:
         >>> one, other = (generators_of(keys, 0, torch.device("cpu"))[-1] for keys in (["b"], ["a", "b"]))

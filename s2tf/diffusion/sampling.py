@@ -1,4 +1,4 @@
-"""Sampling with a denoiser of noise through diffusers schedulers: Eq. 3 of the paper, iterated."""
+"""Sampling by a denoiser and the schedulers of diffusers: iterates Eq. 3 of the paper."""
 
 import copy
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def sample(
         shift: the weighted prior β ⊙ z_p used in training, broadcastable to the sample, or None.
         injection: the way the shift entered in training, see `s2tf.diffusion.prior_injection`.
         generator: seeds the initial noise, and the steps of stochastic schedulers.
-        device: device of the sample, if a shape is given; noise given as a tensor stays on its own.
+        device: device of the sample, if a shape is given; noise given as a tensor stays on its own device.
 
     Returns:
         x_0 of the given shape.

@@ -1,7 +1,7 @@
-"""The noise schedules, as diffusers schedulers: one for training, two samplers that read the same schedule.
+"""The noise schedules, as diffusers schedulers: one for training, and two samplers with the same schedule.
 
-Eq. 1 of the paper writes z_t = α z_0 + (1 − α) ε. Read literally its variance is not kept, and Stable Diffusion, on
-which the paper builds, uses z_t = √ᾱ_t z_0 + √(1 − ᾱ_t) ε. Throughout this package Eq. 1's α is √ᾱ_t and its 1 − α is
+Eq. 1 of the paper writes z_t = α z_0 + (1 − α) ε, which does not keep the variance. The paper builds on Stable
+Diffusion, which uses z_t = √ᾱ_t z_0 + √(1 − ᾱ_t) ε. Throughout this package the α of Eq. 1 is √ᾱ_t, and its 1 − α is
 √(1 − ᾱ_t) of the diffusers scheduler.
 """
 
@@ -19,7 +19,7 @@ BetaSchedule = Literal["scaled_linear", "linear"]
 
 
 class Scheduler(Protocol):
-    """The part of a diffusers scheduler that this package uses; their common base class declares none of it."""
+    """The methods of a diffusers scheduler that this package uses; their common base class does not declare them."""
 
     alphas_cumprod: Tensor
     timesteps: Tensor

@@ -1,16 +1,16 @@
-"""Sampling of sequences longer than a denoiser was trained on, by windows that overlap and agree at every step.
+"""Sampling of sequences that are longer than those in training, by overlapping windows that agree at every step.
 
 All windows are denoised together from one noise of the whole length. At each step the noise predicted for a frame is
-the weighted mean of the predictions of all windows that hold the frame (MultiDiffusion's way), and one scheduler step
-is taken on the whole sequence. A window's weight rises linearly over the overlap at its inner ends,
+the weighted mean of the predictions of all windows that contain the frame (as in MultiDiffusion), and the scheduler
+takes one step on the whole sequence. A window's weight rises linearly over the overlap at its inner ends,
 
     w(i) = min(i + 1, length - i, overlap + 1) / (overlap + 1),
 
-and does not fall at the two ends of the sequence; weights are divided by their sum at each frame. A window thus enters
-and leaves with a weight near zero, without a seam, and neighbours agree on their overlap from the first step to the
-last, unlike finished pieces that are blended afterwards.
+and does not fall at the two ends of the sequence; weights are divided by their sum at each frame. A window thus begins
+and ends with a weight near zero, without a seam. Neighbours agree on their overlap from the first step to the last,
+unlike finished pieces that are blended afterwards.
 
-A sequence that fits into one window is one window, of its own length: the result is exactly that of plain sampling.
+A sequence that fits into one window becomes a single window of its own length: the result equals plain sampling.
 Otherwise all windows have full length, and the last ones are moved back so that they end with the sequence.
 """
 
@@ -41,7 +41,7 @@ class Windows:
     frames: int
     """T, the length of the sequence."""
     window: int
-    """Longest window that the denoiser takes, in frames."""
+    """Length of the longest window that the denoiser accepts, in frames."""
     overlap: int
     """Least number of frames that neighbouring windows share."""
 
@@ -55,7 +55,7 @@ class Windows:
 
     @property
     def length(self) -> int:
-        """The frames of every window: `window`, or `frames` where those are fewer."""
+        """Number of frames in every window: the smaller of `window` and `frames`."""
         return min(self.window, self.frames)
 
     @property

@@ -68,7 +68,7 @@ def shards_protocol(shards: ShardSource, clips: int) -> dict[str, Any]:
 
 
 def another(samples: Sequence[Sample], index: int) -> Sample | None:
-    """Find the next sample of another person after `index`, continuing at the start after the end; None if none is there."""
+    """Find the next sample of another person after `index`, continuing at the start; None if there is none."""
     identity = samples[index].record.identity
     following = (*samples[index + 1 :], *samples[:index])
     return next((sample for sample in following if sample.record.identity != identity), None)

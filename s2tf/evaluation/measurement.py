@@ -39,7 +39,7 @@ class Measurement:
             ValueError: The protocol is empty, or a target is given although neither higher nor lower is better.
         """
         if not self.protocol:
-            raise ValueError(f"measurement {self.name!r} has an empty protocol, expected a description of how it was measured")
+            raise ValueError(f"measurement {self.name!r} has an empty protocol, expected how it was measured")
         if self.target is not None and self.higher_is_better is None:
             raise ValueError(f"measurement {self.name!r} has a target, but higher_is_better is None")
 

@@ -15,8 +15,9 @@ FAILURE_COLUMNS = ("clip", "what", "reason")
 def discard_results(out: Path, json_file: Path | None) -> None:
     """Delete the results of an earlier evaluation so that they cannot be mistaken for this one's.
 
-    Every process deletes them when it begins, and merges at its end if no clip is missing. So a process that deletes the
-    results of another process's merge will merge again itself.
+    Every process deletes them when it begins, and merges at its end if no clip is missing. A process that deletes the
+    results of another process's merge therefore merges again itself.
+
 
     Args:
         out: Folder of the results.

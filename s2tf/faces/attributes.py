@@ -36,7 +36,7 @@ class AttributeReader(Protocol):
         """The reader's name and weights, which are part of every number's protocol."""
 
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
-        """Attributes of each of the pictures (N, H, W, 3) uint8 RGB; None where no face is found.
+        """Read the attributes of pictures (N, H, W, 3) uint8 RGB; None for a picture without a face.
 
         Raises:
             UserError: The reader cannot read any picture.

@@ -56,8 +56,8 @@ class LandmarkFinder(Protocol):
 class DlibFaces:
     """Dlib's frontal face detector (HOG), as in the paper; it finds faces of 80 px and more, and gives boxes only.
 
-    It reads the picture with its longer side at 640 px and, if nothing is found, at 1280 px. So it finds faces from
-    about a sixteenth of the longer side on, at a cost that does not depend on the resolution.
+    It reads the picture with its longer side at 640 px and, if nothing is found, at 1280 px. So it finds faces of at
+    least about a sixteenth of the longer side, at a cost that does not depend on the resolution.
     """
 
     SIDES = (640, 1280)
@@ -93,7 +93,7 @@ class MediapipeFaces:
     STEADY = 0.12
     """Largest change of place or size between frames, as a share of the size, without a new search for the face."""
     PLAUSIBLE = 0.4
-    """Largest such change of one face; beyond it the mesh has found another face."""
+    """Largest such change of the same face; a larger change means that the mesh has found another face."""
     FIRST = 1.0
     """Largest such change from a detector's box, which differs from the landmarks' box, to the first landmarks."""
 
@@ -134,7 +134,7 @@ class MediapipeFaces:
         region = _region(where, self.REGION)
         for index in order:
             if not _holds(region, where, self.REGION):
-                # A moved window moves the face within it, so the mesh needs one call to find it again.
+                # A moved window moves the face within it, so the mesh needs another call to find it again.
                 region = _region(where, self.REGION)
                 self._mesh_in(frames[index], region)
             mesh = self._mesh_in(frames[index], region)
@@ -159,7 +159,7 @@ class MediapipeFaces:
         found = self._mesh.process(crop(frame, region, size)).multi_face_landmarks
         if not found:
             return None
-        # The mesh, its depth included, comes as shares of the region.
+        # The mesh, including its depth, is given as shares of the region.
         mesh = np.array([(point.x, point.y, point.z) for point in found[0].landmark], np.float32)
         return mesh * region.side + np.array([region.x, region.y, 0], np.float32)
 
@@ -260,7 +260,7 @@ def open_landmarks(name: str) -> LandmarkFinder:
 
 
 def _import_mediapipe() -> Any:
-    # Read when its C++ library is loaded; level 2 leaves errors only.
+    # Its C++ library reads this when it is loaded; level 2 shows only errors.
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:

@@ -32,7 +32,7 @@ class AttributeClassifier:
 
     Labels such as `male` are genders. Labels such as `20-29`, `more than 70`, `under 18` or `35` are ages; the age is
     then the mean of the classes' middles, weighted by their probabilities. The classifiers read the whole picture and
-    always answer.
+    always give an answer.
 
     Args:
         folders: Folders of `transformers` image classifiers, with their image processors.
@@ -85,7 +85,9 @@ class AttributeClassifier:
         labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
         kind, values = label_values(labels)
         if kind in self.readers:
-            raise ValueError(f"--attributes classifier: {folder} reads {kind}, as the one before it does")
+            raise ValueError(
+                f"--attributes classifier: {folder} reads {kind}, like the one before it: expected gender and age"
+            )
         self.readers[kind] = (model.eval().to(self.device), processor, torch.tensor(values))
         self._protocol[kind] = {"folder": folder.name, "weights": weights_fingerprint(model), "labels": labels}
 
@@ -106,7 +108,7 @@ def label_values(labels: Sequence[str]) -> tuple[str, list[float]]:
 
 
 def _age(label: str) -> float | None:
-    """The middle of an age class, or None where the label is not one."""
+    """Return the middle of an age class, or None if the label is not an age class."""
     for form, middle in AGE_FORMS.items():
         if found := re.fullmatch(form, label):
             numbers = [float(number) for number in found.groups()]

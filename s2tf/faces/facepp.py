@@ -1,4 +1,4 @@
-"""Gender and age by Face++, the commercial service that the paper asks (its Detect interface, version 3).
+"""Gender and age by Face++, the commercial service that the paper uses (its Detect interface, version 3).
 
 A request is a POST of a form with `api_key`, `api_secret`, `return_attributes=gender,age` and the picture as
 `image_file`; the answer is JSON with `faces`, each with `face_rectangle` and, of the largest five at least,
@@ -38,7 +38,7 @@ def keys_from_environment() -> tuple[str, str, str]:
     """
     missing = [name for name in (KEY, SECRET) if not os.environ.get(name)]
     if missing:
-        raise UserError(f"--attributes facepp: the environment has no {' and no '.join(missing)}")
+        raise UserError(f"--attributes facepp: the environment variable {' and '.join(missing)} is not set")
     return os.environ[KEY], os.environ[SECRET], os.environ.get(URL_VARIABLE, URL)
 
 

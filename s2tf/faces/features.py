@@ -1,4 +1,4 @@
-"""Features of faces by a named network, which portraits are compared by (feature similarity, retrieval)."""
+"""Features of faces by a named network, for the comparison of portraits (feature similarity, retrieval)."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ class FaceFeatures(Protocol):
 
 
 class NetworkFeatures:
-    """Features of a face encoder of ours, VGGFace's among them.
+    """Features of an s2tf face encoder, such as VGGFace.
 
     Args:
         network: Turns pictures (B, 3, S, S) in [-1, 1] into features (B, D).
@@ -58,7 +58,7 @@ class NetworkFeatures:
         """Opens VGGFace's fc7 before its ReLU, with the public weights `vgg_face_dag.pth`.
 
         Raises:
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: The file does not exist.
             ValueError: The file holds other weights, or `weights` is `random` and that is not allowed.
         """
         return cls(FaceEncoder(weights=weights), "VGGFace fc7", VGGFACE_SIZE, device, allow_random=allow_random)

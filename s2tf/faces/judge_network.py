@@ -1,4 +1,4 @@
-"""The judges' networks: small convolutional readers of a 64-pixel face, which no stage trains with."""
+"""The judges' networks: small convolutional readers of a 64-pixel face, which no stage uses in training."""
 
 import torch
 import torch.nn as nn

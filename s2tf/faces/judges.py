@@ -118,7 +118,7 @@ class Judges:
         """Loads judges that `save` has written.
 
         Raises:
-            FileNotFoundError: A file is absent; the message names it.
+            FileNotFoundError: A file does not exist; the message names it.
         """
         folder = Path(folder)
         if not (folder / SETTINGS_FILE).is_file():
@@ -169,7 +169,7 @@ def train_judges(
     Args:
         examples: Pictures of speakers that no stage sees.
         training: Settings.
-        report: Called with a judge's name and the share of its training that is done, in 0..1.
+        report: Function that is called with a judge's name and the finished share of its training, in 0..1.
     """
     training = training or JudgeTraining()
     opening = torch.from_numpy(mouth_opening(examples.lips.numpy()))[:, None]
@@ -249,7 +249,7 @@ def moved_pose(pose: Tensor, move: Move) -> Tensor:
 
 
 def augment(images: Tensor, move: Move) -> Tensor:
-    """Blurs, moves, tints and noises pictures (B, 3, H, W) as a generator might, by torch's global generator.
+    """Blurs, moves and tints pictures (B, 3, H, W) and adds noise, as faults of generated faces, by torch's generator.
 
     A whole batch is scaled down and up again by one random factor, since blur is the most frequent fault of generated
     faces.

@@ -1,4 +1,4 @@
-"""Motion of the lips, eyes and head of a face, read off landmarks or off pictures."""
+"""Motion of the lips, eyes and head of a face, read from landmarks or off pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class FaceMotion:
 
     @classmethod
     def of_landmarks(cls, landmarks: np.ndarray, size: int) -> "FaceMotion":
-        """The motion of landmarks (T, 68, 2) in pixels of pictures of side `size`; NaN where a frame has none."""
+        """Compute the motion of landmarks (T, 68, 2) in pixels of pictures of side `size`; NaN without landmarks."""
         frames = len(landmarks)
         found = np.isfinite(landmarks).all(axis=(1, 2))
         points = to_picture_units(landmarks, size)

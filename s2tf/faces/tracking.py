@@ -11,12 +11,13 @@ from s2tf.faces.crop import LANDMARKS, FaceBox, box_of, choose_face, fill_gaps
 BLOCK = 32
 """Frames that `follow_face` reads at a time."""
 OVERLAP = 4
-"""Frames that a block shares with the next one. After them, a finder that starts anew agrees with one that went on to a
-thousandth of the outer-eye distance (measured on two recordings), a seventh of a face's motion between two frames."""
+"""Number of frames that a block shares with the next. After them, a finder that starts anew differs from one that
+continued by a thousandth of the outer-eye distance (measured on two recordings), a seventh of a face's motion between
+two frames."""
 
 
 class FaceError(ValueError):
-    """The error that a clip has no usable face.
+    """Error for a clip without a usable face.
 
     Args:
         step: The step that failed: `face` or `landmarks`.
@@ -38,7 +39,7 @@ class FaceSettings:
 
     Args:
         detector: `dlib` (the paper's) or `mediapipe`.
-        second_chance: Detector to use where the first one finds nothing in any of the frames; empty for none.
+        second_chance: Detector to use if the first finds nothing in any of the frames; empty for none.
         landmarks: `mediapipe` or `face-alignment`.
         look_at: Indices of the frames that are searched, in this order, until one has a face; the paper searches only
             the first, which fails on clips that fade in from black.

@@ -1,7 +1,7 @@
-"""Tracks and crops of every face of a clip for SyncNet, as `syncnet_python` makes them, while the frames come in.
+"""Tracks and crops of every face of a clip for SyncNet, as in `syncnet_python`, frame by frame.
 
-Memory does not grow with the clip's length: it holds the frames since the last detection of a face plus half of the
-smoothing, and the crops of a face until it has been seen for long enough.
+Memory does not grow with the clip's length: it contains the frames since the last detection of a face and those of half
+the smoothing, and the crops of a face until the face has been visible for long enough.
 """
 
 import math
@@ -86,7 +86,7 @@ class FaceTracker:
         return self._end(self._tracks)
 
     def _link(self, index: int, boxes: list[FaceBox]) -> None:
-        """Links each box to the track whose last box it overlaps most, one to a track; the others start new tracks."""
+        """Link each box to the track whose last box it overlaps most, one box per track; others start new tracks."""
         pairs = [(_overlap(box, track.box), track, box) for track in self._tracks for box in boxes]
         linked: set[int] = set()
         for overlap, track, box in sorted(pairs, key=lambda pair: -pair[0]):
@@ -192,7 +192,7 @@ class _Track:
 
 
 def whole_frames(frames: Iterable[np.ndarray], size: int = SIZE) -> Iterator[TrackCrops]:
-    """The other protocol in use: every whole frame squashed to a square, without a detector, as one track."""
+    """Another common protocol: every whole frame resized to a square, without a detector, as one track."""
     for index, frame, last in _with_last(frames):
         yield TrackCrops(0, index, _squashed(frame, size)[None], last)
 

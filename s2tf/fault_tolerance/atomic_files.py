@@ -1,4 +1,4 @@
-"""Atomic writes: a file gets its name only when it is complete and on the disk, so that no reader sees half of it."""
+"""Atomic writes: a file gets its name only when it is complete and on the disk, so that no reader sees a part of it."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ PART = ".part"
 def atomic_open(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     """Open a file to write, which becomes `path` when the block ends well and is removed when it does not.
 
-    Until then it has a name of its own: two processes that write the same path do not disturb each other.
+    Until then it has a unique name, so that two processes that write the same path do not disturb each other.
 
     Args:
         path: The file; one that exists is replaced.
@@ -32,7 +32,7 @@ def atomic_open(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    # The new name is on the disk only when the folder is.
+    # The new name is safe on the disk only after the folder was written.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

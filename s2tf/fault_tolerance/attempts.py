@@ -24,9 +24,9 @@ class Attempts:
 
     @contextmanager
     def attempt(self, reason: str = "", commit: str | None = None, code: str | None = None) -> Iterator[dict[str, Any]]:
-        """Note the start and the end of a `with` block.
+        """Record the start and the end of a `with` block.
 
-        The block gets a dictionary; the facts that it puts into that are noted with its success.
+        The block gets a dictionary; the facts that it puts there are recorded when it succeeds.
 
         Args:
             reason: Reason of the start, such as a broken checkpoint; empty for none.

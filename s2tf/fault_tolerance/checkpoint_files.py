@@ -1,4 +1,4 @@
-"""Checkpoint files: written atomically, with no training lost to a full disk, and read without running any code."""
+"""Checkpoint files: atomic writes, which a full disk does not turn into a lost training, and reads that run no code."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from s2tf.fault_tolerance.messages import say
 
 PART_SUFFIX = ".part"
 REFUSED_NAME = re.compile(r"(?:GLOBAL|class) (\w[\w.]*\w)")
-"""Finds the name of the object in torch's message."""
+"""Pattern of the object's name in torch's message."""
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -56,7 +56,7 @@ class CheckpointFiles(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = lambda storage, _: storage, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read a checkpoint as tensors and plain values only, whatever `weights_only` is.
+        """Read a checkpoint as tensors and plain values only, independent of `weights_only`.
 
         Raises:
             UserError: It names another object, such as a function that would be called; nothing of it was run.
@@ -75,7 +75,7 @@ def _write(checkpoint: dict[str, Any], path: Path) -> None:
     with open(path, "wb") as file:
         try:
             torch.save(checkpoint, file)
-        # torch's writer hides the error of the file system behind one of its own.
+        # torch's writer replaces the error of the file system by its own error.
         except RuntimeError as error:
             raise _underlying(error) from error
         file.flush()

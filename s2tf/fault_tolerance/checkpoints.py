@@ -1,4 +1,4 @@
-"""Choice of the checkpoint that a run resumes from: the last whole one."""
+"""Choice of the checkpoint from which a run resumes: the last complete one."""
 
 import os
 import zipfile
@@ -26,7 +26,7 @@ def find_checkpoint(folder: Path) -> Found:
     """Find the newest whole checkpoint in the folder.
 
     Raises:
-        UserError: There are checkpoints, and none is whole.
+        UserError: There are checkpoints, but none is complete.
     """
     wrong: list[str] = []
     for name in (LAST_CHECKPOINT, BEFORE_LAST_CHECKPOINT):
@@ -38,7 +38,7 @@ def find_checkpoint(folder: Path) -> Found:
             return Found(path, "; ".join(wrong))
         wrong.append(f"{path}: {problem}")
     if wrong:
-        raise UserError(f"no checkpoint can be read: {'; '.join(wrong)}; to begin anew, move them away")
+        raise UserError(f"no checkpoint can be read: {'; '.join(wrong)}; to begin anew, move these files away")
     return Found(None)
 
 
@@ -55,4 +55,4 @@ def _problem(path: Path) -> str | None:
         with zipfile.ZipFile(path) as file:
             return None if any(name.endswith("/data.pkl") for name in file.namelist()) else "not a checkpoint"
     except (zipfile.BadZipFile, OSError) as error:
-        return f"not whole ({error}; {path.stat().st_size} bytes)"
+        return f"not complete ({error}; {path.stat().st_size} bytes)"

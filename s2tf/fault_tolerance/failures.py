@@ -73,7 +73,7 @@ def one_line(error: BaseException) -> str:
 
 
 def lost_the_others(error: BaseException) -> bool:
-    """Tell whether an exception only means that another rank, or the store that connects them, no longer answers."""
+    """Return True if an exception only means that another rank, or the store that connects them, no longer answers."""
     if isinstance(error, (dist.DistNetworkError, dist.DistStoreError)):
         return True
     of_torch = isinstance(error, dist.DistBackendError) or "gloo" in str(error).lower()
@@ -86,7 +86,7 @@ def _is_first(folder: Path) -> bool:
     except FileExistsError:
         return False
     except OSError:
-        # Not known: one traceback too many is better than none.
+        # If it is not known, print: one traceback too many is better than none.
         return True
     return True
 

@@ -10,8 +10,8 @@ def settle_gradient_buckets(trainer: L.Trainer, stage: L.LightningModule) -> Non
 
     DDP sends the gradients of the first step in one bucket. After it, buckets follow the order in which the gradients
     became ready. The place of an element in its bucket decides the order in which the ranks' gradients are added, and
-    with it the last bits of the sum: from three ranks on, a resumed run would differ from one that was never stopped.
-    So an extra first step comes before: the gradients of 0 times all parameters, which change nothing.
+    with it the last bits of the sum: with three or more ranks, a resumed run would differ from one that was never
+    stopped. So an extra first step is done, on the gradients of 0 times all parameters, which change nothing.
 
     With `find_unused_parameters` DDP keeps the first layout, and nothing is done.
     """

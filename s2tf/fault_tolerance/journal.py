@@ -1,4 +1,4 @@
-"""Journal of a run: every logged row once, in a file that stays readable when its process is killed."""
+"""Journal of a run: every logged row once, in a file that stays readable if its process is killed."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ class Journal:
     """Rows in the file `history.jsonl` of a run folder, and the functions that follow them.
 
     A checkpoint holds the number of rows before it. A run that resumes from it cuts off later rows, since it does those
-    steps again, and continues the numbers from there: every row is there once, whenever the run was killed.
+    steps again, and continues the numbers from there: every row exists once, at whatever moment the run was killed.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -37,7 +37,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
 
     Args:
         folder: Run folder.
-        patience: Seconds to wait for a process that holds the lock, such as the one that this one replaces.
+        patience: Seconds to wait for a process that holds the lock, such as the process that this one replaces.
 
     Raises:
         InUseError: Another process holds it; the message says which.
@@ -49,7 +49,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         try:
             yield
         finally:
-            # The holder's line stays: it is shown to a process that comes meanwhile.
+            # The holder's line stays: it is shown to a process that tries to get the lock meanwhile.
             _write(file, f"until {_now()}")
 
 
@@ -69,7 +69,7 @@ def _take(file: Any, until: float) -> None:
 
 
 def _said(file: Any) -> str:
-    """Read the holder of the lock off its file, as far as it is written there."""
+    """Read the holder of the lock from its file, as far as it is written there."""
     file.seek(0)
     holder, *more = file.read().splitlines() or ["unknown"]
     return f"unknown; the one before was {holder} {' '.join(more)}" if more else holder

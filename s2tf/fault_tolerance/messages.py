@@ -1,4 +1,4 @@
-"""Messages of a run about its troubles."""
+"""Messages of a run about problems."""
 
 import contextlib
 import sys

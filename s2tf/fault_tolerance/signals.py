@@ -17,7 +17,7 @@ class Interruption(Exception):  # noqa: N818 (nothing went wrong)
 
     Args:
         reason: Message about it.
-        step: Optimizer steps that are saved; None: no step was done since the checkpoint before.
+        step: Number of saved optimizer steps, or None if no step was done since the last checkpoint.
     """
 
     def __init__(self, reason: str, step: int | None = None) -> None:
@@ -58,7 +58,7 @@ class StopSignals:
 def ignore_stop_signals() -> None:
     """Ignore the signals in a process that ends with its parent.
 
-    SLURM sends them to all processes of a job step; a loader's worker that died of one would end the training.
+    SLURM sends them to all processes of a job step; a loader's worker that such a signal kills would end the training.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -102,7 +102,7 @@ def draw_curves(
 
     Args:
         panels: Label of each panel, and in it (T,) values of each system.
-        sound: (T,) decibels (`s2tf.media.audio.loudness`); None for no such panel.
+        sound: (T,) decibels (`s2tf.media.audio.loudness`), or None for no such panel.
         fps: Frames a second.
         remark: Text below all panels, such as the units.
         file: The picture to write.

@@ -16,7 +16,7 @@ FRAMES = 8
 
 
 def sheet_indices(frame_count: int, columns: int = FRAMES) -> list[int]:
-    """Return the frames that a sheet shows: `columns` of them, evenly from first to last; repeated if there are fewer.
+    """Return the frames that a sheet shows: `columns` frames, evenly from first to last; repeated if there are fewer.
 
     Raises:
         ValueError: There is no frame.
@@ -153,7 +153,7 @@ def draw_grid(
 
 
 def _picture(image: np.ndarray, size: int | tuple[int, int]) -> Image.Image:
-    # Bicubic, without further smoothing: a sheet must not flatter a small picture.
+    # Bicubic, without further smoothing: a sheet must not make a small picture look better.
     height, width = (size, size) if isinstance(size, int) else size
     return Image.fromarray(np.ascontiguousarray(image)).resize((width, height), Image.Resampling.BICUBIC)
 

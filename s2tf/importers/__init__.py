@@ -1,1 +1,1 @@
-"""Public weights become networks of ours: one explicit name map per source."""
+"""Public weights become s2tf networks: one explicit name map for each source."""

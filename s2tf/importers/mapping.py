@@ -1,4 +1,4 @@
-"""Loading by an explicit map of names: each of our tensors has a source, each of theirs is used or known as unused."""
+"""Loading by an explicit map of names: each s2tf tensor has a source; each public tensor is used or known as unused."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of weights")
+        raise FileNotFoundError(f"{path} does not exist, expected a weight file")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -61,7 +61,7 @@ def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).strip().splitlines()[:1]
-        raise ValueError(f"{path} is no file of weights that can be read: {type(error).__name__} {reason}") from error
+        raise ValueError(f"{path} is no readable weight file: {type(error).__name__} {reason}") from error
     for key in keys:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -12,7 +12,7 @@ from s2tf.fault_tolerance.journal import Journal
 
 
 class JournalFollower(Logger):
-    """A tracker's logger whose run continues over restarts: rows and their numbers come from the journal."""
+    """Logger of a tracker whose run continues over restarts: rows and their numbers come from the journal."""
 
     @property
     @abstractmethod

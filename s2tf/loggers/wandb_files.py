@@ -39,7 +39,7 @@ def find_files(folder: Path, run_id: str = "*") -> list[Path]:
 def last_step(paths: Sequence[Path]) -> int:
     """The number of the last row of history in the files of a run; -1: there is none.
 
-    W&B's own process outlives a run's process that ended a moment ago, so the newest file is waited for.
+    W&B's own process may still write after a run's process has ended, so this waits for the newest file.
 
     Args:
         paths: files as returned by `find_files`.
@@ -69,7 +69,7 @@ def _read_steps(path: Path) -> tuple[int, bool]:
             if record.HasField("history"):
                 last = max(last, history_step(record))
     except Exception:
-        # The end is missing where the process was killed.
+        # The end is missing if the process was killed.
         return last, False
     return last, ended
 

@@ -19,7 +19,7 @@ from s2tf.loggers.wandb_files import find_files, last_step
 STEP = "trainer/global_step"
 REACH_TIMEOUT = 15.0
 FINISH_TIMEOUT = "30"
-"""Seconds that W&B may take to finish; the next start sends the rest, since a job to be queued again cannot wait."""
+"""Seconds to wait for W&B to finish; the next start sends the rest, since a job that is queued again cannot wait."""
 
 
 class WandbRun(WandbLogger, JournalFollower):
@@ -30,7 +30,7 @@ class WandbRun(WandbLogger, JournalFollower):
     and be doubled by `wandb sync`. This logger therefore finds W&B's last row, skips the rows up to it, and sends the
     rows that the killed process could not send, from the journal.
 
-    Where W&B cannot be reached or nobody is logged in, the run is written to disk, to be synced later.
+    If W&B cannot be reached or the user is not logged in, the run is written to disk and can be synced later.
 
     Args:
         project, entity, id, name, group, job_type, tags, notes: settings of W&B's run; `s2tf fit` fills in those that
@@ -69,7 +69,7 @@ class WandbRun(WandbLogger, JournalFollower):
         """W&B's run, begun on first access."""
         if self._experiment is not None or not _is_first():
             return super().experiment
-        # Begin a process of W&B's own: an inherited one may be gone, or still hold the run of a killed process.
+        # Begin a new W&B process: an inherited one may have ended, or still hold the run of a killed process.
         os.environ.pop(wandb.env.SERVICE, None)
         # Without a limit, W&B would wait at the end for a server that is gone.
         os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_TIMEOUT)

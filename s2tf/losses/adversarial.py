@@ -9,7 +9,7 @@ from torch.func import functional_call
 def generator_loss(discriminator: nn.Module, fake: Tensor) -> Tensor:
     """The non-saturating loss E[-log D(fake)] = E[softplus(-logit)], with D a sigmoid of its logit; a scalar.
 
-    The discriminator's parameters are detached here, so that this loss gives it no gradient.
+    The discriminator's parameters are detached here, so that this loss gives the discriminator no gradient.
 
     Example:
         >>> round(generator_loss(nn.Identity(), torch.tensor([0.0])).item(), 4)  # ln 2

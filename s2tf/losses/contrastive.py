@@ -16,11 +16,11 @@ SameIdentity = Literal["ignore", "negative"]
 
 
 class ContrastiveLoss(nn.Module):
-    """The loss L_c: each speech embedding must find its own face among all faces of the batch, each face its speech.
+    """The loss L_c: each speech embedding must find its own face among all faces of the batch, and vice versa.
 
     The similarities are divided by a learned temperature, whose inverse is kept below 100. Under torch.distributed the
     batch is that of all ranks, gathered with gradient, and every rank must hold the same number of rows. `over_all`
-    is for a whole data set.
+    computes the loss of a whole data set.
 
     Example:
         >>> z = torch.eye(3)
@@ -33,7 +33,7 @@ class ContrastiveLoss(nn.Module):
 
         Args:
             same_identity: treatment of other rows of the same speaker. `ignore`, the default, leaves them out of the
-                denominator: they are not wrong answers, but they are not the recorded pair either. `negative` treats
+                denominator, since they are neither wrong answers nor the recorded pair. `negative` treats
                 them like any other row, as the paper's plain loss does.
 
         Raises:
@@ -76,7 +76,7 @@ class ContrastiveLoss(nn.Module):
         return torch.stack(parts).sum() / len(z_s)
 
     def _compare(self, rows: "_Pairs", everything: "_Pairs", own: Tensor) -> Tensor:
-        """The mean loss of `rows`, whose numbers in `everything` are `own`."""
+        """Compute the mean loss of `rows`, whose indices in `everything` are `own`."""
         # Similarities are scaled by up to 100: bf16 would blur them.
         with torch.autocast(own.device.type, enabled=False):
             z_s, z_f, all_s, all_f = (
@@ -103,7 +103,7 @@ class _Pairs(NamedTuple):
 
 
 def gather(rows: Tensor) -> Tensor:
-    """The rows of all ranks in rank order, with gradient to each; `rows` itself in one process.
+    """Gather the rows of all ranks in rank order, with gradient to each; in one process, return `rows` itself.
 
     Args:
         rows: shape (B, ...), the same on every rank.

@@ -1,4 +1,4 @@
-"""Guidance of the flow by points of known motion, for trainings too short to find the flow from colours alone."""
+"""Guidance of the flow by points of known motion, for trainings that are too short to learn the flow from colours."""
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +30,7 @@ def face_points(lips: Tensor, eyes: Tensor, placement: Tensor) -> Tensor:
 
 
 def point_flow_loss(flow: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """The mean distance per axis between the flow at the target's points and their way to the source's; a scalar.
+    """The mean distance per axis between the flow at the target's points and the true offset to the source; a scalar.
 
     Args:
         flow: (B, 2, S, S) offsets x, y of the sampling positions, in picture units.

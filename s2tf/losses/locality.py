@@ -1,4 +1,4 @@
-"""The lip refiner's reach: its change of the picture away from the mouth."""
+"""Loss on the lip refiner's change of the picture away from the mouth."""
 
 from torch import Tensor
 
@@ -6,7 +6,7 @@ from s2tf.nn.lips import mouth_region
 
 
 def outside_mouth_loss(image: Tensor, unrefined: Tensor, mouth: Tensor) -> Tensor:
-    """The mean absolute change by the refiner outside its own box, each picture with the same weight; a scalar.
+    """The mean absolute change by the refiner outside the box around the mouth, averaged over pictures; a scalar.
 
     Args:
         image: (B, 3, R, R) in [-1, 1].
@@ -21,5 +21,5 @@ def outside_mouth_loss(image: Tensor, unrefined: Tensor, mouth: Tensor) -> Tenso
     """
     outside = (mouth_region(mouth, image.shape[-1]) == 0).to(image)
     change = (image - unrefined).abs().mean(dim=1, keepdim=True)
-    # Not over all pixels of the batch together: the mean of the ranks' means would not be the mean over all pictures.
+    # A mean for each picture, not over all pixels: otherwise the mean of the ranks' means would depend on the ranks.
     return ((change * outside).sum(dim=(1, 2, 3)) / outside.sum(dim=(1, 2, 3)).clamp_min(1)).mean()

@@ -15,7 +15,7 @@ from s2tf.models.motion_reader import FaceState
 from s2tf.nn.lips import eye_opening
 
 HALF_CLOSED = 0.05
-"""Change of an eye's opening, in outer-eye distances, that closes it halfway: there the square costs as much as L1."""
+"""Change of an eye's opening, in outer-eye distances, that closes it halfway: there the square equals L1."""
 
 
 @dataclass
@@ -31,14 +31,14 @@ class LossWeights:
     code: float = 1.0
     """Factor on L_code, Eq. 19."""
     coarse: float = 1.0
-    """L1 of the RGB decoder's picture, where the codebook generates the final one."""
+    """L1 of the RGB decoder's picture, if the codebook generates the final picture."""
     motion_reader: float = 1.0
-    """L1 of the lips, eyes and placements read off the codes, of both frames; not of the paper, see `MotionReader`."""
+    """L1 of the lips, eyes and placements read from the codes of both frames; not in the paper, see `MotionReader`."""
     flow: float = 0.0
-    """Guidance of the flow by points of the face, for short trainings from scratch; not of the paper."""
+    """Guidance of the flow by points of the face, for short trainings from scratch; not in the paper."""
     outside_mouth: float = 0.0
     """Change by the lip refiner away from the mouth, which the normalisation in the codebook's generator spreads over
-    the picture; not of the paper. Above 0, some rows are also decoded without the refiner."""
+    the picture; not in the paper. Above 0, some rows are also decoded without the refiner."""
     r1: float = 0.0
     """Gradient penalty of the discriminator; not computed at 0, as in LIA."""
 
@@ -47,7 +47,7 @@ class LossWeights:
         factors = vars(self) | {
             "codebook": self.code,
             "commitment": self.code,
-            # The discriminator's own loss is not traded against the others: it reaches no shared parameter.
+            # The discriminator's own loss has no factor: it shares no parameter with the other terms.
             "discriminator": 1.0,
         }
         return torch.stack([factors[name] * term for name, term in terms.items()]).sum()
@@ -74,16 +74,16 @@ def generator_terms(
 
     Args:
         rendering: The reconstruction.
-        true: The frames it is compared with.
+        true: The frames that it is compared with.
         beta: Weight of the commitment term, Eq. 19.
-        vgg: The perceptual loss; None leaves its term out.
+        vgg: The perceptual loss, or None to leave its term out.
     """
     # The codes' lips, eyes and placements, of both frames.
     read = motion_reader_loss(rendering.face, true.target) + motion_reader_loss(rendering.source_face, true.source)
     terms = {"l1": F.l1_loss(rendering.image, true.picture), "motion_reader": read}
     source, target = (face_points(one.lips, one.eyes, one.placement) for one in (true.source, true.target))
     terms["flow"] = point_flow_loss(rendering.flow, source, target)
-    # The picture; and its changes by the lip refiner, where some rows were also decoded without it.
+    # The picture, and its change by the lip refiner if some rows were also decoded without it.
     if vgg is not None:
         terms["vgg"] = vgg(rendering.image, true.picture)
     if rendering.unrefined is not None and rendering.mouth is not None:
@@ -97,7 +97,7 @@ def generator_terms(
 
 
 def motion_reader_loss(read: FaceState, true: FaceState) -> Tensor:
-    """() L1 of lips, eyes and placement read off a code, and the squared error of the eyes' opening.
+    """L1 of lips, eyes and placement read from a code, and the squared error of the eyes' opening; a scalar.
 
     Example:
         >>> face = FaceState(torch.zeros(1, 20, 2), torch.zeros(1, 12, 2), torch.zeros(1, 4))
@@ -106,5 +106,5 @@ def motion_reader_loss(read: FaceState, true: FaceState) -> Tensor:
     """
     pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
     points = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
-    # Blinks are rare: L1 asks for the median opening, which is that of open eyes; the square asks for the mean.
+    # Blinks are rare: L1 alone would learn the median opening, which is that of open eyes; the square learns the mean.
     return points + F.mse_loss(eye_opening(read.eyes), eye_opening(true.eyes)) / HALF_CLOSED

@@ -10,11 +10,11 @@ class PerceptualLoss(nn.Module):
     """Distance of two pictures in the features of an ImageNet network, weighted by LPIPS's linear heads.
 
     It is never trained. The heads come with the package `lpips`; the backbone's weights are a local file, or random.
-    Random features still make a loss that sees structure, but the value is not LPIPS: do not report it as a metric.
+    Random features also give a loss that reacts to structure, but its value is not LPIPS: it is no metric to report.
     They have a fixed seed, since a frozen network is not in the checkpoint and must be the same after a resume.
 
     Attributes:
-        is_random: True where the backbone is random.
+        is_random: True if the backbone is random.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Matching of lips and speech over several times of a clip, for SyncNet (Chung, Chung and Kang 2019)."""
+"""Matching of lips and speech at several times of a clip, for SyncNet (Chung, Chung and Kang 2019)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import Tensor
 def matching_loss(distances: Tensor) -> Tensor:
     """Cross-entropy of finding each window's own speech among its clip's, and each speech's lips.
 
-    The choice is a softmax over negative distances. Windows of the same clip differ in nothing but their time.
+    The choice is a softmax over negative distances. Windows of the same clip differ only in their time.
 
     Args:
         distances: (B, K, K) from the lips of a clip's K windows (rows) to their speech (columns), as returned by
@@ -22,7 +22,7 @@ def matching_loss(distances: Tensor) -> Tensor:
         1.3863
     """
     own = torch.arange(distances.shape[1], device=distances.device).expand(len(distances), -1)
-    # The second axis is the one that cross_entropy chooses along.
+    # cross_entropy chooses along the second axis.
     return (F.cross_entropy(-distances, own) + F.cross_entropy(-distances.mT, own)) / 2
 
 
@@ -40,14 +40,14 @@ def window_distances(lips: Tensor, audio: Tensor) -> Tensor:
         >>> window_distances(torch.tensor([[[0.0], [3.0]]]), torch.tensor([[[0.0], [1.0]]])).tolist()
         [[[0.0, 1.0], [3.0, 2.0]]]
     """
-    # In full precision and without matrix products, in which the embeddings' lengths would drown small distances.
+    # In full precision and without matrix products, in which rounding of long embeddings would hide small distances.
     with torch.autocast(lips.device.type, enabled=False):
         return torch.cdist(lips.float(), audio.float(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 @torch.no_grad()
 def matching_accuracy(distances: Tensor) -> Tensor:
-    """The share of windows whose nearest one is their own, over both directions of `distances` (B, K, K).
+    """The share of windows whose nearest counterpart is their own, over both directions of `distances` (B, K, K).
 
     Example:
         >>> matching_accuracy(1 - torch.eye(3)[None]).item()

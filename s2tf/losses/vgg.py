@@ -24,7 +24,7 @@ class VGGPyramid(Network):
 
     Args:
         weights: path of torchvision's VGG19 state dict (.pth or .safetensors), or "random" for random weights.
-        layers: number of the five features used, from the first.
+        layers: number of features that are used, counted from the first of the five.
         scales: number of scales: 1 is full size only, 2 adds half size, ...
         width: share of VGG19's channels; other than 1 only with random weights.
 

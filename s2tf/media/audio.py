@@ -52,12 +52,12 @@ def read_audio(
         (S,) float32 in [-1, 1].
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file cannot be read, or has no sound track; the message names it.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
+        raise FileNotFoundError(f"{path} does not exist, expected a file with sound")
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
@@ -127,7 +127,7 @@ def _resampled(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Ite
 
 
 def fit_seconds(waveform: np.ndarray, seconds: float) -> np.ndarray:
-    """The paper's rule for a fixed length of speech (6 s there): cut what is longer, repeat what is shorter.
+    """The paper's rule for a fixed length of speech (6 s there): cut longer speech, repeat shorter speech.
 
     Args:
         waveform: (S,) at 16 kHz.

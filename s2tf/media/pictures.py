@@ -57,7 +57,7 @@ def read_picture(path: Path) -> np.ndarray:
         OSError: The disk fails.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file, expected a picture")
+        raise UserError(f"{path} does not exist, expected a picture")
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))

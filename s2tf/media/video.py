@@ -33,7 +33,7 @@ def read_video(
     start: float = 0.0,
     region: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> VideoClip:
-    """Read a video at a constant frame rate, whatever its own.
+    """Read a video at a constant frame rate, independent of its own.
 
     Frame i is the picture whose timestamp is nearest to `start` + i / fps after the first picture's, so that the clip
     does not drift from its sound at 29.97 or variable frame rates. The picture is turned by the file's rotation.
@@ -46,7 +46,7 @@ def read_video(
         region: Function from a picture (H, W, 3) to the part that is kept, of one size for all; None keeps the whole.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file cannot be read, or has no video track, or no picture in the range; the message names it.
     """
     with VideoStream(path, fps, max_seconds, start=start) as stream:
@@ -77,7 +77,7 @@ class VideoStream(Iterator[np.ndarray]):
         source_fps: The file's own average rate; None where it states none.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file cannot be read, or has no video track or no picture; the message names it. An unreadable
             part further on, or no picture after `start`, is raised when its frame is asked for.
     """
@@ -87,7 +87,7 @@ class VideoStream(Iterator[np.ndarray]):
     ):
         self.path = Path(path)
         if not self.path.is_file():
-            raise FileNotFoundError(f"no such file: {self.path}")
+            raise FileNotFoundError(f"{self.path} does not exist, expected a video")
         self.fps = Fraction(fps)
         with _names_the_file(self.path):
             self._container = av.open(str(self.path))

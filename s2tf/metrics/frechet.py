@@ -49,7 +49,7 @@ class InceptionFeatures:
         allow_random: Allows `random` as `weights`, for trials without the file.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file holds other weights, or `weights` is `random` and that is not allowed.
     """
 
@@ -138,8 +138,8 @@ class FrechetDistance(Metric):
         if fewest > features:
             return None
         return (
-            f"FID of {fewest} frames in {features} features: their covariance is singular, and the distance is of "
-            "the number of frames as much as of the frames"
+            f"FID of {fewest} frames in {features} features: their covariance is singular, and the distance depends on "
+            "the number of frames as much as on the frames"
         )
 
     @property

@@ -84,7 +84,7 @@ def distance_sums(lips: Tensor, audio: Tensor, shift: int) -> Tensor:
 
 
 class LipSyncReader:
-    """Reads the crops of one face as they come and scores them against the speech.
+    """Reads the crops of one face piece by piece and scores them against the speech.
 
     Each window is embedded once, on the network's device. Memory holds the speech, the crops of one batch and the
     embeddings that later windows are compared with; apart from the speech it does not grow with the clip.

@@ -55,7 +55,7 @@ class RaftFlow:
         allow_random: Allows `random` as `weights`, for trials without the file.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file holds other weights, or `weights` is `random` and that is not allowed.
     """
 

@@ -45,7 +45,7 @@ class LPIPS:
 
     Raises:
         ValueError: The weights do not fit, or `weights` is `random` and that is not allowed.
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
     """
 
     name = "LPIPS"

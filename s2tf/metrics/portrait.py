@@ -15,7 +15,7 @@ def feature_distances(preds: Tensor, target: Tensor) -> dict[str, Tensor]:
     The paper's `cos` falls with better results, from 82.5 to 9.9: it can only be an angle in degrees, and its row of
     Speech2Face agrees with the degrees that Speech2Face itself reports. The scale of the features in its `L1` and `L2`
     is not known; they do not have unit length, since an L2 of unit vectors cannot exceed 2. Therefore both kinds are
-    computed, under names of their own, and only the angle is comparable with the paper's number.
+    computed, under different names, and only the angle is comparable with the paper's number.
 
     Args:
         preds: Features (B, D) of the generated portraits.
@@ -89,8 +89,8 @@ class FeatureDistance(Metric):
             ValueError: There was no portrait.
         """
         if not self.count:
-            raise ValueError("feature distances need portraits: there was none")
-        # Inside `compute` the count is that of all ranks; afterwards each rank has its own again.
+            raise ValueError("feature distances need at least one portrait, none was added")
+        # Inside `compute` the count is the sum over ranks; afterwards each rank has its own count again.
         self.portraits = int(self.count)
         return dict(zip(self.NAMES, self.sums / self.count, strict=True))
 
@@ -101,7 +101,7 @@ class FeatureDistance(Metric):
 
 
 class SeedVariation(Metric):
-    """Variation of the portraits of one speech between seeds, and their likeness (Fig. 3).
+    """Variation and similarity of the portraits of one speech for different seeds (Fig. 3).
 
     `diversity` is the mean, over speeches, of the trace of the covariance of unit features over seeds (0: every seed
     gives the same face). `consistency` is the mean cosine similarity of two portraits of one speech, and
@@ -140,7 +140,7 @@ class SeedVariation(Metric):
     def compute(self) -> dict[str, Tensor]:
         """`diversity`, `consistency` and `between_speakers`, which is NaN for a single speech."""
         if not len(self.features):
-            raise ValueError("the variation over seeds needs portraits: there was none")
+            raise ValueError("the variation over seeds needs at least one portrait, none was added")
         features = self.features if isinstance(self.features, Tensor) else torch.cat(list(self.features))
         speeches, seeds, _ = features.shape
         self.shape = (speeches, seeds)
@@ -160,7 +160,7 @@ class SeedVariation(Metric):
 
 
 class SpeakerConsistency(Metric):
-    """Likeness of portraits of several speeches of one person.
+    """Similarity of portraits for several speeches of one person.
 
     `same` is the mean cosine similarity of two portraits of different speeches of one person, averaged over people.
     `different` is that of two portraits of different people. A generator that hears the speaker has the first above

@@ -19,7 +19,7 @@ def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gal
     """The rank, from 1, of each query's own identity in the gallery by cosine similarity.
 
     Ties count against the query: every identity that is as similar as its own ranks before it, so that an embedding
-    which has collapsed to a constant finds nothing, whatever the order of sorting.
+    which has collapsed to a constant finds nothing, independent of the order of sorting.
 
     Args:
         queries: (Q, D) embeddings.

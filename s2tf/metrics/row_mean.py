@@ -10,7 +10,7 @@ from torchmetrics import Metric
 class RowMean(Metric):
     """The mean of batches' means, weighted by their rows.
 
-    It replaces torchmetrics' `MeanMetric`, which leaves NaN out of the mean, or (1.9) rows that must count.
+    It replaces torchmetrics' `MeanMetric`, which leaves out NaN, or (in version 1.9) even valid rows.
 
     Example:
         >>> metric = RowMean()

@@ -45,7 +45,7 @@ def cpbd(frames: Tensor) -> Tensor:
     noticeable width w_jnb. The measure is the share of edge pixels at or below 63 %, that is with w <= w_jnb. The width
     of an edge is the length of the run along its row in which the luma only rises or only falls.
 
-    The authors leave the finding of edges to their library. Here an edge is a pixel whose horizontal Sobel gradient is
+    The authors use a library to find edges. Here an edge is a pixel whose horizontal Sobel gradient is
     the largest among its neighbours in the row, and whose squared gradient is at least four times the picture's mean.
     Values of other programs are therefore close but not equal. Noise shortens edges, so that a noisy picture counts as
     sharper: compare only pictures without noise. The measure is 0 where there is no edge.
@@ -63,7 +63,7 @@ def cpbd(frames: Tensor) -> Tensor:
     edges, rising = _edges(luma)
     edges &= _per_pixel(_pooled(edges.float(), F.avg_pool2d) > EDGE_SHARE, luma)
     contrast = _pooled(luma, F.max_pool2d) + _pooled(-luma, F.max_pool2d)
-    # Half a grey level more, since luma is no whole number of them.
+    # Half a grey level more, since luma is not a whole number of grey levels.
     low = _per_pixel(contrast <= CONTRAST + 0.5 / 255, luma)
     sharp = _widths(luma, rising) <= torch.where(low, *WIDTHS)
     return (edges & sharp).sum((1, 2)).double() / edges.sum((1, 2)).clamp_min(1)
@@ -141,7 +141,7 @@ def _widths(luma: Tensor, rising: Tensor) -> Tensor:
     length = run.bincount()[run].view_as(sign)
     widths = torch.zeros_like(luma, dtype=torch.int64)
     for side in (slice(1, None), slice(None, -1)):
-        # The step before a pixel and the one behind it.
+        # The steps before and after each pixel.
         along = sign == torch.where(rising[..., side], 1.0, -1.0)
         widths[..., side] = torch.maximum(widths[..., side], length * along)
     return widths

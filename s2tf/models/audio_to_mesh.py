@@ -1,4 +1,4 @@
-"""The module audio2lmk in AniPortrait's own form: speech to offsets of all points of the face mesh, lips among them.
+"""The module audio2lmk in AniPortrait's own form: speech to offsets of all points of the face mesh, including the lips.
 
 The framework trains `LipLandmarks` by default; the public weights fit this network.
 """
@@ -24,7 +24,7 @@ class AudioToMesh(Network):
     The offsets are added to the canonical mesh of a reference. Public weights were trained at 30 frames a second.
 
     Args:
-        speech: wav2vec 2.0; its transformer reads another number of features here than in its own forward pass.
+        speech: wav2vec 2.0; here its transformer reads features resampled to the number of frames.
         hidden: width between the two linear layers, which have no activation between them.
         points: number of points of the mesh.
     """

@@ -23,7 +23,7 @@ class CodebookGenerator(Network):
         code_dim: length of a code.
         widths: width at each side from coarse to fine; the default is CodeFormer's.
         res_blocks: residual blocks per level.
-        fused: width of the faithful features by side as [side, width] pairs; sides without any are not fused.
+        fused: width of the faithful features as [side, width] pairs; sides without a pair are not fused.
         normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
 
     Raises:

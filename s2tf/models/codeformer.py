@@ -63,7 +63,7 @@ class FaceCodeEncoder(Network):
 
 
 class _EncoderLevel(nn.Module):
-    """Halve the side (but for the first level), then residual blocks, with attention after each at the last level."""
+    """Halves the side (except at the first level), then residual blocks; at the last level with attention."""
 
     def __init__(self, in_channels: int, channels: int, res_blocks: int, attention: bool, down: bool) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _EncoderLevel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) -> (B, C, H / 2, W / 2), or the same sides at the first level."""
         if self.down is not None:
-            # One row and one column at the end only, as VQGAN.
+            # Only one row and one column at the end, as in VQGAN.
             x = self.down(F.pad(x, (0, 1, 0, 1)))
         for index, block in enumerate(self.blocks):
             x = block(x)
@@ -124,7 +124,7 @@ class CodePredictor(Network):
 
 
 class _TransformerLayer(nn.Module):
-    """Pre-norm self-attention, whose queries and keys alone know the positions, and an MLP: (B, N, D) -> same."""
+    """Pre-norm self-attention, in which only queries and keys have positions, and an MLP: (B, N, D) -> same."""
 
     def __init__(self, dim: int, heads: int, hidden: int) -> None:
         super().__init__()

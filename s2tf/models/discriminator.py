@@ -26,7 +26,7 @@ class Discriminator(Network):
         size: side of the pictures in pixels.
         channel_base: the width at a side is channel_base / side ...
         channel_max: ... and at most this. 16384 and 512 are LIA's.
-        group: pictures that share one minibatch standard deviation; the greatest divisor of the batch up to it.
+        group: pictures that share a minibatch standard deviation; in use is the batch's greatest divisor up to it.
     """
 
     def __init__(self, size: int = 256, channel_base: int = 16384, channel_max: int = 512, group: int = 4) -> None:

@@ -25,7 +25,7 @@ SPATIAL_CHANNELS = 4
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 """VGGFace's mean colour, on the scale 0 to 255."""
 INPUT_SCALE = 128.0
-"""Inputs are divided by this, and pretrained first weights multiplied: the same function, better conditioned."""
+"""Divisor of the inputs; the first pretrained weights are multiplied by it: the same function, better conditioned."""
 
 
 class FaceEncoder(Network):
@@ -36,9 +36,9 @@ class FaceEncoder(Network):
     averaged to `pooled` × `pooled` (7 in VGGFace).
     `spatial` ends in a convolutional latent (4, S/8, S/8) from the first four blocks, flattened to d.
 
-    `shortcut` is not of the paper: a linear map of the shrunken picture, added to z. With the decoder's it is a linear
-    autoencoder that the convolutions correct. Aligned faces are nearly a linear family: a few hundred steps
-    learn that map sharply, while VGG16 from random weights still gives a blur.
+    `shortcut` is not in the paper: a linear map of the shrunken picture, added to z. With the decoder's shortcut it is
+    a linear autoencoder that the convolutions correct. Aligned faces are nearly a linear family: after a few hundred
+    steps this map is sharp, while VGG16 from random weights still gives a blur.
     """
 
     mean_bgr: Tensor
@@ -182,7 +182,7 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{weights} is no file of weights that can be read: {type(error).__name__} {error}") from error
+        raise ValueError(f"{weights} is no readable weight file: {type(error).__name__} {error}") from error
     if not isinstance(state, dict):
         raise ValueError(f"{weights} holds a {type(state).__name__}, expected tensors by name")
     targets = _vgg_names(encoder)
@@ -194,7 +194,7 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
     # The spatial form ends before the fully connected layers; the classifier of 2622 people is never used.
     ours = ("conv", "fc6.", "fc7.", "fc8.")
     wrong += [
-        f"{name} {tuple(getattr(value, 'shape', ()))}, which VGGFace has not"
+        f"{name} {tuple(getattr(value, 'shape', ()))}, which VGGFace does not have"
         for name, value in state.items()
         if not name.startswith(ours)
     ]

@@ -39,7 +39,7 @@ class FacePrior(Network):
             male: faces of men among them.
             unknown: faces of unknown gender among them; all of them or none.
             balance: the requested share of women.
-            balanced: False where no gender was known, so that the share could not be met.
+            balanced: False if no gender was known, so that the share could not be reached.
             seed: seed for the choice of faces.
         """
         super().__init__()

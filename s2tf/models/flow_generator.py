@@ -49,7 +49,7 @@ class DirectionBank(nn.Module):
 
     def basis(self) -> Tensor:
         """Q (latent_dim, m) with orthonormal columns."""
-        # A compiled graph keeps nothing from call to call.
+        # A compiled graph cannot keep a value between calls.
         if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.weight.requires_grad):
             return self._orthonormal()
         state = (self.weight._version, self.weight.data_ptr(), self.weight.device)
@@ -58,7 +58,7 @@ class DirectionBank(nn.Module):
         return self._cached[1]
 
     def _orthonormal(self) -> Tensor:
-        # LIA's offset, without effect but for a zero weight; kept so that its weights give its basis.
+        # LIA's offset has an effect only for a zero weight; it stays, so that LIA's weights give LIA's basis.
         return torch.linalg.qr(self.weight.float() + 1e-8)[0]
 
 

@@ -25,8 +25,8 @@ class RGBDecoder(Network):
         size: side of the picture in pixels.
         channel_base: width times side of the latents, the image encoder's.
         channel_max: greatest width of the latents, the image encoder's.
-        activated: put a biased leaky ReLU behind each convolution, as LIA's weights need; it weakens negative colours,
-            and its bias starts at random.
+        activated: True for a biased leaky ReLU after each convolution, which LIA's weights need; it weakens negative
+            colours, and its bias starts at random values.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class CodebookDecoder(Network):
         res_blocks: residual blocks per level.
         channel_base: width times side of the latents, the image encoder's.
         channel_max: greatest width of the latents, the image encoder's.
-        image_skip: add the generator's picture to the doubled picture of the RGB decoder rather than replace it.
+        image_skip: True to add the generator's picture to the doubled picture of the RGB decoder, not to replace it.
         normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
         weights: folder of CodeFormer (`s2tf import codeformer`), whose codebook, generator and fusion this starts from,
             or `random`. A network that was saved records `saved`. The convolutions that change the latents to the

@@ -33,7 +33,7 @@ class LipLandmarks(Network):
 
     - Between the two, `context` dilated convolutions (reach 1, 2, 4, ... frames) see the neighbouring speech. Log-mel
       features need them; HuBERT's have already seen it, and 0 is AniPortrait's form.
-    - The reference's lips are an input as well: its mouth may be open, and the network must see that to undo it.
+    - The reference's lips are an input as well: its mouth may be open, and the network must know that to close it.
       (AniPortrait lets the user choose a frame with a neutral mouth.)
     """
 

@@ -40,7 +40,7 @@ class LogMelFeatures(SpeechFeatures):
             self.requires_grad_(False)
 
     def features(self, waveform: Tensor) -> Tensor:
-        """The features of a normalised waveform (B, S): (B, about S / 320, C)."""
+        """Compute the features of a normalised waveform (B, S): (B, about S / 320, C)."""
         spectra = self.log_mel(waveform)
         # An odd number of spectra ends within a feature: its second half repeats the first.
         spectra = F.pad(spectra, (0, spectra.shape[-1] % 2), mode="replicate")
@@ -69,7 +69,7 @@ def mel_filters(mels: int) -> Tensor:
     rise = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
     triangles = torch.minimum(rise, fall).clamp(min=0)
-    # The lowest bands may be too narrow to hold a bin: they then take the bin nearest to their centre.
+    # The lowest bands may be too narrow to contain a bin: they get the bin nearest to their centre.
     empty = triangles.sum(dim=1) == 0
     nearest = (frequency - edges[1:-1, None]).abs().argmin(dim=1)
     triangles[empty, nearest[empty]] = 1.0

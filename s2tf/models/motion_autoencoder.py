@@ -72,7 +72,7 @@ class Rendering:
 
 
 class MotionAutoencoder(Network):
-    """The networks of Section III-B.1 together; a part given as None is left out.
+    """The networks of Section III-B.1 together; a part that is None is left out.
 
     Args:
         image_encoder: E_f.
@@ -80,9 +80,9 @@ class MotionAutoencoder(Network):
         motion_encoder: phi_m.
         flow_generator: motion warper G_w.
         decoder: the decoder to the input's size.
-        motion_reader: predicts lips and placement where they are not given.
-        lip_refiner: lip guider and refiner G_R; None leaves the warped latents as they are.
-        codebook: HD_f with the codebook, at its output size; None gives the decoder's picture.
+        motion_reader: network that predicts lips and placement if they are not given.
+        lip_refiner: lip guider and refiner G_R, or None to use the warped latents unchanged.
+        codebook: HD_f with the codebook, at its output size, or None for the decoder's picture.
     """
 
     def __init__(
@@ -159,8 +159,8 @@ class MotionAutoencoder(Network):
         Args:
             source: features of one picture, or of one picture for each motion code.
             z_m: (B, m) motion codes.
-            lips: (B, 20, 2) canonical lips; None takes those predicted from z_id and z_m.
-            placement: (B, 4) place of the lips' frame in the picture; None takes the predicted one.
+            lips: (B, 20, 2) canonical lips, or None to predict them from z_id and z_m.
+            placement: (B, 4) place of the lips' frame in the picture, or None to predict it.
             fidelity: weight w of the finer latents in the codebook's generator, in 0..1.
             compare_unrefined: number of rows that are also decoded without the lip refiner, if there is one.
         """

@@ -32,8 +32,8 @@ class MotionReader(Network):
 
     It is not one of the paper's networks. The paper does not say where lip landmarks are placed in a generated frame:
     here they follow the head motion predicted from the motion code, so that a generated portrait needs no landmark
-    detector. The reader also forces the motion code to hold what it reads: eyelids are few pixels, and autoencoders of
-    this kind are known to miss blinks when only the picture is compared.
+    detector. The reader also forces the motion code to contain lips and eyes: eyelids are only a few pixels, and
+    autoencoders of this kind often miss blinks if only the picture is compared.
 
     Args:
         latent_dim: length of z_id.

@@ -8,7 +8,7 @@ from torch import Tensor
 from s2tf.nn.network import Network
 
 STILL = 1e-6
-"""Least standard deviation of a moving dimension; one below it is centred, but not scaled."""
+"""Least standard deviation of a moving dimension; a dimension below it is centred, but not scaled."""
 
 
 class MotionStatistics(Network):

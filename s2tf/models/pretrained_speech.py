@@ -54,7 +54,7 @@ class _TransformerFeatures(SpeechFeatures):
             weights: local folder of a transformers checkpoint (`config.json` and weights), or `random`: untrained
                 weights of the sizes in `config`. A network saved by `save_pretrained` records `saved`.
             layers: `last` hidden state, or the `weighted` sum of all, whose weights (a softmax) are learned.
-            trainable: True trains the transformer along; its convolutions stay frozen, as is usual.
+            trainable: True to train the transformer too; its convolutions stay frozen, as is usual.
             config: with `random`, entries of transformers' configuration that differ from its defaults.
 
         Raises:
@@ -131,14 +131,14 @@ class _TransformerFeatures(SpeechFeatures):
         except OSError as error:
             raise ValueError(f"{self.key}.weights: {weights} has no weights that can be read: {error}") from error
         backbone, info = found
-        # transformers draws what a file lacks, and says so in passing.
+        # transformers fills missing tensors with random values and only logs a message about it.
         lacking = [str(name) for name in (*info["missing_keys"], *info["mismatched_keys"])]
         if lacking:
             raise ValueError(
                 f"{self.key}.weights: {weights} does not fit its own config.json: tensors missing or of another shape: "
                 f"{', '.join(sorted(lacking)[:3])}" + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
             )
-        # The folder may not exist where a saved network is loaded: record arguments that build it without.
+        # The folder may not exist on the machine that loads the saved network: record arguments that do not need it.
         self.init_args["weights"] = "saved"
         self.init_args["config"] = {
             key: value for key, value in loaded.to_diff_dict().items() if key in self.config_class().to_dict()

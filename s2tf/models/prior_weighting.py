@@ -51,9 +51,9 @@ class SampleEquivalentWeighting(PriorWeighting):
 
 
 class SampleAdaptiveWeighting(PriorWeighting):
-    """The weight of SAW, β = W_s z_s + W_p z_p + b, learned along with the denoiser (Eq. 8).
+    """The weight of SAW, β = W_s z_s + W_p z_p + b, learned together with the denoiser (Eq. 8).
 
-    W_s and W_p start at zero and b at `start`, so that training departs from the sample-equivalent weight β⁰ for any
+    W_s and W_p start at zero and b at `start`, so that training starts from the sample-equivalent weight β⁰ for any
     scale of the embeddings; W_s moves at the first step, since its gradient does not pass through itself.
     """
 
@@ -73,8 +73,8 @@ class SampleAdaptiveWeighting(PriorWeighting):
 class AttentionWeighting(PriorWeighting):
     """The weight β by self-attention over the two tokens z_s and z_p: the alternative to SAW in Table V.
 
-    Query, key, value and output projections of two tokens are eight d × d products where SAW has two: the factor of
-    four between the FLOPs in the paper. β is the mean of the two output tokens. The output
+    Query, key, value and output projections of two tokens are eight d × d products, and SAW has two: this is the
+    factor of four between the FLOPs in the paper. β is the mean of the two output tokens. The output
     projection starts at a hundredth of its usual size and its bias at `start`, so that β starts near β⁰.
     """
 

@@ -9,7 +9,7 @@ class SpeechEmbedder(Network):
     """Maps a batch of speech to z_s, shape (B, d).
 
     Attributes:
-        reads: the form of speech that it takes from a batch: the spectrogram (B, 2, T, F) or the waveform (B, S).
+        reads: the form of speech in a batch that it reads: the spectrogram (B, 2, T, F) or the waveform (B, S).
     """
 
     reads: ClassVar[Literal["spectrogram", "waveform"]]

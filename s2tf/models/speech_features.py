@@ -72,7 +72,7 @@ def normalised(waveform: Tensor) -> Tensor:
 
 
 def padded_to_hops(waveform: Tensor, window: int, hop: int) -> Tensor:
-    """Zeros around a waveform (B, S) so that windows of `window` at every `hop` number S / hop, at least one."""
+    """Pad a waveform (B, S) with zeros, so that it has S / hop windows of `window` samples, at least one."""
     before = (window - hop) // 2
     after = window - hop - before
     return F.pad(waveform, (before, after + max(0, hop - waveform.shape[-1])))

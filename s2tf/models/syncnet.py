@@ -1,4 +1,4 @@
-"""SyncNet (Chung and Zisserman 2016): five frames of lips and 0.2 s of speech to embeddings, near where in sync."""
+"""SyncNet (Chung and Zisserman 2016): embeddings of five frames of lips and of 0.2 s of speech, near if in sync."""
 
 from typing import Literal, NamedTuple
 
@@ -24,7 +24,7 @@ class SyncNet(Network):
         size: side of the lip pictures in pixels; the last convolution covers the remaining side.
         width: factor on all widths but the embedding's; 1 is the public network.
         embedding: length of an embedding.
-        weights: `saved` in a network that was trained or imported: its weights are stored with it.
+        weights: `saved` if the network was trained or imported: its weights are stored with it.
 
     Raises:
         ValueError: `size` is too small for the convolutions.

@@ -14,7 +14,7 @@ class WaveformSpeechEncoder(SpeechEmbedder):
     """Encodes a waveform into z_s: the mean over time of wav2vec 2.0's last hidden state, then two linear layers.
 
     The paper only says that a pretrained wav2vec replaces the CNN. The head is the CNN's own, so that the two rows
-    differ only in the part that reads the sound. The transformer is trained along, since its pretraining does not
+    differ only in the part that reads the sound. The transformer is trained too, since its pretraining does not
     separate speakers. The CNN's rate of 1e-3 would destroy that pretraining: the ablation's YAML sets a smaller one.
     """
 
@@ -34,7 +34,7 @@ class WaveformSpeechEncoder(SpeechEmbedder):
             weights: local folder of a transformers checkpoint of wav2vec 2.0, or `random`.
             dim: size d of the embedding.
             hidden: width of the first linear layer.
-            trainable: train the transformer along; its convolutions stay frozen.
+            trainable: True to train the transformer too; its convolutions stay frozen.
             config: with `random`, entries of transformers' configuration.
 
         Raises:
@@ -43,7 +43,7 @@ class WaveformSpeechEncoder(SpeechEmbedder):
         super().__init__()
         self.dim = dim
         self.features = Wav2Vec2Features(weights, trainable=trainable, config=config)
-        # The folder may not exist where a saved network is loaded: record arguments that build it without.
+        # The folder may not exist on the machine that loads the saved network: record arguments that do not need it.
         self.init_args["weights"] = self.features.init_args["weights"]
         self.init_args["config"] = self.features.init_args["config"]
         self.norm = nn.LayerNorm(self.features.out_dim)

@@ -10,8 +10,8 @@ from torch.nn.modules._functions import SyncBatchNorm
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation of (B, C, ...), in training over the batches of all ranks, which must have equal sizes.
 
-    A network thus trains alike in one process and in many with the same global batch. `torch.nn.SyncBatchNorm`, whose
-    kernels are used on GPUs, is refused by DDP on a CPU.
+    A network thus trains in the same way in one process and in many with the same global batch. On GPUs it uses the
+    kernels of `torch.nn.SyncBatchNorm`, which DDP refuses on a CPU.
 
     Example:
         >>> BatchNorm(1)(torch.tensor([[1.0], [3.0]])).detach().round().tolist()

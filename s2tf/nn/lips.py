@@ -165,7 +165,7 @@ def _pixel_centres(side: int, like: Tensor) -> Tensor:
 def _contour(corners: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Distance of each pixel to a closed polygon, and a mask of the pixels inside by the even-odd rule.
 
-    Segments are taken one by one, so that memory stays at a few pictures whatever the polygon.
+    Segments are processed one by one, so that memory stays at a few pictures for every polygon.
     """
     distance = torch.full((len(corners), *pixels.shape[:2]), torch.inf, dtype=corners.dtype, device=corners.device)
     inside = torch.zeros_like(distance, dtype=torch.bool)

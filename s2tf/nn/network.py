@@ -17,14 +17,14 @@ WEIGHTS_FILE = "weights.safetensors"
 NetworkT = TypeVar("NetworkT", bound="Network")
 
 PACKAGE = "s2tf."
-"""Only classes of this package are built from a folder, so that a downloaded folder cannot name code of its own."""
+"""Package of the classes that may be built from a folder, so that a downloaded folder cannot run other code."""
 
 
 class Network(nn.Module):
-    """An `nn.Module` whose constructor takes plain values and other networks only, and which records them.
+    """An `nn.Module` whose constructor takes only plain values and other networks, and records them.
 
     With the record, `save_pretrained` writes a folder of two files, `config.json` and `weights.safetensors`, that
-    `from_pretrained` turns back into the same network. Subclasses need nothing but an ordinary `__init__`.
+    `from_pretrained` turns back into the same network. Subclasses need only an ordinary `__init__`.
 
     Example:
         >>> from s2tf.models.motion_encoder import MotionEncoder
@@ -69,7 +69,7 @@ class Network(nn.Module):
         return weights_fingerprint(self)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `weights.safetensors` into `folder`, which is made if it is absent."""
+        """Write `config.json` and `weights.safetensors` into `folder`, which is created if it does not exist."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(json.dumps(self.config, indent=2) + "\n")

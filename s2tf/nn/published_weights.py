@@ -26,7 +26,7 @@ class PublishedWeights:
     file: str
 
     def check(self, weights: str, *, allow_random: bool) -> None:
-        """Accept the path of a file, or `random` where that is allowed.
+        """Check that a file exists; `random` passes if it is allowed.
 
         Raises:
             ValueError: the weights are random, which is not allowed here.
@@ -35,9 +35,9 @@ class PublishedWeights:
         expected = f"{self.source}'s {self.file}"
         if weights == RANDOM:
             if not allow_random:
-                raise ValueError(f"{self.network} of random weights is no metric: give the path of {expected}")
+                raise ValueError(f"{self.network} with random weights is no metric, expected the path of {expected}")
         elif not Path(weights).is_file():
-            raise FileNotFoundError(f"{weights}: no such file, expected {expected}")
+            raise FileNotFoundError(f"{weights} does not exist, expected {expected}")
 
     def read(self, weights: str) -> dict[str, Tensor]:
         """The file's tensors by name, on the CPU.

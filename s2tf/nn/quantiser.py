@@ -73,7 +73,7 @@ class VectorQuantiser(nn.Module):
 
     @property
     def dead(self) -> Tensor:
-        """The number of codes that training hardly uses, () int64."""
+        """Number of codes that training rarely uses, () int64."""
         return (self.usage < DEAD_SHARE / len(self.usage)).sum()
 
     @torch.no_grad()

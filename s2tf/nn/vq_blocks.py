@@ -89,11 +89,11 @@ class Fusion(nn.Module):
     """CodeFormer's controllable feature transformation: x + w (x * scale + shift).
 
     Scale and shift come from a residual block over the faithful features and `x`; w = 0 leaves `x`, the pure
-    codebook, w = 1 is the most faithful.
+    codebook, and w = 1 is the most faithful.
 
-    The residual block passes the magnitude of `x` on to the scale, so that x * scale grows with the square of `x`, and
-    again at each level: at the demo's learning rates a clip of real faces reached 2e21 and then NaN after 256 steps.
-    `normalise` keeps the scale's input at unit variance, and the growth linear.
+    The scale grows with the magnitude of `x`, so that x * scale grows with the square of `x`, at each level again: at
+    the demo's learning rates a clip of real faces reached 2e21 and then NaN after 256 steps. `normalise` keeps the
+    scale's input at unit variance, and thus the growth linear.
 
     Args:
         in_channels: width of the faithful features; a 1x1 convolution changes it to `channels` where it differs.

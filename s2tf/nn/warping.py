@@ -13,8 +13,8 @@ WarpConvention = Literal["consistent", "lia"]
 def identity_grid(side: int, convention: WarpConvention) -> Tensor:
     """The sampling positions (x, y) of a zero flow, (1, side, side, 2) in [-1, 1].
 
-    "consistent" gives the pixels' centres, exact in float32 where `side` is a power of two; "lia" gives -1 and 1 for
-    the outermost pixels, as LIA's weights were trained with, although its sampling takes -1 and 1 for the borders.
+    "consistent" gives the pixels' centres, exact in float32 if `side` is a power of two. "lia" gives -1 and 1 for the
+    outermost pixels, as in the training of LIA's weights, although its sampling reads -1 and 1 as the borders.
 
     Example:
         >>> identity_grid(2, "consistent")[0, 0].tolist()

@@ -1,8 +1,8 @@
 """Base of all pipelines: networks and settings saved as one folder, loaded and checked without Lightning.
 
 A pipeline folder holds `model_index.json` and, per network, a subfolder of `config.json` and `weights.safetensors`.
-A pipeline loads from any folder that holds its networks and its section of settings, so that the first stage alone
-can be taken out of a folder of both.
+A pipeline loads from any folder that holds its networks and its section of settings, so that the first stage alone can
+be loaded from a folder of both.
 """
 
 import dataclasses
@@ -100,7 +100,7 @@ class Pipeline:
         settings: Mapping[str, Any],
         random_weights: Sequence[str] = (),
     ) -> PipelineT:
-        """The pipeline of all components and sections of settings, those of its parts among them."""
+        """Build the pipeline from all components and sections of settings, including those of its parts."""
         parts = {
             name: part.from_components(
                 components, settings, [one for one in random_weights if one in part.component_types]
@@ -134,7 +134,7 @@ class Pipeline:
         return self
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the index and one subfolder per network into `folder`, which is made if absent; returns it."""
+        """Write the index and one subfolder per network into `folder`, created if absent; returns it."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, network in self.components.items():
@@ -155,7 +155,7 @@ class Pipeline:
 
         Raises:
             FileNotFoundError: The folder, its index or a component's file is absent; the message names it.
-            ValueError: The index is not one of a pipeline, or lacks a component or setting of this one.
+            ValueError: The file is no index of a pipeline, or lacks a component or setting of this pipeline.
             TypeError: A component is of another class than the pipeline's.
         """
         folder = Path(folder)

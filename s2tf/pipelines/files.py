@@ -38,10 +38,10 @@ def read_speech(path: Path) -> np.ndarray:
     """The sound of a file at 16 kHz.
 
     Raises:
-        UserError: There is no such file, or no sound in it.
+        UserError: The file does not exist, or has no sound.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file, expected a sound file")
+        raise UserError(f"{path} does not exist, expected a sound file")
     try:
         return read_audio(path)
     except ValueError as error:
@@ -49,10 +49,10 @@ def read_speech(path: Path) -> np.ndarray:
 
 
 def read_portrait(path: Path) -> np.ndarray:
-    """A picture file that is framed as a pipeline's crops, (H, H, 3) uint8 RGB.
+    """Read a picture file that is cropped like the pipeline's training data, (H, H, 3) uint8 RGB.
 
     Raises:
-        UserError: There is no such file, or it is not a square picture.
+        UserError: The file does not exist, or is not a square picture.
     """
     picture = read_picture(path)
     height, width = picture.shape[:2]
@@ -71,11 +71,13 @@ def crop_portrait(path: Path, crop_rule: Mapping[str, Any] | None) -> np.ndarray
         UserError: There is no such picture, no face is found in it, or the pipeline has no rule.
     """
     if crop_rule is None:
-        raise UserError(f"{path}: the pipeline stores no crop rule: give a picture that is cropped already")
+        raise UserError(
+            f"{path}: the pipeline stores no crop rule for --crop, expected a cropped picture and no --crop"
+        )
     picture, rule = read_picture(path), CropRule.from_json(dict(crop_rule))
     faces = open_detector("dlib").detect(picture) or open_detector("mediapipe").detect(picture)
     if not faces:
-        raise UserError(f"{path}: no face found in it")
+        raise UserError(f"{path}: no face was found, expected a picture of a face")
     landmarks = open_landmarks("mediapipe").landmarks(picture[None], choose_face(faces)).points
     if not np.isfinite(landmarks).all():
         raise UserError(f"{path}: a face was found, but not its landmarks")
@@ -90,7 +92,7 @@ def write_video(
     Args:
         frames: (R, R, 3) uint8 RGB each, at least one.
         waveform: (S,) at 16 kHz.
-        path: The video; its folder is made if absent.
+        path: The video; its folder is created if it does not exist.
         random_weights: Networks that were never trained; the file's metadata names them.
 
     Raises:

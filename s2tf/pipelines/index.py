@@ -1,4 +1,4 @@
-"""The index of a pipeline folder: which class wrote it, with which components and settings. Read without torch."""
+"""The index of a pipeline folder: its class, components and settings; read without torch."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ INDEX_FILE = "model_index.json"
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """The content of a pipeline folder's index, its outline checked.
+    """Read the index of a pipeline folder, and check that its entries exist.
 
     Raises:
         FileNotFoundError: There is no index; the message names it.

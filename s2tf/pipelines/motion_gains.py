@@ -13,14 +13,14 @@ NEWTON_STEPS = 3
 DAMPING = 1e-3
 """Damping of the least squares, as a share of a reading's own variation under the motion."""
 FLOOR, TINY = 1e-9, 1e-30
-"""Added to the system so that it can be solved where a reading does not depend on the codes."""
+"""Constant that is added to the equations, so that they can be solved if a reading does not depend on the codes."""
 MOUTH, EYES = -2, -1
 """Indices in `readings`; the placement stands before them."""
 
 
 @dataclass(frozen=True)
 class Gains:
-    """Factors on the motion: 1 leaves it unchanged, 0 removes it, 2 doubles it; none affects another's motion."""
+    """Factors on the motion: 1 leaves it unchanged, 0 removes it, 2 doubles it; the factors are independent."""
 
     blink: float = 1.0
     """Factor on the motion of the eyelids away from their usual opening: 0 never blinks."""
@@ -56,14 +56,14 @@ def scaled_codes(
 ) -> Tensor:
     """Motion codes with `gains` applied to the blinks, the head's motion and the opening of the mouth.
 
-    The motion reader reads three things off a code: the placement s_h (4 values), the opening of the mouth s_l and the
+    The motion reader reads three things from a code: the placement s_h (4 values), the opening of the mouth s_l and the
     opening of the eyes s_b. The wanted readings s' follow from the gains, and the codes move towards them by
     Gauss-Newton steps of the least change,
 
         z <- z + C Jᵀ (J C Jᵀ + λ)⁻¹ (s' - s(z)),    J = ds/dz,
 
-    least in the metric of C, the covariance of the codes of real motion, so that what commonly moves with a reading
-    (a head's turn with its place) moves with it here too. Readings with gain 1 stay.
+    least in the metric of C, the covariance of the codes of real motion, so that motions that usually occur together (a
+    head's turn and its place) do so here too. Readings with gain 1 do not change.
 
     Args:
         codes: Motion codes (T, m).
@@ -89,7 +89,7 @@ def scaled_codes(
         system = jacobian @ spread
         # Relative to each reading's own size, since readings have different units.
         sizes = system.diagonal(dim1=-2, dim2=-1)
-        # The added constants leave a reading that no code moves as it is.
+        # The added constants keep a reading unchanged if no code moves it.
         damped = system + torch.diag_embed(DAMPING * sizes + FLOOR * sizes.amax(-1, keepdim=True) + TINY)
         codes = codes + (spread @ torch.linalg.solve(damped, error[..., None]))[..., 0]
     return codes
@@ -101,5 +101,5 @@ def _wanted(shown: Tensor, placement: Tensor, gains: Gains) -> Tensor:
     rest = torch.cat([placement, mouth.min()[None], eyes.median()[None]])
     factor = shown.new_tensor([gains.head] * len(placement) + [gains.lips, gains.blink])
     wanted = rest + factor * (shown - rest)
-    # An eye cannot be more than closed; readings below zero are the reader's error and stay.
+    # An eye cannot be more than closed; readings below zero are errors of the reader and stay unchanged.
     return torch.cat([wanted[:, :EYES], torch.maximum(wanted[:, EYES], eyes.clamp_max(0))[:, None]], dim=1)

@@ -1,4 +1,4 @@
-"""The first stage for use: from speech alone to the portrait of a face (SCFP, §III-A of the paper)."""
+"""Pipeline of the first stage: from speech alone to the portrait of a face (SCFP, §III-A of the paper)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,8 +93,8 @@ class PortraitPipeline(Pipeline):
 
         Args:
             speech: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
-            seed: A number or a generator; the same one gives the same portrait. None gives another one every time.
-            steps: Denoiser calls; None takes the stored number, as for the options below.
+            seed: A number or a generator; the same seed gives the same portrait. None gives a new portrait each time.
+            steps: Number of denoising steps, or None for the stored number, as for the options below.
             sampler: Name of the sampler, see `s2tf.diffusion.samplers`.
             guidance: Scale of classifier-free guidance, 1 for none.
             temperature: Factor on the initial noise.
@@ -116,15 +116,15 @@ class PortraitPipeline(Pipeline):
         """Generate a portrait for each of several speeches at once; a portrait does not depend on the others.
 
         Args:
-            waveforms: Speeches as `__call__` takes one, of any lengths.
-            seeds: One for each speech.
+            waveforms: Speeches in the form for `__call__`, of any lengths.
+            seeds: A seed for each speech.
             steps: See `__call__`.
             sampler: See `__call__`.
             guidance: See `__call__`.
             temperature: See `__call__`.
 
         Raises:
-            ValueError: There are not as many seeds as waveforms, or `__call__` would refuse one of them.
+            ValueError: The numbers of seeds and waveforms differ, or `__call__` would refuse a waveform.
         """
         if len(seeds) != len(waveforms):
             raise ValueError(f"{len(seeds)} seeds for {len(waveforms)} waveforms: expected one each")

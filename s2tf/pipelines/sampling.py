@@ -1,4 +1,4 @@
-"""Choices of one sampling, whichever pipeline samples: seed, steps, sampler, guidance, temperature; and the speech."""
+"""Options of sampling for all pipelines: seed, steps, sampler, guidance, temperature; and the check of the speech."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -9,12 +9,12 @@ import torch
 from s2tf.diffusion.samplers import Sampler
 
 Seed = int | torch.Generator | None
-"""A number or a generator decides the noise; None takes fresh noise every time."""
+"""A number or a generator that determines the noise, or None for new noise each time."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Options of a diffusion's sampling; None takes what the pipeline stores."""
+    """Options of a diffusion's sampling; None means the value that the pipeline stores."""
 
     steps: int | None = None
     """Denoiser calls."""

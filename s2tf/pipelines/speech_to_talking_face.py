@@ -1,4 +1,4 @@
-"""Both stages for use: from speech alone to a portrait and to the video of it speaking."""
+"""Pipeline of both stages: from speech alone to a portrait, and to the video of this portrait speaking."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,18 +48,18 @@ class SpeechToTalkingFacePipeline(Pipeline):
     ) -> TalkingFaceOutput:
         """Generate the frames of the speaker's face speaking `speech`; the result holds the portrait too.
 
-        The portrait between the stages is a uint8 picture, so that one that is saved, and perhaps edited, and then
-        given as `portrait` speaks like the one that is generated here.
+        The portrait between the stages is a uint8 picture. A portrait that was saved, perhaps edited, and then given as
+        `portrait` therefore speaks in the same way as the portrait that is generated here.
 
         Args:
             speech: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
-            portrait: (H, H, 3) uint8 RGB, framed as the training's crops; None generates it from the speech.
-            seed: A number or a generator for both stages; None gives another result every time.
-            steps: Denoiser calls of each diffusion; None takes each stage's stored number, as for the options below.
+            portrait: (H, H, 3) uint8 RGB, cropped as in training, or None to generate it from the speech.
+            seed: A number or a generator for both stages, or None for a different result each time.
+            steps: Denoising steps of each diffusion, or None for each stage's stored number, as for the options below.
             sampler: Name of the sampler, see `s2tf.diffusion.samplers`.
             guidance: Scale of classifier-free guidance in both stages, 1 for none.
             temperature: Factor on the initial noise of both stages.
-            gains: Factors on the blinks, the head's and the lips' motion; a mapping replaces the stored ones it names.
+            gains: Factors on the motion of blinks, head and lips; a mapping replaces the stored gains that it names.
 
         Raises:
             ValueError: The waveform is not sound of one channel, the portrait is not a square picture, or gains are

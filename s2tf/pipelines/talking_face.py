@@ -1,4 +1,4 @@
-"""The second stage for use: a portrait and speech to the frames of a talking face (HRTF, §III-B of the paper)."""
+"""Pipeline of the second stage: a portrait and speech to the frames of a talking face (HRTF, §III-B of the paper)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -119,18 +119,18 @@ class TalkingFacePipeline(Pipeline):
     ) -> TalkingFaceOutput:
         """Generate the frames of `portrait` speaking `speech`: exactly round(seconds × 25) of them, at least one.
 
-        The motion of the whole speech is sampled first; frames are rendered in batches as they are asked for, so that
+        The motion of the whole speech is sampled first; frames are rendered in batches when they are needed, so that
         memory does not grow with the length.
 
         Args:
             speech: (S,) float mono at 16 kHz in [-1, 1], of any length from 1.
-            portrait: (H, H, 3) uint8 RGB, framed as the training's crops; this stage cannot do without.
-            seed: A number or a generator; the same one gives the same frames. None gives other ones every time.
-            steps: Denoiser calls of the motion diffusion; None takes the stored number, as for the options below.
+            portrait: (H, H, 3) uint8 RGB, cropped as in training; this stage requires it.
+            seed: A number or a generator; the same seed gives the same frames. None gives different frames each time.
+            steps: Denoising steps of the motion diffusion, or None for the stored number, as for the options below.
             sampler: Name of the sampler, see `s2tf.diffusion.samplers`.
             guidance: Scale of classifier-free guidance, 1 for none.
             temperature: Factor on the initial noise; below 1 the motion is calmer.
-            gains: Factors on the blinks, the head's and the lips' motion; a mapping replaces the stored ones it names.
+            gains: Factors on the motion of blinks, head and lips; a mapping replaces the stored gains that it names.
 
         Raises:
             ValueError: The portrait is missing or not a square picture, the waveform is not sound of one channel, or
@@ -149,7 +149,9 @@ class TalkingFacePipeline(Pipeline):
     ) -> TalkingFaceOutput:
         """`__call__` for a waveform that `check_waveform` has returned."""
         if portrait is None:
-            raise ValueError("no portrait is given: this pipeline animates one and cannot generate it")
+            raise ValueError(
+                "no portrait is given, expected one: this pipeline animates a portrait and cannot generate it"
+            )
         source = self.encode_portrait(portrait)
         motion = self._sample(source, speech, seed, sampling, gains)
         return TalkingFaceOutput(portrait, self.render(source, motion), self.random_weights)
@@ -168,7 +170,7 @@ class TalkingFacePipeline(Pipeline):
                 f"a portrait of {portrait.dtype} {portrait.shape}: expected a square (H, H, 3) uint8 picture"
             )
         image = to_tensor(resize(portrait, self.motion_autoencoder.input_size), self.device)
-        # Rows first in memory, as frames were encoded from the beginning: the other order differs in the last bits.
+        # Rows first in memory, since another order changes the last bits of the result.
         return self.motion_autoencoder.encode_source(image[None].contiguous())
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Shards copied with one more member in every sample, which a network computes."""
+"""Copies shards and adds to every sample a member that a network computes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ShardCopy:
     part: tuple[int, int] = (1, 1)
     """(I, N): do the I-th of N parts."""
     on_clip: OnClip | None = None
-    """Called with the number of finished clips and of all clips."""
+    """Function that is called with the number of finished clips and of all clips."""
 
 
 def copy_with_member(
@@ -36,11 +36,11 @@ def copy_with_member(
     """Copy shards with a member computed by a network, which the new manifest describes.
 
     Args:
-        copy: From where, to where, and which part of it.
+        copy: Source and destination of the copy, and the part to do.
         member: Name of the member in a sample.
         network: The network that computes it.
         dim: Numbers in a row of the member.
-        compute: The member of a sample; None where the sample can have none.
+        compute: Function from a sample to its member, or None for a sample that cannot have it.
         about: More entries for the description in the manifest.
 
     Raises:

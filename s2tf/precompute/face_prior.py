@@ -1,4 +1,4 @@
-"""Statistical face priors: computed from shards as an experiment says, and saved with their origin."""
+"""Statistical face priors: computes them from shards for an experiment, and saves them with their origin."""
 
 import copy
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class PriorSettings:
     face_encoder: str
     """Folder of ConRe's face encoder."""
     faces: int | list[int] = 10_000
-    """N of Eq. 5; 0 takes the largest number that the balance allows. A list makes a prior of each."""
+    """N of Eq. 5, or 0 for the largest number that the balance allows. A list requests a prior for each number."""
     female: float | list[float] = 0.5
     """Share of women, 0 to 1. A list makes a prior of each."""
     seed: int = 0
@@ -46,9 +46,9 @@ def write_priors(
     Args:
         experiment: YAML with a section `prior`, such as experiments/prior.yaml.
         overrides: Changes of it, as `key=value`.
-        out: Folder of the prior, or of one folder for each where there are several.
+        out: Folder of the prior, or of a folder for each of several priors.
         device: Device of the face encoder.
-        project: W&B project that the origin is recorded in too; None for none.
+        project: W&B project in which the origin is also recorded, or None.
 
     Returns:
         The priors by folder: `out` itself for a single one, else folders in it named by N and the share of women.
@@ -75,7 +75,7 @@ def write_priors(
         on_missing=lambda _, error: missing.append(str(error)),
     )
     folders = {one: out if len(wanted) == 1 else out / _name(one.n, one.balance) for one in priors}
-    # Save what could be computed, then complain about the rest.
+    # Save the computed priors, then raise the error for the others.
     for one, prior in priors.items():
         prior.save_pretrained(folders[one])
     _note_lineage(config, data, list(folders.values()), project)

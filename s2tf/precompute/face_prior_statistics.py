@@ -70,7 +70,7 @@ class _Choice:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A requested prior: of `n` faces (None: the largest number that the balance allows), a share `balance` of women.
+    """A requested prior of `n` faces with a share `balance` of women; None is the largest n that the balance allows.
 
     Raises:
         ValueError: A number is out of range.
@@ -111,10 +111,10 @@ def compute_face_priors(
         wanted: The requested priors, at least one.
         seed: Seed for the choice of faces.
         device: Device of the encoder.
-        on_missing: Called with a prior that there are too few faces for, and the error; None raises the error.
+        on_missing: Function that is called with a prior with too few faces and the error, or None to raise the error.
 
     Returns:
-        The priors that there are enough faces for, each with z_p, the latents' scale and its provenance.
+        The priors with enough faces, each with z_p, the latents' scale and its provenance.
 
     Raises:
         ValueError: There are too few faces; the message gives the numbers.

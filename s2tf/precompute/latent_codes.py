@@ -18,7 +18,7 @@ def write_codes(copy: ShardCopy, autoencoder: Path, device: str = "cpu", batch: 
     """Copy shards with `motion.npy` (T, m) in every sample.
 
     Args:
-        copy: From where, to where, and which part of it.
+        copy: Source and destination of the copy, and the part to do.
         autoencoder: Folder of the motion autoencoder, RUN/networks/motion_autoencoder.
         device: Device of the autoencoder.
         batch: Number of frames that are encoded together.

@@ -12,10 +12,10 @@ from s2tf.precompute.copying import ShardCopy, copy_with_member
 def write_features(copy: ShardCopy, network: SpeechFeatures, device: str = "cpu") -> CopyReport:
     """Copy shards with `features.npy` (2 T, C) in every sample that has sound.
 
-    The features are computed on the whole recording, as they are when a trained model is used.
+    The features are computed on the whole recording, as in the use of a trained model.
 
     Args:
-        copy: From where, to where, and which part of it.
+        copy: Source and destination of the copy, and the part to do.
         network: The speech features to compute.
         device: Device to compute on.
 

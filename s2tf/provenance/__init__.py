@@ -1,1 +1,1 @@
-"""Provenance: the code, data, networks and weights that a run was made of."""
+"""Provenance: the code, data, networks and weights of a run."""

@@ -1,4 +1,4 @@
-"""Facts about a run that a tracker gets before its first number: its group, its tags, and what it is made of."""
+"""Facts about a run that a tracker gets before its first number: group, tags, code, data and networks."""
 
 import hashlib
 import json

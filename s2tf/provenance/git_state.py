@@ -1,4 +1,4 @@
-"""State of the code that a run is made by: the commit, and the changes since."""
+"""State of the code of a run: the commit, and the changes since."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ DIFF = ("diff", "HEAD", "--binary", "--no-renames", "--no-ext-diff", "--no-color
 """Command whose output does not depend on the user's settings, which may differ in a container."""
 PACKAGE = Path(__file__).parent
 TIMEOUT = 30
-"""Seconds that git may take: a hanging file system must not hold up a training."""
+"""Time limit of git in seconds: a file system that does not answer must not stop a training."""
 CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
 
 
@@ -123,7 +123,7 @@ def _write(path: Path, state: GitState, diff: bytes) -> GitRecord:
 def _look(code: Path) -> tuple[GitState, bytes]:
     """Ask git for the state of the code and its diff; a problem is part of the state."""
     try:
-        # A virtual environment may lie in a repository that has nothing to do with what is installed in it.
+        # A virtual environment may be in a repository of another project.
         tracked = _git(code, "ls-files").strip()
         commit = _git(code, "rev-parse", "HEAD").decode().strip()
         if not tracked:

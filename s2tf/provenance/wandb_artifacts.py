@@ -10,9 +10,9 @@ from s2tf.provenance.lineage import Item
 def use(run: Any, item: Item, upload: bool) -> None:
     """Declare an input of a W&B run.
 
-    `run.use_artifact` refuses offline runs, and waits for the server in others. Logging one's own artifact and marking
-    it as used is a single record, so it also works offline, and `wandb sync` sends it later. Contents that the server
-    already has under this name make no new version.
+    `run.use_artifact` refuses offline runs, and waits for the server in others. To log an artifact and mark it as used
+    is a single record, which also works offline; `wandb sync` sends it later. Contents that the server already has
+    under this name create no new version.
     """
     run._log_artifact(artifact(item, upload), is_user_created=True, use_after_commit=True)
 
@@ -56,6 +56,6 @@ def artifact(item: Item, upload: bool) -> Any:
         else:
             made.add_reference(Path(path).as_uri(), name=name)
     if not item.files:
-        # An item that is not local has its address, under a name with its fingerprint.
+        # For an item that is not local, add its address under a name with its fingerprint.
         made.add_reference(item.where, name=item.fingerprint or "data", checksum=False)
     return made

@@ -1,4 +1,4 @@
-"""Finished runs joined into a pipeline, as its system declares."""
+"""Joins finished runs into a pipeline, as its system declares."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,18 +15,17 @@ from s2tf.systems.registry import find_pipeline_of_runs, load_class
 
 
 def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None) -> Pipeline:
-    """Join finished runs into the pipeline that takes exactly these.
+    """Join finished runs into the pipeline that needs exactly these runs.
 
     Args:
-        runs: Finished runs by the names that their system gives them, such as `motion_diffusion`.
-        settings: Values that the pipeline stores, by their places such as `talking_settings.steps`; those not given
-            have their defaults.
+        runs: Name of the run in its system, such as `motion_diffusion` -> finished run.
+        settings: Place, such as `talking_settings.steps` -> value that the pipeline stores; others have their defaults.
 
     Raises:
-        UserError: A run is not finished or is missing, the motion codes are another autoencoder's, or the pipeline has
-            no such setting; the message names it.
+        UserError: A run is not finished or is missing, the motion codes belong to another autoencoder, or the pipeline
+            has no such setting; the message names it.
         ValueError: A setting's value is refused.
-        TypeError: A run's network is of another class than the pipeline's.
+        TypeError: The class of a run's network differs from the pipeline's.
     """
     system, declared = find_pipeline_of_runs(runs)
     kind = load_class(declared.class_path)
@@ -40,13 +39,13 @@ def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None
             shards, autoencoder = runs[pair.run], runs[pair.autoencoder]
             network = components[next(iter(system.run(pair.autoencoder).components))]
             check_codes(_manifest(system, pair.run, shards), network, str(autoencoder), f"the data of {shards}")
-    # What is chosen comes after what a run determines.
+    # Chosen settings win over those that a run determines.
     found = {one.setting: _stored(system, one, runs[one.run]) for one in system.stored if one.run in runs}
     return kind.from_components(components, _sections(kind, {**found, **(settings or {})}))
 
 
 def chosen_settings(runs: Mapping[str, Path], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that options of the system set on the pipeline of these runs, by their places.
+    """Return the settings that the system's options set in the pipeline of these runs, by place.
 
     Raises:
         UserError: The pipeline has no setting that an option sets.
@@ -65,7 +64,7 @@ def chosen_settings(runs: Mapping[str, Path], options: Mapping[str, Any]) -> dic
 
 
 def _sections(kind: type[Pipeline], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The pipeline's sections of settings from values by their places."""
+    """Build the pipeline's sections of settings from values by place."""
     sections: dict[str, dict[str, Any]] = {section: {} for section in kind.settings_types}
     for place, value in values.items():
         section, _, name = place.partition(".")
@@ -95,6 +94,6 @@ def _config(system: System, name: str, run: Path) -> dict[str, Any]:
 
 
 def _manifest(system: System, name: str, run: Path) -> dict[str, Any]:
-    """The manifest of the first of the data sets that a run was trained on: one crop rule holds for all of them."""
+    """Read the manifest of the first data set that a run was trained on: all its data sets have the same crop rule."""
     chosen = _config(system, name, run)["data"]["init_args"]["shards"]
     return load_manifest(chosen if isinstance(chosen, str) else ShardSource(**chosen[0]))

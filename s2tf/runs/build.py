@@ -1,4 +1,4 @@
-"""Trainer, stage and datamodule of an experiment; every mistake in its config is an error that names the key."""
+"""Builds trainer, stage and datamodule of an experiment; every mistake in its config is an error that names the key."""
 
 import copy
 import os
@@ -26,9 +26,9 @@ def build(
 
     Args:
         config: A composed experiment.
-        run: Run whose folder trainer and logger write into.
+        run: Run, into whose folder trainer and logger write.
         callbacks: Callbacks of the trainer, besides those of the config.
-        instantiate: False checks every key, type and class, and builds nothing.
+        instantiate: False to check every key, type and class without building anything.
 
     Raises:
         UserError: A key is unknown, a value has the wrong type, or a class cannot be built; the message names the key.
@@ -38,23 +38,23 @@ def build(
 
     class Parsed(LightningCLI):
         def instantiate_classes(self) -> None:
-            """Do nothing: the config was checked by being parsed."""
+            """Do nothing: parsing has checked the config."""
 
         def _set_seed(self) -> None:
             """Do nothing: no random number is needed."""
 
-    # The section `tracking` is checked here; the caller makes its callbacks. The rest is for the parser, which puts
-    # objects of its own into lists.
+    # The section `tracking` is checked here; the caller builds its callbacks. The parser gets a copy of the rest, since
+    # it puts objects into lists.
     Tracking.parse(config.get("tracking", {}))
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
     config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
         config["trainer"] = _with_logger(config.get("trainer", {}), run)
-    # Parse it, and build everything.
+    # Parse the config, and build everything.
     try:
         with warnings.catch_warnings():
-            # LightningCLI warns that the command line must not be parsed twice: only `s2tf.cli` does it.
+            # LightningCLI warns that the command line must not be parsed twice: only `s2tf.cli` parses it.
             warnings.filterwarnings("ignore", "LightningCLI's args parameter")
             built = (LightningCLI if instantiate else Parsed)(
                 args=config,
@@ -69,24 +69,24 @@ def build(
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
         raise UserError(_first_cause(str(error))) from error
     if instantiate:
-        # Lightning's signal handlers save, or begin a broadcast, in the middle of a step: other ranks would hang.
+        # Lightning's own signal handlers save or broadcast in the middle of a step: other ranks would hang.
         signals: Any = built.trainer._signal_connector
         signals.register_signal_handlers = lambda: None
     return built
 
 
 def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
-    """Build the datamodule of a composed experiment, and settings of other sections.
+    """Build the datamodule of a composed experiment, and the settings of other sections.
 
     Args:
         config: A composed experiment.
-        settings: Class of the settings by the name of its section.
+        settings: Name of a section -> class of its settings.
 
     Returns:
         An object with `data` and each section as attributes.
 
     Raises:
-        UserError: A section is missing, a key unknown or a value wrong; the message names the key.
+        UserError: A section is missing, a key is unknown or a value is wrong; the message names the key.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(ShardDataModule, "data", required=True)
@@ -102,7 +102,7 @@ def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
 
 
 def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
-    """A copy of the trainer's config whose loggers write into the run folder."""
+    """Return a copy of the trainer's config whose loggers write into the run folder."""
     loggers = trainer.get("logger")
     if isinstance(loggers, list):
         return {**trainer, "logger": [_in_run(logger, run) for logger in loggers]}
@@ -110,7 +110,7 @@ def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
 
 
 def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
-    """A copy of a logger's config for a run; a W&B run keeps its id over restarts."""
+    """Return a copy of a logger's config for a run; a W&B run keeps its id over restarts."""
     init_args = dict(logger.get("init_args", {}))
     init_args.setdefault("save_dir", str(run.folder))
     if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
@@ -125,10 +125,10 @@ def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
 
 
 def _first_cause(message: str) -> str:
-    """Find the innermost mistake in jsonargparse's report; returns it behind its keys and class."""
+    """Find the innermost mistake in jsonargparse's report; returns it after its keys and class."""
     stack: list[tuple[int, str, str]] = []
     causes: list[tuple[int, str]] = []
-    # Keys and classes open by indentation; every other line is a cause.
+    # Indented keys and classes contain the causes; every other line is a cause.
     headings = ("Does not validate", "Subtypes", "Errors:", "Given value")
     for line in message.splitlines():
         text = line.lstrip(" -")
@@ -144,5 +144,5 @@ def _first_cause(message: str) -> str:
             class_name = next((name for _, kind, name in reversed(stack) if kind == "class"), "")
             where = keys + (f" ({class_name})" if class_name else "")
             causes.append((depth, f"{where}: {text}" if where else text))
-    # The innermost cause is meant: of the types that a value may have, the intended one fits furthest.
+    # Take the innermost cause: a value may have several types, and the intended type fits to the greatest depth.
     return max(causes, key=lambda cause: cause[0])[1] if causes else message

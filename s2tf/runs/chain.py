@@ -1,4 +1,4 @@
-"""Chains: s2tf commands that need each other's results, read from a YAML as steps.
+"""Chains: s2tf commands that need each other's results, read as steps from a YAML.
 
 A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
 
@@ -7,18 +7,18 @@ A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
       prior: prior ../prior.yaml vars.conre={conre}/networks --out {out}
 
 `{conre}` is the result of the step of that name: the run folder of a `fit`, else the step's own folder, which is
-`{out}` in its own command line. A step with `{seed}` is run once for each seed, and so are the steps that need it.
+`{out}` in its own command line. A step with `{seed}` runs once for each seed, and so do the steps that need it.
 Words that end in `.yaml` are files beside the chain's own, or short names of experiments. Every `fit` gets the same
-`--runs`, so that all runs of a chain stand in one folder, which is `{runs}`.
+`--runs`, so that all runs of a chain are in one folder, which is `{runs}`.
 
 A step may also be a mapping: `run` is its command line, `after` a list of steps whose results it reads without naming
-them, and `job` its request to a cluster (`s2tf submit chain`): keys of `slurm/clusters/*.yaml`, and
+them, and `job` its settings for a cluster (`s2tf submit chain`): keys of `slurm/clusters/*.yaml`, and
 
-    parts: 16   divide the command, one that takes `--part I/N`, over the tasks of an array
+    parts: 16   divide a command with the option `--part I/N` among the tasks of an array
     gpus: 1     number of GPUs for a command that is no training
 
-A step's folder is named by a hash of its command and of the experiment that the command composes: results with other
-settings, or of a YAML before it was changed, stay beside it, and are found again when the change is undone.
+A step's folder is named by a hash of its command and of the experiment that the command composes. Results with other
+settings, or of an earlier version of a YAML, stay beside it and are found again when the change is undone.
 """
 
 import functools
@@ -44,7 +44,7 @@ COMPOSED = ("fit", "prior")
 """Commands whose first words are an experiment and its overrides."""
 OUT = "{out}"
 EVALUATE_RUN = ["evaluate", "run"]
-"""Command that measures a run, which its next word names, and writes into its folder."""
+"""Command that measures the run that its next word names, and writes into that run's folder."""
 STEP_KEYS = ("run", "after", "job")
 
 
@@ -55,21 +55,21 @@ class Step:
     name: str
     """Name with the seed, such as `conre-seed0`."""
     template: tuple[str, ...]
-    """Words of the command, with `{name}` in the place of a parent's result, and `{out}`."""
+    """Words of the command, with `{name}` in place of a parent's result, and `{out}`."""
     parents: Mapping[str, "Step"]
-    """Steps whose results the command names, by the name in the braces."""
+    """Name in braces -> the step whose result the command names."""
     out: Path
     """Folder of the chain."""
     others: tuple["Step", ...] = ()
-    """Steps that must be done before, besides the parents."""
+    """Further steps that must be done first."""
     job: Mapping[str, Any] = field(default_factory=dict)
-    """Request to a cluster."""
+    """Settings for a cluster."""
     packaged: bool = False
     """True for a chain found by its short name: the place where s2tf is installed does not change the step's folder."""
 
     @property
     def needs(self) -> list["Step"]:
-        """All steps that must be done before."""
+        """All steps that must be done first."""
         return [*self.parents.values(), *self.others]
 
     @property
@@ -89,12 +89,12 @@ class Step:
 
     @property
     def done(self) -> bool:
-        """True if exactly this command was run to its end."""
+        """True if exactly this command has run to its end."""
         return (self.folder / DONE_FILE).is_file()
 
     @property
     def run(self) -> Run | None:
-        """Run that a `fit` trains; None for other commands."""
+        """Run that a `fit` trains, or None for other commands."""
         words = self._filled(OUT)
         config = _composed(tuple(words)) if words[0] == "fit" else None
         return None if config is None else run_of(words[1], config, self.out / RUNS)
@@ -120,11 +120,11 @@ class Step:
             raise UserError(f"step {self.name}: {error}") from error
 
     def record(self, result: str) -> str:
-        """Text of `done.json`."""
+        """Return the text of `done.json`."""
         return json.dumps({"arguments": self.arguments, "result": result}, indent=2) + "\n"
 
     def forget_replaced(self) -> None:
-        """Forget done steps of this name that wrote into the same run folder: this step replaces their results."""
+        """Mark as not done earlier steps of this name with the same run folder: this step replaces their results."""
         if self.arguments[:2] != EVALUATE_RUN or len(self.arguments) == 2:
             return
         run = self.arguments[2]
@@ -139,7 +139,7 @@ class Step:
 
 @functools.cache
 def _composed(words: tuple[str, ...]) -> dict[str, Any] | None:
-    """Compose the experiment and overrides of a command; None for a command that has none."""
+    """Compose the experiment and overrides of a command, or return None for a command without an experiment."""
     if words[0] not in COMPOSED:
         return None
     return compose(words[1], _overrides(words))
@@ -150,7 +150,7 @@ def _overrides(words: Sequence[str]) -> list[str]:
 
 
 def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[int] | None = None) -> list[Step]:
-    """Read the steps of a chain YAML, parents before children; composes every experiment in it, to find mistakes early.
+    """Read the steps of a chain YAML, parents before children, and compose every experiment to find mistakes early.
 
     Args:
         path: The YAML, or its short name, such as `chains/portraits.yaml`.
@@ -159,8 +159,8 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
         seeds: Seeds instead of the YAML's.
 
     Raises:
-        UserError: The file is no chain, a variable is unknown or not given, a step needs one that is not there, or its
-            experiment does not compose.
+        UserError: The file is no chain, a variable is unknown or not given, a step needs a step that does not exist, or
+            an experiment does not compose.
     """
     found = find_experiment(path, "chain")
     packaged, path = found != path, found
@@ -175,17 +175,17 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
 
 @dataclass(frozen=True)
 class _Chain:
-    """A chain that is being read: its steps so far."""
+    """The steps of a chain while it is read."""
 
     path: Path
     variables: Mapping[str, str]
     out: Path
     packaged: bool
     steps: dict[tuple[str, int | None], Step] = field(default_factory=dict)
-    """Steps by name and seed; None for a step of no seed."""
+    """Name and seed -> step; the seed is None for a step without a seed."""
 
     def add(self, name: str, entry: Any, seeds: Sequence[int]) -> None:
-        """Add the step of an entry of the YAML, once for each seed if it depends on the seed."""
+        """Add the step of an entry in the YAML, once for each seed if it depends on the seed."""
         options = _step_options(self.path, name, entry)
         words, fields = _words(self.path, name, str(options["run"]))
         seeded = "seed" in fields or any((one, seeds[0]) in self.steps for one in fields)
@@ -205,29 +205,29 @@ class _Chain:
     def _template(
         self, step: str, words: Sequence[str], fields: Sequence[str], seed: int | None
     ) -> tuple[tuple[str, ...], dict[str, Step]]:
-        """Fill in variables; results of parents stay as `{name}` until they are known. Returns the parents, too."""
+        """Fill in variables, and return the words and the parents; the parents' results stay as `{name}` for now."""
         # The words are formatted twice: now, and when the parents' results are known.
         escaped = {key: value.replace("{", "{{").replace("}", "}}") for key, value in self.variables.items()}
         runs = str(self.out / RUNS)
         known = {**escaped, "seed": str(seed), "out": OUT, "runs": runs}
-        # Every other name in braces is a step: that of the same seed, or one of no seed.
+        # Every other name in braces is a step: the step of the same seed, or a step without a seed.
         parents: dict[str, Step] = {}
         for one in fields:
             if one in known:
                 continue
             parent = self.steps.get((one, seed)) or self.steps.get((one, None))
             if parent is None:
-                raise UserError(f"{self.path}: step {step}: {{{one}}} is no variable and no step before it")
+                raise UserError(f"{self.path}: step {step}: {{{one}}} is neither a variable nor an earlier step")
             parents[one] = parent
         template = [word.format(**known, **{parent: f"{{{parent}}}" for parent in parents}) for word in words]
         return (*template, *(["--runs", runs] if template[0] == "fit" else [])), parents
 
     def _before(self, step: str, before: str, seed: int | None) -> list[Step]:
-        """Find the steps that `after` names: the one of this seed, the one of no seed, or those of all seeds."""
+        """Find the steps that `after` names: the step of this seed, the step without a seed, or those of all seeds."""
         found = [self.steps[key] for key in ((before, seed), (before, None)) if key in self.steps][:1]
         found = found or [one for (name, _), one in self.steps.items() if name == before]
         if not found:
-            raise UserError(f"{self.path}: step {step}: after: {before!r} is no step before it")
+            raise UserError(f"{self.path}: step {step}: after: {before!r} is no earlier step")
         return found
 
 
@@ -235,9 +235,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("steps"), dict) or not tree["steps"]:
-        raise UserError(f"{path}: no chain: expected `steps`, a command line by name")
+        raise UserError(f"{path} is no chain, expected `steps` with a command line for each name")
     unknown = sorted(set(tree) - {"seeds", "vars", "steps"})
     if unknown:
         raise UserError(f"{path}: unknown key {unknown[0]!r}, expected seeds, vars and steps")
@@ -253,12 +253,12 @@ def _step_options(path: Path, step: str, entry: Any) -> dict[str, Any]:
     unknown = sorted(set(options) - set(STEP_KEYS))
     if unknown or "run" not in options:
         wrong = f"unknown key {unknown[0]!r}" if unknown else "no command line"
-        raise UserError(f"{path}: step {step}: {wrong}, expected `run`, and perhaps `after` and `job`")
+        raise UserError(f"{path}: step {step}: {wrong}, expected `run`, optionally `after` and `job`")
     return {"run": options["run"], "after": options.get("after") or [], "job": options.get("job") or {}}
 
 
 def _words(path: Path, step: str, line: str) -> tuple[list[str], list[str]]:
-    """Split a command line into words; returns them and the names in braces."""
+    """Split a command line into words; returns the words and the names in braces."""
     try:
         words = [_located(word, path.parent) for word in shlex.split(line)]
         parts = [part for word in words for part in string.Formatter().parse(word)]
@@ -281,7 +281,7 @@ def _variables(path: Path, variables: Mapping[str, object], settings: Sequence[s
 
 
 def _located(word: str, folder: Path) -> str:
-    """Make a word that names a file beside the chain a path from here; returns others as they are, and short names."""
+    """Turn a word that names a file beside the chain into a path from the working folder; other words do not change."""
     if not word.endswith(".yaml") or "=" in word or "{" in word:
         return word
     plus = "+" if word.startswith("+") else ""

@@ -17,22 +17,22 @@ from s2tf.runs.chain import DONE_FILE, Step
 
 LOCK_FILE, LOG_FILE, REPORT_FILE = "lock", "log.txt", "fit.json"
 LOG_LINES = 12
-"""Number of lines shown from the log of a failed step."""
+"""Number of log lines that are shown for a failed step."""
 POLL = 0.2
-"""Seconds between looks at the running steps."""
+"""Seconds between checks of the running steps."""
 
 
 def run_steps(
     steps: Sequence[Step], jobs: int, threads: int, report: Callable[[str], None] = lambda text: None
 ) -> dict[str, str]:
-    """Run every step that is not done, each after its parents; a failed one holds up only those that need it.
+    """Run every step that is not done, each after its parents; a failed step stops only the steps that need it.
 
     When this process is stopped, the running steps are stopped too.
 
     Args:
         steps: Steps, parents before children.
         jobs: Number of steps at the same time.
-        threads: Threads of each step for its linear algebra.
+        threads: Threads for linear algebra in each step.
         report: Function that is called with a line at each beginning and end.
 
     Returns:
@@ -76,7 +76,7 @@ class _Race:
                 self.running[step.name] = step, _start(step, self.threads)
 
     def collect(self) -> None:
-        """Take in the steps that have ended."""
+        """Record the steps that have ended."""
         for name, (step, process) in list(self.running.items()):
             status = process.poll()
             if status is None:
@@ -130,7 +130,7 @@ def _finish(step: Step, status: int) -> None:
 
 @contextmanager
 def _lock(out: Path) -> Iterator[None]:
-    """Keep other processes from running a chain in the folder meanwhile."""
+    """Prevent other processes from running a chain in the folder meanwhile."""
     out.mkdir(parents=True, exist_ok=True)
     file: IO[str]
     with open(out / LOCK_FILE, "w") as file:

@@ -1,4 +1,4 @@
-"""Finished runs: their configs, their stages, and the autoencoder that motion codes belong to."""
+"""Reads finished runs: their configs, their stages, and the autoencoder to which motion codes belong."""
 
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,17 @@ from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.runs.folder import read_config
 
 MOTION_ENCODER = "encoder"
-"""Key in the manifest of shards with motion codes: fingerprints of the networks that a code depends on."""
+"""Key in the manifest of shards with motion codes: fingerprints of the networks on which a code depends."""
 
 
 def finished_config(run: Path, network: str) -> dict[str, Any]:
     """Read the resolved config of a run that has trained `network` to its end.
 
     Raises:
-        UserError: The folder is no such run.
+        UserError: The folder is no finished run of this network.
     """
     if not (run / "networks" / network).is_dir():
-        raise UserError(f"{run}: no finished run of {network}: expected networks/{network} in it")
+        raise UserError(f"{run} is no finished run of {network}, expected networks/{network} in it")
     return read_config(run)
 
 
@@ -29,7 +29,7 @@ def finished_stage(run: Path) -> str:
         UserError: The folder is no finished run.
     """
     if not any((run / "networks").glob("*/config.json")):
-        raise UserError(f"{run}: no finished run: expected networks in {run / 'networks'}")
+        raise UserError(f"{run} is no finished run, expected networks in {run / 'networks'}")
     return read_config(run).get("model", {}).get("class_path", "").rpartition(".")[2]
 
 
@@ -40,12 +40,12 @@ def check_codes(manifest: dict[str, Any], autoencoder: "MotionAutoencoder", name
 
     Args:
         manifest: Manifest of the shards with the codes.
-        autoencoder: Network that is to render the codes.
+        autoencoder: Network that would render the codes.
         name: Name of the autoencoder for the message.
         shards: Name of the shards for the message.
 
     Raises:
-        UserError: The codes are those of another autoencoder.
+        UserError: The codes belong to another autoencoder.
     """
     about = manifest.get("motion", {})
     if about.get("fingerprint") == autoencoder.fingerprint():
@@ -53,5 +53,6 @@ def check_codes(manifest: dict[str, Any], autoencoder: "MotionAutoencoder", name
     if about.get(MOTION_ENCODER) == autoencoder.encoder_fingerprints():
         return
     raise UserError(
-        f"{name} is {autoencoder.fingerprint()}, but the codes of {shards} are of {about.get('fingerprint', 'none')}"
+        f"{name} is {autoencoder.fingerprint()}, but the codes of {shards} belong to "
+        f"{about.get('fingerprint', 'no autoencoder')}"
     )

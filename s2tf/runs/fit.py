@@ -1,4 +1,4 @@
-"""Training of an experiment in its run folder, from its last checkpoint on, and measurement of the result."""
+"""Trains an experiment in its run folder, from its last checkpoint on, and measures the result."""
 
 import os
 import sys
@@ -30,17 +30,17 @@ from s2tf.runs.folder import Run, find_run, write_config
 
 BEST_CHECKPOINT = "best"
 RESTART_PATIENCE = 60.0
-"""Seconds for which a restarted job waits for the lock of the process whose place it takes."""
+"""Seconds for which a restarted job waits for the lock of the process that it replaces."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """Result of a fit: its run and the last value of everything that was logged."""
+    """Result of a fit: its run and the last value of every logged number."""
 
     run: Run
     metrics: dict[str, float]
     step: int
-    """Number of optimizer steps done in all."""
+    """Total number of finished optimizer steps."""
 
 
 def fit(
@@ -55,7 +55,7 @@ def fit(
 
 
 def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = None) -> FitResult:
-    """Train a run from its last whole checkpoint on, and save its networks in its folder.
+    """Train a run from its last complete checkpoint on, and save its networks in its folder.
 
     Checkpoints are written at intervals (`last.ckpt`, and the one before), when the process is asked to stop by USR1 or
     TERM (`LastCheckpoint`), and, if there is validation, at the best value (`best.ckpt`, `Stage.best`).
@@ -63,12 +63,12 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
     Args:
         run: The run.
         callbacks: Callbacks besides those of the experiment.
-        saving: Interval between checkpoints; None: the default of `Saving`.
+        saving: Interval between checkpoints, or None for the default of `Saving`.
 
     Raises:
         Interruption: The process was asked to stop, and has saved its state.
         InUseError: Another process trains this run.
-        UserError: None of the run's checkpoints is whole, or the last could not be written.
+        UserError: None of the run's checkpoints is complete, or the last could not be written.
     """
     name_attempt()
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
             ended = stack.enter_context(Attempts(run.folder).attempt(found.broken, record.state.commit, code))
             move_broken_away(run.checkpoints)
             if found.broken:
-                print(f"going on from {found.path}, since {found.broken}", file=sys.stderr, flush=True)
+                print(f"continuing from {found.path}, since {found.broken}", file=sys.stderr, flush=True)
         result = _train(run, found.path, callbacks, signals, saving)
         ended["step"] = result.step
         return result
@@ -100,14 +100,14 @@ def fit_run(run: Run, callbacks: Sequence[Any] = (), saving: "Saving | None" = N
 def _train(
     run: Run, checkpoint: Path | None, callbacks: Sequence[Any], signals: "StopSignals", saving: "Saving | None"
 ) -> FitResult:
-    # Trainer and stage, with checkpoints that survive a full disk.
+    # Build trainer and stage; a full disk does not destroy the checkpoints.
     files, journal = CheckpointFiles(), Journal(run.folder)
     last = LastCheckpoint(run.checkpoints, checkpoint, files, journal, signals, saving or Saving())
     tracked = tracking.callbacks(run.config, run.experiment, run.folder)
     cli = build(run.config, run, [*callbacks, *tracked, last, EndOnFailure(run.folder, Attempts(run.folder))])
     cli.trainer.strategy.checkpoint_io = files
     _keep_best(cli, run)
-    # Training, and its networks.
+    # Train, and save the networks.
     with _logged(cli.trainer, journal):
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         cli.trainer.save_checkpoint(run.checkpoints / LAST_CHECKPOINT)
@@ -136,7 +136,7 @@ def _keep_best(cli: Any, run: Run) -> None:
 
 @contextmanager
 def _logged(trainer: Any, journal: "Journal") -> Iterator[None]:
-    """Log into the journal, which W&B follows, and end W&B's run with the `with` block."""
+    """Log into the journal, from which W&B reads, and end W&B's run with the `with` block."""
     followers = [logger for logger in trainer.loggers if isinstance(logger, JournalFollower)]
     for logger in followers:
         logger.follow(journal)
@@ -157,7 +157,7 @@ def evaluate(
     """Measure an experiment's last checkpoint on its validation data (`split="validate"`) or test data ("test").
 
     Raises:
-        UserError: There is no whole checkpoint.
+        UserError: There is no complete checkpoint.
     """
     run = find_run(experiment, overrides, runs)
     if run.last_checkpoint is None:
@@ -171,5 +171,5 @@ def evaluate(
 
 
 def this_rank() -> int:
-    """Rank of this process among those that train, known before they are connected."""
+    """Return the rank of this process in the training, known before the processes are connected."""
     return int(getattr(rank_zero_only, "rank", 0))

@@ -20,7 +20,7 @@ from s2tf.provenance.facts import tags
 CONFIG_FILE = "config.yaml"
 """Config of the last fit."""
 QUEUED_FILE = "train.yaml"
-"""Config that a queued job trains: only `s2tf submit` writes it, since a fit with other devices has the same folder."""
+"""Config that a queued job trains; only `s2tf submit` writes it, since a fit with other devices has the same folder."""
 TAGS_FILE = "tags.json"
 WANDB_ID_FILE = "wandb_id"
 
@@ -50,13 +50,13 @@ class Run:
         """Checkpoint to resume from, or None before the first.
 
         Raises:
-            UserError: There are checkpoints, and none is whole.
+            UserError: There are checkpoints, but none is complete.
         """
         return find_checkpoint(self.checkpoints).path
 
 
 def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | Path = "runs") -> Run:
-    """Compose `experiment` and name its run folder, which is not made.
+    """Compose `experiment` and name its run folder, which is not created.
 
     Args:
         experiment: Its file or short name (`find_experiment`).
@@ -70,37 +70,37 @@ def find_run(experiment: str | Path, overrides: Sequence[str] = (), runs: str | 
 
 
 def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> Run:
-    """Name the run folder of an experiment that was composed.
+    """Name the run folder of a composed experiment.
 
-    The `config.yaml` and `train.yaml` of a run folder belong to that folder, wherever it is, unless an override makes
-    them another run.
+    The `config.yaml` and `train.yaml` of a run folder belong to that folder, wherever it is, unless an override changes
+    the identity of the run.
     """
     path, identity = find_experiment(experiment).resolve(), identity_hash(config)
     if path.name in (CONFIG_FILE, QUEUED_FILE) and path.parent.name == identity:
         return Run(experiment=path.parents[1].name, config=config, folder=path.parent, tags=_read_tags(path.parent))
-    # experiments/conre.yaml and demo/conre.yaml are told apart by their folder.
+    # The folder distinguishes experiments/conre.yaml from demo/conre.yaml.
     name = path.stem if path.parent.name == "experiments" else f"{path.parent.name}-{path.stem}"
     return Run(experiment=name, config=config, folder=Path(runs) / name / identity)
 
 
 def write_config(run: Run, name: str = CONFIG_FILE) -> None:
-    """Make a run's folder and put its resolved config there, which runs again by itself."""
+    """Create a run's folder and write its resolved config there, which is a complete experiment."""
     run.folder.mkdir(parents=True, exist_ok=True)
     atomic_write(run.folder / name, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
     atomic_write(run.folder / TAGS_FILE, json.dumps(run.tags) + "\n")
 
 
 def _read_tags(folder: Path) -> tuple[str, ...]:
-    """Read the tags that were written with the folder: its `config.yaml` does not name the ablation it came from."""
+    """Read the tags stored in the folder, since its `config.yaml` does not name the ablation from which it came."""
     path = folder / TAGS_FILE
     return tuple(json.loads(path.read_text())) if path.is_file() else ()
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """Read the resolved config of a run folder: that of the last fit, before the first that of the queued job.
+    """Read the resolved config of a run folder: of the last fit, or before the first fit of the queued job.
 
     Raises:
-        UserError: The folder has none.
+        UserError: The folder has no config.
     """
     path = find_config(Path(folder))
     if path is None:
@@ -110,17 +110,17 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def find_config(folder: Path) -> Path | None:
-    """Find the file that `read_config` reads; None if there is none."""
+    """Find the file that `read_config` reads, or return None."""
     return next((folder / name for name in (CONFIG_FILE, QUEUED_FILE) if (folder / name).is_file()), None)
 
 
 def wandb_id(folder: Path) -> str:
-    """Read the id of a run in W&B, or choose one: that of the trial if a sweep's agent has started it."""
+    """Read the id of a run in W&B, or choose an id: that of the trial if a sweep's agent has started it."""
     path = folder / WANDB_ID_FILE
     if not path.is_file():
         part = part_name(path)
         part.write_text((os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)) + "\n")
-        # All ranks come here at the same time: the id of the first one counts.
+        # All ranks get here at the same time: the id of the first rank counts.
         with contextlib.suppress(FileExistsError):
             os.link(part, path)
         part.unlink()

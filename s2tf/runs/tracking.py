@@ -13,27 +13,27 @@ from s2tf.errors import UserError
 
 @dataclass(frozen=True)
 class Tracking:
-    """Values of the section `tracking`; changing them does not make another run."""
+    """Values of the section `tracking`; they do not change the identity of a run."""
 
     throughput: bool = True
-    """Switch: log speed, memory, waiting and MFU."""
+    """True to log speed, memory, waiting and MFU."""
     samples_every: int = 0
-    """Optimizer steps between two previews; 0: no previews."""
+    """Optimizer steps between two previews, or 0 for no previews."""
     samples: int = 4
     """Number of validation clips in a preview."""
     autoencoder: str = ""
-    """`RUN/networks/motion_autoencoder`, which renders the codes of motion diffusion as videos; empty: no videos."""
+    """`RUN/networks/motion_autoencoder`, which renders the codes of motion diffusion as videos; empty for no videos."""
     artifacts: bool = True
-    """Switch: record inputs and outputs of the run in its folder and at W&B."""
+    """True to record inputs and outputs of the run in its folder and at W&B."""
     upload: bool = False
-    """Switch: send the artifacts' files to W&B, instead of references with checksums."""
+    """True to send the artifacts' files to W&B, instead of references with checksums."""
 
     @classmethod
     def parse(cls, section: Any) -> "Tracking":
         """Read the section of a composed experiment.
 
         Raises:
-            UserError: An unknown key, or a value of another type or below its range; the message names the key.
+            UserError: A key is unknown, or a value has the wrong type or is too small; the message names the key.
         """
         if not isinstance(section, Mapping):
             raise UserError(f"tracking is {section!r}, expected a mapping")
@@ -49,7 +49,7 @@ class Tracking:
 
 
 def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[Any]:
-    """Make the callbacks of the section `tracking`, which are added to those of `trainer.callbacks`.
+    """Build the callbacks of the section `tracking`, which are added to those of `trainer.callbacks`.
 
     Args:
         config: A composed experiment.
@@ -57,11 +57,11 @@ def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[
         folder: Folder of the run.
 
     Raises:
-        UserError: The section is wrong, or its autoencoder is not there.
+        UserError: The section is wrong, or its autoencoder does not exist.
     """
     tracking = Tracking.parse(config.get("tracking", {}))
     if tracking.autoencoder and not Path(tracking.autoencoder).is_dir():
-        raise UserError(f"tracking.autoencoder: no folder {tracking.autoencoder!r}")
+        raise UserError(f"tracking.autoencoder is {tracking.autoencoder!r}, expected an existing folder")
     chosen: list[Any] = [RunRecord(config, experiment, folder, tracking.artifacts, tracking.upload)]
     if tracking.throughput:
         chosen.append(Throughput())

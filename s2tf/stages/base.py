@@ -1,4 +1,4 @@
-"""The base of the training stages: the networks they hand on, their checkpoints, their logs and their seeds."""
+"""The base class of the training stages: their networks, checkpoints, logs and seeds."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ NETWORKS_FOLDER = "networks"
 SEED_VARIABLE = "PL_GLOBAL_SEED"
 """Environment variable in which Lightning's `seed_everything` leaves the seed."""
 SEED_STRIDE = 2**32
-"""Distance between the batches' seeds of two trainings: more than either has batches."""
+"""Distance between the batches' seeds of two trainings: more than the number of batches of a training."""
 
 
 class Stage(L.LightningModule):
     """A LightningModule that trains the networks it is given.
 
-    Subclasses name their parts: `networks` are handed on to later stages and pipelines; `frozen` are attributes
+    Subclasses name their parts: `networks` are used by later stages and pipelines; `frozen` are attributes
     (pretrained encoders, feature networks of losses) that are neither trained nor stored in the checkpoint. `best` is
     the validation number that chooses the best checkpoint, and its better direction.
     """
@@ -39,11 +39,11 @@ class Stage(L.LightningModule):
         self.means = nn.ModuleDict()
 
     def networks(self) -> dict[str, Network]:
-        """The networks that this stage hands on, by the name of the folder they are saved in."""
+        """Folder name -> the network that this stage saves for later stages."""
         raise NotImplementedError
 
     def samples(self, batch: Any, clips: Sequence[Clip]) -> Samples:
-        """A preview of a few validation rows; the base class has none.
+        """Make a preview of a few validation rows; the base class makes none.
 
         Called on one rank, between two batches, in evaluation mode, without gradients, with a seeded generator. It must
         not call a collective, log, or change the stage.
@@ -108,7 +108,7 @@ class Stage(L.LightningModule):
         self._broadcast_buffers(True)
 
     def _broadcast_buffers(self, on: bool) -> None:
-        # DDP broadcasts buffers in every forward, in validation too: ranks would wait for one that has fewer batches.
+        # DDP broadcasts buffers in every forward pass, also in validation: ranks would wait for one with fewer batches.
         model = self.trainer.strategy.model
         if isinstance(model, DistributedDataParallel):
             model.require_forward_param_sync = on
@@ -142,7 +142,7 @@ class Stage(L.LightningModule):
         return cast(RowMean, self.means[key])
 
     def checked(self, losses: Mapping[str, torch.Tensor], batch: Mapping[str, Any]) -> torch.Tensor:
-        """The loss to train on, `losses["loss"]`, once it is known to be finite.
+        """Return the loss to train on, `losses["loss"]`, after a check that it is finite.
 
         Raises:
             FloatingPointError: the loss is not finite; the message names the terms, the clips, and the file to which

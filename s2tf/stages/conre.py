@@ -105,7 +105,7 @@ class ConReStage(Stage):
         self.log_values("val", {"contrastive": loss, "loss": total, **recalls})
 
     def samples(self, batch: SpeechPortraitBatch, clips: Sequence[Clip]) -> Samples:
-        """True portraits, those decoded from the face's embedding, and those decoded from the speech's."""
+        """Show reference portraits, and portraits decoded from the embeddings of face and speech."""
         z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
         images = {
             "true": batch["portrait"],
@@ -115,7 +115,7 @@ class ConReStage(Stage):
         return Samples(batch["key"], images, {"spectrogram": spectrogram_map(batch)}, waveforms=batch["waveform"])
 
     def on_fit_start(self) -> None:
-        """Record that the encoders are trained; also called where a finished run is only exported."""
+        """Record that the encoders are trained; also called when a finished run is only exported."""
         self.face_encoder.mark_trained()
         self.speech_encoder.mark_trained()
 

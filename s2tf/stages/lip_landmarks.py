@@ -20,11 +20,11 @@ from s2tf.stages.speech_features import check_stored_features, checked_features,
 RENDERED_SIDE = 128
 """Side of the rendered lips, in pixels."""
 BAND = 8
-"""Height of the band that shows an opening over time, in pixels."""
+"""Height in pixels of the band that shows an opening over time."""
 
 
 class LipLandmarksStage(Stage):
-    """Trains speech features (where they are trainable) and `LipLandmarks` on canonical lips by L1, as AniPortrait."""
+    """Trains `LipLandmarks`, and speech features if they are trainable, on canonical lips by L1, as in AniPortrait."""
 
     ema_networks = ("speech_features", "lip_landmarks")
 
@@ -94,7 +94,7 @@ class LipLandmarksStage(Stage):
         self.log_losses("val", values, len(true))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
-        """Videos of the true and the predicted lips with the speech, and both openings over time."""
+        """Show videos of the reference and the predicted lips with the speech, and both openings over time."""
         lips = {"true": batch["lips"], "predicted": self.predict_lips(batch)}
         videos = [
             SampleVideo({name: _rendered(points[row]) for name, points in lips.items()}, batch["waveform"][row])

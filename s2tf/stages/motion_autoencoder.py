@@ -1,4 +1,4 @@
-"""Motion autoencoder training (Eq. 14-19): reconstruct one frame of a clip from another one."""
+"""Motion autoencoder training (Eq. 14-19): reconstruct one frame of a clip from another frame."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.n
 """Layers that use their weights as stored; equalised layers store unit variance and need larger steps."""
 
 LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
-"""Loss term -> its name in the log, which stays that of earlier runs: a resumed run continues its own curve."""
+"""Loss term -> its name in the log, which is the name in earlier runs, so that a resumed run continues its curve."""
 
 
 class MotionAutoencoderStage(Stage):
@@ -67,7 +67,7 @@ class MotionAutoencoderStage(Stage):
         """Build the stage.
 
         Args:
-            autoencoder: the network to train and to hand on.
+            autoencoder: the network to train and to save.
             discriminator: D, at the autoencoder's output size; None trains without the adversarial term, whatever its
                 weight.
             vgg: the perceptual loss; None trains without it, whatever its weight.
@@ -82,9 +82,9 @@ class MotionAutoencoderStage(Stage):
             adversarial_start: optimizer step from which the adversarial terms count.
             alternate: let the two networks take turns from then on: the generator moves at even steps, the
                 discriminator at odd ones. Otherwise both move at every step.
-            restart_codes_every: steps between two moves of dead codes to current latents; 0: never.
-            placement_noise: standard deviation of the noise on the true placement that the guider reads in training,
-                which prepares it for predicted placements.
+            restart_codes_every: steps between two moves of dead codes to current latents, or 0 for never.
+            placement_noise: standard deviation of the noise that is added in training to the reference placement for
+                the guider, which prepares it for predicted placements.
             trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
                 others stay as they are. None trains all.
 
@@ -134,12 +134,12 @@ class MotionAutoencoderStage(Stage):
         super().log_losses(split, {LOGGED.get(name, name): value for name, value in losses.items()}, batch_size)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clear the gradients of a network that does not move at this step, so that Adam skips it."""
+        """Clear the gradients of a network that is not trained at this step, so that Adam skips it."""
         for parameter in self._resting():
             parameter.grad = None
 
     def validation_step(self, batch: FramePairBatch, batch_idx: int) -> None:
-        """Compare the reconstruction, with its predicted mouth, and the copied source with the true frame."""
+        """Compare the reconstruction, with its predicted mouth, and the source copy with the reference frame."""
         rendering = self.autoencoder(batch["source"], batch["target"])
         true = batch["target_output"]
         self.quality.update(rendering.image.float(), true)
@@ -150,7 +150,7 @@ class MotionAutoencoderStage(Stage):
             self.code_use.update(rendering.code.indices)
 
     def on_validation_epoch_end(self) -> None:
-        """Log PSNR and SSIM of reconstruction and copied source, the gain in dB, and the use of the codes."""
+        """Log PSNR and SSIM of reconstruction and source copy, the gain in dB, and the use of the codes."""
         values = {**self.quality.compute()}
         values |= {f"{name}_copy_source": value for name, value in self.copy_quality.compute().items()}
         values["psnr_gain"] = values["psnr"] - values["psnr_copy_source"]
@@ -162,9 +162,9 @@ class MotionAutoencoderStage(Stage):
         self.log_values("val", values)
 
     def samples(self, batch: FramePairBatch, clips: Sequence[Clip]) -> Samples:
-        """Source, target and target reconstructed from the source; clips reconstructed from their first frames."""
+        """Show source, target and reconstructed target; and clips reconstructed from their first frames."""
         image = self.autoencoder(batch["source"], batch["target"]).image
-        # The names are those of files in run folders, and stay.
+        # These names are also file names in run folders, and must not change.
         images = {"source": batch["source_output"], "target": batch["target_output"], "rebuilt": image}
         codes = [codes_of(clip, self.autoencoder) for clip in clips]
         pairs = zip(clips, codes, strict=True)
@@ -237,7 +237,7 @@ class MotionAutoencoderStage(Stage):
         return self._adversarial and not (self.alternate and self._generator_moves)
 
     def _resting(self) -> list[torch.nn.Parameter]:
-        """The trained parameters of the networks that do not move at this step."""
+        """The trained parameters of the networks that are not trained at this step."""
         resting: list[torch.nn.Parameter] = []
         if not self._generator_moves:
             resting += self.autoencoder.parameters()
@@ -259,7 +259,7 @@ class MotionAutoencoderStage(Stage):
 
 
 def _untrained_parts(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> list[str]:
-    """The parts of the autoencoder that are not trained, by their names in the stage."""
+    """Return the names in the stage of the autoencoder's parts that are not trained."""
     if trained is None:
         return []
     parts = [name for name, _ in autoencoder.named_children()]

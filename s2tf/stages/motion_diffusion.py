@@ -27,7 +27,7 @@ SAMPLE_STEPS = 20
 
 
 class MotionDiffusionStage(Stage):
-    """Trains the denoiser, and speech features where they are trainable, on the codes of real motion.
+    """Trains the denoiser, and speech features if they are trainable, on the codes of real motion.
 
     The statistics of the codes are computed from the training data before the first step, unless they are given.
     """
@@ -55,7 +55,7 @@ class MotionDiffusionStage(Stage):
             draws: (t, ε) pairs per sample and step, so that the computed features are used more than once.
             speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
             start_dropout: probability of hiding the start code.
-            statistics_batches: number of training batches that the statistics are computed from, at most.
+            statistics_batches: greatest number of training batches for the statistics.
 
         Raises:
             ValueError: a number is out of its range, or the parts do not fit each other.
@@ -68,7 +68,7 @@ class MotionDiffusionStage(Stage):
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
         self.draws, self.speech_dropout, self.start_dropout = draws, speech_dropout, start_dropout
         self.statistics_batches = statistics_batches
-        # In a tuple, which keeps it out of the stage's own networks: it only renders previews.
+        # A tuple keeps it out of the stage's own networks: it only renders previews.
         self.renderers: tuple[MotionAutoencoder, ...] = ()
         self.frozen = restorable(self.speech_features)
 
@@ -109,7 +109,7 @@ class MotionDiffusionStage(Stage):
             statistics.set_moments(self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum"))
 
     def _other_batches(self) -> Iterable[Any]:
-        """Training batches from a separate loader: reading the trainer's own would take its first batches away."""
+        """Return training batches from a separate loader: the trainer's own loader would lose its first batches."""
         data = getattr(self.trainer, "datamodule", None)
         return cast(Any, self.trainer.train_dataloader) if data is None else data.train_dataloader()
 
@@ -126,9 +126,9 @@ class MotionDiffusionStage(Stage):
         self.log_losses("val", losses, len(batch["waveform"]))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
-        """True and generated motion codes over time; the generated ones begin at the first true code.
+        """Show reference and generated motion codes over time; the generated codes begin at the first reference code.
 
-        Where `renderers` holds an autoencoder, also clips driven by their speech from their first frames.
+        If `renderers` holds an autoencoder, also show clips generated from their speech and first frames.
         """
         codes = _codes(batch)
         generator = torch.Generator(codes.device).manual_seed(VALIDATION_SEED)
@@ -183,9 +183,7 @@ class MotionDiffusionStage(Stage):
 
 def _codes(batch: MotionSequenceBatch) -> Tensor:
     if "motion" not in batch:
-        raise ValueError(
-            "the shards hold no motion codes (motion.npy): write them with the trained motion autoencoder first"
-        )
+        raise ValueError("the shards hold no motion codes (motion.npy): write them first with `s2tf codes`")
     return batch["motion"]
 
 

@@ -9,7 +9,7 @@ import torch.nn as nn
 
 
 def decay_groups(modules: Sequence[nn.Module], learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups for AdamW: matrices and kernels decay, biases, norms and single values do not.
+    """Parameter groups for AdamW: matrices and kernels decay; biases, norms and single values do not.
 
     Args:
         modules: modules with the parameters; frozen ones are left out.

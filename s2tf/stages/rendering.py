@@ -9,7 +9,7 @@ from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 from s2tf.previews import SampleVideo
 
 RENDERED_TOGETHER = 8
-"""Frames rendered in one go, which bounds the memory."""
+"""Number of frames that are rendered together, which bounds the memory."""
 
 
 def resized(frames: Tensor, side: int) -> Tensor:
@@ -31,7 +31,7 @@ def codes_of(clip: Clip, autoencoder: MotionAutoencoder) -> Tensor:
 
 
 def beside_truth(clip: Clip, autoencoder: MotionAutoencoder, codes: Tensor, name: str) -> SampleVideo:
-    """A clip with its sound, beside its first frame moved by codes (T, m), which is called `name`."""
+    """Show a clip with its sound beside the video `name`: its first frame moved by codes (T, m)."""
     source = source_of(clip, autoencoder)
     rendered = [autoencoder.decode(source, some).image for some in codes.split(RENDERED_TOGETHER)]
     true = resized(clip["frames"], autoencoder.output_size)

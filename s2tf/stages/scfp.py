@@ -56,7 +56,7 @@ class SCFPStage(Stage):
             speech_dropout: probability of hiding the speech, for classifier-free guidance; 0 trains without.
             train_speech_encoder: train E_s along with the denoiser, for an E_s that ConRe has not trained (Table III's
                 baseline).
-            speech_learning_rate: rate of E_s where it is trained; ConRe's 1e-3.
+            speech_learning_rate: rate of E_s if it is trained; ConRe's 1e-3.
             compile: compile the denoiser by `torch.compile` in place, which leaves checkpoints as they are.
 
         Raises:
@@ -107,7 +107,7 @@ class SCFPStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
-        """Log the loss at each clip's own noise, and the distances of portraits and mean face to the true face."""
+        """Log the loss at each clip's own noise, and the distances of portraits and mean face to the reference face."""
         speech, portrait = speech_of(batch, self.speech_encoder), batch["portrait"]
         generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
         values = self.losses(batch, self.draws, 0.0, generators)
@@ -121,7 +121,7 @@ class SCFPStage(Stage):
         self.log_losses("val", values, len(portrait))
 
     def samples(self, batch: SpeechPortraitBatch, clips: Sequence[Clip]) -> Samples:
-        """True portraits, their reconstructions, portraits generated from the speech, and the mean face."""
+        """Show reference portraits, their reconstructions, portraits generated from the speech, and the mean face."""
         portrait, speech = batch["portrait"], speech_of(batch, self.speech_encoder)
         generator = torch.Generator(speech.device).manual_seed(VALIDATION_SEED)
         images = {

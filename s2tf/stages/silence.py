@@ -1,7 +1,7 @@
-"""Silence put into training sequences, for lips that close when nobody speaks.
+"""Silence in training sequences, so that the lips learn to close when the speech stops.
 
-Recordings of speech hold pauses, but rarely digital or long silence. A network that has seen none keeps the mouth
-moving through it, which users of such systems complain about.
+Recordings of speech have pauses, but rarely digital or long silence. A network trained without such silence keeps the
+mouth moving through it.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Silence:
         return torch.lerp(features, silent.to(features).expand_as(features), mask)
 
     def lips(self, lips: Tensor) -> Tensor:
-        """The lips (B, T, 20, 2) moved to each row's most closed ones during silence, within `CLOSING` frames."""
+        """Move the lips (B, T, 20, 2) during silence to the most closed lips of their row, within `CLOSING` frames."""
         closest = mouth_opening(lips).argmin(dim=1)
         rest = lips[torch.arange(len(lips), device=lips.device), closest][:, None]
         return torch.lerp(lips, rest.expand_as(lips), self._closing()[..., None, None].to(lips))
@@ -58,7 +58,7 @@ class Silence:
     def _closing(self) -> Tensor:
         """The mask with ramps inside it: a mouth closes after the sound has ended, and opens before it begins."""
         kernel = self.mask.new_ones(1, 1, CLOSING) / CLOSING
-        # Beyond the window, the mask continues as at its edge.
+        # Outside the window, the mask continues with its value at the edge.
         padded = torch.nn.functional.pad(self.mask[:, None], (CLOSING // 2, CLOSING - 1 - CLOSING // 2), "replicate")
         smooth = torch.nn.functional.conv1d(padded, kernel)[:, 0]
         return torch.minimum((2 * smooth - 1).clamp_min(0), self.mask)

@@ -9,7 +9,7 @@ from s2tf.nn.network import Network
 
 
 def checked_features(speech_features: Network, feature_dim: int, reader: str) -> SpeechFeatures:
-    """The features, once they are known to fit the network `reader`.
+    """Return the features, after a check that they fit the network `reader`.
 
     Raises:
         ValueError: they are not speech features, or have another width; the message names the keys.
@@ -32,7 +32,7 @@ def restorable(speech_features: SpeechFeatures) -> tuple[str, ...]:
 
 
 def features_of(batch: MotionSequenceBatch, speech_features: SpeechFeatures, frames: int) -> Tensor:
-    """The speech features (B, 2 T, C) of a batch: the stored ones where it has any, else the network's."""
+    """Return the speech features (B, 2 T, C) of a batch: the stored features if it has them, else the network's."""
     return batch["features"] if "features" in batch else speech_features(batch["waveform"], frames)
 
 
@@ -55,5 +55,5 @@ def check_stored_features(trainer: L.Trainer, speech_features: SpeechFeatures) -
         raise ValueError(
             f"data.init_args.features: the shards hold features of {stored['network']} {stored['fingerprint']}, but "
             f"model.init_args.speech_features is {type(speech_features).__name__} {fingerprint}: `s2tf features` "
-            "writes those of this network"
+            "writes the features of this network"
         )

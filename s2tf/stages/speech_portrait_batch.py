@@ -1,4 +1,4 @@
-"""The speech of a `SpeechPortraitBatch`, as an encoder reads it and as a preview shows it."""
+"""The speech of a `SpeechPortraitBatch` in the form for an encoder and in the form for a preview."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""SyncNet's training: embeddings of the same moment move together, those of other moments of the clip apart."""
+"""Training of SyncNet: embeddings of the same moment become similar, those of other moments of a clip dissimilar."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -57,7 +57,7 @@ class SyncNetStage(Stage):
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: LipSyncBatch, batch_idx: int) -> None:
-        """Log the loss, and the share of windows whose nearest one is their own."""
+        """Log the loss, and the share of windows whose nearest counterpart is their own."""
         distances = self.distances(batch)
         values = {"loss": matching_loss(distances), "accuracy": matching_accuracy(distances)}
         self.log_losses("val", values, len(distances))

@@ -1,1 +1,1 @@
-"""Named systems: what each is trained and assembled from, as data."""
+"""Named systems as data: the stages to train, and the pipelines to assemble."""

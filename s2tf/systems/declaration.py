@@ -1,4 +1,4 @@
-"""Declaration of a system. Classes are named by their paths, so that a declaration is read without loading torch."""
+"""Declaration of a system. It names classes by their paths, so that it is read without loading torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class RunInput:
 
 @dataclass(frozen=True)
 class PipelineClass:
-    """A pipeline of a system: the whole, or a part that is of use alone."""
+    """A pipeline of a system: the whole, or a part that can be used alone."""
 
     class_path: str
     runs: tuple[str, ...]

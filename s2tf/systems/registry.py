@@ -18,12 +18,12 @@ def find_system(name: str, systems: Sequence[System] = SYSTEMS) -> System:
     """The system of that name.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such system.
     """
     for system in systems:
         if system.name == name:
             return system
-    raise UserError(f"no system is called {name}: expected {' or '.join(system.name for system in systems)}")
+    raise UserError(f"{name} is no system, expected {' or '.join(system.name for system in systems)}")
 
 
 def find_pipeline(folder: Path, systems: Sequence[System] = SYSTEMS) -> tuple[System, PipelineClass]:
@@ -55,7 +55,7 @@ def find_pipeline_of_runs(given: Collection[str], systems: Sequence[System] = SY
     fitting = [(system, pipeline) for system, pipeline in every if names and names <= set(pipeline.runs)]
     if not fitting:
         kinds = "; ".join(f"{options} for a {name}" for name, options in needs.items())
-        raise UserError(f"these runs do not make a pipeline: expected {kinds}")
+        raise UserError(f"these runs do not form a pipeline, expected {kinds}")
     system, pipeline = min(fitting, key=lambda one: len(one[1].runs))
     missing = [system.run(name).option for name in pipeline.runs if name not in names]
     if missing:
@@ -64,17 +64,17 @@ def find_pipeline_of_runs(given: Collection[str], systems: Sequence[System] = SY
 
 
 def open_pipeline(folder: str | Path, device: str = "cpu", task: Task | None = None, whole: bool = False) -> Any:
-    """The pipeline in a folder, in evaluation mode: the one that its index names, or the part of it that does a task.
+    """Open the pipeline that a folder's index names, or the part of it for a task, in evaluation mode.
 
     Args:
         folder: Pipeline folder, written by `s2tf assemble` or `save_pretrained`.
         device: Device of the networks, such as `cuda`.
-        task: Use that the pipeline must be able to serve; None for any.
-        whole: Load the whole pipeline, not only the networks that the task needs.
+        task: Task that the pipeline must support, or None for any.
+        whole: True to load the whole pipeline, not only the networks for the task.
 
     Raises:
         FileNotFoundError: The folder, its index or a component's file is absent; the message names it.
-        UserError: The folder is not one of a pipeline, or its pipeline cannot do the task.
+        UserError: The folder is no pipeline folder, or its pipeline does not support the task.
     """
     folder = Path(folder)
     system, chosen = find_pipeline(folder)

@@ -24,7 +24,7 @@ DEMO = DemoTraining(
     ),
     settings={
         "portrait_settings.steps": 25,
-        # Nearer to what the speech determines, and further from what it leaves open.
+        # Below 1: portraits nearer to the features that the speech determines.
         "portrait_settings.temperature": 0.5,
         "talking_settings.steps": 12,
     },
@@ -48,25 +48,25 @@ SEE_THE_SPEAKER = System(
                 "portrait_diffusion": "portrait_diffusion",
                 "face_decoder": "face_decoder",
             },
-            "speech to portrait; the networks of its ConRe run are in it",
+            "run of SCFP: speech to portrait; it contains the networks of its ConRe run",
         ),
         RunInput(
             "motion_autoencoder",
             "s2tf.stages.motion_autoencoder.MotionAutoencoderStage",
             {"motion_autoencoder": "motion_autoencoder"},
-            "motion codes to frames; a run of the high-resolution phase serves too",
+            "run of the motion autoencoder: motion codes to frames; also a run of the high-resolution phase",
         ),
         RunInput(
             "lip_landmarks",
             "s2tf.stages.lip_landmarks.LipLandmarksStage",
             {"lip_features": "speech_features", "lip_landmarks": "lip_landmarks"},
-            "speech to lips",
+            "run of lip landmarks: speech to lips",
         ),
         RunInput(
             "motion_diffusion",
             "s2tf.stages.motion_diffusion.MotionDiffusionStage",
             {"motion_features": "speech_features", "motion_diffusion": "motion_diffusion"},
-            "speech to the motion codes of that autoencoder",
+            "run of motion diffusion: speech to the motion codes of that autoencoder",
         ),
     ),
     pipelines=(
@@ -88,13 +88,13 @@ SEE_THE_SPEAKER = System(
             "steps",
             int,
             ("portrait_settings.steps", "talking_settings.steps"),
-            "denoiser calls that the pipeline stores for each of its diffusions (50)",
+            "number of denoising steps that the pipeline stores for each diffusion (default: 50)",
         ),
         ChosenSetting(
             "temperature",
             float,
             ("portrait_settings.temperature",),
-            "factor on the initial noise that the pipeline stores for portraits (1.0)",
+            "factor on the initial noise that the pipeline stores for portraits (default: 1.0)",
         ),
     ),
     codes=(MotionCodes(run="motion_diffusion", autoencoder="motion_autoencoder"),),

@@ -211,7 +211,7 @@ def test_a_job_that_waits_names_what_it_needs(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="the folder does not exist"):
         states_below(tmp_path / "nothing")
 
 

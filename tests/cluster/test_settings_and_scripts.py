@@ -152,7 +152,7 @@ def test_a_name_that_the_shell_or_slurm_would_read_otherwise_is_one_word(tmp_pat
 
 
 def test_an_unknown_cluster_is_told_which_there_are():
-    with pytest.raises(UserError, match="--cluster b200x8: no such settings: .*a6000x8, container, local"):
+    with pytest.raises(UserError, match="--cluster b200x8: unknown cluster, expected .*a6000x8, container, local"):
         load_cluster("b200x8")
 
 

@@ -39,7 +39,7 @@ def test_a_sweep_of_ours_is_joined_and_another_is_refused(at_w_b, tmp_path):
 def test_where_w_b_cannot_be_asked_it_is_said(at_w_b, capsys):
     at_w_b(ValueError("nobody is logged in"))
     _reject_foreign_sweep("us/faces/here")
-    assert "W&B does not say what its command is: nobody is logged in" in capsys.readouterr().err
+    assert "W&B does not state its command: nobody is logged in" in capsys.readouterr().err
 
 
 def test_a_local_grid_joins_no_sweep(capsys):

@@ -204,10 +204,10 @@ def test_judges_read_square_crops_of_synthetic_faces(videos, tmp_path, monkeypat
         (("--times", "0.2,1.2"), "1.2 s is beyond the end of other, whose last frame is at 1.16 s"),
         (("--times", "0.2,soon"), "expected seconds such as"),
         (("--times=-1",), "expected seconds of 0 or more"),
-        (("--frames", "0"), "argument --frames: '0', expected a number from 1"),
+        (("--frames", "0"), "argument --frames: '0', expected a whole number of at least 1"),
         (("--sound", "nobody"), "--sound nobody: expected one of truth, other, empty"),
         (("--sound", "empty"), "empty.mp4 has no sound track"),
-        (("--json", "nowhere/x.json"), "--json nowhere/x.json: no such folder nowhere"),
+        (("--json", "nowhere/x.json"), "--json nowhere/x.json: its folder nowhere does not exist"),
         (("--landmarks", "guess"), "--landmarks guess: expected judges, mediapipe"),
     ],
 )
@@ -224,7 +224,7 @@ def test_a_video_that_cannot_be_read_is_named(videos, tmp_path, capsys):
     assert main(["compare", truth, str(tmp_path / "broken.mp4"), *more]) == 2
     assert "broken.mp4" in capsys.readouterr().err
     assert main(["compare", truth, str(tmp_path / "absent.mp4"), *more]) == 2
-    assert "no such file" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
     assert main(["compare", truth, truth, *more]) == 2
     assert "--names" in capsys.readouterr().err
 

@@ -39,7 +39,7 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys, undrawn):
     assert "conv1_1.weight missing, expected (64, 3, 3, 3)" in capsys.readouterr().err
     torch.save({**state, "attention.weight": torch.zeros(2)}, tmp_path / "more.pth")
     assert main(["import", "vggface", str(tmp_path / "more.pth"), "--out", str(tmp_path / "face")]) == 2
-    assert "attention.weight (2,), which VGGFace has not" in capsys.readouterr().err
+    assert "attention.weight (2,), which VGGFace does not have" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"<html>not found</html>", b"", b"PK\x03\x04cut"])

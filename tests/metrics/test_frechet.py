@@ -128,7 +128,7 @@ def test_random_weights_run_only_where_they_are_asked_for_and_are_named():
 
 
 def test_a_missing_or_other_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such file, expected torch-fidelity's weights-inception"):
+    with pytest.raises(FileNotFoundError, match="does not exist, expected torch-fidelity's weights-inception"):
         InceptionFeatures(str(tmp_path / "absent.pth"))
     other = tmp_path / "other.pth"
     torch.save({"fc.weight": torch.zeros(2, 2)}, other)

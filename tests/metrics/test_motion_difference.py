@@ -140,7 +140,7 @@ def test_raft_of_random_weights_says_so_and_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="random weights is no metric"):
         RaftFlow("random")
     assert RaftFlow("random", allow_random=True).protocol["flow weights"] == "RANDOM WEIGHTS"
-    with pytest.raises(FileNotFoundError, match="no such file, expected torchvision's raft_large_C_T_SKHT_V2"):
+    with pytest.raises(FileNotFoundError, match="does not exist, expected torchvision's raft_large_C_T_SKHT_V2"):
         RaftFlow(str(tmp_path / "absent.pth"))
     torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="other.pth does not fit RAFT large"):

@@ -38,7 +38,7 @@ def test_bytes_and_small_pictures_are_compared_too(backbone):
 def test_random_and_missing_weights_are_no_metric(tmp_path):
     with pytest.raises(ValueError, match="is no metric"):
         LPIPS("random")
-    with pytest.raises(FileNotFoundError, match="no such file, expected torchvision's vgg16"):
+    with pytest.raises(FileNotFoundError, match="does not exist, expected torchvision's vgg16"):
         LPIPS(str(tmp_path / "absent.pth"), "vgg")
 
 

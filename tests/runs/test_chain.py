@@ -118,14 +118,14 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
     [
         (TEXT, [], r"vars\.must must be given"),
         (TEXT, ["must=1", "wrod=2"], r"'wrod=2': expected key=value with a key of: word, must"),
-        ("steps: {a: 'prepare {b}', b: prepare}", [], r"step a: \{b\} is no variable and no step before it"),
+        ("steps: {a: 'prepare {b}', b: prepare}", [], r"step a: \{b\} is neither a variable nor an earlier step"),
         ("step: {}", [], "expected `steps`"),
         ("steps: {a: prepare}\nseeds: 3", [], "seeds is 3, expected a list of numbers"),
         ("steps: {a: prepare}\nseeds: []", [], "seeds is "),
         ("steps: {a: 'prepare {b'}", [], "step a: expected '}' before end of string: prepare {b"),
         ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
         ("steps: {a: {run: prepare, afer: [b]}}", [], "step a: unknown key 'afer'"),
-        ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no step before it"),
+        ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no earlier step"),
     ],
 )
 def test_what_is_wrong_in_a_chain_is_named(experiment, tmp_path, text, settings, message):
@@ -283,6 +283,6 @@ def test_a_chain_found_by_its_short_name_has_the_step_folders_of_its_path(tmp_pa
     assert [step.folder for step in by_name] == [step.folder for step in by_path]
     assert [step.result for step in by_name] == [step.result for step in by_path]
     with pytest.raises(
-        UserError, match="^chains/portrait.yaml: no such chain file; also tried /.*/chains/portrait.yaml"
+        UserError, match="^chains/portrait.yaml: this chain file does not exist; also tried /.*/chains/portrait.yaml"
     ):
         load_chain(Path("chains/portrait.yaml"), [], tmp_path)

@@ -59,7 +59,7 @@ def test_the_demo_plan_names_experiments_that_are_there_and_results_that_came_be
 
 def test_a_system_is_found_by_its_name():
     assert find_system("see-the-speaker") in SYSTEMS
-    with pytest.raises(UserError, match="no system is called dae: expected see-the-speaker"):
+    with pytest.raises(UserError, match="dae is no system, expected see-the-speaker"):
         find_system("dae")
 
 
@@ -83,7 +83,7 @@ def test_another_system_is_one_more_declaration(tmp_path):
     systems = (*SYSTEMS, other)
     assert find_pipeline(index_of(tmp_path, "OtherPipeline"), systems)[0] is other
     assert find_pipeline_of_runs(["other_autoencoder"], systems)[1].name == "OtherPipeline"
-    with pytest.raises(UserError, match="these runs do not make a pipeline: expected --scfp for a PortraitPipeline"):
+    with pytest.raises(UserError, match="these runs do not form a pipeline: expected --scfp for a PortraitPipeline"):
         find_pipeline_of_runs(["other_autoencoder", "scfp"], systems)
 
 
@@ -102,7 +102,7 @@ def test_the_runs_that_are_given_decide_the_pipeline(runs, name):
 @pytest.mark.parametrize(
     ("runs", "message"),
     [
-        ((), "these runs do not make a pipeline"),
+        ((), "these runs do not form a pipeline"),
         (("scfp", "lip_landmarks"), "--motion-autoencoder and --motion-diffusion must be given"),
         (("motion_diffusion",), "--motion-autoencoder and --lip-landmarks must be given: a TalkingFacePipeline needs"),
     ],

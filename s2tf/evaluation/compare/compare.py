@@ -135,7 +135,7 @@ def _shown_frames(comparison: Comparison, videos: Sequence[Video]) -> list[int]:
 
 
 def _choose_sound(videos: Sequence[Video], wanted: str | None, notes: list[str]) -> Sound | None:
-    """Read the sound of the wanted video, or of the first video with sound; `notes` gets the reasons for skipping others.
+    """Read the sound of the wanted video, or of the first with sound; `notes` gets the reasons for skipping others.
 
     Raises:
         UserError: The wanted video has no sound.

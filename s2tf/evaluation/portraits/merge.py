@@ -150,7 +150,7 @@ def _has_attributes(readings: Readings, speech: str, portrait: str) -> bool:
 
 
 def _varied(pairs: PicturePairs, readings: Readings) -> list[Tensor]:
-    """Stack features (N, D) for each person: N portraits of the first speech that has several; N is the same for all."""
+    """Stack features (N, D) for each person: N portraits of the first speech with several; N is the same for all."""
     first: dict[str, list[Tensor]] = {}
     for speech in sorted(pairs.portraits):
         keys = [(FURTHER if number else PORTRAIT, name) for number, name in enumerate(pairs.portraits[speech])]

@@ -41,7 +41,7 @@ class PortraitReadings:
     varied: list[Tensor] = field(default_factory=list)
     """Features (N, D) of portraits of one speech with N seeds, for some of the clips."""
     only_searched: list[tuple[int, Tensor]] = field(default_factory=list)
-    """Speaker and features (D,) of reference frames without a portrait: also searched, so all systems search the same."""
+    """Speaker and features (D,) of reference frames without a portrait: all systems search the same gallery."""
 
 
 def portrait_scores(

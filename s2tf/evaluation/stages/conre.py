@@ -112,7 +112,7 @@ def _embed(data: Any, stage_run: StageRun, test: AlignmentTest) -> _Embeddings:
 
 
 def _choices(found: _Embeddings, protocol: Mapping[str, Any]) -> list[Measurement]:
-    """Compare the own face with every other speaker of the other gender, and of the same; unknown genders are left out."""
+    """Compare the own face with all speakers of the other gender, and of the same; unknown genders are left out."""
     speech, faces = torch.stack(found.speech), torch.stack(found.faces)
     genders, identities = torch.tensor(found.genders), torch.tensor(found.identities)
     similarity = F.normalize(speech.double(), dim=1) @ F.normalize(faces.double(), dim=1).T

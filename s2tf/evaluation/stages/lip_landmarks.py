@@ -1,4 +1,4 @@
-"""Evaluation of lip landmarks on whole clips: how well the lips follow the speech, and whether they close in silence."""
+"""Evaluation of lip landmarks on whole clips: following of the speech, and closing in silence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

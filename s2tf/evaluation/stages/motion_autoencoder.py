@@ -1,4 +1,4 @@
-"""Evaluation of a motion autoencoder on whole clips: frames reconstructed, and motion put on other faces."""
+"""Evaluation of a motion autoencoder on whole clips: reconstruction of frames, transfer of motion to other faces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,28 +30,28 @@ SHEETS = "samples"
 
 @dataclass(frozen=True)
 class ReconstructionTest:
-    """The frames and clips that are reconstructed."""
+    """Choice of the frames and clips that are reconstructed."""
 
     shards: str | None = None
-    """Other data than the run's own."""
+    """Shards to use instead of the run's own data."""
     split: str = "test"
     clips: int | None = None
-    """The first N clips; all where None."""
+    """Number of the first clips to take, or None for all."""
     span: tuple[float, float] = (0.0, 1.0)
-    """The part of each clip that is measured, as shares of its length; the source is frame 0 whatever the span."""
+    """Part of each clip that is measured, as shares of its length; the source is always frame 0."""
     stride: int = 2
-    """Every N-th frame is measured."""
+    """Distance between two measured frames, in frames."""
     size: int | None = None
-    """Side at which pictures are compared, in pixels; the network's output where None."""
+    """Side in pixels at which pictures are compared, or None for that of the network's output."""
     pairs: int = 64
-    """Clips whose motion is put on another face; 0 for none."""
+    """Number of clips whose motion is transferred to another face."""
     batch: int = 32
     pictures: int = 16
-    """Clips to draw a sheet of."""
+    """Number of clips for which a sheet is written."""
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuses numbers that leave nothing to measure.
+        """Refuse numbers that leave nothing to measure.
 
         Raises:
             ValueError: A number is out of its range.
@@ -64,7 +64,7 @@ class ReconstructionTest:
 
 @dataclass(frozen=True)
 class Readers:
-    """The readers of the pictures; None leaves a reader's numbers out."""
+    """The readers of the pictures; the numbers of a reader that is None are left out."""
 
     motion: MotionFinder | None = None
     perceptual: PerceptualDistance | None = None
@@ -74,14 +74,14 @@ class Readers:
 def evaluate_reconstruction(
     run: Path, test: ReconstructionTest, readers: Readers, out: Path, report: Report = silent
 ) -> Scores:
-    """Reconstructs and measures clips; writes `metrics.json`, `clips.csv` and sheets into `out`.
+    """Reconstruct and measure clips; write `metrics.json`, `clips.csv` and sheets into `out`.
 
     Args:
         run: A finished run of the motion autoencoder.
         test: The frames and clips.
         readers: The readers of the pictures.
         out: Folder of the results.
-        report: Called with a line on progress.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: The run is not finished, or there is no clip.
@@ -92,7 +92,7 @@ def evaluate_reconstruction(
     renderer = ClipRenderer(autoencoder, test.size or autoencoder.output_size, test.batch, test.device)
     (out / SHEETS).mkdir(parents=True, exist_ok=True)
 
-    # Reconstruct clip by clip; some are kept for the transfers, which need two people.
+    # Reconstruct clip by clip; keep some clips for the transfers, which need two people.
     scores = ReconstructionScores(readers.perceptual)
     rows: list[dict[str, Any]] = []
     kept: list[EncodedClip] = []
@@ -106,8 +106,7 @@ def evaluate_reconstruction(
             kept.append(clip)
     if not rows:
         raise UserError(
-            f"{shards.shards}: no clip in its split {test.split} has a frame to reconstruct: "
-            f"{len(skipped)} are too short"
+            f"{shards.shards}: no clip of split {test.split} has a frame to reconstruct: {len(skipped)} are too short"
         )
 
     protocol = _protocol(shards, test, renderer.size, rows, readers) | {"clips too short": len(skipped)}
@@ -127,10 +126,10 @@ def evaluate_reconstruction(
 def _clips(
     renderer: ClipRenderer, shards: ShardSource, test: ReconstructionTest, skipped: list[str]
 ) -> Iterator[EncodedClip]:
-    """The clips with the codes of their chosen frames; keys of those without a frame are put into `skipped`."""
+    """Yield the clips with the codes of their chosen frames; `skipped` gets the keys of clips without such a frame."""
     for sample in clips_of_split(shards, test.split, test.clips):
         first, last = (round(edge * sample.record.frames) for edge in test.span)
-        # The source does not test itself.
+        # Frame 0 is the source and is not measured.
         chosen = np.arange(max(first, 1), last, test.stride)
         if len(chosen):
             yield renderer.encode(sample, chosen)
@@ -139,7 +138,7 @@ def _clips(
 
 
 def _reconstruct(clip: EncodedClip, renderer: ClipRenderer, readers: Readers) -> ReconstructedClip:
-    """A clip's frames, reconstructed and read."""
+    """Reconstruct and read a clip's frames."""
     reference, source = clip.frames(renderer.size), clip.source(renderer.size)
     reconstructed, change = renderer.render_and_compare(renderer.encode_source(clip), clip.codes)
     read = readers.motion.read if readers.motion is not None else None
@@ -162,7 +161,7 @@ def _transfers(
     faces: FaceFeatures,
     motion: MotionFinder | None,
 ) -> Iterator[Transfer]:
-    """Each clip's motion on the face of the next clip of another person; none where there is no other person."""
+    """Transfer each clip's motion to the next clip of another person; nothing if there is only one person."""
 
     def features(frames: np.ndarray) -> Tensor:
         return torch.cat([faces.embed(part) for part in in_batches(frames, renderer.batch)])
@@ -203,12 +202,12 @@ def _protocol(
 
 
 def _channels_first(frames: np.ndarray) -> Tensor:
-    """(T, H, W, 3) uint8 as (T, 3, H, W)."""
+    """Convert (T, H, W, 3) uint8 to (T, 3, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
 
 
 def _write_sheet(path: Path, key: str, clip: ReconstructedClip) -> None:
-    """Draws frames of the reference and of the reconstruction, each behind the source frame."""
+    """Write frames of the reference and of the reconstruction, each row beginning with the source frame."""
     source, reference, reconstructed = (
         frames.permute(0, 2, 3, 1).numpy() for frames in (clip.source, clip.reference, clip.reconstructed)
     )

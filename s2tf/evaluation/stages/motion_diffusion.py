@@ -1,4 +1,4 @@
-"""Evaluation of a motion diffusion by the lips, eyes and head that the motion reader reads off its codes."""
+"""Evaluation of a motion diffusion by the lips, eyes and head that the motion reader reads from its codes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,22 +28,22 @@ from s2tf.runs.finished import check_codes
 KIND = "motion"
 NETWORKS = ("motion_diffusion", "speech_features")
 AUTOENCODER = "autoencoder"
-"""Key of the protocol: the autoencoder of the codes, which runs of other seeds do not share."""
+"""Key of the protocol: the autoencoder of the codes, which differs between runs of different seeds."""
 
 
 @dataclass(frozen=True)
 class MotionTest:
-    """The motion to generate, and the speech that it is generated for."""
+    """Choice of the motion to generate and of its speech."""
 
     autoencoder: Path | None
     """Folder of the motion autoencoder whose codes the shards hold."""
     shards: str | None = None
-    """Other data than the run's own."""
+    """Shards to use instead of the run's own data."""
     clips: int | None = None
-    """The first N clips; all where None."""
+    """Number of the first clips to take, or None for all."""
     seed: int = 0
     seeds: int = 4
-    """Motions of each speech, for diversity."""
+    """Number of motions for each speech, to measure diversity."""
     steps: int = 50
     sampler: Sampler = "ddim"
     guidance: float = 1.0
@@ -51,7 +51,7 @@ class MotionTest:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuses numbers that leave nothing to measure.
+        """Refuse numbers that leave nothing to measure.
 
         Raises:
             ValueError: A number is below 1.
@@ -60,13 +60,13 @@ class MotionTest:
 
 
 def evaluate_motion(run: Path, test: MotionTest, out: Path, report: Report = silent) -> Scores:
-    """Generates motion for the speech of the test clips, measures it and writes `metrics.json` into `out`.
+    """Generate motion for the speech of the test clips, measure it and write `metrics.json` into `out`.
 
     Args:
         run: A finished run of the motion diffusion.
-        test: The motion to generate.
+        test: The motion to generate and its speech.
         out: Folder of the results.
-        report: Called with a line on progress.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: The run is not finished, there is no clip, or the codes belong to another autoencoder.
@@ -94,14 +94,14 @@ def evaluate_motion(run: Path, test: MotionTest, out: Path, report: Report = sil
 
 
 def _open_autoencoder(run: Path, shards: ShardSource, test: MotionTest) -> MotionAutoencoder:
-    """The autoencoder of the shards' codes.
+    """Open the autoencoder of the shards' codes.
 
     Raises:
-        UserError: None is given, or it has other codes.
+        UserError: No autoencoder is given, or the codes belong to another autoencoder.
     """
     if test.autoencoder is None:
         raise UserError(
-            f"{run}: --autoencoder must be given: the folder of the network whose codes {shards.shards} has"
+            f"{run}: --autoencoder must be given: the folder of the network that computed the codes of {shards.shards}"
         )
     autoencoder = MotionAutoencoder.from_pretrained(test.autoencoder)
     check_codes(load_manifest(shards), autoencoder, f"--autoencoder {test.autoencoder}", shards.shards)
@@ -110,14 +110,14 @@ def _open_autoencoder(run: Path, shards: ShardSource, test: MotionTest) -> Motio
 
 @dataclass(frozen=True)
 class _Generator:
-    """The diffusion with the speech features that it reads."""
+    """Motion diffusion together with the network of its speech features."""
 
     speech_features: Any
     diffusion: Any
     test: MotionTest
 
     def codes(self, waveform: np.ndarray, start: Tensor, frames: int, seed: int) -> Tensor:
-        """Codes (T, m) of `frames` frames for a speech, from the code `start` (1, m) on."""
+        """Generate codes (T, m) of `frames` frames for a speech, starting at the code `start` (1, m)."""
         test = self.test
         with torch.no_grad():
             features = self.speech_features(speech_for(waveform, frames).to(test.device), frames)
@@ -132,11 +132,11 @@ class _Generator:
         )[0]
 
     def steps_of(self, codes: Tensor) -> np.ndarray:
-        """(T - 1,) `frame_steps` of codes (N, T, m), each value in its own deviation."""
+        """Compute (T - 1,) `frame_steps` of codes (N, T, m), each value in units of its standard deviation."""
         return frame_steps(self.diffusion.statistics.normalise(codes).cpu().numpy())
 
     def borders(self, frames: int) -> list[int]:
-        """The last frame before each window of the diffusion, and the last frame of each window but the last one."""
+        """List the last frame before each window of the diffusion, and the last frame of each window but the last."""
         windows = Windows(frames, self.diffusion.window, self.diffusion.overlap)
         begins = (start - 1 for start in windows.starts[1:])
         ends = (start + windows.length - 1 for start in windows.starts[:-1])
@@ -151,13 +151,13 @@ class _Reader:
     device: str
 
     def identity(self, sample: Sample) -> Tensor:
-        """z_id (1, d) of the clip's frame 0."""
+        """Compute z_id (1, d) of the clip's frame 0."""
         frame = resize(sample.frames(0, 1)[0], self.autoencoder.input_size)
         with torch.no_grad():
             return self.autoencoder.encode_source(to_tensor(frame[None], self.device).contiguous()).z_id
 
     def signals(self, codes: Tensor, z_id: Tensor) -> Signals:
-        """The openings and the placement that codes (T, m) show."""
+        """Read the openings and the placement from codes (T, m)."""
         with torch.no_grad():
             face = self.autoencoder.motion_reader(z_id.expand(len(codes), -1), codes)
         values = (mouth_opening(face.lips), eye_opening(face.eyes), face.placement)
@@ -165,7 +165,7 @@ class _Reader:
 
 
 def _clip(sample: Sample, other: Sample | None, generator: _Generator, reader: _Reader) -> MotionClip:
-    """A clip with the motion of several seeds, and with one motion for another person's speech."""
+    """Generate a clip's motion with several seeds, and one motion for another person's speech."""
     stored = sample.motion()
     assert stored is not None
     codes = torch.tensor(stored, dtype=torch.float32, device=reader.device)

@@ -1,4 +1,4 @@
-"""Scores of generated motion against real motion: the mouth follows the speech; eyes and head move as often."""
+"""Scores of generated motion against real motion: agreement of mouth and speech, amount of motion of eyes and head."""
 
 import itertools
 import math
@@ -14,15 +14,15 @@ from s2tf.metrics.blinks import CLOSED, count_blinks
 from s2tf.metrics.correlation import mean_correlation, pearson
 
 HEAD_BANDS = ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0))
-"""Bands in Hz; faster motion of the head is too small to be read."""
+"""Bands in Hz; faster motion of the head is too small to be measured."""
 LEAST_SECONDS = 2.0
-"""The shortest clip whose spectrum is taken: half a hertz is resolved."""
+"""Length of the shortest clip whose spectrum is computed: half a hertz is resolved."""
 SEAM = 1.5
-"""The largest step at a window's border that counts as smooth, as a multiple of the median step."""
+"""Largest step at a window's border that counts as smooth, as a multiple of the median step."""
 LEAST_CLIPS = 8
-"""The fewest clips of one length whose average step at a frame depends on windows rather than on the speech there."""
+"""Least number of clips of equal length: with fewer, the average step at a frame depends on the speech there."""
 SPECTRUM = 0.3
-"""The largest difference between the generated and the reference head's power that counts as reached, as a share."""
+"""Largest relative difference between the generated and the reference head's power that reaches the target."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class MotionClip:
     """One clip's reference motion and the motion generated for its speech."""
 
     landmarks: Signals
-    """Read off the landmarks."""
+    """Read from the landmarks."""
     reference: Signals
-    """Read off the reference codes, by the reader of the generated ones."""
+    """Read from the reference codes, by the same reader as the generated codes."""
     generated: Sequence[Signals]
-    """One for each seed."""
+    """Motion of each seed."""
     wrong: Signals | None = None
     """Generated for another speaker's speech, as long as this clip."""
     steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -54,11 +54,11 @@ class MotionClip:
     reference_steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """(T - 1,) `frame_steps` of the reference codes."""
     borders: Sequence[int] = ()
-    """Frames b whose step to frame b + 1 is at the border of a window; empty where one window holds all frames."""
+    """Frames b whose step to frame b + 1 is at the border of a window; empty if one window holds all frames."""
 
 
 def band_power(signal: np.ndarray, low: float, high: float) -> float:
-    """Power of a signal (T,) at 25 a second between two frequencies in Hz, `high` included; its mean does not count."""
+    """Compute the power of a signal (T,) at 25 Hz between two frequencies in Hz, including `high`, without its mean."""
     window = np.hanning(len(signal))
     spectrum = np.abs(np.fft.rfft((signal - signal.mean()) * window)) ** 2
     frequency = np.fft.rfftfreq(len(signal), 1 / FPS)
@@ -66,7 +66,7 @@ def band_power(signal: np.ndarray, low: float, high: float) -> float:
 
 
 def frame_steps(codes: np.ndarray) -> np.ndarray:
-    """(T - 1,) the mean step, over motions and values, from frame to frame of codes (N, T, m)."""
+    """Compute the mean step (T - 1,), over motions and values, from frame to frame of codes (N, T, m)."""
     return np.abs(np.diff(codes, axis=1)).mean(axis=(0, 2))
 
 
@@ -77,7 +77,7 @@ class MotionScores:
     clips: list[MotionClip] = field(default_factory=list)
 
     def measurements(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """The numbers; `truth` is that of the reference codes, read in the same way."""
+        """Compute the numbers; `truth` is the number of the reference codes, read in the same way."""
         return [
             self._mouth(protocol),
             self._blinks(protocol),
@@ -110,7 +110,7 @@ class MotionScores:
         return Measurement("blinks per minute", generated, {**protocol, **rule}, truth=reference, higher_is_better=None)
 
     def _head(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """Power of the head's motion by bands, and the spectrum's difference, over the clips that are long enough."""
+        """Measure the power of the head's motion by bands, and the difference of spectra, on long enough clips."""
         long = [clip for clip in self.clips if len(clip.reference.mouth) >= LEAST_SECONDS * FPS]
         counts = {"clips": len(long), f"shorter than {LEAST_SECONDS} s": len(self.clips) - len(long)}
         if not long:
@@ -120,7 +120,7 @@ class MotionScores:
             return []
         rule = {"head": "placement, each value in its own deviation; power in Hann windows of a clip"}
 
-        # One row for each band, and the sums over all bands for the spectrum's difference.
+        # A row for each band, and sums over all bands for the difference of spectra.
         rows, difference, whole = [], 0.0, 0.0
         for low, high in HEAD_BANDS:
             generated, reference = (
@@ -146,7 +146,7 @@ class MotionScores:
         return [spectrum, *rows]
 
     def _seeds(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """Similarity of the motions of different seeds."""
+        """Measure the similarity of the motions of different seeds."""
         several = [clip for clip in self.clips if len(clip.generated) > 1]
         if not several:
             return []
@@ -156,9 +156,9 @@ class MotionScores:
         ]
 
     def _seams(self, protocol: dict[str, Any]) -> list[Measurement]:
-        """The largest step at the borders of windows, as a multiple of the median frame's step.
+        """Measure the largest step at the borders of windows, as a multiple of the median step.
 
-        Steps are averaged over clips of one length, since in a single clip the speech at a border moves the mouth as
+        Steps are averaged over clips of equal length, since in a single clip the speech at a border moves the mouth as
         much as the speech anywhere else.
         """
         groups: dict[int, list[MotionClip]] = {}
@@ -199,7 +199,7 @@ def _wrong(clip: MotionClip) -> Sequence[Signals]:
 
 
 def _head_power(heads: Sequence[np.ndarray], scale: np.ndarray, low: float, high: float) -> float:
-    """Mean power in a band over placements (T, 4) and their values that move, each in its own deviation."""
+    """Compute the mean power in a band over the moving values of placements (T, 4), each scaled by its deviation."""
     moving = scale > 0
     columns = (column for head in heads for column in (head[:, moving] / scale[moving]).T)
     return float(np.mean([band_power(column, low, high) for column in columns]))
@@ -213,7 +213,7 @@ def _between_seeds(
     *,
     higher: bool,
 ) -> Measurement:
-    """The mean correlation of columns (T, n) between each two seeds of a clip."""
+    """Compute the mean correlation of columns (T, n) between every two seeds of a clip."""
     values = [
         pearson(a, b)
         for clip in clips

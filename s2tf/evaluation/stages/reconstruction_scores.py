@@ -20,7 +20,7 @@ from s2tf.metrics.sharpness import gradient_energy
 
 COPY = "source frame copied"
 READABLE = 0.8
-"""The lowest correlation with the landmarks at which a value of the pose, read on reference frames, counts."""
+"""Least correlation with the landmarks, on reference frames, at which a value of the pose is measured."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class ReconstructedClip:
     landmarks: FaceMotion | None = None
     """Motion of the reference frames, from their landmarks."""
     read_reference: FaceMotion | None = None
-    """Motion of the reference frames, read as that of the reconstructed ones is."""
+    """Motion of the reference frames, read in the same way as that of the reconstructed frames."""
     read_source: FaceMotion | None = None
     read_reconstructed: FaceMotion | None = None
     refiner_change: RefinerChange | None = None
-    """The lip refiner's change of the pictures; None without a refiner."""
+    """Change of the pictures by the lip refiner, or None without a refiner."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class ReconstructionScores:
     """Collects clips, one by one.
 
     Attributes:
-        perceptual: Compares frames; None leaves that out.
+        perceptual: Distance of frames, or None to leave it out.
     """
 
     perceptual: PerceptualDistance | None = None
@@ -77,15 +77,15 @@ class ReconstructionScores:
     sharpness: dict[str, _Mean] = field(default_factory=lambda: _means("reconstructed", "source copy"))
     lips: dict[str, _Mean] = field(default_factory=lambda: _means("reconstructed", "source copy", "reference"))
     motions: list[tuple[FaceMotion, FaceMotion, FaceMotion]] = field(default_factory=list)
-    """For each clip the landmarks' motion, and that read on reference and on reconstructed frames; without lips."""
+    """Motion of each clip by the landmarks, and as read on reference and on reconstructed frames; without lips."""
     refiner: dict[str, _Mean] = field(default_factory=lambda: _means("inside", "outside"))
     short: int = 0
-    """Clips with fewer than `LEAST_FRAMES` readable frames, so that they count in no correlation."""
+    """Number of clips with fewer than `LEAST_FRAMES` readable frames; correlations leave them out."""
     unread: int = 0
-    """Frames in which a face could not be read, so that they count in no landmark error."""
+    """Number of frames in which a face could not be read; landmark errors leave them out."""
 
     def update(self, clip: ReconstructedClip) -> dict[str, float]:
-        """Adds a clip; returns its own numbers."""
+        """Add a clip and return its own numbers."""
         before = self._sums()
         parts = zip(clip.reference.split(FRAMES_AT_ONCE), clip.reconstructed.split(FRAMES_AT_ONCE), strict=True)
         for reference, reconstructed in parts:
@@ -99,7 +99,7 @@ class ReconstructionScores:
         return own
 
     def _sums(self) -> dict[str, float]:
-        """Sums over all frames so far."""
+        """Return the sums over all frames so far."""
         quality = self.quality["reconstructed"]
         return {"psnr": float(quality.psnr_sum), "ssim": float(quality.ssim_sum)}
 
@@ -112,17 +112,17 @@ class ReconstructionScores:
                 self.distances[name].add(self.perceptual.compare(frames, reference))
 
     def _read(self, clip: ReconstructedClip) -> dict[str, float]:
-        """Adds the motion read off a clip's pictures; returns its own error of the lips."""
+        """Add the motion read from a clip's pictures, and return the clip's own error of the lips."""
         assert clip.landmarks is not None
         assert clip.read_reference is not None
         assert clip.read_source is not None
         assert clip.read_reconstructed is not None
-        # Only frames in which every reader found the face count.
+        # Keep only the frames in which the face was found in every video.
         known = clip.landmarks.known & clip.read_reference.known & clip.read_reconstructed.known
         known &= np.broadcast_to(clip.read_source.known, known.shape)
         self.unread += int((~known).sum())
 
-        # The lips of each set of frames against the landmarks.
+        # Compare the lips of each set of frames with the landmarks.
         read = {
             "reconstructed": clip.read_reconstructed.lips,
             "reference": clip.read_reference.lips,
@@ -145,7 +145,7 @@ class ReconstructionScores:
         return {"lip_error": float(errors["reconstructed"].mean()) if known.any() else math.nan}
 
     def measurements(self, protocol: dict[str, object]) -> list[Measurement]:
-        """The numbers, each beside that of the source frame copied and of the reference frames."""
+        """Compute the numbers, each beside those of the source copy and of the reference frames."""
         reconstructed, copied = (
             {name: float(value) for name, value in self.quality[one].compute().items()}
             for one in ("reconstructed", "source copy")
@@ -174,7 +174,7 @@ class ReconstructionScores:
         return Measurement("sharpness", value, protocol, baseline, COPY, 1.0, higher_is_better=None)
 
     def _correlations(self, protocol: dict[str, object]) -> list[Measurement]:
-        """Correlations of mouth, eyes and pose with the landmarks."""
+        """Compute the correlations of mouth, eyes and pose with the landmarks."""
         rows = []
         for name in ("mouth", "eyes"):
             reconstructed, reference = (
@@ -195,7 +195,7 @@ class ReconstructionScores:
         return rows
 
     def readable_pose(self) -> list[str]:
-        """The values of the pose that can be read off the reference frames; the others move too little to be seen."""
+        """List the values of the pose that can be read from the reference frames; the others move too little."""
         return [name for name, value in self._pose_of_reference().items() if value >= READABLE]
 
     def _pose_of_reference(self) -> dict[str, float]:
@@ -205,6 +205,6 @@ class ReconstructionScores:
 def _lower(
     name: str, values: Mapping[str, _Mean], protocol: dict[str, object], truth: float, counts: dict[str, int]
 ) -> Measurement:
-    """A measurement that is better the lower it is."""
+    """Build a measurement for which lower is better."""
     value, baseline = (values[one].value for one in ("reconstructed", "source copy"))
     return Measurement(name, value, protocol, baseline, COPY, truth, higher_is_better=False, counts=counts)

@@ -1,4 +1,4 @@
-"""Test clips through a motion autoencoder: their motion codes, and frames rendered from a source and codes."""
+"""Motion codes of test clips, and frames that a motion autoencoder renders from a source and codes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,21 +27,21 @@ class EncodedClip:
 
     @property
     def landmarks(self) -> FaceMotion:
-        """Motion of the chosen frames, from their landmarks."""
+        """Read the motion of the chosen frames from their landmarks."""
         return FaceMotion.of_landmarks(self.sample.landmarks()[self.chosen], self.sample.record.size)
 
     def frames(self, size: int) -> np.ndarray:
-        """The chosen frames (T, size, size, 3) uint8."""
+        """Decode the chosen frames (T, size, size, 3) uint8."""
         return np.stack([resize(frame, size) for frame in self.sample.frames()[self.chosen]])
 
     def source(self, size: int) -> np.ndarray:
-        """Frame 0, (1, size, size, 3) uint8."""
+        """Decode frame 0, (1, size, size, 3) uint8."""
         return resize(self.sample.frames(0, 1)[0], size)[None]
 
 
 @dataclass(frozen=True)
 class ClipRenderer:
-    """A motion autoencoder at work on clips, `batch` frames at a time."""
+    """A motion autoencoder that processes clips, `batch` frames at a time."""
 
     autoencoder: MotionAutoencoder
     size: int
@@ -51,25 +51,25 @@ class ClipRenderer:
 
     @torch.no_grad()
     def encode(self, sample: Sample, chosen: np.ndarray) -> EncodedClip:
-        """The clip with the codes of its chosen frames, which must be one or more."""
+        """Encode the chosen frames of a clip, at least one."""
         parts = in_batches(sample.frames()[chosen], self.batch)
         codes = torch.cat([self.autoencoder.encode_motion(self._inputs(part)) for part in parts])
         return EncodedClip(sample, chosen, codes)
 
     @torch.no_grad()
     def encode_source(self, clip: EncodedClip) -> SourceFeatures:
-        """Features of the clip's frame 0; compute them when they are needed, since they take much memory."""
+        """Compute the features of the clip's frame 0; call this only when they are needed, since they are large."""
         return self.autoencoder.encode_source(self._inputs(clip.sample.frames(0, 1)))
 
     @torch.no_grad()
     def render(self, source: SourceFeatures, codes: Tensor) -> np.ndarray:
-        """Frames (T, size, size, 3) uint8; the lips and their place are read off the codes."""
+        """Render frames (T, size, size, 3) uint8; the lips and their place are read from the codes."""
         frames = [to_uint8(self.autoencoder.decode(source, part).image) for part in codes.split(self.batch)]
         return np.stack([resize(frame, self.size) for part in frames for frame in part])
 
     @torch.no_grad()
     def render_and_compare(self, source: SourceFeatures, codes: Tensor) -> tuple[np.ndarray, RefinerChange | None]:
-        """Frames as of `render`, and the lip refiner's change of them; None where the network has no refiner."""
+        """Render frames like `render`, and measure their change by the lip refiner; None without a refiner."""
         if self.autoencoder.lip_refiner is None:
             return self.render(source, codes), None
         frames, changes = [], []
@@ -88,6 +88,6 @@ class ClipRenderer:
 
 
 def in_batches(frames: np.ndarray, batch: int) -> Iterator[np.ndarray]:
-    """The frames, `batch` at a time."""
+    """Yield the frames, `batch` at a time."""
     for start in range(0, len(frames), batch):
         yield frames[start : start + batch]

@@ -36,25 +36,25 @@ NETWORKS = ("portrait_diffusion", "speech_encoder", "face_decoder")
 
 @dataclass(frozen=True)
 class PortraitTest:
-    """The portraits to generate, and the speech that they are generated for."""
+    """Choice of the portraits to generate and of their speech."""
 
     settings: PortraitSettings
     """Sampler, steps, guidance and temperature; the length of the speech is the run's."""
     shards: str | None = None
-    """Other data than the run's own."""
+    """Shards to use instead of the run's own data."""
     clips: int | None = None
-    """The first N clips; all where None."""
+    """Number of the first clips to take, or None for all."""
     seed: int = 0
     seeds: int = 4
-    """Portraits of each of the first `varied` speeches, for diversity."""
+    """Number of portraits for each of the first `varied` speeches, to measure diversity."""
     varied: int = 32
     batch: int = 32
     pictures: int = 64
-    """Portraits to keep as pictures."""
+    """Number of portraits that are written as pictures."""
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuses numbers that leave nothing to generate.
+        """Refuse numbers that leave nothing to generate.
 
         Raises:
             ValueError: A number is below 1.
@@ -84,24 +84,24 @@ def evaluate_portraits(
     out: Path,
     report: Report = silent,
 ) -> Scores:
-    """Generates and measures portraits; writes `metrics.json`, `portraits.csv` and `samples/` into `out`.
+    """Generate and measure portraits; write `metrics.json`, `portraits.csv` and `samples/` into `out`.
 
     Args:
         run: A finished run of the portrait diffusion.
-        test: The portraits to generate.
+        test: The portraits to generate and their speech.
         faces: The network that compares faces.
-        attributes: The reader of gender and age; None leaves them out.
+        attributes: The reader of gender and age, or None to leave them out.
         out: Folder of the results.
-        report: Called with a line on progress.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: The run is not finished.
-        FileNotFoundError: Its data have no test clip.
+        FileNotFoundError: The run's data have no test clip.
     """
     stage_run, pipeline, data = _open(run, test, report)
     (out / SAMPLES).mkdir(parents=True, exist_ok=True)
     readings, total = PortraitReadings(), count_test_clips(data, test.clips)
-    # Pictures leave memory with their batch; only their features stay.
+    # The pictures of a batch are freed after it; only their features are kept.
     for rows in _generate(pipeline, data, test):
         done = len(readings.keys)
         _add_readings(rows, readings, faces, attributes)
@@ -128,7 +128,7 @@ def evaluate_portraits(
 
 
 def portrait_rows(run: Path, test: PortraitTest) -> tuple[PortraitPipeline, Iterator[PortraitRows]]:
-    """A run's pipeline, and batches of its test clips with their portraits.
+    """Return a run's pipeline, and batches of its test clips with their portraits.
 
     Raises:
         UserError: The run is not finished.
@@ -162,7 +162,7 @@ def _generate(pipeline: PortraitPipeline, data: Any, test: PortraitTest) -> Iter
 def _add_readings(
     rows: PortraitRows, readings: PortraitReadings, faces: FaceFeatures, attributes: AttributeReader | None
 ) -> None:
-    """Adds the features of all pictures of a batch, and gender and age where a reader is given."""
+    """Add the features of all pictures of a batch, and gender and age if a reader is given."""
     different = (rows.reference != rows.other).any(axis=(1, 2, 3))
     readings.keys += rows.keys
     readings.labels += rows.labels
@@ -183,7 +183,7 @@ def _add_variation(
     faces: FaceFeatures,
     test: PortraitTest,
 ) -> None:
-    """Adds features of portraits of further seeds, of the first `varied` speakers' first clips."""
+    """Add features of portraits with further seeds, for the first clips of the first `varied` speakers."""
     new = [
         row
         for row, identity in enumerate(rows.identities)
@@ -199,7 +199,7 @@ def _add_variation(
 
 
 def _read_some(attributes: AttributeReader, pictures: np.ndarray, wanted: np.ndarray) -> list[Attributes | None]:
-    """Gender and age of the wanted pictures; None for the others, which are not asked for."""
+    """Read gender and age of the wanted pictures only; None for the others."""
     found = iter(attributes.read(pictures[wanted]) if wanted.any() else [])
     return [next(found) if one else None for one in wanted]
 
@@ -207,12 +207,12 @@ def _read_some(attributes: AttributeReader, pictures: np.ndarray, wanted: np.nda
 def _portraits(
     pipeline: PortraitPipeline, waveforms: Sequence[np.ndarray], keys: Sequence[str], seed: int
 ) -> np.ndarray:
-    """A portrait for each speech, (B, H, W, 3); its noise follows from seed and key alone."""
+    """Generate a portrait for each speech, (B, H, W, 3); its noise depends only on seed and key."""
     return np.stack([output.image for output in pipeline.generate(waveforms, [clip_seed(seed, key) for key in keys])])
 
 
 def _mean_face(pipeline: PortraitPipeline) -> np.ndarray:
-    """The run's face prior as a picture (1, H, W, 3)."""
+    """Render the run's face prior as a picture (1, H, W, 3)."""
     with torch.no_grad():
         return to_uint8(pipeline.face_decoder(pipeline.portrait_diffusion.prior.get_buffer("z_p")[None]))
 
@@ -223,7 +223,7 @@ def _write_pictures(pictures: np.ndarray, keys: Sequence[str], count: int, folde
 
 
 def _write_clips(readings: PortraitReadings, path: Path) -> None:
-    """Writes one line for each portrait: its distance from the reference, and gender and age, labelled and read."""
+    """Write a line for each portrait: its distance from the reference, and gender and age, labelled and read."""
     angles = feature_distances(torch.stack(readings.generated), torch.stack(readings.reference))["cosine_degrees"]
     rows = []
     for index, key in enumerate(readings.keys):

@@ -1,4 +1,4 @@
-"""The skeleton of every stage's evaluation: open a finished run, report progress over its clips, write the scores."""
+"""Steps of every stage's evaluation: open a finished run, report progress over its clips, write the scores."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ Report = Callable[[str], None]
 
 
 def silent(text: str) -> None:
-    """Reports no progress."""
+    """Report no progress."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class StageRun:
 
     @classmethod
     def open(cls, folder: Path, names: Sequence[str], device: str, report: Report = silent) -> "StageRun":
-        """Opens a run and loads its networks for inference.
+        """Open a run and load its networks for inference.
 
         Args:
             folder: The run's folder.
-            names: The networks to load; the first one tells that the run is finished.
+            names: The networks to load; if the first is in the folder, the run is finished.
             device: Device to compute on.
-            report: Called with a line on progress.
+            report: Function that is called with a line about the progress.
 
         Raises:
             UserError: The run is not finished.
@@ -46,25 +46,25 @@ class StageRun:
 
     @property
     def experiment(self) -> str:
-        """The experiment's name."""
+        """Name of the experiment."""
         return self.folder.parent.name
 
     @property
     def random_weights(self) -> list[str]:
-        """Names of the networks of which any part was never trained: their numbers are no result."""
+        """Names of the networks with a part that was never trained: their numbers are no result."""
         return [name for name, network in self.networks.items() if holds_random_part(network)]
 
     def with_network(self, name: str, network: Network) -> "StageRun":
-        """The same run with one more network that its numbers depend on."""
+        """Return the same run with another network on which its numbers depend."""
         return replace(self, networks={**self.networks, name: network})
 
     def count(self, done: int, total: int | None = None, what: str = "clips") -> None:
-        """Reports that `done` items are measured."""
+        """Report that `done` items are measured."""
         of = f" of {total}" if total is not None else ""
         self.report(f"{self.experiment}: {done}{of} {what}")
 
     def each(self, items: Iterable[ItemT], total: int | None = None, what: str = "clips") -> Iterator[ItemT]:
-        """Yields the items and reports each one once it has been measured."""
+        """Yield the items, and report each item after it has been measured."""
         for number, item in enumerate(items, start=1):
             yield item
             self.count(number, total, what)
@@ -77,10 +77,10 @@ class StageRun:
         out: Path,
         packages: Sequence[str] = (),
     ) -> Scores:
-        """Writes `metrics.json` into `out`.
+        """Write `metrics.json` into `out`.
 
         Args:
-            kind: The kind of evaluation, as reports know it.
+            kind: The kind of evaluation, by which reports find it.
             measurements: The numbers.
             protocol: The conditions that all numbers share.
             out: Folder of the results.
@@ -93,10 +93,10 @@ class StageRun:
 
 
 def check_counts(test: Any, *names: str) -> None:
-    """Refuses options of a test that leave nothing to measure.
+    """Refuse options of a test that leave nothing to measure.
 
     Raises:
-        ValueError: One of them is below 1; the message names its option.
+        ValueError: An option is below 1; the message names it.
     """
     for name in names:
         value = getattr(test, name)

@@ -19,22 +19,22 @@ class Transfer:
     """Readings of the motion of clip A on the face of clip B."""
 
     similar_to_b: float
-    """Cosine of the generated face and B's, in features of faces."""
+    """Cosine between the features of the generated face and of B's face."""
     similar_to_a: float
     landmarks: FaceMotion | None = None
-    """Motion of A's frames, from their landmarks; None where no reader of the generated ones is given."""
+    """Motion of A's frames, from their landmarks, or None without a reader of generated frames."""
     read_generated: FaceMotion | None = None
 
 
 def transfer_measurements(
     pairs: Sequence[Transfer], protocol: dict[str, object], readable_pose: Sequence[str]
 ) -> list[Measurement]:
-    """Share of pairs that keep the identity of B, and correlations of their motion with that of A.
+    """Measure the share of pairs that keep the identity of B, and the correlations of their motion with A's motion.
 
     Args:
-        pairs: One or more; those without landmarks count for the identity alone.
+        pairs: At least one pair; pairs without landmarks count only for the identity.
         protocol: The conditions that all numbers share.
-        readable_pose: Values of the pose that count, see `ReconstructionScores.readable_pose`.
+        readable_pose: Values of the pose that are measured, see `ReconstructionScores.readable_pose`.
     """
     kept = float(np.mean([pair.similar_to_b > pair.similar_to_a for pair in pairs]))
     identity = Measurement("transfer: identity kept", kept, protocol, 0.5, "guessing", counts={"pairs": len(pairs)})
@@ -61,5 +61,5 @@ def transfer_measurements(
 
 
 def similarity(one: Tensor, other: Tensor) -> float:
-    """Cosine of the mean features of two sets of frames, (T, D) each."""
+    """Compute the cosine of the mean features of two sets of frames, (T, D) each."""
     return float(F.cosine_similarity(one.mean(0), other.mean(0), dim=0))

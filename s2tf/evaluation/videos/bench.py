@@ -1,4 +1,4 @@
-"""Speed of an evaluation of videos, beside the speed of its networks and detectors by themselves."""
+"""Speed of an evaluation of videos, beside the speed of its networks and detectors alone."""
 
 import tempfile
 import time
@@ -27,7 +27,7 @@ from s2tf.media.video_writer import VideoWriter
 
 SECONDS_A_MINUTE = 60
 DIFFERENT = 8
-"""Number of different clips; beyond it the same files are measured again, so that a long measurement starts soon."""
+"""Greatest number of different clips; more clips are the same files again, so that the measurement starts soon."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class EvaluationBench:
     """Evaluation whose speed is measured.
 
     Args:
-        metrics: Names of metrics, see `MeasureChoices`; absent networks get random weights, which are as slow.
+        metrics: Names of metrics, see `MeasureChoices`; absent networks get random weights, which take the same time.
         clips: Number of video pairs, of which up to eight differ.
         frames: Frames of each video.
         size: Side of the videos and of the comparison, pixels.
@@ -52,12 +52,12 @@ class EvaluationBench:
 
 
 def measure_evaluation(bench: EvaluationBench, console: Console, report: Callable[[str], None]) -> Entry:
-    """Measure the clips per minute, beside the number if only networks and detectors took time.
+    """Measure the clips per minute, beside the number that would be reached if only networks and detectors took time.
 
     Args:
         bench: Evaluation to measure.
-        console: Shows the training of judges, where there are none yet.
-        report: Called with a line on the progress.
+        console: Console that shows the training of judges, if there are none yet.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: None of the metrics has a network or a detector.
@@ -66,12 +66,13 @@ def measure_evaluation(bench: EvaluationBench, console: Console, report: Callabl
     if not any(True for measure in measures for _ in _calls(measure)):
         raise UserError(
             f"--metrics {bench.metrics}: expected a metric with a network or a detector, whose time the evaluation is "
-            "compared with"
+            f"--metrics {bench.metrics}: expected a metric with a network or a detector, since the evaluation is "
+            "compared with the time of these"
         )
     with tempfile.TemporaryDirectory() as folder:
         report("rendering the clips")
         pairs = _pairs(Path(folder), bench)
-        # Before anything is timed, since loading and allocation happen once, not for each clip.
+        # A first run without timing, since loading and allocation happen once, not for each clip.
         measure_clip(pairs[0], measures, bench.size)
         with _clock(measures, bench.device) as spent:
             begun = time.perf_counter()
@@ -101,7 +102,7 @@ def _pairs(folder: Path, bench: EvaluationBench) -> list[ClipPair]:
     for number, recording in enumerate(recordings):
         clip = recording.load()
         assert clip.waveform is not None
-        # Frame by frame, since the noise of a whole clip takes eight times the clip's memory.
+        # Frame by frame, since the noise of a whole clip would take eight times the clip's memory.
         generated = ((frame + rng.normal(0, 8, frame.shape)).clip(0, 255).astype(np.uint8) for frame in clip.frames)
         paths = [folder / f"{name}{number}.mp4" for name in ("generated", "reference")]
         _write(paths[0], generated, bench.size, clip.waveform)
@@ -121,7 +122,7 @@ def _clock(measures: list[VideoMeasure], device: str) -> Iterator[list[float]]:
     """Collect the seconds that networks and detectors take, by replacing their methods with timed ones."""
     spent: list[float] = []
     replaced = [(owner, name) for measure in measures for owner, name in _calls(measure)]
-    # An owner may serve several measures.
+    # One owner may belong to several measures.
     unique = {(id(owner), name): (owner, name) for owner, name in replaced}
     for owner, name in unique.values():
         setattr(owner, name, _timed(getattr(owner, name), spent, device))
@@ -133,7 +134,7 @@ def _clock(measures: list[VideoMeasure], device: str) -> Iterator[list[float]]:
 
 
 def _calls(measure: Any) -> Iterator[tuple[Any, str]]:
-    """List the methods in which a measure's networks and detectors work, each with its owner."""
+    """List the methods that run a measure's networks and detectors, each with its owner."""
     if measure.name == "sync":
         yield measure.network, "consecutive_lips"
         yield measure.network, "audio"

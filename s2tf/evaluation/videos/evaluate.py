@@ -26,19 +26,19 @@ def evaluate_videos(evaluation: VideoEvaluation, report: Report) -> Scores | Non
 
     Args:
         evaluation: Clips, measures and the folder of the results.
-        report: Called with a line on the progress.
+        report: Function that is called with a line about the progress.
 
     Returns:
-        The scores, None while clips of other processes are still missing.
+        The scores, or None while clips of other processes are still missing.
     """
     measured = {one.name: _measurement_of(one, evaluation) for one in evaluation.measures}
     records = RecordFolder(evaluation.out, measured)
-    # As the files are at the beginning: one that changes meanwhile is measured anew by the next start.
+    # The versions at the beginning: a file that changes meanwhile is measured again by the next start.
     versions = {pair.key: _version(pair) for pair in evaluation.pairs}
     _measure_part(evaluation, records, versions, report)
     if any(records.missing(key, version) for key, version in versions.items()):
         return None
-    # In the order of the keys, so that every process adds in the same order.
+    # Sorted by key, so that every process adds in the same order.
     every = (records.read(pair.key, versions[pair.key]) for pair in evaluation.pairs if evaluation.measures)
     scores, rows = merge_records(evaluation, every)
     write_results(scores, rows, COLUMNS, evaluation.out)
@@ -48,7 +48,7 @@ def evaluate_videos(evaluation: VideoEvaluation, report: Report) -> Scores | Non
 def _measure_part(
     evaluation: VideoEvaluation, records: RecordFolder, versions: Mapping[str, str], report: Report
 ) -> None:
-    """Measure the clips of this process's part of which a record is missing."""
+    """Measure the clips in this process's part that have no record yet."""
     mine = evaluation.part.of(evaluation.pairs)
     missing = {pair.key: records.missing(pair.key, versions[pair.key], retry=True) for pair in mine}
     todo = [pair for pair in mine if missing[pair.key]]
@@ -64,7 +64,7 @@ def _progress(number: int, todo: int, mine: int, seconds: float, key: str) -> st
 
     Args:
         number: Clips measured since the beginning.
-        todo: Clips that had no record then.
+        todo: Clips that had no record at the beginning.
         mine: Clips of this process.
         seconds: Time since the beginning.
         key: Key of the next clip.
@@ -81,8 +81,8 @@ def _version(pair: ClipPair) -> str:
 
 
 def _measurement_of(measure: VideoMeasure, evaluation: VideoEvaluation) -> dict[str, Any]:
-    """Collect what a record depends on beside the videos: with another value the clip is measured anew.
+    """Collect everything except the videos on which a record depends: if a value changes, the clip is measured again.
 
-    The versions are part of it, so that those that a result names have computed all of it.
+    This includes the versions, so that the versions in a result have computed all of it.
     """
     return {**evaluation.alignment, **measure.protocol, "software": measure.software, "s2tf": __version__}

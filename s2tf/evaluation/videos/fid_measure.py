@@ -64,7 +64,7 @@ class FrechetMeasure(VideoMeasure):
         return {f"{row}/{name}": value for row, one in self.features.items() for name, value in one.state().items()}
 
     def values(self, state: State) -> dict[str, float]:
-        """Nothing: a clip has too few frames for a distance of distributions."""
+        """Return nothing: a clip has too few frames for a distance of distributions."""
         return {}
 
     def add(self, state: State) -> None:

@@ -12,16 +12,16 @@ from s2tf.evaluation.videos.pairs import ClipPair
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 COLUMNS = ("generated", "reference")
 SHOWN = 5
-"""Names that a message lists at most."""
+"""Greatest number of names in a message."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A clip of which one video is absent."""
+    """A clip with only one of its two videos."""
 
     reason: str
     reference: VideoSource | None
-    """Reference video, if that is there."""
+    """Reference video, if it exists."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,21 @@ class FoundPairs:
     pairs: list[ClipPair]
     """Pairs in the order of their keys."""
     missing: dict[str, Missing]
-    """Clips of which one video is absent, by their keys."""
+    """Clips with only one of their two videos, by key."""
 
     def first(self, clips: int | None) -> "FoundPairs":
-        """Keep the first clips by key, measurable or not; all where `clips` is None."""
+        """Keep the first clips by key, including those with a missing video; all if `clips` is None."""
         kept = set(sorted([*(pair.key for pair in self.pairs), *self.missing])[:clips])
         missing = {key: one for key, one in self.missing.items() if key in kept}
         return FoundPairs([pair for pair in self.pairs if pair.key in kept], missing)
 
 
 def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
-    """Find the pairs of two folders (equal paths below them, whatever the suffix), of two files, or of a CSV.
+    """Find the pairs of two folders (equal paths below them, without the suffix), of two files, or of a CSV.
 
     A reference without a generated video counts as a clip that failed: a system does not get better by leaving out
-    what it cannot do.
+    A reference without a generated video counts as a failed clip: a system must not improve its numbers by leaving out
+    difficult clips.
 
     Args:
         generated: A folder, a video, or a CSV with the columns `generated`, `reference` (paths, relative to it) and
@@ -52,17 +53,19 @@ def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
         reference: A folder or a video; None with a CSV.
 
     Raises:
-        UserError: There is nothing to compare, or the two are not of the same kind; the message says what is there.
+        UserError: There is nothing to compare, or the two are not of the same kind; the message names what was found.
     """
     if generated.suffix == ".csv":
         if reference is not None:
-            raise UserError(f"{reference}: {generated} names the references itself, expected no second argument")
+            raise UserError(
+                f"{reference}: the CSV {generated} names the references itself, expected no second argument"
+            )
         return _of_table(generated)
     if reference is None:
         raise UserError(f"{generated}: expected a second argument, the folder or video of the references")
     for path in (generated, reference):
         if not path.exists():
-            raise UserError(f"{path}: no such file or folder")
+            raise UserError(f"{path} does not exist, expected a file or folder")
     if generated.is_dir() != reference.is_dir():
         raise UserError(f"{generated} and {reference}: expected two folders or two videos")
     if not generated.is_dir():
@@ -74,17 +77,17 @@ def files_by_name(folder: Path, suffixes: Sequence[str], what: str) -> dict[str,
     """Find the files of certain suffixes, by their path below the folder without the suffix.
 
     Raises:
-        UserError: There is none, or two have one name.
+        UserError: There is no such file, or two have the same name.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
             key = path.relative_to(folder).with_suffix("").as_posix()
             if key in found:
-                raise UserError(f"{found[key]} and {path}: two {what} of one name")
+                raise UserError(f"{found[key]} and {path}: two {what} with the same name, expected different names")
             found[key] = path
     if not found:
-        raise UserError(f"{folder}: no {what} in it ({', '.join(suffixes)})")
+        raise UserError(f"{folder} contains no {what}, expected files with {', '.join(suffixes)}")
     return found
 
 
@@ -92,7 +95,7 @@ def _of_folders(generated: Path, reference: Path) -> FoundPairs:
     videos, references = (files_by_name(folder, SUFFIXES, "videos") for folder in (generated, reference))
     if not set(videos) & set(references):
         raise UserError(
-            f"no video of the {len(videos)} in {generated} has the name of one of the {len(references)} in "
+            f"none of the {len(videos)} videos in {generated} has the same name as one of the {len(references)} in "
             f"{reference}: {_some(videos)} against {_some(references)}"
         )
     return _match(videos, references)
@@ -108,21 +111,23 @@ def _of_table(table: Path) -> FoundPairs:
         generated, reference = (table.parent / row[name] for name in COLUMNS)
         key = row.get("name") or Path(row["generated"]).with_suffix("").as_posix()
         if key in references:
-            raise UserError(f"{table}, line {number}: {key} is there twice; a column `name` tells clips apart")
+            raise UserError(
+                f"{table}, line {number}: two clips have the name {key}; add a column `name` with different names"
+            )
         if not reference.is_file():
-            raise UserError(f"{table}, line {number}: {reference}: no such file")
+            raise UserError(f"{table}, line {number}: the reference {reference} does not exist")
         references[key] = reference
         if generated.is_file():
             videos[key] = generated
     if not videos:
-        raise UserError(f"{table}: none of its generated videos is there, such as {rows[0]['generated']}")
+        raise UserError(f"{table}: none of its generated videos exists; the first is {rows[0]['generated']}")
     return _match(videos, references)
 
 
 def _read_table(table: Path) -> list[dict[str, str]]:
     if not table.is_file():
-        raise UserError(f"{table}: no such file")
-    # Spreadsheets begin a file with a byte order mark, which is no part of the first column's name.
+        raise UserError(f"{table} does not exist, expected a CSV file")
+    # Spreadsheet programs begin a file with a byte order mark, which is no part of the first column's name.
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))

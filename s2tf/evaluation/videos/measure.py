@@ -1,4 +1,4 @@
-"""Measures of a pair of videos: fed frame by frame, recorded clip by clip, merged in any order of processes."""
+"""Base classes of measures of a pair of videos: they read frame by frame, and keep a state for each clip."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -15,27 +15,27 @@ from s2tf.evaluation.videos.pairs import ClipPair, FrameRun
 from s2tf.nn.published_weights import RANDOM_WEIGHTS
 
 GENERATED, SOURCE_COPY, REFERENCE = "made", "copy", "true"
-"""Rows that are compared, as records name them: the generated video, the source frame copied, the reference itself."""
+"""Rows that are compared, by their names in records: the generated video, the source copy, the reference itself."""
 SOURCE_COPY_NAME = "source frame copied"
 NO_FRAME = "no frame after the first, which is the source"
 
 COUNTED = ("frames", "pairs", "pairs without a visible pixel")
-"""States of metrics that are told beside their numbers."""
+"""States of metrics that are written beside their numbers."""
 OF_CLIPS = ("clips", "failed")
-"""Counts of clips in the protocols of metrics, which a measure counts itself."""
+"""Counts in the protocols of metrics that a measure counts itself."""
 
 State = Mapping[str, Tensor]
 
 
 class MeasureError(ValueError):
-    """Error of a clip that cannot be measured; the message says why."""
+    """Error for a clip that cannot be measured; the message gives the reason."""
 
 
 class VideoMeasure(ABC):
     """One subject of measurement, such as lip sync, for all clips of one process.
 
     Call `begin` for each clip, `update` for its runs of frames, then `end`; call `add` with the states of all clips.
-    Processes exchange nothing but the clips' states, so that one process and many give the same numbers.
+    Processes exchange only the clips' states, so that the numbers do not depend on the number of processes.
     """
 
     name: str
@@ -47,12 +47,12 @@ class VideoMeasure(ABC):
 
     @property
     def packages(self) -> Iterable[str]:
-        """Packages that read pictures and compute, beside those that every measure needs."""
+        """Packages that read pictures or compute, besides those that every measure needs."""
         return ()
 
     @property
     def software(self) -> Mapping[str, str]:
-        """Versions of all packages that read and compute; no part of the protocol, see `s2tf.evaluation.software`."""
+        """Versions of all packages that read or compute; no part of the protocol, see `s2tf.evaluation.software`."""
         return versions([*FRAMES, *self.packages])
 
     @property
@@ -62,11 +62,11 @@ class VideoMeasure(ABC):
 
     @abstractmethod
     def begin(self, pair: ClipPair) -> None:
-        """Forget the previous clip."""
+        """Begin a clip and forget the previous clip."""
 
     @abstractmethod
     def update(self, run: FrameRun) -> None:
-        """Take the next frames.
+        """Process the next frames.
 
         Raises:
             MeasureError: This clip cannot be measured.
@@ -97,28 +97,28 @@ class VideoMeasure(ABC):
         counts: Mapping[str, int],
         higher_is_better: bool | None = True,
     ) -> Measurement:
-        """Make a measurement, with the copied source frame as baseline and the reference as ground truth."""
+        """Make a measurement, with the source copy as baseline and the reference as ground truth."""
         values = float(generated), self.protocol, float(copied), SOURCE_COPY_NAME, float(reference)
         return Measurement(name, *values, higher_is_better=higher_is_better, counts=counts, software=self.software)
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Doubts about the numbers of the clips added."""
+        """Return warnings about the numbers of the added clips."""
         return ()
 
     @abstractmethod
     def measurements(self, failed: int) -> list[Measurement]:
-        """Compute the numbers of all clips added; `failed` more could not be measured."""
+        """Compute the numbers of all added clips; `failed` other clips could not be measured."""
 
 
 class MetricMeasure(VideoMeasure):
-    """A measure by metrics with sums for states, one metric for each row.
+    """A measure with a metric for each row; the metrics' states are sums.
 
     Subclasses update `self.rows`, the metrics of the current clip, in `update`.
 
     Args:
-        metrics: Function that makes the metric of a row; all metrics that it makes share their network.
-        device: Device of the clip's metrics, which `update` gives frames; the totals only add up.
+        metrics: Function that creates the metric of a row; all its metrics share their network.
+        device: Device of the clip's metrics, which process the frames in `update`; the totals only add states.
     """
 
     def __init__(self, metrics: Mapping[str, Callable[[], Metric]], device: str = "cpu") -> None:
@@ -148,13 +148,13 @@ class MetricMeasure(VideoMeasure):
             metric.merge_state(of_row(state, row))
 
     def of_clip(self, state: State, row: str = GENERATED) -> Any:
-        """Compute a row's metric from a clip's state alone."""
+        """Compute a row's metric from the state of a single clip."""
         metric = self.metrics[row]()
         metric.merge_state(of_row(state, row))
         return computed(metric)
 
     def total(self, row: str = GENERATED) -> Any:
-        """Compute a row's metric over all clips added."""
+        """Compute a row's metric over all added clips."""
         return computed(self.totals[row])
 
     def counts(self, failed: int) -> dict[str, int]:

@@ -10,7 +10,7 @@ from s2tf.evaluation.videos.measure import VideoMeasure
 from s2tf.evaluation.videos.pairs import Alignment, ClipPair, aligned_runs
 
 FRAMES_AT_ONCE = 16
-"""Frames of each video of a pair that are in memory at the same time."""
+"""Number of frames of each video that are in memory at the same time."""
 
 
 def measure_clip(pair: ClipPair, measures: Sequence[VideoMeasure], size: int) -> ClipRecord:
@@ -18,7 +18,7 @@ def measure_clip(pair: ClipPair, measures: Sequence[VideoMeasure], size: int) ->
 
     Args:
         pair: The two videos.
-        measures: Measures that go over the frames side by side.
+        measures: Measures that all read the same pass over the frames.
         size: Side at which pictures are compared, pixels.
 
     Returns:
@@ -32,13 +32,13 @@ def measure_clip(pair: ClipPair, measures: Sequence[VideoMeasure], size: int) ->
         try:
             return step(*arguments)
         except (ValueError, RuntimeError, cv2.error) as error:
-            # A ValueError is the clip's fault; others are the machine's, such as a full memory.
+            # A ValueError comes from the clip, other errors from the machine, such as full memory.
             if not isinstance(error, ValueError):
                 retry.add(measure.name)
             failures[measure.name] = str(error) or type(error).__name__
             return None
 
-    # Go over the frames once, for all measures that have not failed.
+    # Read the frames once, for all measures that have not failed.
     try:
         for measure in measures:
             attempt(measure, measure.begin, pair)

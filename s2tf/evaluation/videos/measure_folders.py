@@ -1,4 +1,4 @@
-"""Evaluation of two folders of videos by one call, for Python."""
+"""Evaluation of two folders of videos by one Python call."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,16 +31,17 @@ def evaluate_folders(
 
     Args:
         generated: Folder of videos, a video, or a CSV with the columns `generated` and `reference`.
-        reference: Folder of the reference videos with the same names, or a video; None with a CSV.
+        reference: Folder of the reference videos with the same names, or a video, or None with a CSV.
         out: Folder of the results; None takes NAME-evaluation beside `generated`. A clip that was measured before by
-            the same measurement is not measured again.
+        out: Folder of the results, or None for NAME-evaluation beside `generated`. A clip with a record of the same
+            measurement is not measured again.
         metrics: Names separated by commas, such as `pixels,sync`, or `all`.
-        weights: Folder of the networks' public files; None takes `S2TF_WEIGHTS`, or the folder `weights` in the cache.
+        weights: Folder of the public weight files, or None for `S2TF_WEIGHTS`, else the folder `weights` in the cache.
         device: Device of the networks, such as `cuda`.
         size: Side at which pictures are compared, in pixels.
-        name: Name of the system; None takes the folder's.
+        name: Name of the system, or None for the folder's name.
         choices: Choices of all networks at once, instead of `metrics`, `weights` and `device`.
-        report: Called with a line on the progress.
+        report: Function that is called with a line about the progress.
 
     Raises:
         UserError: There is nothing to compare, or a choice is wrong.

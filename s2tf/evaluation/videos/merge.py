@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Totals:
-    """Numbers and failures of all clips, after the measures have added them."""
+    """Numbers and failures of all clips, after every clip was added to the measures."""
 
     rows: list[Row]
     failures: list[tuple[str, str, str]]
@@ -32,7 +32,7 @@ def merge_records(evaluation: VideoEvaluation, records: Iterable[ClipRecord]) ->
     """Merge the records of all clips.
 
     Args:
-        evaluation: Clips and measures; the measures add the clips to their totals.
+        evaluation: Clips and measures; the clips are added to the measures.
         records: Records of all pairs, in the order of their keys.
 
     Returns:

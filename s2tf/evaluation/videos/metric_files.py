@@ -15,7 +15,7 @@ class PublicFile:
     content: str
     """Network and origin of the weights, in words."""
     available_at: str
-    """Page that offers the file; nothing is downloaded automatically."""
+    """Web page with the file; nothing is downloaded automatically."""
 
 
 FILES = {

@@ -1,4 +1,4 @@
-"""Measures of how generated videos move: steadiness along the flow (MAD), landmarks, blinks, head and mouth."""
+"""Measures of the motion in generated videos: steadiness along the flow (MAD), landmarks, blinks, head and mouth."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ from s2tf.metrics.motion_difference import FlowReader, MotionDifference
 
 
 class SteadinessMeasure(MetricMeasure):
-    """MAD of the generated video and of the reference; a copied source frame has none."""
+    """MAD of the generated video and of the reference; the source copy has no motion and no MAD."""
 
     name = "mad"
     packages = ("torchvision",)
@@ -80,9 +80,9 @@ class SteadinessMeasure(MetricMeasure):
 DISTANCES = {"landmark distance": "face", "lip landmark distance": "lips", "lip shape distance": "canonical_lips"}
 CORRELATIONS = {"mouth correlation": "mouth", "eyes correlation": "eyes", "pose correlation": "pose"}
 WITHOUT_FACE = "frames without a face"
-"""Count of frames in which the face of either video was not read: in a clip's state and in the table of clips."""
+"""Name, in a clip's state and in the table of clips, for the number of frames without a face in either video."""
 MANY = 0.1
-"""Share of a clip's frames without a face above which the numbers of the others are doubtful."""
+"""Share of frames without a face; above it a clip's numbers get a warning."""
 
 
 class FaceMeasure(MetricMeasure):
@@ -115,10 +115,10 @@ class FaceMeasure(MetricMeasure):
         self.read: dict[str, list[FaceMotion]] = {}
         self.followed: dict[str, FaceFollower] = {}
         self.to_reference = np.ones(2)
-        """Factors from the generated video's pixels to those of the reference."""
+        """Factors from pixels of the generated video to pixels of the reference."""
         self.size = 0
         self.doubtful: list[float] = []
-        """Shares of frames without a face of those clips added where it is above `MANY`."""
+        """Shares of frames without a face, for the added clips with a share above `MANY`."""
 
     @property
     def packages(self) -> Iterable[str]:
@@ -160,7 +160,7 @@ class FaceMeasure(MetricMeasure):
             self.followed = {GENERATED: FaceFollower(settings), REFERENCE: FaceFollower(settings)}
 
     def update(self, run: FrameRun) -> None:
-        """See `VideoMeasure.update`; the source frame is read too, for its copy."""
+        """See `VideoMeasure.update`; the source frame is read too, for the source copy."""
         if not isinstance(self.finder, DetectedMotion):
             self.read[GENERATED].append(self.finder.read(run.generated))
             self.read[REFERENCE].append(self.finder.read(run.reference))
@@ -248,7 +248,7 @@ class FaceMeasure(MetricMeasure):
         ]
 
     def _statistics(self, failed: int) -> list[Measurement]:
-        """Statistics of each video by itself; the value of the reference is the best, neither more nor less."""
+        """Compute statistics of each video alone; the value of the reference is the best."""
         generated, reference = self.total(GENERATED), self.total(REFERENCE)
         unseen = {f"{WITHOUT_FACE} in the true video": number(self.totals[REFERENCE], "unread")}
         counts = {**self._counts(GENERATED, failed), **unseen}
@@ -259,13 +259,13 @@ class FaceMeasure(MetricMeasure):
         ]
 
     def _counts(self, row: str, failed: int) -> dict[str, int]:
-        """Count the clips, all of which have frames in the row's metric, and the metric's frames."""
+        """Count the clips and the frames of the row's metric; every clip has frames in it."""
         frames, unread = (number(self.totals[row], name) for name in ("frames", "unread"))
         return {"clips": self.clips, "failed": failed, "frames": frames, WITHOUT_FACE: unread}
 
 
 def _check_faces(generated: np.ndarray, reference: np.ndarray) -> None:
-    """Refuse a clip in which too few frames show both faces; (T,) bool each, true where the face was read."""
+    """Refuse a clip with too few frames that show both faces; the arguments (T,) are True if the face was read."""
     both = int((generated & reference).sum())
     if both >= LEAST_FRAMES:
         return

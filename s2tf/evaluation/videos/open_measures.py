@@ -1,4 +1,4 @@
-"""Opens the measures of videos: their networks and files, and the reasons why some cannot be computed."""
+"""Opens the measures of videos with their networks and files, and collects the reasons why some cannot be computed."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ WEIGHTS_VARIABLE = "S2TF_WEIGHTS"
 
 
 class MissingFileError(Exception):
-    """Error of a file that a measure needs and this machine lacks; the message says where it is available."""
+    """Error for an absent file that a measure needs; the message says where it is available."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class MeasureChoices:
 
     Args:
         metrics: Names of `METRICS` separated by commas, or `all`.
-        weights: Folder of the public files; None takes `S2TF_WEIGHTS`, or the folder `weights` in the cache.
-        allow_random: Take networks with random weights where files are absent; their numbers are marked.
+        weights: Folder of the public weight files, or None for `S2TF_WEIGHTS`, else the folder `weights` in the cache.
+        allow_random: True to use random weights where weight files are absent; such numbers are marked.
         device: Device of the networks.
         protocol: SyncNet's view: the crop around the tracked face, or the whole frame.
-        syncnet: Folder of a SyncNet; None takes the public one.
-        perceptual: Perceptual distance, see `open_perceptual`; None takes the public LPIPS.
-        faces: Network that compares faces, see `open_faces`; None takes the public VGGFace.
+        syncnet: Folder of a SyncNet, or None for the public SyncNet.
+        perceptual: Perceptual distance, see `open_perceptual`, or None for the public LPIPS.
+        faces: Network that compares faces, see `open_faces`, or None for the public VGGFace.
         landmarks: Reader of landmarks, see `open_motion`.
     """
 
@@ -71,7 +71,9 @@ class MeasureChoices:
         """
         names = list(METRICS) if self.metrics == ALL else list(dict.fromkeys(self.metrics.split(",")))
         if unknown := [name for name in names if name not in METRICS]:
-            raise UserError(f"--metrics {self.metrics}: {unknown[0]!r} is none of {', '.join(METRICS)}")
+            raise UserError(
+                f"--metrics {self.metrics}: unknown metric {unknown[0]!r}, expected names of {', '.join(METRICS)}"
+            )
         return names
 
     @property
@@ -82,11 +84,11 @@ class MeasureChoices:
             UserError: The given folder does not exist.
         """
         if self.weights is not None and not self.weights.is_dir():
-            raise UserError(f"--weights {self.weights}: no such folder")
+            raise UserError(f"--weights {self.weights}: the folder does not exist")
         return self.weights or Path(os.environ.get(WEIGHTS_VARIABLE, cache_root() / "weights"))
 
     def public_file(self, metric: str) -> str:
-        """Return the path of a metric's public file, or `random` where the file is absent and that is allowed.
+        """Return the path of a metric's public file, or `random` if the file is absent and that is allowed.
 
         Raises:
             MissingFileError: The file is absent.
@@ -98,7 +100,7 @@ class MeasureChoices:
         if self.allow_random:
             return RANDOM
         raise MissingFileError(
-            f"no {public.file} in {folder}: {public.content}, available at {public.available_at}; put it there, or "
+            f"{public.file} is not in {folder}: {public.content}, available at {public.available_at}; put it there, or "
             "name its folder with --weights"
         )
 
@@ -117,7 +119,7 @@ def open_measures(choices: MeasureChoices, console: Console) -> OpenedMeasures:
 
     Args:
         choices: Choices of metrics and networks.
-        console: Shows the training of judges, where there are none yet.
+        console: Console that shows the training of judges, if there are none yet.
 
     Raises:
         UserError: A choice is wrong.
@@ -173,7 +175,7 @@ def _landmarks(choices: MeasureChoices, console: Console) -> VideoMeasure:
     except (UserError, FileNotFoundError) as error:
         raise MissingFileError(str(error)) from error
     if finder is None:
-        raise UserError("--landmarks none: leave landmarks out of --metrics instead")
+        raise UserError("--landmarks none has no effect here: leave landmarks out of --metrics instead")
     return FaceMeasure(finder)
 
 
@@ -192,7 +194,7 @@ def _sharpness(choices: MeasureChoices, console: Console) -> VideoMeasure:
 
 @contextmanager
 def _same_random() -> Iterator[None]:
-    """Seed random networks, so that they are the same in every process that shares the clips."""
+    """Seed random networks, so that they are the same in every process that measures a part of the clips."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield

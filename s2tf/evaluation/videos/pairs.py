@@ -13,7 +13,7 @@ from s2tf.evaluation.sources import VideoSource
 from s2tf.faces.crop import resize
 
 MAX_MISMATCH = 1
-"""Frames by which one video may be longer than the other: encoders add or drop the last one."""
+"""Greatest difference in length of the two videos, in frames: encoders may add or drop the last frame."""
 ASPECT_TOLERANCE = 0.02
 
 
@@ -31,7 +31,7 @@ class FrameRun:
     """Some consecutive frames of a pair."""
 
     start: int
-    """Index of the first of them in the clip."""
+    """Index of the first frame in the clip."""
     generated: np.ndarray
     """Generated frames (n, S, S, 3) uint8 RGB at the size at which pictures are compared."""
     reference: np.ndarray
@@ -53,13 +53,13 @@ class FrameRun:
 
     @property
     def compared(self) -> slice:
-        """Frames that are compared: all but the clip's first, which is the source."""
+        """Frames that are compared: all except the clip's first, which is the source."""
         return slice(1 if self.start == 0 else 0, None)
 
 
 @dataclass
 class Alignment:
-    """Alignment of the two videos of a pair; complete once all runs are read."""
+    """Alignment of the two videos of a pair; complete after all runs were read."""
 
     frames: int = 0
     """Number of frames that both videos have."""

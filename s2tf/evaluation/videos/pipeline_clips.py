@@ -28,15 +28,15 @@ FRAMES_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Generation:
-    """Settings by which a pipeline generates videos.
+    """Settings for generating videos by a pipeline.
 
     Args:
-        pipeline: A pipeline of both stages, or of the second alone for `hrtf`.
+        pipeline: A pipeline of both stages, or of only the second for `hrtf`.
         configuration: `hrtf` or `hrtf-scfp`.
         fingerprint: Hash of the pipeline's networks and settings.
-        seed: Seed of the noise; each clip has a seed of its own, derived from this and its key.
-        steps: Denoiser calls; None takes the pipeline's settings.
-        videos: Folder in which the generated videos are kept; None keeps none.
+        seed: Seed of the noise; the seed of each clip is derived from it and the clip's key.
+        steps: Number of denoising steps, or None for the pipeline's setting.
+        videos: Folder for the generated videos, or None to keep no videos.
     """
 
     pipeline: Any
@@ -48,20 +48,20 @@ class Generation:
 
     @property
     def name(self) -> str:
-        """Line with everything that determines the frames."""
+        """Text with everything that determines the frames."""
         steps = "as stored" if self.steps is None else self.steps
         return f"{self.configuration} of pipeline {self.fingerprint}, seed {self.seed}, steps {steps}"
 
 
 @dataclass(frozen=True)
 class StoredClip:
-    """Place of a clip in the shards and checksums of its content; the clip itself is read when its turn comes."""
+    """Place of a clip in the shards and checksums of its content; the clip itself is read later."""
 
     key: str
     shard: str
     """Path of the tar file."""
     index: int
-    """Position of the clip in it."""
+    """Position of the clip in the tar file."""
     checksums: str
     """Checksums of the clip's members."""
 
@@ -69,13 +69,13 @@ class StoredClip:
         """Read the clip.
 
         Raises:
-            ShardError: The clip cannot be read, or is not what it was.
+            ShardError: The clip cannot be read, or its content has changed.
         """
         clip = next(read_clips(self.shard, True, self.index + 1, self.index))
         if isinstance(clip, ShardError):
             raise clip
         if (clip.key, checksums_of(clip)) != (self.key, self.checksums):
-            raise ShardError(f"{self.shard}: clip {self.key} is not what it was when the evaluation began")
+            raise ShardError(f"{self.shard}: clip {self.key} has changed since the evaluation began")
         return clip
 
 
@@ -129,7 +129,7 @@ class GeneratedClip:
 
     @property
     def version(self) -> str:
-        """Settings that generate it; the version of the clip is that of the reference."""
+        """Settings of the generation; the version of the clip belongs to the reference."""
         return self.generation.name
 
     def digest(self) -> str:
@@ -137,7 +137,7 @@ class GeneratedClip:
         return self.version
 
     def frames(self) -> Iterator[np.ndarray]:
-        """See `VideoSource.frames`; generated on demand, and kept as a video where a folder is given."""
+        """See `VideoSource.frames`; generated on demand, and written as a video if a folder is given."""
         sample, videos = self.clip.read(), self.generation.videos
         frames = _generate(sample, self.generation)
         if videos is None:
@@ -163,7 +163,7 @@ def _generate(sample: Sample, generation: Generation) -> Iterator[np.ndarray]:
 
 
 def open_pipeline(folder: Path, device: str) -> Any:
-    """Open a pipeline of both stages, or of the second alone.
+    """Open a pipeline of both stages, or of only the second.
 
     Raises:
         UserError: The folder holds no pipeline, or its pipeline generates no videos.
@@ -172,7 +172,7 @@ def open_pipeline(folder: Path, device: str) -> Any:
 
 
 def configurations_of(pipeline: Any) -> tuple[str, ...]:
-    """List the configurations that the pipeline has the networks for."""
+    """List the configurations for which the pipeline has the networks."""
     return (HRTF, HRTF_SCFP) if hasattr(pipeline, "portrait") else (HRTF,)
 
 
@@ -185,7 +185,7 @@ def fingerprint_of(pipeline: Any) -> str:
 
 
 def generated_pairs(clips: Sequence[StoredClip], generation: Generation) -> list[ClipPair]:
-    """Pair the video generated from each clip's speech with the clip; in the order of the keys."""
+    """Pair each clip with the video generated from its speech, in the order of the keys."""
     ordered = sorted(clips, key=lambda clip: clip.key)
     return [ClipPair(clip.key, GeneratedClip(clip, generation), ReferenceClip(clip)) for clip in ordered]
 
@@ -196,14 +196,14 @@ def clips_with_sound(shards: str, split: str, clips: int | None) -> list[StoredC
     Args:
         shards: Shard folder or address.
         split: Split of the clips.
-        clips: Number of clips; None takes all.
+        clips: Number of clips, or None for all.
 
     Raises:
         UserError: No clip has sound.
     """
     found = list(islice(_heard(shards, split), clips))
     if not found:
-        raise UserError(f"{shards}: no clip with sound in its split {split}")
+        raise UserError(f"{shards}: no clip of split {split} has sound, expected at least one")
     return found
 
 

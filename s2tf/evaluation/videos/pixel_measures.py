@@ -27,17 +27,17 @@ from s2tf.metrics.perceptual_distance import MeanPerceptualDistance, PerceptualD
 from s2tf.metrics.sharpness import Sharpness
 
 BEST_PSNR = -10 * torch.tensor(MSE_FLOOR).log10().item()
-"""PSNR of a frame beside itself, dB."""
+"""PSNR of a frame compared with itself, in dB."""
 
 
 class FramesBesideReference(MetricMeasure):
-    """A metric of (frames, reference frames), for the generated frames and for the copied source frame.
+    """A metric of (frames, reference frames), for the generated frames and for the source copy.
 
     Args:
-        metric: Function that makes the metric.
-        truths: Numbers of the reference frames beside themselves, by the name of the measurement.
+        metric: Function that creates the metric.
+        truths: Numbers of the reference frames compared with themselves, by the name of the measurement.
         higher_is_better: Direction of all its numbers.
-        device: Device of the metric; a network in it has its own.
+        device: Device of the metric; a network in it has its own device.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class FramesBesideReference(MetricMeasure):
         return state
 
     def named(self, values: Any) -> dict[str, float]:
-        """Name the numbers of the metric as the measurements are."""
+        """Name the numbers of the metric like the measurements."""
         found = values.values() if isinstance(values, Mapping) else [values]
         return {name: float(value) for name, value in zip(self.truths, found, strict=True)}
 
@@ -139,12 +139,12 @@ class IdentityMeasure(FramesBesideReference):
         return {**super().protocol, "frames read": f"every {EVERY}. after the first"}
 
     def chosen(self, run: FrameRun) -> list[int]:
-        """See `FramesBesideReference.chosen`; counted from the clip's beginning, whatever its runs."""
+        """See `FramesBesideReference.chosen`; counted from the clip's beginning, independent of its runs."""
         return [index for index in super().chosen(run) if (run.start + index - 1) % EVERY == 0]
 
 
 class SharpnessMeasure(MetricMeasure):
-    """Sharpness of the generated frames and of the reference, each by itself."""
+    """Sharpness of the generated frames and of the reference, each alone."""
 
     name = "sharpness"
     titles: Mapping[str, str] = {"CPBD": "cpbd", "gradient energy": "gradient_energy"}
@@ -182,7 +182,7 @@ class SharpnessMeasure(MetricMeasure):
         if not self.clips:
             return []
         generated, copied, reference = (self.total(row) for row in (GENERATED, SOURCE_COPY, REFERENCE))
-        # No direction, since more sharpness than the reference has is noise.
+        # No direction, since more sharpness than in the reference is noise.
         return [
             self.measured(
                 title, generated[name], copied[name], reference[name], self.counts(failed), higher_is_better=None

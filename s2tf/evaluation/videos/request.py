@@ -12,7 +12,7 @@ from s2tf.evaluation.videos.open_measures import OpenedMeasures
 from s2tf.evaluation.videos.pairs import ClipPair
 
 COMPARED_SIZE = 256
-"""Pixels, as in the paper."""
+"""Side of the compared pictures in pixels, as in the paper."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class VideoEvaluation:
     Args:
         name: Name of the system, for reports.
         pairs: Pairs of videos, in the order of their keys.
-        opened: Measures, opened.
+        opened: Opened measures.
         out: Folder of the records and the results; a clip with a record of the same measurement is not measured again.
         size: Side at which pictures are compared, pixels.
-        missing: Clips of which one video is absent, by their keys.
+        missing: Clips with only one of their two videos, by key.
         part: Part of the clips that this process measures.
-        random_weights: Networks of the system that have random weights, where they are known.
-        drawn_by: Description of what has generated the videos, where it is known.
+        random_weights: Networks of the system with random weights, if known.
+        drawn_by: Description of the system that generated the videos, if known.
     """
 
     name: str
@@ -48,7 +48,7 @@ class VideoEvaluation:
 
     @property
     def alignment(self) -> dict[str, Any]:
-        """Protocol of how frames are aligned."""
+        """Protocol of the alignment of frames."""
         return {
             "frames": "of the same index at 25 a second, from the second on: the first is the source",
             "picture (px)": self.size,

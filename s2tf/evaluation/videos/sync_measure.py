@@ -1,4 +1,4 @@
-"""Lip sync of generated videos: LSE-D, LSE-C and the offset of the face that is seen longest."""
+"""Lip sync of generated videos: LSE-D, LSE-C and the offset of the face that is visible longest."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -39,11 +39,11 @@ BORROWED = "heard with the true sound"
 class SyncMeasure(MetricMeasure):
     """LSE-D, LSE-C and the size of the offset.
 
-    The generated video is heard with its own sound, or with that of the reference where it has none.
+    The generated video is measured with its own sound, or with the reference's sound if it has none.
 
     Args:
         network: SyncNet.
-        settings: Settings by which faces are followed and cropped; None shows SyncNet the whole frames.
+        settings: Settings for tracking and cropping faces, or None if SyncNet sees the whole frames.
     """
 
     name = "sync"
@@ -100,7 +100,7 @@ class SyncMeasure(MetricMeasure):
         self.rows[GENERATED].update(generated)
         reference = copied = None
         if REFERENCE in self.videos:
-            # The generated video counts without it; the counts tell that the row of the reference has a clip less.
+            # The generated video counts even so; the counts show that the row of the reference has fewer clips.
             with suppress(MeasureError):
                 reference, copied = self.videos[REFERENCE].finish()
         self.rows[REFERENCE].update(reference)
@@ -115,7 +115,7 @@ class SyncMeasure(MetricMeasure):
     def values(self, state: State) -> dict[str, float]:
         """See `VideoMeasure.values`."""
         found = self.of_clip(state)
-        # The offset of one clip has its sign; the mean over clips is of the sizes.
+        # The offset of a clip keeps its sign; the mean over clips is the mean of absolute values.
         return {name: float(found[name]) for name in TITLES} | {OFFSET: float(state[OFFSET])}
 
     def counts(self, failed: int) -> dict[str, int]:
@@ -141,22 +141,22 @@ class SyncMeasure(MetricMeasure):
 
 
 class FaceScores:
-    """Lip sync of the faces of one video, each followed, and optionally of each face's first crop held still."""
+    """Lip sync of each tracked face of one video, and optionally of each face's first crop repeated."""
 
     def __init__(self, network: SyncNet, settings: TrackSettings | None, waveform: np.ndarray, still: bool) -> None:
         self.network, self.waveform, self.still = network, waveform, still
         self.tracker = None if settings is None else FaceTracker(settings)
         self.detector = None if settings is None else open_detector(settings.detector)
         self.waiting: np.ndarray | None = None
-        """The newest frame, held back until it is known if it is the last."""
+        """The newest frame, kept until it is known whether it is the last."""
         self.frames = 0
         self.readers: dict[int, tuple[LipSyncReader, LipSyncReader | None]] = {}
         self.first: dict[int, np.ndarray] = {}
         self.problems: dict[int, str] = {}
-        """Reasons why a face has no score, by track."""
+        """Track -> the reason why its face has no score."""
 
     def add(self, frames: Iterable[np.ndarray]) -> None:
-        """Take the next frames."""
+        """Process the next frames."""
         if self.tracker is None:
             self._read(whole_frames(frames, self.network.size))
             return
@@ -166,10 +166,10 @@ class FaceScores:
             self.waiting = frame
 
     def finish(self) -> tuple[LipSyncScore, LipSyncScore | None]:
-        """Score the face seen longest, and its first crop held still.
+        """Score the face that is visible longest, and its first crop repeated.
 
         Raises:
-            MeasureError: No face is seen long enough.
+            MeasureError: No face is visible long enough.
         """
         if self.tracker is not None:
             if self.waiting is not None:
@@ -227,7 +227,7 @@ class _StillLips:
         return self
 
     def consecutive_lips(self, frames: Tensor) -> Tensor:
-        """See SyncNet; all frames are alike."""
+        """See SyncNet; all frames are equal."""
         if self.window is None:
             self.window = self.network.consecutive_lips(frames[:FRAMES])
         return self.window.expand(len(frames) - FRAMES + 1, -1)

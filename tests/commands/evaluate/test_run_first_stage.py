@@ -104,7 +104,7 @@ def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_pat
     assert pairs["choice against another voice-linked shape"]["choices"] == people
     assert pairs["choice against another hair colour"]["choices"] == people
     for arguments, message in (
-        (["--clips", "0"], "argument --clips: '0', expected a number from 1"),
+        (["--clips", "0"], "argument --clips: '0', expected a whole number of at least 1"),
         (
             ["--faces", "judges"],
             "--faces has no effect on a run of ConReStage; it applies to: SCFPStage",
@@ -223,7 +223,7 @@ def test_what_cannot_be_evaluated_is_refused_by_name(study, tmp_path, capsys):
         assert status(["evaluate", "run", str(run), "--out", str(tmp_path), *arguments]) == 2
         assert message in capsys.readouterr().err
     assert status(["evaluate", "run", str(tmp_path), "--faces", "judges"]) == 2
-    assert "no finished run: expected networks in" in capsys.readouterr().err
+    assert "is no finished run, expected networks in" in capsys.readouterr().err
 
 
 def key_of(picture):

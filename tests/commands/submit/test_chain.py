@@ -33,7 +33,7 @@ def chain(tmp_path, monkeypatch):
 @pytest.mark.parametrize("job", ["{parts: 2}", "{gpus: 1}"])
 def test_a_training_is_sized_by_its_trainer(chain, capsys, job):
     assert chain(job) == 2
-    assert f"step train: job: {job[1:-4]} is for commands that are no training" in capsys.readouterr().err
+    assert f"step train: job: {job[1:-4]} has no effect on a training" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--array", "seeds=0-2"], ["--jobs", "3"], ["--runs", "there"]])
@@ -79,12 +79,12 @@ PRIOR = f"prior {EXPERIMENTS}/prior.yaml --out {{out}} vars.conre="
         ("evalute run {a}", "invalid choice: 'evalute'"),
         ("shards {a} --help", "unrecognized arguments: --help"),
         ({"run": "shards {a}", "job": {"parts": 2}}, "unrecognized arguments: --part 1/2"),
-        ("prepare avspeech {data} --out {out}", "source is 'd/NOWHERE': no such file or folder, and no step before it"),
+        ("prepare avspeech {data} --out {out}", "source is 'd/NOWHERE', which does not exist, and no earlier step"),
         ("evaluate pipeline {a} --shards {a} --weights {data} --out {out}", "weights is 'd/NOWHERE'"),
         ("evaluate pipeline {a} --shards {data} --out {out}", "shards is 'd/NOWHERE'"),
         ("evaluate run {a} --faces vggface={data}", "faces is 'd/NOWHERE'"),
         ("compare {a}/x.mp4 {data} --out {out}", "videos is 'd/NOWHERE'"),
-        (f"{PRIOR}{{data}} vars.shards={{a}}", "prior.face_encoder is 'd/NOWHERE/face_encoder': no such"),
+        (f"{PRIOR}{{data}} vars.shards={{a}}", "prior.face_encoder is 'd/NOWHERE/face_encoder', which does not exist"),
         (f"{PRIOR}{{a}} vars.shards={{data}}", "no folder 'd/NOWHERE'"),
         (f"{PRIOR}{{a}} vars.shards={{a}} prior.sed=1", "'prior' does not accept option 'sed'"),
         ("fit e.yaml", "model"),

@@ -54,14 +54,14 @@ def submit(shards, tmp_path, monkeypatch, capsys):
         (["model.init_args.lerning_rate=1"], "lerning_rate"),
         (["trainer.max_steps=many"], "trainer.max_steps"),
         (["tracking.sampels_every=5"], "tracking.sampels_every: unknown key, expected one of throughput"),
-        (["tracking.autoencoder=nowhere"], "tracking.autoencoder is 'nowhere': no such file or folder"),
+        (["tracking.autoencoder=nowhere"], "tracking.autoencoder is 'nowhere', which does not exist"),
         (["vars.shards=nowhere"], "no folder 'nowhere'"),
-        (["vars.weights=vgg_face_dag.pth"], "face_encoder.init_args.weights is 'vgg_face_dag.pth': no such"),
+        (["vars.weights=vgg_face_dag.pth"], "face_encoder.init_args.weights is 'vgg_face_dag.pth', which does not exist"),
         (["trainer.devices=auto"], "trainer.devices is 'auto': expected the number that the job is to ask for"),
         (["trainer.accelerator=gpu"], "trainer.accelerator is gpu, but local has no GPUs"),
         (["trainer.accelerator=gpu", "--cluster", "a6000x8", "trainer.devices=9"], "has 8 GPUs"),
         (["trainer.devices=3", "trainer.limit_val_batches=1"], "2 examples in the split val for 3 ranks"),
-        (["--cluster", "nowhere"], "--cluster nowhere: no such settings"),
+        (["--cluster", "nowhere"], "--cluster nowhere: unknown cluster"),
     ],
 )
 def test_what_cannot_train_is_refused_and_leaves_nothing(submit, tmp_path, words, message):
@@ -100,7 +100,7 @@ def test_a_short_name_is_submitted_from_any_folder(shards, tmp_path, monkeypatch
 def test_fewer_tasks_at_once_than_one_are_refused(submit, capsys):
     with pytest.raises(SystemExit, match="2"):
         submit("--array", "seeds=1-2", "--jobs", "-1", "--dry-run")
-    assert "'-1', expected a number from 1" in capsys.readouterr().err
+    assert "'-1', expected a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):

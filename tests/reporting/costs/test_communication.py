@@ -82,4 +82,4 @@ def test_stages_of_the_papers_size_are_shown(tmp_path, capsys):
     assert stages["codebook"]["payload"]["reduced_statistics"] == 4 * 1024
     with pytest.raises(SystemExit):
         main(["report", "cost", "communication", "--nodes", "0"])
-    assert "--nodes: '0', expected a number from 1" in capsys.readouterr().err
+    assert "--nodes: '0', expected a whole number of at least 1" in capsys.readouterr().err
