@@ -21,7 +21,7 @@ def main() -> None:
 
     pipeline = s2tf.load_pipeline(args.pipeline)
     speech = read_speech(args.speech)
-    # The portrait is there at once; frames are rendered while they are written, so that a long video fits in memory.
+    # The portrait is generated first; frames are rendered while they are written, so that a long video fits in memory.
     talking = pipeline(speech, seed=args.seed, gains={"head": 0.5})
     video = write_video(talking, speech, args.video)
     print(f"{video.path}: {video.frames} frames of {video.size} px, portrait {talking.portrait.shape}")

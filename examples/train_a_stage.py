@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     args = parser.parse_args()
 
-    # The same call again finds the finished run; with more steps it goes on.
+    # The same call again finds the finished run; with more steps it continues.
     overrides = ["+debug/conre.yaml", f"vars.shards={args.shards}", f"trainer.max_steps={args.steps}"]
     result = s2tf.fit("conre.yaml", overrides, runs=args.runs)
     print(f"{result.step} steps in {result.run.folder}, loss {result.metrics['train/loss']:.3f}")

@@ -1,4 +1,4 @@
-# One rank: its command, whose exit status it notes in the file $S2TF_ENDS immediately, before srun ends the other ranks.
+# One rank: its command, whose exit status it records in the file $S2TF_ENDS immediately, before srun ends the other ranks.
 # Signals are for the command; without a trap this shell would end before the command has saved.
 trap : USR1 TERM
 status=0

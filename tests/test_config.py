@@ -155,5 +155,7 @@ def test_a_short_name_finds_an_experiment_of_s2tf_and_a_path_that_exists_wins(tm
         compose("demo/conre.yaml")
     (tmp_path / "mine.yaml").write_text("base: demo/prior.yaml\n")
     assert compose("mine.yaml", missing="x") == compose(EXPERIMENTS / "demo" / "prior.yaml", missing="x")
-    with pytest.raises(UserError, match="^demo/conrre.yaml: this experiment file does not exist; also tried /.*/demo/conrre.yaml$"):
+    with pytest.raises(
+        UserError, match="^demo/conrre.yaml: this experiment file does not exist; also tried /.*/demo/conrre.yaml$"
+    ):
         compose("demo/conrre.yaml")

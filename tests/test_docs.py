@@ -121,6 +121,13 @@ def test_a_link_to_a_file_leads_to_one(page):
     assert [link for link in broken if link != "commands.md"] == []
 
 
+def test_a_page_that_a_source_file_names_exists():
+    folders = ("s2tf", "datamodules", "experiments", "slurm", "tests", "examples")
+    sources = [path for folder in folders for kind in ("*.py", "*.yaml") for path in (ROOT / folder).rglob(kind)]
+    named = {(page, name_of(path)) for path in sources for page in re.findall(r"docs/[\w/-]+\.md", path.read_text())}
+    assert [one for one in sorted(named) if not (ROOT / one[0]).is_file()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_page_is_in_the_site(page):
     if page.parent == ROOT:

@@ -14,9 +14,9 @@ therefore exact in both readings if the scheduler steps y_t and only the denoise
 `injected` does, for the loss and for the sampler alike. Nothing is approximated, whatever the scheduler.
 
 The default is `input`, because the text and Fig. 1 describe what is added to the UNet's input, and Eq. 7 conditions on
-z^{t*} at all t. Trained on the same budget (synthetic speakers, small width, three seeds; docs/results/first-stage.md) the two
-came out alike: the angle to the true face was 61.6 ± 1.9 degrees for `input` and 61.4 ± 1.4 for `noise`, R@5
-19.9 ± 4.0 % and 17.6 ± 3.4 %.
+z^{t*} at all t. Trained on the same budget (synthetic speakers, small width, three seeds; docs/results/first-stage.md)
+the two came out alike: the angle to the reference face was 61.6 ± 1.9 degrees for `input` and 61.4 ± 1.4 for `noise`,
+R@5 19.9 ± 4.0 % and 17.6 ± 3.4 %.
 """
 
 from collections.abc import Callable

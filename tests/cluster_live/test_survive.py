@@ -20,7 +20,7 @@ from s2tf.loggers.wandb_files import find_files, history, records, wait_until_qu
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("S2TF_KILLS", 0))
-"""0: one of each kind that differs most; docs/cluster.md has what came of 20."""
+"""0: one of each kind that differs most; docs/results/speed.md has the result of 20."""
 STEPS = 80 if KILLS else 30
 SETTINGS = [
     f"trainer.max_steps={STEPS}",

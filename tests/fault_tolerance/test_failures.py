@@ -65,6 +65,7 @@ print("goes on")
 """
 
 
+@pytest.mark.slow
 def test_a_rank_that_fails_on_a_full_disk_ends_at_once_and_the_others_with_it(full):
     done = subprocess.run([sys.executable, "-c", END, str(full)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "killed\n")

@@ -139,6 +139,7 @@ def test_the_gradient_penalty_reaches_the_discriminator():
     assert trainer.callback_metrics["train/r1"] > 0
 
 
+@pytest.mark.slow
 def test_the_refiner_learns_to_stay_at_the_mouth():
     """The codebook's generator normalises over the whole picture, and so spreads what the refiner does."""
 

@@ -108,6 +108,7 @@ def test_correlation_counts_a_mouth_that_does_not_move_as_zero():
     assert correlation(torch.ones(2, 30), true) == 0
 
 
+@pytest.mark.slow
 def test_motion_is_learned_and_sampled_from_unseen_speech(tmp_path):
     stage = motion_stage(speech_dropout=0.1)
     rows = make_rows(8, seed=1)

@@ -1,4 +1,4 @@
-"""How the measures of videos answer to known distortions of synthetic speakers: the tables of docs/evaluation.md.
+"""Answers of the video measures to known distortions of synthetic speakers: docs/results/distortions.md.
 
 Such as: python tests/support/distorted_videos.py --syncnet RUN/networks/syncnet --landmarks mediapipe
 

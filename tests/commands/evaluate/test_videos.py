@@ -251,7 +251,10 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "unknown metric 'psnr', expected names of"),
         ([folders / "made", folders / "true", "--part", "3/2"], "argument --part: '3/2', expected I/N"),
         ([folders / "made", folders / "true", "--size", "0"], "argument --size: '0', expected at least 16 pixels"),
-        ([folders / "made", folders / "true", "--clips", "0"], "argument --clips: '0', expected a whole number of at least 1"),
+        (
+            [folders / "made", folders / "true", "--clips", "0"],
+            "argument --clips: '0', expected a whole number of at least 1",
+        ),
         ([folders / "made", folders / "true", "--json", folders / "no" / "x.json"], "does not exist"),
         ([folders / "made", folders / "true", "--json", folders], "is a folder, expected a file"),
         ([folders / "made", folders / "true", "--out", folders / "bad.csv"], "bad.csv is a file, expected a folder"),

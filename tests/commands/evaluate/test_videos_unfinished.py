@@ -64,6 +64,7 @@ def test_a_share_takes_the_results_of_another_system_away(folders, capsys):
     assert read(folders / "out")["experiment"] == "second"
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_nothing_of_another_system_and_what_was_measured(folders):
     words = [
         "evaluate",

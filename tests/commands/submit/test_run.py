@@ -56,7 +56,10 @@ def submit(shards, tmp_path, monkeypatch, capsys):
         (["tracking.sampels_every=5"], "tracking.sampels_every: unknown key, expected one of throughput"),
         (["tracking.autoencoder=nowhere"], "tracking.autoencoder is 'nowhere', which does not exist"),
         (["vars.shards=nowhere"], "no folder 'nowhere'"),
-        (["vars.weights=vgg_face_dag.pth"], "face_encoder.init_args.weights is 'vgg_face_dag.pth', which does not exist"),
+        (
+            ["vars.weights=vgg_face_dag.pth"],
+            "face_encoder.init_args.weights is 'vgg_face_dag.pth', which does not exist",
+        ),
         (["trainer.devices=auto"], "trainer.devices is 'auto': expected the number that the job is to ask for"),
         (["trainer.accelerator=gpu"], "trainer.accelerator is gpu, but local has no GPUs"),
         (["trainer.accelerator=gpu", "--cluster", "a6000x8", "trainer.devices=9"], "has 8 GPUs"),

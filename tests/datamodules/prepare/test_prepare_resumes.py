@@ -57,6 +57,7 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_bytes(unbroken, t
     assert contents(out) == unbroken
 
 
+@pytest.mark.slow
 def test_parts_in_any_order_give_the_same_bytes_and_the_last_one_the_manifest(unbroken, tmp_path):
     summaries = [run(tmp_path, part, 4) for part in (3, 1, 4)]
     assert not (tmp_path / "manifest.json").exists()

@@ -37,6 +37,7 @@ def alive(kind):
     return [one for one in gc.get_objects() if type(one) is kind]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_clips(shards):
     # Those that other tests have left behind; held here, so that they do not go meanwhile.
     before = {kind: alive(kind) for kind in (Sample, ShardFile)}
