@@ -137,7 +137,9 @@ def test_of_an_old_and_a_new_name_the_later_wins_and_both_in_one_place_are_refus
     key = "model.init_args.weights"
     config = compose(path, [f"{key}.motion_reader=2", f"{key}.reading=3", "vars.shards=s"])
     assert config["model"]["init_args"]["weights"] == {"motion_reader": 3}
-    with pytest.raises(UserError, match="reading is the old name of motion_reader: expected one of the two"):
+    with pytest.raises(
+        UserError, match="reading is the old name of motion_reader: both are given, expected one of them"
+    ):
         compose(path, [f"{key}={{reading: 1, motion_reader: 2}}", "vars.shards=s"])
 
 

@@ -186,7 +186,7 @@ def check_json(path: Path | None, out: Path | None) -> None:
     except PermissionError as error:
         raise UserError(f"--json {path}: {error.strerror}") from error
     if is_folder:
-        raise UserError(f"--json {path} is a folder, expected a file")
+        raise UserError(f"--json {path}: a folder, expected a file")
     if not has_folder and path.parent != out:
         raise UserError(f"--json {path}: its folder {path.parent} does not exist")
 

@@ -32,62 +32,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # The job: folder, size, share of the work.
     parser.add_argument("--out", type=Path, required=True, help="folder of the new shards")
-    parser.add_argument(
-        "--size", type=int, default=256, help="side of the stored faces in pixels (default: %(default)s)"
-    )
+    parser.add_argument("--size", type=int, default=256, help="side of the stored faces in pixels (default: 256)")
     parser.add_argument("--workers", type=int, default=1, help="number of processes (default: %(default)s)")
     add_part(parser)
     # Clips that are refused or cut; people who are held out.
-    parser.add_argument(
-        "--min-seconds", type=float, default=1.0, help="refuse clips shorter than this (default: %(default)s)"
-    )
+    parser.add_argument("--min-seconds", type=float, default=1.0, help="refuse clips shorter than this (default: 1.0)")
     parser.add_argument("--max-seconds", type=float, help="cut longer clips to this length (default: not cut)")
     parser.add_argument(
-        "--min-face",
-        type=float,
-        help="refuse clips with smaller faces, in pixels (default: avspeech and hdtf 256, others 0)",
+        "--min-face", type=float, help="least side of a face in pixels (default: avspeech, hdtf 256, others 0)"
     )
     parser.add_argument(
-        "--val", type=float, help="share of people for validation (default: folder and hdtf 0.1, others 0.01)"
+        "--val", type=float, help="share of people for validation (default: folder, hdtf 0.1, others 0.01)"
     )
     parser.add_argument(
-        "--test", type=float, help="share of people for test, if the data set names no test set (default: as --val)"
+        "--test", type=float, help="share of people for test, if SOURCE names no test set (default: as --val)"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the splits and synthetic speakers (default: %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the splits and synthetic speakers (default: 0)")
     # The written files.
-    parser.add_argument(
-        "--jpeg-quality", type=int, default=92, help="JPEG quality of the stored faces (default: %(default)s)"
-    )
+    parser.add_argument("--jpeg-quality", type=int, default=92, help="JPEG quality of the stored faces (default: 92)")
     parser.add_argument("--samples-per-shard", type=int, default=64, help="clips in a tar file (default: %(default)s)")
     parser.add_argument(
-        "--max-failures",
-        type=float,
-        default=0.5,
-        help="exit with 1 if more than this share fails (default: %(default)s)",
+        "--max-failures", type=float, default=0.5, help="exit with 1 if more than this share fails (default: 0.5)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary to FILE (default: no file)")
     faces = parser.add_argument_group("face detection in real recordings")
     faces.add_argument(
-        "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: %(default)s)"
+        "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: dlib)"
     )
     faces.add_argument(
         "--landmarks",
         choices=["mediapipe", "face-alignment"],
         default="mediapipe",
-        help="reader of landmarks (default: %(default)s)",
+        help="reader of landmarks (default: mediapipe)",
     )
     faces.add_argument(
         "--no-mesh", action="store_true", help="store only the 68 landmarks, without mediapipe's 478 mesh points"
     )
     synthetic = parser.add_argument_group("synthetic speakers")
-    synthetic.add_argument(
-        "--clips", type=int, default=2, help="number of clips of each speaker (default: %(default)s)"
-    )
-    synthetic.add_argument(
-        "--seconds", type=float, default=4.0, help="length of each clip in seconds (default: %(default)s)"
-    )
+    synthetic.add_argument("--clips", type=int, default=2, help="number of clips of each speaker (default: 2)")
+    synthetic.add_argument("--seconds", type=float, default=4.0, help="length of each clip in seconds (default: 4.0)")
 
 
 def run(args: argparse.Namespace) -> int:

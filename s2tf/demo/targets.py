@@ -41,9 +41,7 @@ def retrieval_targets(
         ValueError: The numbers of portraits and videos differ.
     """
     if len(portraits) != len(videos):
-        raise ValueError(
-            f"{len(portraits)} portraits of {len(videos)} speakers, expected one portrait for each speaker"
-        )
+        raise ValueError(f"{len(portraits)} portraits of {len(videos)} speakers, expected one each")
     gallery, reference_queries = gallery_embeddings(judges.embed, videos)
     identities = torch.arange(len(videos))
     recalls = {}

@@ -94,8 +94,11 @@ SWEEP = "method: grid\nparameters: {{{}}}\n"
         ("parameters: {a: {values: [1]}}", "expected `method`, `command` and `parameters`"),
         (SWEEP.format("a: {valuse: [1]}"), "parameters.a: 'valuse': expected W&B's form"),
         (SWEEP.format("a: 1"), "parameters.a: '1': expected W&B's form"),
-        (SWEEP.format("trainer.num_nodes: {values: [1, 2]}"), "parameters.trainer.num_nodes: it does not make another"),
-        (SWEEP.format("tracking.samples: {min: 1, max: 4}"), "all its values would train in one folder"),
+        (
+            SWEEP.format("trainer.num_nodes: {values: [1, 2]}"),
+            "parameters.trainer.num_nodes: results do not depend on this key",
+        ),
+        (SWEEP.format("tracking.samples: {min: 1, max: 4}"), "all its values would be the same run in one folder"),
         (SWEEP.format("a: {value: 1}") + "command: [python, x.py]", "expected [srun, s2tf, fit, ..., "),
     ],
 )

@@ -200,7 +200,7 @@ def test_judges_read_square_crops_of_synthetic_faces(videos, tmp_path, monkeypat
     ("more", "message"),
     [
         (("--names", "a,b"), "2 names, expected one for each of the 3 videos"),
-        (("--names", "a,b,a"), "several videos are named a"),
+        (("--names", "a,b,a"), "several videos have the name a"),
         (("--times", "0.2,1.2"), "1.2 s is beyond the end of other, whose last frame is at 1.16 s"),
         (("--times", "0.2,soon"), "expected seconds such as"),
         (("--times=-1",), "expected seconds of 0 or more"),
@@ -235,7 +235,7 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_read(videos, tm
     for more, message in (
         (["--out", file], f"--out {file}: {file} is a file, expected a folder"),
         (["--out", file / "x"], f"--out {file / 'x'}: {file} is a file, expected a folder"),
-        (["--out", tmp_path / "out", "--json", tmp_path], f"--json {tmp_path}: is a folder, expected a file"),
+        (["--out", tmp_path / "out", "--json", tmp_path], f"--json {tmp_path}: a folder, expected a file"),
     ):
         words = ["compare", videos / "truth.mp4", *more, "--landmarks", "none"]
         assert main([str(word) for word in words]) == 2

@@ -46,7 +46,7 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys, undrawn):
 def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path, capsys):
     (tmp_path / "vgg.pth").write_bytes(content)
     assert main(["import", "vggface", str(tmp_path / "vgg.pth"), "--out", str(tmp_path / "face")]) == 2
-    assert "vgg.pth is no file of weights that can be read" in capsys.readouterr().err
+    assert "vgg.pth is no readable weight file" in capsys.readouterr().err
 
 
 def test_a_transformers_folder_becomes_speech_features(tmp_path, capsys):

@@ -14,7 +14,7 @@ def test_every_reader_is_offered():
 @pytest.mark.parametrize("dataset", ["avspeech", "voxceleb1"])
 def test_a_share_for_test_is_refused_where_the_data_set_names_its_own_test_set(dataset, tmp_path, capsys):
     assert main(["prepare", dataset, str(tmp_path), "--out", str(tmp_path / "out"), "--test", "0.1"]) == 2
-    assert f"--test: {dataset} names its own test set" in capsys.readouterr().err
+    assert f"--test 0.1 has no effect: {dataset} has its own test set" in capsys.readouterr().err
 
 
 def test_synthetic_speakers_are_split_by_the_given_shares_and_need_a_number():

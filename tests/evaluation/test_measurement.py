@@ -13,7 +13,7 @@ def test_a_number_without_protocol_is_refused():
 
 def test_where_neither_more_nor_less_is_better_there_is_no_target():
     assert Measurement("x", 1.0, {"crop": "none"}, truth=2.0, higher_is_better=None).reached is None
-    with pytest.raises(ValueError, match="'x' has a target, but neither more nor less"):
+    with pytest.raises(ValueError, match="'x' has a target, but higher_is_better is None"):
         Measurement("x", 1.0, {"crop": "none"}, target=0.5, higher_is_better=None)
 
 

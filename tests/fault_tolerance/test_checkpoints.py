@@ -39,7 +39,7 @@ def test_a_cut_checkpoint_is_named_and_the_one_before_is_used_until_there_is_a_n
     cut_in_half(tmp_path / "last.ckpt")
     found = find_checkpoint(tmp_path)
     assert step_of(found.path) == 1
-    assert "last.ckpt: not whole" in found.broken
+    assert "last.ckpt: not complete" in found.broken
     move_broken_away(tmp_path)
     save(tmp_path, 3)
     assert step_of(find_checkpoint(tmp_path).path) == 3

@@ -120,7 +120,7 @@ def test_finished_runs_stand_beside_the_papers_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["table12", "--dry-run"], "table12: no ablation with a dashboard, expected one of table3"),
+        (["table12", "--dry-run"], "table12 is no ablation with a dashboard, expected one of table3"),
         (["table3"], "expected --wandb ENTITY/PROJECT, or --dry-run"),
         (["table3", "--wandb", "project"], "expected --wandb ENTITY/PROJECT, or --dry-run"),
         (["table3", "--wandb", "e/p"], "W&B did not take the dashboard of table3 for e/p: No API key configured"),

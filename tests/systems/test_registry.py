@@ -83,7 +83,7 @@ def test_another_system_is_one_more_declaration(tmp_path):
     systems = (*SYSTEMS, other)
     assert find_pipeline(index_of(tmp_path, "OtherPipeline"), systems)[0] is other
     assert find_pipeline_of_runs(["other_autoencoder"], systems)[1].name == "OtherPipeline"
-    with pytest.raises(UserError, match="these runs do not form a pipeline: expected --scfp for a PortraitPipeline"):
+    with pytest.raises(UserError, match="these runs do not form a pipeline, expected --scfp for a PortraitPipeline"):
         find_pipeline_of_runs(["other_autoencoder", "scfp"], systems)
 
 

@@ -100,7 +100,7 @@ class MeasureChoices:
         if self.allow_random:
             return RANDOM
         raise MissingFileError(
-            f"{public.file} is not in {folder}: {public.content}, available at {public.available_at}; put it there, or "
+            f"no {public.file} in {folder}: {public.content}, available at {public.available_at}; put it there, or "
             "name its folder with --weights"
         )
 

@@ -77,7 +77,7 @@ def test_removed_options_are_not_in_the_help(capsys):
             ["--seeds", "2"],
             "--seeds has no effect on a run of MotionAutoencoderStage; it applies to: SCFPStage, MotionDiffusionStage",
         ),
-        ("SyncNetStage", [], "a run of SyncNetStage, expected one of ConReStage"),
+        ("SyncNetStage", [], "a run of SyncNetStage, expected a run of ConReStage"),
         ("SCFPStage", ["--seeds", "2"], "--faces must be given for a run of SCFPStage: vggface=FILE"),
     ],
 )
@@ -94,9 +94,9 @@ def test_options_without_effect_on_the_runs_stage_are_refused(tmp_path, monkeypa
     [
         (
             ["--faces", "judges"],
-            "--faces has no effect: it is for the metric identity, which --metrics pixels",
+            "--faces has no effect: it belongs to the metric identity, which --metrics pixels",
         ),
-        (["--protocol", "frame"], "--protocol has no effect: it is for the metric sync"),
+        (["--protocol", "frame"], "--protocol has no effect: it belongs to the metric sync"),
     ],
 )
 def test_options_of_a_metric_that_is_left_out_are_refused(folders, capsys, options, message):

@@ -256,7 +256,7 @@ def test_wrong_arguments_are_named(folders, capsys):
             "argument --clips: '0', expected a whole number of at least 1",
         ),
         ([folders / "made", folders / "true", "--json", folders / "no" / "x.json"], "does not exist"),
-        ([folders / "made", folders / "true", "--json", folders], "is a folder, expected a file"),
+        ([folders / "made", folders / "true", "--json", folders], "a folder, expected a file"),
         ([folders / "made", folders / "true", "--out", folders / "bad.csv"], "bad.csv is a file, expected a folder"),
         ([folders / "made", folders / "true", "--out", folders / "bad.csv" / "x"], "bad.csv is a file, expected a"),
         ([folders / "latin.csv"], "latin.csv: expected a CSV in UTF-8: 'utf-8' codec can't decode byte 0xe9"),
