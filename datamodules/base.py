@@ -48,8 +48,8 @@ class ShardDataModule(L.LightningDataModule):
     batches taken, and a resumed run continues with the next one; with another number of ranks or workers, or another
     batch size, it begins a new order there. Validation and test give every clip once, in order, always the same.
 
-    A subclass declares its own arguments and passes the rest on (`*args, **common`), so that the common keys, their
-    defaults and their help stand here only; one whose examples are large repeats `buffer` with its own default.
+    A subclass declares its own arguments and passes the rest on (`**common`), so that the other keys, their defaults
+    and their help stand here only; one whose examples are large repeats `buffer` with its own default.
 
     Args:
         shards: Folder written by `s2tf prepare`, a pattern or URL of its shards, or a list of `ShardSource`s to mix.
@@ -58,7 +58,6 @@ class ShardDataModule(L.LightningDataModule):
         seed: Seed of all random choices.
         buffer: Examples held as raw bytes and shuffled together.
         max_broken: Greatest number of broken samples that each worker may skip and log; more are an error.
-        per_clip_eval: Examples taken from each clip in validation and test.
     """
 
     def __init__(
@@ -70,14 +69,12 @@ class ShardDataModule(L.LightningDataModule):
         seed: int = 0,
         buffer: int = 256,
         max_broken: int = 0,
-        per_clip_eval: int = 1,
     ):
         super().__init__()
-        if batch_size < 1 or num_workers < 0 or buffer < 1 or per_clip_eval < 1 or max_broken < 0:
+        if batch_size < 1 or num_workers < 0 or buffer < 1 or max_broken < 0:
             raise ValueError(
                 f"data.init_args: batch_size {batch_size}, num_workers {num_workers}, buffer {buffer}, max_broken "
-                f"{max_broken}, examples of a clip {per_clip_eval}: expected positive numbers (num_workers and "
-                "max_broken may be 0)"
+                f"{max_broken}: expected positive numbers (num_workers and max_broken may be 0)"
             )
         self.shards = shards
         self.batch_size = batch_size
@@ -85,9 +82,20 @@ class ShardDataModule(L.LightningDataModule):
         self.seed = seed
         self.buffer = buffer
         self.max_broken = max_broken
-        self.per_clip_eval = per_clip_eval
+        self.per_clip_eval = 1
         self._sources: list[OpenSource] | None = None
         self._position = Position(str(seed), 0, 0)
+
+    @property
+    def per_clip_eval(self) -> int:
+        """Examples taken from each clip in validation and test."""
+        return self._per_clip_eval
+
+    @per_clip_eval.setter
+    def per_clip_eval(self, examples: int) -> None:
+        if examples < 1:
+            raise ValueError(f"data.init_args: examples of a clip {examples}: expected a positive number")
+        self._per_clip_eval = examples
 
     def sampler(self) -> ClipSampler[Any]:
         """The sampler that chooses this batch's examples."""

@@ -10,6 +10,7 @@ import torch
 from datamodules.base import ShardDataModule
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from datamodules.streaming.pictures import put_picture, put_sizes
 from s2tf.faces.lips import canonical_face, has_frame, to_picture_units
@@ -99,6 +100,9 @@ class FramePairData(ShardDataModule):
     """`FramePairBatch`es: source and target frame of a clip at the input and the output size, lips and eyes.
 
     Args:
+        shards: Shard folder, or a list of data sets to mix; see `ShardDataModule`.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode, or 0 for the training process itself.
         input_size: Side of the pictures that the autoencoder sees, in pixels.
         output_size: Side of the pictures that it reconstructs.
         pairs_per_clip: Pairs taken from each clip that training reads. More pairs save reading; the buffer keeps a
@@ -107,12 +111,14 @@ class FramePairData(ShardDataModule):
         span: The part of every clip that training uses, such as [0, 0.75]; the rest are unseen frames of people who
             were seen.
         buffer: Pairs held as raw bytes and shuffled together.
-        common: The arguments of `ShardDataModule`.
+        common: The other arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        *args: Any,
+        shards: str | list[ShardSource],
+        batch_size: int,
+        num_workers: int = 2,
         input_size: int = 256,
         output_size: int = 512,
         pairs_per_clip: int = 8,
@@ -121,7 +127,8 @@ class FramePairData(ShardDataModule):
         buffer: int = 2048,
         **common: Any,
     ):
-        super().__init__(*args, buffer=buffer, per_clip_eval=pairs, **common)
+        super().__init__(shards, batch_size, num_workers, buffer=buffer, **common)
+        self.per_clip_eval = pairs
         if min(input_size, output_size, pairs_per_clip) < 1:
             raise ValueError(
                 f"data.init_args: input_size {input_size}, output_size {output_size} and pairs_per_clip "

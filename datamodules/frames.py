@@ -6,6 +6,7 @@ from typing import Any
 
 from datamodules.base import ShardDataModule
 from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from datamodules.streaming.pictures import put_picture
 
@@ -52,23 +53,29 @@ class FrameData(ShardDataModule):
     """`FrameBatch`es; the clips need no sound (VFHQ).
 
     Args:
+        shards: Shard folder, or a list of data sets to mix; see `ShardDataModule`.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode, or 0 for the training process itself.
         size: Side of the pictures, in pixels.
         frames_per_clip: Frames taken from each clip that training reads.
         frames: Frames taken from each clip in validation and test.
         buffer: Frames held as raw bytes and shuffled together.
-        common: The arguments of `ShardDataModule`.
+        common: The other arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        *args: Any,
+        shards: str | list[ShardSource],
+        batch_size: int,
+        num_workers: int = 2,
         size: int = 512,
         frames_per_clip: int = 4,
         frames: int = 1,
         buffer: int = 2048,
         **common: Any,
     ):
-        super().__init__(*args, buffer=buffer, per_clip_eval=frames, **common)
+        super().__init__(shards, batch_size, num_workers, buffer=buffer, **common)
+        self.per_clip_eval = frames
         if min(size, frames_per_clip) < 1:
             raise ValueError(f"data.init_args: size {size} and frames_per_clip {frames_per_clip} must be positive")
         self.size = size

@@ -12,6 +12,7 @@ from datamodules.base import ShardDataModule
 from datamodules.shards.codecs import decode_jpeg
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from s2tf.faces.crop import resize
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
@@ -141,6 +142,9 @@ class LipSyncData(ShardDataModule):
     such clips.
 
     Args:
+        shards: Shard folder, or a list of data sets to mix; see `ShardDataModule`.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode, or 0 for the training process itself.
         size: Side of the pictures, in pixels.
         windows: Windows of a row, K.
         gap: Least number of frames between the beginnings of two windows of a row. Lips and speech of near windows are
@@ -149,12 +153,14 @@ class LipSyncData(ShardDataModule):
         brightness: Largest share by which training makes a row's pictures brighter or darker at random.
         rows: Rows taken from each clip in validation and test.
         buffer: Rows held as raw bytes and shuffled together.
-        common: The arguments of `ShardDataModule`.
+        common: The other arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        *args: Any,
+        shards: str | list[ShardSource],
+        batch_size: int,
+        num_workers: int = 2,
         size: int = 224,
         windows: int = 8,
         gap: int = 5,
@@ -164,7 +170,8 @@ class LipSyncData(ShardDataModule):
         buffer: int = 64,
         **common: Any,
     ):
-        super().__init__(*args, buffer=buffer, per_clip_eval=rows, **common)
+        super().__init__(shards, batch_size, num_workers, buffer=buffer, **common)
+        self.per_clip_eval = rows
         if windows < 2 or min(size, gap) < 1:
             raise ValueError(
                 f"data.init_args: size {size}, windows {windows}, gap {gap}: expected positive numbers, and at "

@@ -9,6 +9,7 @@ import numpy as np
 from datamodules.base import ShardDataModule
 from datamodules.shards.errors import ShardError
 from datamodules.shards.samples import FEATURES, Sample
+from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from s2tf.faces.lips import canonical_face, to_picture_units
 from s2tf.media.audio import SAMPLES_PER_FRAME, from_pcm
@@ -103,18 +104,23 @@ class MotionSequenceData(ShardDataModule):
     Motion codes are in shards copied by `s2tf codes`, speech features in those copied by `s2tf features`.
 
     Args:
+        shards: Shard folder, or a list of data sets to mix; see `ShardDataModule`.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode, or 0 for the training process itself.
         frames: Length of the window, T.
         require_motion: Refuse shards without motion codes.
         features: True to put the stored speech features, computed on the whole recording, into the batch; the stage
             then does not compute them.
         windows_per_clip: Windows taken from each clip that training reads.
         windows: Windows taken from each clip in validation and test.
-        common: The arguments of `ShardDataModule`.
+        common: The other arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        *args: Any,
+        shards: str | list[ShardSource],
+        batch_size: int,
+        num_workers: int = 2,
         frames: int = 50,
         require_motion: bool = False,
         features: bool = False,
@@ -122,7 +128,8 @@ class MotionSequenceData(ShardDataModule):
         windows: int = 1,
         **common: Any,
     ):
-        super().__init__(*args, per_clip_eval=windows, **common)
+        super().__init__(shards, batch_size, num_workers, **common)
+        self.per_clip_eval = windows
         if frames < 1 or windows_per_clip < 1:
             raise ValueError(
                 f"data.init_args: frames {frames} and windows_per_clip {windows_per_clip} must be positive"

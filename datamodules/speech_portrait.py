@@ -11,6 +11,7 @@ import numpy as np
 from datamodules.base import ShardDataModule
 from datamodules.shards.records import GENDERS
 from datamodules.shards.samples import Sample
+from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher, new_tensor
 from datamodules.streaming.pictures import put_picture
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
@@ -96,19 +97,24 @@ class SpeechPortraitData(ShardDataModule):
     """`SpeechPortraitBatch`es: a window of a clip's speech and one of its frames.
 
     Args:
+        shards: Shard folder, or a list of data sets to mix; see `ShardDataModule`.
+        batch_size: Rows in a batch.
+        num_workers: Processes that decode, or 0 for the training process itself.
         size: Side of the portrait in pixels.
         seconds: Length of the speech, cut or repeated by the paper's rule; in training the cut begins anywhere.
-        common: The arguments of `ShardDataModule`.
+        common: The other arguments of `ShardDataModule`.
     """
 
     def __init__(
         self,
-        *args: Any,
+        shards: str | list[ShardSource],
+        batch_size: int,
+        num_workers: int = 2,
         size: int = 256,
         seconds: float = 6.0,
         **common: Any,
     ):
-        super().__init__(*args, per_clip_eval=1, **common)
+        super().__init__(shards, batch_size, num_workers, **common)
         if size < 1 or seconds < 0.025:
             raise ValueError(f"data.init_args: size {size} must be positive, seconds {seconds} at least 0.025")
         self.size = size

@@ -23,6 +23,10 @@ def main() -> None:
         print(
             f"{number.name}: {number.value:.3f} ({number.baseline_name}: {number.baseline}, reference: {number.truth})"
         )
+    for warning in scores.warnings:
+        print(f"warning: {warning}")
+    for metric, reason in scores.not_computed.items():
+        print(f"not computed: {metric}: {reason}")
     for failure in scores.failures:
         print(f"failed: {failure['clip']}: {failure['reason']}")
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from s2tf import __version__
+
 COMMANDS = {
     "demo": "demo",
     "prepare": "prepare",
@@ -73,6 +75,7 @@ def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] 
         The command's arguments; among them its function `run`, and `prog`, such as `s2tf evaluate videos`.
     """
     parser = parser_class(prog="s2tf", description="From speech alone to a talking face.")
+    parser.add_argument("--version", action="version", version=f"s2tf {__version__}")
     command_parser = _add_commands(parser, "command", "", COMMANDS, arguments)
     parsed, rest = parser.parse_known_args(arguments)
     # argparse takes all of `key=value ...` at once: those that stand after an option are left over.
@@ -126,6 +129,7 @@ def _refuse_removed(parser: argparse.ArgumentParser, package: ModuleType, words:
     given = {words[0], *(word.partition("=")[0] for word in words if word.startswith("-"))}
     new = next((removed[old] for old in removed if old in given), removed.get(""))
     hint = f": write `{new}`" if new else ""
+    parser.usage = "%(prog)s COMMAND ..."
     parser.error(f"{words[0]!r} is no sub-command, expected one of {', '.join(package.SUBCOMMANDS)}{hint}")
 
 

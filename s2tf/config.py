@@ -99,6 +99,10 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     return {str(key): value for key, value in config.items()}
 
 
+MOVED = {"paper.yaml": "chains/paper.yaml"}
+"""Names of files that an earlier version had elsewhere -> their short names now."""
+
+
 def find_experiment(name: str | Path, kind: str = "experiment") -> Path:
     """Find an experiment, a chain or a sweep by its path or by its short name, such as `demo/conre.yaml`.
 
@@ -121,6 +125,7 @@ def find_experiment(name: str | Path, kind: str = "experiment") -> Path:
     found = next((one for one in tried if one.is_file()), None)
     if found is None:
         others = f"; also tried {' and '.join(map(str, tried[1:]))}" if tried[1:] else ""
+        others += f"; it is now {MOVED[path.name]}" if path.name in MOVED else ""
         raise UserError(f"{path}: this {kind} file does not exist{others}")
     return found
 

@@ -30,13 +30,22 @@ class _Strict(argparse.ArgumentParser):
         raise UserError(message)
 
 
+def parse_strictly(words: Sequence[str], parse: Parse) -> Any:
+    """Parse a command line.
+
+    Raises:
+        UserError: The command does not exist or has no such arguments.
+    """
+    return parse(words, _Strict)
+
+
 def check_options(step: Step, parse: Parse) -> None:
     """Check the command line of a step that trains.
 
     Raises:
         UserError: The command line has an option; the job reads only the config and would not get it.
     """
-    parse(step.arguments, _Strict)
+    parse_strictly(step.arguments, parse)
     options = {word.partition("=")[0] for word in step.template if word.startswith("--")} - {"--runs"}
     if options:
         raise UserError(
@@ -56,7 +65,7 @@ def check_command(words: Sequence[str], parse: Parse, planned_outputs: Sequence[
     Raises:
         UserError: The command has no such arguments, or a file that it reads does not exist and no step creates it.
     """
-    args = parse(words, _Strict)
+    args = parse_strictly(words, parse)
     for name, path in _read(vars(args)):
         if not is_there(path, planned_outputs):
             raise UserError(f"{name} is {str(path)!r}, which does not exist, and no earlier step creates it")

@@ -30,10 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the steps that are not done yet; returns 1 if one failed."""
+    from s2tf.cli import parse
+    from s2tf.cluster.preflight_steps import parse_strictly
+    from s2tf.errors import UserError
     from s2tf.runs.chain import load_chain
     from s2tf.runs.chain_runner import run_steps
 
     steps = load_chain(args.chain, args.overrides, args.out, args.seeds)
+    # A misspelt last step is told before the first one has trained for hours.
+    for step in steps:
+        try:
+            parse_strictly(step.arguments, parse)
+        except UserError as error:
+            raise UserError(f"{args.chain}: step {step.name}: {error}") from error
     if args.dry_run:
         for step in steps:
             print(f"{step.name}: s2tf {shlex.join(step.arguments)}")

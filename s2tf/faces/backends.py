@@ -276,7 +276,7 @@ def _import_face_alignment() -> Any:
     try:
         import face_alignment
     except ImportError as error:
-        raise ImportError('landmarks: face-alignment is not installed: pip install "s2tf[face-alignment]"') from error
+        raise ImportError("landmarks: face-alignment is not installed: pip install face-alignment") from error
     return face_alignment
 
 

@@ -10,7 +10,7 @@ from s2tf.nn.network import Network
 
 FRAMES = 5
 """Frames of a lip window, at 25 frames a second."""
-MFCC_COLUMNS, MFCC_BANDS = 20, 13
+MFCC_COLUMNS = 20
 """Columns of a speech window: 0.2 s at 100 columns a second."""
 FULL_SIZE = 224
 """Side of the public network's pictures, pixels."""

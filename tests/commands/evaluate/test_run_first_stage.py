@@ -117,7 +117,7 @@ def test_alignment_is_measured_against_speakers_and_changed_faces(study, tmp_pat
 @pytest.mark.slow
 def test_a_part_that_was_never_trained_is_named_by_both_stages(study, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.nn.Linear, "is_random", True, raising=False)
-    assert main(["evaluate", "--run", str(run_folders(study, "conre")[0]), "--out", str(tmp_path / "conre")]) == 0
+    assert main(["evaluate", "run", str(run_folders(study, "conre")[0]), "--out", str(tmp_path / "conre")]) == 0
     assert evaluate(run_folders(study, "table3-both")[0], tmp_path / "scfp", "--clips", "1", "--seeds", "1") == 0
     conre, scfp = (
         json.loads((tmp_path / name / "metrics.json").read_text())["random_weights"] for name in ("conre", "scfp")

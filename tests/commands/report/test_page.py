@@ -104,7 +104,7 @@ def test_a_sheet_of_before_is_not_shown_for_runs_that_have_none(study):
 def test_what_the_page_needs_is_said(study, capsys):
     assert report(study, "--results", f"other={study / 'other'}") == 2
     assert "expected its table too: table8:other=..." in capsys.readouterr().err
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         main(["report", "page", "--runs", str(study / "runs")])
     assert "required: --out" in capsys.readouterr().err
     assert main(["report", "page", "--runs", str(study / "nothing"), "--out", str(study / "empty")]) == 2

@@ -80,6 +80,6 @@ def test_stages_of_the_papers_size_are_shown(tmp_path, capsys):
     assert stages["scfp"]["payload"]["gradients"] == pytest.approx(4 * 350e6, rel=0.05)
     assert stages["conre"]["payload"]["embeddings"] == 2 * 32 * 4096 * 4
     assert stages["codebook"]["payload"]["reduced_statistics"] == 4 * 1024
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         main(["report", "cost", "communication", "--nodes", "0"])
     assert "--nodes: '0', expected a whole number of at least 1" in capsys.readouterr().err
