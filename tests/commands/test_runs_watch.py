@@ -21,4 +21,4 @@ def test_a_controller_that_does_not_answer_is_asked_again(tmp_path, monkeypatch,
     monkeypatch.setattr(states, "states_below", look)
     assert main(["runs", "--runs", str(tmp_path), "--watch"]) == 0
     assert len(looks) == 3
-    assert "has not answered within 60 s; looking again" in capsys.readouterr().out
+    assert "has not answered within 60 s; trying again" in capsys.readouterr().out

@@ -72,7 +72,7 @@ def test_local_classifiers_read_gender_and_age(tmp_path):
     alone = AttributeClassifier([gender]).read(pictures)[0]
     assert alone.gender == FEMALE
     assert math.isnan(alone.age)
-    with pytest.raises(ValueError, match="reads gender, as the one before"):
+    with pytest.raises(ValueError, match="reads gender, like the one before"):
         AttributeClassifier([gender, gender])
     with pytest.raises(FileNotFoundError, match="nowhere"):
         AttributeClassifier([tmp_path / "nowhere"])

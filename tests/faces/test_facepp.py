@@ -128,5 +128,5 @@ def test_a_gender_that_the_service_has_not_named_before_is_unknown(service):
 def test_facepp_needs_its_keys(monkeypatch):
     monkeypatch.setenv("FACEPP_API_KEY", "key")
     monkeypatch.delenv("FACEPP_API_SECRET", raising=False)
-    with pytest.raises(UserError, match="no FACEPP_API_SECRET"):
+    with pytest.raises(UserError, match="FACEPP_API_SECRET is not set"):
         keys_from_environment()

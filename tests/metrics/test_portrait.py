@@ -44,7 +44,7 @@ def test_the_mean_is_over_portraits_however_they_were_dealt_to_updates():
     for name, value in whole.compute().items():
         torch.testing.assert_close(parts.compute()[name], value)
     assert whole.protocol == parts.protocol == {"network": "test", "portraits": 9}
-    with pytest.raises(ValueError, match="there was none"):
+    with pytest.raises(ValueError, match="none was added"):
         FeatureDistance("test").compute()
     with pytest.raises(ValueError, match="expected"):
         whole.update(one, other[:3])

@@ -59,7 +59,7 @@ def test_a_wrong_section_names_its_key(section, message):
 
 
 def test_an_autoencoder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"tracking\.autoencoder: no folder 'nowhere'"):
+    with pytest.raises(UserError, match=r"tracking\.autoencoder is 'nowhere', expected an existing folder"):
         callbacks({"tracking": {"autoencoder": "nowhere"}}, "motion_diffusion", tmp_path)
 
 

@@ -204,7 +204,7 @@ def test_a_chain_that_is_stopped_stops_its_steps_and_lets_nobody_in_before(tmp_p
     (package / "cli.py").write_text(
         f"import pathlib, time\nwhile True:\n    pathlib.Path({str(marker)!r}).touch()\n    time.sleep(0.05)\n"
     )
-    path = write(tmp_path / "c.yaml", "steps: {a: 'prepare --help'}")
+    path = write(tmp_path / "c.yaml", "steps: {a: 'runs'}")
     program = (
         "import os, sys; from s2tf.cli import main; "
         f"os.environ['PYTHONPATH'] = {str(tmp_path / 'fake')!r}; os.chdir({str(tmp_path / 'fake')!r}); "
@@ -228,17 +228,27 @@ def test_a_chain_that_is_stopped_stops_its_steps_and_lets_nobody_in_before(tmp_p
 
 
 def test_the_command_prints_the_steps_or_fails_with_them(tmp_path, capsys):
-    path = write(tmp_path / "c.yaml", WITH_A_FAILURE)
+    text = "steps: {good: 'runs --runs {out}', bad: 'shards nothing', waits: 'runs --runs {bad}', "
+    path = write(tmp_path / "c.yaml", text + "goes_on: 'runs --runs {good}'}")
     out = str(tmp_path / "out")
     assert main(["chain", str(path), "--out", out, "--dry-run"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in printed] == ["good", "bad", "waits", "goes_on"]
-    assert printed[1] == "bad: s2tf prepare nothing"
+    assert printed[1] == "bad: s2tf shards nothing"
     assert not Path(out).exists()
     arguments = ["chain", str(path), "--out", out, "--json", str(tmp_path / "states.json")]
     assert main(arguments) == 1
     states = json.loads((tmp_path / "states.json").read_text())
     assert (states["bad"]["state"], states["good"]["state"]) == ("failed", "done")
+
+
+def test_a_misspelt_step_is_told_before_the_first_one_runs(tmp_path, capsys):
+    path = write(tmp_path / "c.yaml", "steps: {first: 'runs --runs {out}', last: 'evaluate --run {first}'}")
+    assert main(["chain", str(path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert f"{path}: step last: '--run' is no sub-command" in said
+    assert "write `s2tf evaluate run RUN`" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [["--jobs", "0"], ["--seeds", "2-0"], ["--seeds", "0,"]])

@@ -245,7 +245,7 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "made"], "expected a second argument"),
         ([folders / "made", folders / "gone"], "gone does not exist, expected a file or folder"),
         ([folders / "made", folders / "true" / "a.mp4"], "expected two folders or two videos"),
-        ([folders / "made", folders / "other"], "no video of the 3"),
+        ([folders / "made", folders / "other"], "none of the 3 videos"),
         ([folders / "empty", folders / "true"], "no videos in it"),
         ([folders / "bad.csv"], "expected rows with the columns generated, reference"),
         ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "unknown metric 'psnr', expected names of"),

@@ -104,7 +104,7 @@ def test_a_table_of_pairs_is_not_taken_for_a_result_of_before(folders, capsys):
     table.write_text("generated,reference\nsecond/a.mp4,true/a.mp4\n")
     for words in (["--out", folders], ["--out", folders / "new", "--json", table]):
         assert main(["evaluate", "videos", str(table), "--metrics", "pixels", "--size", "64", *map(str, words)]) == 2
-        assert f"{table}: the results would be written over it" in " ".join(capsys.readouterr().err.split())
+        assert f"{table}: the results would overwrite this input" in " ".join(capsys.readouterr().err.split())
     assert table.read_text().startswith("generated,reference")
 
 

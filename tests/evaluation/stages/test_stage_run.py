@@ -56,5 +56,5 @@ def test_a_run_of_a_stage_without_an_evaluation_is_refused(tmp_path):
     (tmp_path / "networks" / "net").mkdir(parents=True)
     (tmp_path / "networks" / "net" / "config.json").write_text("{}")
     (tmp_path / "config.yaml").write_text("model:\n  class_path: s2tf.stages.lip_sync.LipSyncStage\n")
-    with pytest.raises(UserError, match="a run of LipSyncStage, expected one of ConReStage, SCFPStage"):
+    with pytest.raises(UserError, match="is a run of LipSyncStage, expected a run of ConReStage, SCFPStage"):
         stage_of(tmp_path)
