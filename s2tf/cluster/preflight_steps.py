@@ -65,12 +65,12 @@ def check_command(words: Sequence[str], parse: Parse, planned_outputs: Sequence[
     Raises:
         UserError: The command has no such arguments, or a file that it reads does not exist and no step creates it.
     """
-    args = parse_strictly(words, parse)
-    for name, path in _read(vars(args)):
+    args = vars(parse_strictly(words, parse))
+    for name, path in _read(args):
         if not is_there(path, planned_outputs):
             raise UserError(f"{name} is {str(path)!r}, which does not exist, and no earlier step creates it")
-    if args.command == "prior":
-        check_prior(compose(args.experiment, args.overrides), planned_outputs)
+    if args["command"] == "prior":
+        check_prior(compose(args["experiment"], args["overrides"]), planned_outputs)
 
 
 def _read(args: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
