@@ -145,7 +145,7 @@ def test_a_cut_checkpoint_costs_the_steps_since_the_one_before(overrides, tmp_pa
     last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
     broken = fit(DEMO_EXPERIMENTS / "conre.yaml", overrides, tmp_path / "broken").run
     assert "before_last.ckpt, since" in capsys.readouterr().err
-    assert "last.ckpt: not whole" in read_attempts(broken.folder)[-2]["reason"]
+    assert "last.ckpt: not complete" in read_attempts(broken.folder)[-2]["reason"]
     states = [torch.load(run.last_checkpoint, weights_only=False)["state_dict"] for run in (whole, broken)]
     torch.testing.assert_close(*states, rtol=0, atol=0)
     assert rows_of(broken) == rows_of(whole)

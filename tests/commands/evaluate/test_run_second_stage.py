@@ -132,7 +132,7 @@ def test_wrong_words_and_wrong_networks_are_named(study, tmp_path, capsys):
     narrow_autoencoder().save_pretrained(other)
     for arguments, message in (
         ([str(run), "--landmarks", "eyes"], "--landmarks eyes: expected judges"),
-        ([str(run), "--perceptual", "alex=random"], "LPIPS of random weights"),
+        ([str(run), "--perceptual", "alex=random"], "LPIPS with random weights"),
         ([str(run), "--perceptual", "lpips"], "--perceptual lpips: expected alex=FILE"),
         ([str(run), "--stride", "0"], "argument --stride: '0'"),
         ([str(run), "--span", "0.5", "0.5"], "0.5 0.5"),

@@ -60,7 +60,7 @@ def submit(shards, tmp_path, monkeypatch, capsys):
             ["vars.weights=vgg_face_dag.pth"],
             "face_encoder.init_args.weights is 'vgg_face_dag.pth', which does not exist",
         ),
-        (["trainer.devices=auto"], "trainer.devices is 'auto': expected the number that the job is to ask for"),
+        (["trainer.devices=auto"], "trainer.devices is 'auto', expected the number that the job asks for"),
         (["trainer.accelerator=gpu"], "trainer.accelerator is gpu, but local has no GPUs"),
         (["trainer.accelerator=gpu", "--cluster", "a6000x8", "trainer.devices=9"], "has 8 GPUs"),
         (["trainer.devices=3", "trainer.limit_val_batches=1"], "2 examples in the split val for 3 ranks"),
@@ -83,7 +83,7 @@ def test_an_option_of_chains_is_refused(submit, capsys):
 def test_a_number_of_tasks_without_an_array_is_refused(submit):
     status, _, errors = submit("--jobs", "3", "--dry-run")
     assert status == 2
-    assert "--jobs belongs to an array: expected --array" in errors
+    assert "--jobs has an effect only on an array: expected --array" in errors
 
 
 def test_the_removed_spelling_names_the_new_one(capsys):
@@ -136,7 +136,7 @@ def test_a_run_that_another_command_queues_meanwhile_is_not_queued_twice(submit,
     monkeypatch.setattr(queue_runs, "confirm_with_slurm", meanwhile)
     status, _, errors = submit("--array", "seeds=0-1")
     assert status == 2
-    assert "seed_everything=1 is job 100 PENDING, by another command meanwhile: nothing is queued" in errors
+    assert "seed_everything=1 is job 100 PENDING by another command meanwhile" in errors
     assert "tasks 0\n" in submit("--array", "seeds=0-1")[1]
     assert sorted(path.name for path in jobs.glob("*.sbatch")) == ["100.sbatch", "101.sbatch"]
 
