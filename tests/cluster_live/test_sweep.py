@@ -90,7 +90,7 @@ def test_a_trial_whose_job_has_ended_is_taken_up_before_another_is_drawn(sweep, 
     there = ["--id", "us/faces/here", "--runs", "mine"]
     assert sweep("--dry-run", *there) == 0
     command, _, overrides = capsys.readouterr().out.splitlines()[-1].partition(" '${args_no_hyphens}' ")
-    agent = AGENT.format(command=command.removeprefix("# of the sweep: "), overrides=overrides)
+    agent = AGENT.format(command=command.removeprefix("# command of the sweep: "), overrides=overrides)
     stand_in(tmp_path / "bin", "wandb", agent, monkeypatch)
     stand_in(tmp_path / "bin", "s2tf", WAITING, monkeypatch)
     assert sweep(*there) == 0
@@ -125,7 +125,7 @@ def test_a_trial_whose_job_has_ended_is_taken_up_before_another_is_drawn(sweep, 
 def test_a_job_that_is_queued_again_goes_on_with_its_trial_and_draws_no_other(sweep, tmp_path, monkeypatch, capsys):
     assert sweep("--dry-run", "--id", "us/faces/here", "--runs", "mine") == 0
     command, _, overrides = capsys.readouterr().out.splitlines()[-1].partition(" '${args_no_hyphens}' ")
-    agent = AGENT.format(command=command.removeprefix("# of the sweep: "), overrides=overrides)
+    agent = AGENT.format(command=command.removeprefix("# command of the sweep: "), overrides=overrides)
     stand_in(tmp_path / "bin", "wandb", agent, monkeypatch)
     stand_in(tmp_path / "bin", "s2tf", FIT, monkeypatch)
     # As asking W&B for the sweep leaves it behind; on another node nobody answers there.
