@@ -246,7 +246,7 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "made", folders / "gone"], "gone does not exist, expected a file or folder"),
         ([folders / "made", folders / "true" / "a.mp4"], "expected two folders or two videos"),
         ([folders / "made", folders / "other"], "none of the 3 videos"),
-        ([folders / "empty", folders / "true"], "no videos in it"),
+        ([folders / "empty", folders / "true"], "empty contains no videos, expected files with .mp4"),
         ([folders / "bad.csv"], "expected rows with the columns generated, reference"),
         ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "unknown metric 'psnr', expected names of"),
         ([folders / "made", folders / "true", "--part", "3/2"], "argument --part: '3/2', expected I/N"),
@@ -262,7 +262,7 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "latin.csv"], "latin.csv: expected a CSV in UTF-8: 'utf-8' codec can't decode byte 0xe9"),
         ([folders / "short.csv"], "line 3: expected a generated video and a reference"),
         ([folders / "made", folders / "true", "--weights", folders / "gone"], "gone: the folder does not exist"),
-        ([folders / "made", folders / "true", "--seed", "1"], "--seed has no effect without --wandb"),
+        ([folders / "made", folders / "true", "--seed", "1"], "--seed 1 has no effect without --wandb"),
         ([folders / "made", folders / "true", "--landmarks", "none"], "leave landmarks out of --metrics instead"),
     ):
         assert status(["evaluate", "videos", *arguments]) == 2
