@@ -4,11 +4,14 @@ import argparse
 import ast
 import importlib
 import os
+import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from s2tf import __version__
 
@@ -45,12 +48,14 @@ A module has `add_arguments(parser)` and `run(args)`. A package has sub-commands
 command line to write now, and under the empty key the one to write for any other word that is no sub-command.
 """
 HELP = ("-h", "--help")
+DEBUG = "S2TF_DEBUG"
+"""Environment variable: with any value, the traceback of every error is printed."""
+BUG_STATUS = 70
+"""Exit status after an exception that is probably a bug (EX_SOFTWARE of sysexits.h)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: the command's own (default 0), or that of the `UserError` (2)."""
-    from s2tf.errors import UserError
-
+    """Run the command line; returns the exit status: the command's own (default 0), 2 for bad input, 70 for a bug."""
     # Read when torch is loaded. Threads that spin while they wait take the cores from the loader's processes: on two
     # busy cores a training step of the demo took 5.5 s with spinning threads and 0.8 s with sleeping ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -58,13 +63,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
     parsed.argv = ["s2tf", *arguments]
     try:
+        # Everything that can be checked beforehand: outputs that could not be written, devices that are absent.
+        for check in getattr(parsed, "checks", ()):
+            check(parsed)
         return parsed.run(parsed) or 0
-    except (UserError, FileNotFoundError) as error:
-        print(f"{parsed.prog}: {error}", file=sys.stderr)
-        return error.status if isinstance(error, UserError) else UserError.status
+    except KeyboardInterrupt:
+        print(f"{parsed.prog}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of the output, such as `head`, has ended; nothing can be flushed to it at the end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception as error:
+        return _report(error, parsed.prog)
 
 
-def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> Any:
+def _report(error: Exception, prog: str) -> int:
+    """Print the line for an exception; returns the exit status.
+
+    The traceback of a bug goes to a file, so that an hour's work need not be repeated to see it.
+    """
+    from s2tf.errors import UserError, bug_report, explain
+
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    line = explain(error)
+    if line is not None:
+        print(f"{prog}: {line}", file=sys.stderr)
+        return UserError.status
+    with tempfile.NamedTemporaryFile("w", prefix="s2tf-traceback-", suffix=".txt", delete=False) as file:
+        file.writelines(traceback.format_exception(error))
+    print(
+        f"{prog}: {bug_report(error)}: report it with the command and the traceback, which is in {file.name} "
+        f"({DEBUG}=1 prints it)",
+        file=sys.stderr,
+    )
+    return BUG_STATUS
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and end the program."""
+        self.exit(2, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
+
+
+def parse(arguments: Sequence[str], parser_class: type[argparse.ArgumentParser] = Parser) -> Any:
     """Parse a command line without running it.
 
     Args:
@@ -129,7 +174,6 @@ def _refuse_removed(parser: argparse.ArgumentParser, package: ModuleType, words:
     given = {words[0], *(word.partition("=")[0] for word in words if word.startswith("-"))}
     new = next((removed[old] for old in removed if old in given), removed.get(""))
     hint = f": write `{new}`" if new else ""
-    parser.usage = "%(prog)s COMMAND ..."
     parser.error(f"{words[0]!r} is no sub-command, expected one of {', '.join(package.SUBCOMMANDS)}{hint}")
 
 

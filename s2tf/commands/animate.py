@@ -4,8 +4,14 @@ import argparse
 from pathlib import Path
 
 from s2tf.commands.console import report_generated
-from s2tf.commands.options import add_gain_arguments, add_generation_arguments, sampling_options
-from s2tf.errors import UserError
+from s2tf.commands.options import (
+    add_gain_arguments,
+    add_generation_arguments,
+    add_out_file,
+    sampling_options,
+    user_errors,
+)
+from s2tf.fault_tolerance.outputs import VIDEOS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "portrait", type=Path, help="a square picture of a face, cropped as in the pipeline's training data"
     )
     add_generation_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the video to write, such as talking.mp4")
+    add_out_file(parser, "the video to write, such as talking.mp4", VIDEOS)
     add_gain_arguments(parser)
     parser.add_argument(
         "--crop",
@@ -31,10 +37,8 @@ def run(args: argparse.Namespace) -> int:
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "animate")
     portrait = crop_portrait(args.portrait, pipeline.crop_rule) if args.crop else read_portrait(args.portrait)
-    try:
+    with user_errors():
         generated = pipeline(speech, portrait, **sampling_options(args))
-    except ValueError as error:
-        raise UserError(str(error)) from error
     video = write_video(generated, speech, args.out, generated.random_weights)
     report_generated(video.to_json(), args.seed, generated.random_weights, args.json)
     return 0

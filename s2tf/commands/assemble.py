@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.errors import UserError
+from s2tf.commands.options import add_out_folder, number, positive, user_errors
 
 if TYPE_CHECKING:
     from s2tf.systems.declaration import System
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments: the runs and options of every system, each name once."""
     from s2tf.systems.registry import SYSTEMS
 
-    parser.add_argument("--out", type=Path, required=True, help="folder of the pipeline")
+    add_out_folder(parser, "folder of the pipeline")
     declared: set[str] = set()
     for system in SYSTEMS:
         group = parser.add_argument_group(f"finished runs of {system.name}", "; ".join(_needs(system)))
@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 group.add_argument(run_input.option, type=Path, metavar="RUN", help=run_input.help)
         for chosen in system.chosen:
             if chosen.option not in declared:
-                group.add_argument(f"--{chosen.option}", type=chosen.type, help=chosen.help)
+                group.add_argument(
+                    f"--{chosen.option}", type=positive if chosen.type is int else number(0), help=chosen.help
+                )
         declared |= {one.name for one in system.runs} | {one.option for one in system.chosen}
 
 
@@ -35,10 +37,8 @@ def run(args: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(args).items() if value is not None}
     runs = {one.name: given[one.name] for system in SYSTEMS for one in system.runs if one.name in given}
     options = {one.option: given[one.option] for system in SYSTEMS for one in system.chosen if one.option in given}
-    try:
+    with user_errors():
         pipeline = assemble(runs, chosen_settings(runs, options))
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error
     pipeline.save_pretrained(args.out)
     print(f"{type(pipeline).__name__}: {args.out}")
     return 0

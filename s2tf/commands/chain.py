@@ -8,24 +8,25 @@ import signal
 import sys
 from pathlib import Path
 
-from s2tf.commands.options import numbers, positive
+from s2tf.commands.options import add_json, add_out_folder, at_least, numbers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("chain", type=Path, help="a chain YAML or its short name, such as chains/portraits.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="values for the chain's `vars`")
-    parser.add_argument("--out", type=Path, required=True, help="folder of all results; finished steps are kept")
+    add_out_folder(parser, "folder of all results; finished steps are kept")
     parser.add_argument(
-        "--jobs", type=positive, default=1, help="number of steps that run at the same time (default: %(default)s)"
+        "--jobs",
+        type=at_least(1, 1000),
+        default=1,
+        help="number of steps that run at the same time (default: %(default)s)",
     )
     parser.add_argument(
         "--seeds", type=numbers, metavar="N", help="seeds, such as 0-2 or 0,3,5 (default: the chain's own seeds)"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write state and result of each step to FILE (default: no file)"
-    )
+    add_json(parser, "state and result of each step")
 
 
 def run(args: argparse.Namespace) -> int:

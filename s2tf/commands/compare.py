@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.commands.options import check_json, check_out, positive
+from s2tf.commands.options import add_json, add_out_folder, at_least, number
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,13 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "videos", type=Path, nargs="+", metavar="VIDEO", help="one video of each system; the first may be the reference"
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for frames.png, grid.mp4, traces.png and curves.*"
-    )
+    add_out_folder(parser, "folder for frames.png, grid.mp4, traces.png and curves.*")
     parser.add_argument("--names", metavar="A,B,...", help="names of the systems (default: the files' names)")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument(
-        "--frames", type=positive, default=6, help="number of columns of frames.png, evenly spread (default: 6)"
+        "--frames", type=at_least(1, 100), default=6, help="number of columns of frames.png, evenly spread (default: 6)"
     )
     shown.add_argument(
         "--times", type=_times, metavar="T1,T2,...", help="times of the columns in seconds, instead of --frames"
@@ -54,9 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="tracked",
         help="show SyncNet the crop around the tracked face, or the whole frame (default: tracked)",
     )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write a record of the comparison to FILE (default: no file)"
-    )
+    add_json(parser, "a record of the comparison")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,8 +64,6 @@ def run(args: argparse.Namespace) -> int:
 
     # Refuse arguments that cannot work before any network is opened.
     names = _system_names(args.videos, args.names)
-    check_out(args.out)
-    check_json(args.json, args.out)
     console = Console(stderr=True)
     comparison = Comparison(
         videos=dict(zip(names, args.videos, strict=True)),
@@ -96,12 +89,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _times(text: str) -> list[float]:
     try:
-        times = [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected seconds such as 0.4,1.2,2") from error
-    if not all(0 <= time < math.inf for time in times):
-        raise argparse.ArgumentTypeError(f"{text!r}, expected seconds of 0 or more")
-    return times
+        return [number(0)(part) for part in text.split(",")]
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected seconds of 0 or more, such as 0.4,1.2,2") from error
 
 
 def _system_names(paths: Sequence[Path], given: str | None) -> list[str]:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.options import add_json
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs", type=Path, help="folder of run folders that fill the tables (default: only the paper's numbers)"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the dashboards without contacting W&B")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the dashboards and their addresses to FILE (default: no file)"
-    )
+    add_json(parser, "the dashboards and their addresses")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.options import add_json, add_out_folder, seed
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -17,16 +19,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for everything that the demo writes")
+    add_out_folder(parser, "folder for everything that the demo writes")
     parser.add_argument("--source", type=Path, help="folder of videos of speaking people (default: synthetic speakers)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the speakers and of every stage (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the speakers and of every stage (default: 0)")
     parser.add_argument("--thorough", action="store_true", help="train each stage four times as long")
-    parser.add_argument(
-        "--json",
-        type=Path,
-        metavar="FILE",
-        help="write the numbers to FILE as well as to OUT/metrics.json (default: no file)",
-    )
+    add_json(parser, "the numbers, as in OUT/metrics.json,")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from s2tf.commands.options import add_json
+
 _RUN_FILE = "S2TF_RUN_FILE"
 """Environment variable: file into which the run folder is written, for a sweep's script that cannot know it before."""
 
@@ -32,12 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get(_SAVE_VARIABLE, "30m"),
         help=f"interval between checkpoints, such as 90s, 2h or 500steps (default: ${_SAVE_VARIABLE}, else 30m)",
     )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        metavar="FILE",
-        help="write the last logged numbers and the run folder to FILE (default: no file)",
-    )
+    add_json(parser, "the last logged numbers and the run folder")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,7 +74,7 @@ def _saving(text: str) -> Any:
     """Parse an interval between checkpoints: `30m`, `90s`, `2h`, or `500steps`."""
     from s2tf.callbacks.last_checkpoint import Saving
 
-    match = re.fullmatch(r"(\d+)(steps|s|m|h)", text)
+    match = re.fullmatch(r"([0-9]{1,9})(steps|s|m|h)", text)
     if match is None or int(match.group(1)) == 0:
         raise argparse.ArgumentTypeError(f"{text!r}, expected a time or steps, such as 90s, 30m, 2h or 500steps")
     number, unit = int(match.group(1)), match.group(2)

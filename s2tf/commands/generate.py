@@ -4,18 +4,26 @@ import argparse
 from pathlib import Path
 
 from s2tf.commands.console import report_generated
-from s2tf.commands.options import add_gain_arguments, add_generation_arguments, sampling_options
-from s2tf.errors import UserError
+from s2tf.commands.options import (
+    add_check,
+    add_gain_arguments,
+    add_generation_arguments,
+    add_out_file,
+    sampling_options,
+    user_errors,
+)
+from s2tf.fault_tolerance.outputs import PICTURES, VIDEOS, check_output_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_generation_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the video to write, such as talking.mp4")
+    add_out_file(parser, "the video to write, such as talking.mp4", VIDEOS)
     add_gain_arguments(parser)
     parser.add_argument(
         "--portrait", type=Path, metavar="FILE", help="write the generated portrait to FILE as well (default: no file)"
     )
+    add_check(parser, lambda args: check_output_file("--portrait", args.portrait, PICTURES, created=True))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,10 +34,8 @@ def run(args: argparse.Namespace) -> int:
 
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "generate")
-    try:
+    with user_errors():
         generated = pipeline(speech, **sampling_options(args))
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if args.portrait:
         write_picture(args.portrait, generated.portrait, generated.random_weights)
     video = write_video(generated, speech, args.out, generated.random_weights)

@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from s2tf.errors import UserError
+from s2tf.commands.options import add_out_folder, user_errors
 
 _IMPORTERS = {
     "vggface": "pretrained.import_vggface",
@@ -29,18 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "codeformer.pth; audio2mesh: audio2mesh.pt of AniPortrait; syncnet: syncnet_v2.model",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the downloaded file or folder")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the network, or for a folder of each network"
-    )
+    add_out_folder(parser, "folder for the network, or for a folder of each network")
 
 
 def run(args: argparse.Namespace) -> int:
     """Load and save the networks, and print their names and the tensors that were not used."""
     module, _, function = _IMPORTERS[args.source].partition(".")
-    try:
+    print(f"reading {args.file}", flush=True)
+    with user_errors():
         imported = getattr(importlib.import_module(f"s2tf.importers.{module}"), function)(str(args.file.absolute()))
-    except ValueError as error:
-        raise UserError(str(error)) from error
     for name, network in imported.networks.items():
         network.save_pretrained(args.out / name)
         size = f"{network.parameter_count / 1e6:.1f} M"

@@ -2,21 +2,15 @@
 
 import argparse
 import json
-from pathlib import Path
+
+from s2tf.commands.options import add_json, add_out_folder, seed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "--out", type=Path, help="folder for the judges (default: the cache, which all evaluations read)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the speakers and of the training (default: 0)")
-    parser.add_argument(
-        "--json",
-        type=Path,
-        metavar="FILE",
-        help="write settings and accuracy of the judges to FILE (default: no file)",
-    )
+    add_out_folder(parser, "folder for the judges (default: the cache, which all evaluations read)", required=False)
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the speakers and of the training (default: 0)")
+    add_json(parser, "settings and accuracy of the judges")
 
 
 def run(args: argparse.Namespace) -> int:

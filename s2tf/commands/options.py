@@ -1,25 +1,104 @@
 """Options that several commands share, and the checks of their values."""
 
 import argparse
-import os
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from s2tf.errors import UserError
+from s2tf.fault_tolerance.outputs import check_output_file, check_output_folder, refuse_overwriting
 
-LOCAL = ("LOCAL_RANK", "SLURM_LOCALID")
-"""Environment variables of torchrun and srun with the number of a process on its machine."""
+MOST = 10**9
+"""Greatest whole number that an option takes if it has no limit of its own."""
+MOST_NUMBERS = 10_000
 GAINS = ("blink", "head", "lips")
 
 
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number of at least 1")
-    return int(text)
+def at_least(least: int, most: int = MOST) -> Callable[[str], int]:
+    """Return a parser of whole numbers from `least` to `most`, for the `type` of an option."""
+    expected = f"of at least {least}" if most == MOST else f"from {least} to {most}"
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number {expected}")
+        return int(text)
+
+    return parse
+
+
+def number(least: float = -math.inf, most: float = math.inf, above: float = -math.inf) -> Callable[[str], float]:
+    """Return a parser of finite numbers from `least` to `most` that are greater than `above`."""
+    limits = {"of at least": least, "of at most": most, "greater than": above}
+    expected = " and ".join(f"{words} {limit:g}" for words, limit in limits.items() if math.isfinite(limit))
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and least <= value <= most and value > above):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a finite number {expected}".rstrip())
+        return value
+
+    return parse
+
+
+positive = at_least(1)
+seed = at_least(0, 2**32 - 1)
+side = at_least(16, 8192)
+"""Side of a picture in pixels; a larger one does not fit into memory."""
+share = number(0, 1)
+seconds = number(most=86400, above=0)
+factor = number(0, 100)
+
+
+def add_check(parser: argparse.ArgumentParser, check: Callable[[argparse.Namespace], None]) -> None:
+    """Add a check of the arguments that `s2tf.cli` calls before the command runs, and not where it is only parsed."""
+    parser.set_defaults(checks=(*(parser.get_default("checks") or ()), check))
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Declare `--json FILE`; `what` is its content, such as `the numbers`."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help=f"write {what} to FILE (default: no file)")
+    add_check(parser, lambda args: check_output_file("--json", args.json, folder=getattr(args, "out", None)))
+
+
+def add_out_folder(parser: argparse.ArgumentParser, help_text: str, required: bool = True) -> None:
+    """Declare `--out FOLDER` of a command that writes several files."""
+    parser.add_argument("--out", type=Path, required=required, help=help_text)
+    add_check(parser, lambda args: check_output_folder("--out", args.out))
+
+
+def add_out_file(parser: argparse.ArgumentParser, help_text: str, suffixes: Sequence[str]) -> None:
+    """Declare `--out FILE`, which is never one of the files that it is generated from."""
+    parser.add_argument("--out", type=Path, required=True, help=help_text)
+    add_check(parser, lambda args: check_output_file("--out", args.out, suffixes, created=True))
+    add_check(parser, _check_different)
+
+
+def _check_different(args: argparse.Namespace) -> None:
+    """Refuse one path for two of a command's files."""
+    given = {f"--{name}": getattr(args, name, None) for name in ("out", "json", "portrait", "sheet")}
+    sources = [args.speech, given.pop("--portrait")] if args.command == "animate" else [args.speech]
+    results = {option: path for option, path in given.items() if path is not None}
+    refuse_overwriting(filter(None, sources), results.values())
+    if len({path.resolve() for path in results.values()}) < len(results):
+        raise UserError(f"{', '.join(results)}: the same file is given twice, expected a file for each")
+
+
+def add_device(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Declare `--device`, and a check that this machine has it; `more` is added to the help."""
+    parser.add_argument("--device", default="cpu", help=f"device of the networks, such as cuda{more} (default: cpu)")
+    add_check(parser, _check_device)
+
+
+def _check_device(args: argparse.Namespace) -> None:
+    from s2tf.nn.devices import local_device
+
+    args.device = local_device(args.device)
 
 
 @contextmanager
@@ -61,9 +140,11 @@ def numbers(text: str) -> list[int]:
     """Parse whole numbers and ranges of them, such as `0-2` or `0,3,5`."""
     found: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
-        if match is None or (match[2] and int(match[2]) < int(match[1])):
-            raise argparse.ArgumentTypeError(f"{text!r}, expected numbers such as 0-2 or 0,3,5")
+        match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", part)
+        if match is None or (match[2] and not int(match[1]) <= int(match[2]) < int(match[1]) + MOST_NUMBERS):
+            raise argparse.ArgumentTypeError(
+                f"{text!r}, expected numbers such as 0-2 or 0,3,5, at most {MOST_NUMBERS} of them"
+            )
         found += range(int(match[1]), int(match[2] or match[1]) + 1)
     if len(set(found)) < len(found):
         raise argparse.ArgumentTypeError(f"{text!r}: a number stands in it twice, expected each once")
@@ -75,7 +156,7 @@ def add_trained_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", type=Path, help="the experiment YAML that was trained, or its short name")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="the same overrides as for `s2tf fit`")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE (default: no file)")
+    add_json(parser, "the numbers")
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,10 +183,10 @@ def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def part(text: str) -> tuple[int, int]:
     """Parse a part of the work, such as `3/64` for the third of 64 parts."""
-    number, _, parts = text.partition("/")
-    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise argparse.ArgumentTypeError(f"{text!r}, expected I/N such as 3/64")
-    return int(number), int(parts)
+    return int(match[1]), int(match[2])
 
 
 def add_part(parser: argparse.ArgumentParser) -> None:
@@ -118,8 +199,8 @@ def add_part(parser: argparse.ArgumentParser) -> None:
 def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of a command that copies shards and adds a member to every sample."""
     parser.add_argument("shards", type=Path, help="a shard folder written by `s2tf prepare`")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the new shards")
-    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
+    add_out_folder(parser, "folder of the new shards")
+    add_device(parser)
     add_part(parser)
 
 
@@ -129,125 +210,29 @@ def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("speech", type=Path, help="a sound file, or a video with a sound track")
     parser.add_argument("--pipeline", type=Path, required=True, help="a pipeline folder, such as demo/pipeline")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the noise (default: %(default)s)")
     parser.add_argument("--steps", type=positive, help="number of denoising steps (default: as stored in the pipeline)")
     parser.add_argument(
         "--sampler", choices=SAMPLERS, help="sampler of the diffusions (default: as stored in the pipeline)"
     )
-    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write a record of the result to FILE (default: no file)"
-    )
+    add_device(parser)
+    add_json(parser, "a record of the result")
 
 
 def add_gain_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the gains of the motion."""
     gains = parser.add_argument_group("gains: 0 removes a motion, 1 shows it as generated, 2 doubles it")
-    gains.add_argument("--blink", type=float, help="gain of the blinks (default: as stored in the pipeline)")
-    gains.add_argument("--head", type=float, help="gain of the head's motion (default: as stored in the pipeline)")
-    gains.add_argument("--lips", type=float, help="gain of the lips' motion (default: as stored in the pipeline)")
+    gains.add_argument("--blink", type=factor, help="gain of the blinks (default: as stored in the pipeline)")
+    gains.add_argument("--head", type=factor, help="gain of the head's motion (default: as stored in the pipeline)")
+    gains.add_argument("--lips", type=factor, help="gain of the lips' motion (default: as stored in the pipeline)")
 
 
 def sampling_options(args: argparse.Namespace) -> dict[str, Any]:
     """Collect the options of `add_generation_arguments` and `add_gain_arguments` for the call of a pipeline.
 
     Options that are not given are left out; the pipeline then uses its stored values.
-
-    Raises:
-        UserError: A gain is negative or not finite.
     """
     options = {name: getattr(args, name) for name in ("seed", "steps", "sampler")}
     gains = {name: getattr(args, name, None) for name in GAINS}
-    if given := {name: value for name, value in gains.items() if value is not None}:
-        from s2tf.pipelines.motion_gains import Gains
-
-        try:
-            Gains(**given)
-        except ValueError as error:
-            raise UserError(f"--{error}") from error
-        options["gains"] = given
+    options["gains"] = {name: value for name, value in gains.items() if value is not None} or None
     return {name: value for name, value in options.items() if value is not None}
-
-
-def check_json(path: Path | None, out: Path | None) -> None:
-    """Refuse a file that could not be written at the end.
-
-    Args:
-        path: The file, or None for no file.
-        out: A folder that the command will create, or None if it creates no folder.
-
-    Raises:
-        UserError: The path is a folder, or its folder does not exist.
-    """
-    if path is None:
-        return
-    try:
-        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
-    except PermissionError as error:
-        raise UserError(f"--json {path}: {error.strerror}") from error
-    if is_folder:
-        raise UserError(f"--json {path}: a folder, expected a file")
-    if not has_folder and path.parent != out:
-        raise UserError(f"--json {path}: its folder {path.parent} does not exist")
-
-
-def check_out(path: Path | None) -> None:
-    """Refuse a folder that could not be created.
-
-    Args:
-        path: The folder, or None if the command chooses it.
-
-    Raises:
-        UserError: The path, or its nearest existing parent, is a file or a folder without write permission.
-    """
-    if path is None:
-        return
-    try:
-        nearest = next(one for one in (path, *path.absolute().parents) if one.exists())
-    except PermissionError as error:
-        raise UserError(f"--out {path}: {error.strerror}") from error
-    if not nearest.is_dir():
-        raise UserError(f"--out {path}: {nearest} is a file, expected a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UserError(f"--out {path}: no permission to write into {nearest}")
-
-
-def refuse_overwriting(source: Path, results: Iterable[Path]) -> None:
-    """Refuse to write a result over the file that it is computed from.
-
-    Raises:
-        UserError: One of the results is the source.
-    """
-    if source.is_file() and source.resolve() in {path.resolve() for path in results}:
-        raise UserError(f"{source}: the results would overwrite this input; choose another --out or --json")
-
-
-def local_device(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """Return the device that `--device` names; `cuda` is the GPU with this process's number on its machine.
-
-    With more processes than GPUs, the numbers start again at 0.
-
-    Args:
-        text: A device such as `cpu`, `cuda` or `cuda:1`; a device with a number is returned unchanged.
-        environment: Variables to read instead of the process's own.
-
-    Raises:
-        UserError: The text names no device, or this machine lacks it.
-    """
-    import torch
-
-    try:
-        device = torch.device(text)
-    except RuntimeError as error:
-        raise UserError(f"--device {text}: expected cpu, cuda or cuda:N") from error
-    if device.type != "cuda":
-        return text
-    count = torch.cuda.device_count()
-    if (device.index or 0) >= count:
-        raise UserError(f"--device {text}: torch sees {count} GPUs on this machine")
-    if device.index is not None:
-        return text
-    environment = os.environ if environment is None else environment
-    # A launcher that shows each process only its own GPU gives every process the GPU number 0.
-    number = next((int(environment[name]) for name in LOCAL if name in environment), 0)
-    return f"cuda:{number % count}"

@@ -1,17 +1,16 @@
 """Generate the portrait of a speaker from their speech alone (first stage)."""
 
 import argparse
-from pathlib import Path
 
 from s2tf.commands.console import report_generated
-from s2tf.commands.options import add_generation_arguments, sampling_options
-from s2tf.errors import UserError
+from s2tf.commands.options import add_generation_arguments, add_out_file, sampling_options, user_errors
+from s2tf.fault_tolerance.outputs import PICTURES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_generation_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the picture to write, such as portrait.png")
+    add_out_file(parser, "the picture to write, such as portrait.png", PICTURES)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,10 +21,8 @@ def run(args: argparse.Namespace) -> int:
 
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "portrait")
-    try:
+    with user_errors():
         generated = pipeline(speech, **sampling_options(args))
-    except ValueError as error:
-        raise UserError(str(error)) from error
     write_picture(args.out, generated.image, generated.random_weights)
     record = {"out": str(args.out), "size": generated.image.shape[0]}
     report_generated(record, args.seed, generated.random_weights, args.json)

@@ -3,11 +3,21 @@
 import argparse
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2tf.commands.console import part_done
-from s2tf.commands.options import add_part
+from s2tf.commands.options import (
+    add_json,
+    add_out_folder,
+    add_part,
+    at_least,
+    number,
+    positive,
+    seconds,
+    seed,
+    share,
+    side,
+)
 
 if TYPE_CHECKING:
     from datamodules.prepare.clip import ClipSettings
@@ -31,30 +41,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "synthetic: the number of speakers",
     )
     # The job: folder, size, share of the work.
-    parser.add_argument("--out", type=Path, required=True, help="folder of the new shards")
-    parser.add_argument("--size", type=int, default=256, help="side of the stored faces in pixels (default: 256)")
-    parser.add_argument("--workers", type=int, default=1, help="number of processes (default: %(default)s)")
+    add_out_folder(parser, "folder of the new shards")
+    parser.add_argument("--size", type=side, default=256, help="side of the stored faces in pixels (default: 256)")
+    parser.add_argument(
+        "--workers", type=at_least(0, 1024), default=1, help="number of processes (default: %(default)s)"
+    )
     add_part(parser)
     # Clips that are refused or cut; people who are held out.
-    parser.add_argument("--min-seconds", type=float, default=1.0, help="refuse clips shorter than this (default: 1.0)")
-    parser.add_argument("--max-seconds", type=float, help="cut longer clips to this length (default: not cut)")
     parser.add_argument(
-        "--min-face", type=float, help="least side of a face in pixels (default: avspeech, hdtf 256, others 0)"
+        "--min-seconds", type=number(0), default=1.0, help="refuse clips shorter than this (default: 1.0)"
+    )
+    parser.add_argument("--max-seconds", type=seconds, help="cut longer clips to this length (default: not cut)")
+    parser.add_argument(
+        "--min-face", type=number(0), help="least side of a face in pixels (default: avspeech, hdtf 256, others 0)"
     )
     parser.add_argument(
-        "--val", type=float, help="share of people for validation (default: folder, hdtf 0.1, others 0.01)"
+        "--val", type=share, help="share of people for validation (default: folder, hdtf 0.1, others 0.01)"
     )
     parser.add_argument(
-        "--test", type=float, help="share of people for test, if SOURCE names no test set (default: as --val)"
+        "--test", type=share, help="share of people for test, if SOURCE names no test set (default: as --val)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the splits and synthetic speakers (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the splits and synthetic speakers (default: 0)")
     # The written files.
-    parser.add_argument("--jpeg-quality", type=int, default=92, help="JPEG quality of the stored faces (default: 92)")
-    parser.add_argument("--samples-per-shard", type=int, default=64, help="clips in a tar file (default: %(default)s)")
     parser.add_argument(
-        "--max-failures", type=float, default=0.5, help="exit with 1 if more than this share fails (default: 0.5)"
+        "--jpeg-quality", type=at_least(1, 100), default=92, help="JPEG quality of the stored faces (default: 92)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary to FILE (default: no file)")
+    parser.add_argument(
+        "--samples-per-shard", type=positive, default=64, help="clips in a tar file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-failures", type=share, default=0.5, help="exit with 1 if more than this share fails (default: 0.5)"
+    )
+    add_json(parser, "the summary")
     faces = parser.add_argument_group("face detection in real recordings")
     faces.add_argument(
         "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: dlib)"
@@ -69,8 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-mesh", action="store_true", help="store only the 68 landmarks, without mediapipe's 478 mesh points"
     )
     synthetic = parser.add_argument_group("synthetic speakers")
-    synthetic.add_argument("--clips", type=int, default=2, help="number of clips of each speaker (default: 2)")
-    synthetic.add_argument("--seconds", type=float, default=4.0, help="length of each clip in seconds (default: 4.0)")
+    synthetic.add_argument("--clips", type=positive, default=2, help="number of clips of each speaker (default: 2)")
+    synthetic.add_argument("--seconds", type=seconds, default=4.0, help="length of each clip in seconds (default: 4.0)")
 
 
 def run(args: argparse.Namespace) -> int:

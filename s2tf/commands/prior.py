@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from s2tf.errors import UserError
+from s2tf.commands.options import add_device, add_json, add_out_folder, user_errors
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,26 +13,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="override a value, such as vars.conre=RUN/networks"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the prior, or for a folder of each prior")
-    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
+    add_out_folder(parser, "folder for the prior, or for a folder of each prior")
+    add_device(parser)
     parser.add_argument(
         "--wandb",
         metavar="PROJECT",
         help="record in a new W&B run what the priors were computed from (default: no W&B)",
     )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the provenance of each prior to FILE (default: no file)"
-    )
+    add_json(parser, "the provenance of each prior")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compute and save the priors, and print a line about each."""
     from s2tf.precompute.face_prior import write_priors
 
-    try:
+    with user_errors():
         priors = write_priors(args.experiment, args.overrides, args.out, args.device, args.wandb)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     for folder, prior in priors.items():
         record = prior.provenance
         counts = f"{record['female']} women, {record['male']} men, {record['unknown']} of unknown gender"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2tf.commands.console import table_console
+from s2tf.commands.options import add_json
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of run folders, or the --out of a chain (default: %(default)s)",
     )
     parser.add_argument("--watch", action="store_true", help=f"update the table every {_EVERY:.0f} seconds")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE (default: no file)")
+    add_json(parser, "the rows")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,6 +5,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2tf.commands.options import add_check, add_json, at_least, seed
+from s2tf.fault_tolerance.outputs import PICTURES, check_output_file
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -22,10 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write faces of random clips into the picture FILE, a PNG or JPEG (default: no picture)",
     )
     parser.add_argument(
-        "--sheet-clips", type=int, default=24, help="number of clips in that picture (default: %(default)s)"
+        "--sheet-clips",
+        type=at_least(1, 1000),
+        default=24,
+        help="number of clips in that picture (default: 24)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the choice of clips (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE (default: no file)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the choice of clips (default: %(default)s)")
+    add_json(parser, "the report")
+    add_check(parser, lambda args: check_output_file("--sheet", args.sheet, PICTURES))
 
 
 def run(args: argparse.Namespace) -> int:

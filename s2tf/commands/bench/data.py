@@ -1,20 +1,20 @@
 """Measure the data loading: batches, storage forms, preparation, and growth with the amount of data."""
 
 import argparse
-from pathlib import Path
 
 from s2tf.commands.bench.console import show_entries
+from s2tf.commands.options import add_json, seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--seconds", type=float, default=4.0, help="seconds of measuring for each side of each ratio (default: 4)"
+        "--seconds", type=seconds, default=4.0, help="seconds of measuring for each side of each ratio (default: 4)"
     )
     parser.add_argument(
         "--only", metavar="TEXT", default="", help="measure only the entries with TEXT in their name (default: all)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements to FILE (default: no file)")
+    add_json(parser, "the measurements")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from s2tf.commands.bench.console import show_entries
-from s2tf.commands.options import positive
+from s2tf.commands.options import add_device, add_json, at_least, side
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,17 +12,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", default="all", metavar="NAME[,NAME]", help="metrics as in `s2tf evaluate videos` (default: all)"
     )
-    parser.add_argument("--clips", type=positive, default=2, help="number of clips (default: 2)")
-    parser.add_argument("--frames", type=positive, default=50, help="frames in each clip, 25 per second (default: 50)")
-    parser.add_argument("--size", type=positive, default=256, help="side of the frames in pixels (default: 256)")
-    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: cpu)")
+    parser.add_argument("--clips", type=at_least(1, 1000), default=2, help="number of clips (default: 2)")
+    parser.add_argument(
+        "--frames", type=at_least(1, 10_000), default=50, help="frames in each clip, 25 per second (default: 50)"
+    )
+    parser.add_argument("--size", type=side, default=256, help="side of the frames in pixels (default: 256)")
+    add_device(parser)
     parser.add_argument(
         "--weights",
         type=Path,
         metavar="FOLDER",
         help="folder of the public weight files (default: random weights, which take the same time)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements to FILE (default: no file)")
+    add_json(parser, "the measurements")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.commands.options import add_removed, part, positive
+from s2tf.commands.options import add_device, add_json, add_out_folder, add_removed, part, positive, side
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ FACES = "vggface=FILE | network=FOLDER | judges"
 LANDMARKS = "judges | mediapipe | face-alignment"
 PERCEPTUAL = "alex=FILE | vgg=FILE | judges"
 ATTRIBUTES = "facepp | classifier=FOLDER[,FOLDER] | judges | none"
-SMALLEST = 16
 OF_METRIC = {
     "protocol": "sync",
     "syncnet": "sync",
@@ -33,16 +32,9 @@ def add_result_arguments(parser: argparse.ArgumentParser, out: str, required: bo
         out: Default of `--out`, in words.
         required: True if `--out` must be given.
     """
-    parser.add_argument(
-        "--device",
-        default="cpu",
-        help="device of the networks, such as cuda: each process on a machine then takes its own GPU (default: cpu)",
-    )
-    default = "" if required else f" (default: {out})"
-    parser.add_argument("--out", type=Path, required=required, help=f"folder for the results{default}")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the numbers to FILE as well (default: no file)"
-    )
+    add_device(parser, ": each process on a machine then takes its own GPU")
+    add_out_folder(parser, "folder for the results" + ("" if required else f" (default: {out})"), required)
+    add_json(parser, "the numbers")
     parser.add_argument(
         "--wandb", metavar="PROJECT", help="write the numbers into the summary of a W&B run as well (default: no W&B)"
     )
@@ -52,7 +44,7 @@ def add_part_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the part of the clips that a process measures."""
     parser.add_argument(
         "--part",
-        type=part,
+        type=_part_of_clips,
         metavar="I/N",
         help="measure the I-th of N parts of the clips (default: one part for each process of SLURM or torchrun)",
     )
@@ -67,7 +59,7 @@ def add_measure_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--metrics", default="all", metavar="NAME[,NAME]", help=f"metrics among {', '.join(METRICS)} (default: all)"
     )
-    group.add_argument("--size", type=_size, help="side in pixels at which pictures are compared (default: 256)")
+    group.add_argument("--size", type=side, help="side in pixels at which pictures are compared (default: 256)")
     group.add_argument(
         "--weights",
         type=Path,
@@ -120,7 +112,9 @@ def add_clips_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=positive, metavar="N", help="take the first N clips (default: all)")
 
 
-def _size(text: str) -> int:
-    if not text.isdigit() or int(text) < SMALLEST:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected at least {SMALLEST} pixels")
-    return int(text)
+def _part_of_clips(text: str) -> tuple[int, int]:
+    try:
+        return part(text)
+    except argparse.ArgumentTypeError as error:
+        hint = f"{error}; a share of each clip's length is `s2tf evaluate run --span FROM TO`"
+        raise argparse.ArgumentTypeError(hint) from error

@@ -12,7 +12,8 @@ from s2tf.commands.evaluate.options import (
     add_result_arguments,
     measure_choices,
 )
-from s2tf.commands.options import add_removed, check_json, check_out, local_device, positive, user_errors
+from s2tf.commands.options import add_removed, positive, seed, user_errors
+from s2tf.fault_tolerance.outputs import check_output_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_result_arguments(parser, "", required=True)
     add_clips_argument(parser)
     add_part_arguments(parser)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the noise (default: 0)")
     parser.add_argument("--steps", type=positive, help="number of denoising steps (default: as stored in the pipeline)")
     parser.add_argument(
         "--no-videos", action="store_true", help="do not keep the generated videos (default: keep them in OUT)"
@@ -50,9 +51,6 @@ def run(args: argparse.Namespace) -> int:
     )
     from s2tf.evaluation.videos.request import COMPARED_SIZE, VideoEvaluation
 
-    check_json(args.json, args.out)
-    check_out(args.out)
-    args.device = local_device(args.device)
     console, part = table_console(), choose_part(args.part)
     choices = measure_choices(args)
     pipeline = open_pipeline(args.pipeline, args.device)
@@ -88,5 +86,5 @@ def run(args: argparse.Namespace) -> int:
 
 def _destination(args: argparse.Namespace, configuration: str) -> Destination:
     json_file = args.json and args.json.with_stem(f"{args.json.stem}-{configuration}")
-    check_json(json_file, args.out)
+    check_output_file("--json", json_file, folder=args.out)
     return Destination(args.out / configuration, json_file, args.wandb, args.seed)

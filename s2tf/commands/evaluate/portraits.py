@@ -6,8 +6,9 @@ from pathlib import Path
 from s2tf.commands.console import progress, table_console
 from s2tf.commands.evaluate.console import Destination, announce_part, finish
 from s2tf.commands.evaluate.options import ATTRIBUTES, FACES, add_part_arguments, add_result_arguments
-from s2tf.commands.options import check_json, check_out, local_device, user_errors
+from s2tf.commands.options import seed, user_errors
 from s2tf.errors import UserError
+from s2tf.fault_tolerance.outputs import check_output_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_result_arguments(parser, "NAME-evaluation beside GENERATED")
     add_part_arguments(parser)
     parser.add_argument("--name", help="name of the system in reports (default: the folder's name)")
-    parser.add_argument("--seed", type=int, help="seed with which the system was trained, for --wandb (default: 0)")
+    parser.add_argument("--seed", type=seed, help="seed with which the system was trained, for --wandb (default: 0)")
     parser.add_argument("--faces", required=True, metavar=FACES, help="network that compares faces")
     parser.add_argument(
         "--attributes",
@@ -39,16 +40,14 @@ def run(args: argparse.Namespace) -> int:
     # Everything that can be refused is refused before older results are deleted.
     system = args.generated.resolve().name
     out = args.out or args.generated.resolve().with_name(f"{system}-evaluation")
-    check_json(args.json, args.out)
-    check_out(out)
+    check_output_folder("--out", out)
     if args.seed is not None and args.wandb is None:
         raise UserError(f"--seed {args.seed} has no effect without --wandb")
-    device = local_device(args.device)
     console, part = table_console(), choose_part(args.part)
     pairs = find_pictures(args.generated, args.reference)
     with user_errors():
         readers = FaceReaders(
-            open_faces(args.faces, device, console), open_attributes(args.attributes, device, console)
+            open_faces(args.faces, args.device, console), open_attributes(args.attributes, args.device, console)
         )
     announce_part(part, console)
     discard_results(out, args.json)

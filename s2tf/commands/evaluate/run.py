@@ -14,7 +14,7 @@ from s2tf.commands.evaluate.options import (
     add_clips_argument,
     add_result_arguments,
 )
-from s2tf.commands.options import add_removed, check_json, check_out, local_device, positive, user_errors
+from s2tf.commands.options import add_removed, at_least, factor, number, positive, seed, share, side, user_errors
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,18 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=positive, help="number of portraits or frames that are computed together (default: 32)"
     )
-    parser.add_argument("--pictures", type=int, help="number of clips whose pictures are written (default: 64)")
+    parser.add_argument("--pictures", type=at_least(0), help="number of clips whose pictures are written (default: 64)")
     parser.add_argument("--faces", metavar=FACES, help="network that compares faces; required for SCFP (default: none)")
 
     sampling = parser.add_argument_group("SCFP and motion diffusion")
-    sampling.add_argument("--seed", type=int, help="seed of the noise (default: 0)")
+    sampling.add_argument("--seed", type=seed, help="seed of the noise (default: 0)")
     sampling.add_argument(
         "--seeds", type=positive, help="number of samples for each speech, to measure diversity (default: 4)"
     )
     sampling.add_argument("--steps", type=positive, help="number of denoising steps (default: 50)")
     sampling.add_argument("--sampler", choices=SAMPLERS, help="sampler of the diffusion (default: ddim)")
-    sampling.add_argument("--guidance", type=float, help="guidance scale; 1 means no guidance (default: 1)")
-    sampling.add_argument("--temperature", type=float, help="factor on the initial noise (default: 1)")
+    sampling.add_argument("--guidance", type=number(-100, 100), help="guidance scale; 1 means no guidance (default: 1)")
+    sampling.add_argument("--temperature", type=factor, help="factor on the initial noise (default: 1)")
     sampling.add_argument(
         "--autoencoder",
         type=Path,
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="required for motion diffusion: RUN/networks/motion_autoencoder",
     )
     sampling.add_argument(
-        "--varied", type=int, help="SCFP: number of speeches that get several portraits (default: 32)"
+        "--varied", type=at_least(0), help="SCFP: number of speeches that get several portraits (default: 32)"
     )
     sampling.add_argument(
         "--attributes",
@@ -67,16 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     frames.add_argument("--split", choices=["train", "val", "test"], help="split of the clips (default: test)")
     frames.add_argument(
         "--span",
-        type=float,
+        type=share,
         nargs=2,
         metavar=("FROM", "TO"),
         help="part of each clip that is measured, as shares of its length (default: 0 1, the whole clip)",
     )
     frames.add_argument("--stride", type=positive, metavar="N", help="take every N-th frame (default: 2)")
     frames.add_argument(
-        "--size", type=positive, help="side in pixels at which pictures are compared (default: the network's)"
+        "--size", type=side, help="side in pixels at which pictures are compared (default: the network's)"
     )
-    frames.add_argument("--pairs", type=int, help="number of pairs of people who exchange motion (default: 64)")
+    frames.add_argument("--pairs", type=at_least(0), help="number of pairs of people who exchange motion (default: 64)")
     add_removed(parser, "--part", "--span FROM TO for a share of each clip")
 
 
@@ -84,8 +84,6 @@ def run(args: argparse.Namespace) -> int:
     """Measure the run, write `metrics.json` and its other result files, and print the numbers."""
     from s2tf.evaluation.stages.evaluate_run import evaluate_run
 
-    check_json(args.json, args.out)
-    check_out(args.out)
     options, out, console = _options(args), args.out or args.run_folder, table_console()
     with user_errors(), progress(console) as report:
         scores = evaluate_run(args.run_folder, options, out, console, report)
@@ -110,4 +108,4 @@ def _options(args: argparse.Namespace) -> "RunOptions":
         raise UserError(f"--{name} has no effect on a run of {stage}; it applies to: {owners}")
     if "span" in given:
         given["span"] = tuple(given["span"])
-    return RunOptions(**given, device=local_device(args.device))
+    return RunOptions(**given, device=args.device)

@@ -12,8 +12,9 @@ from s2tf.commands.evaluate.options import (
     add_result_arguments,
     measure_choices,
 )
-from s2tf.commands.options import check_json, check_out, local_device, refuse_overwriting, user_errors
+from s2tf.commands.options import seed, user_errors
 from s2tf.errors import UserError
+from s2tf.fault_tolerance.outputs import check_output_folder, refuse_overwriting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clips_argument(parser)
     add_part_arguments(parser)
     parser.add_argument("--name", help="name of the system in reports (default: the folder's name)")
-    parser.add_argument("--seed", type=int, help="seed with which the system was trained, for --wandb (default: 0)")
+    parser.add_argument("--seed", type=seed, help="seed with which the system was trained, for --wandb (default: 0)")
     add_measure_arguments(parser)
 
 
@@ -49,12 +50,10 @@ def run(args: argparse.Namespace) -> int:
     # Everything that can be refused is refused before older results are deleted.
     system = args.generated.resolve().name if args.generated.is_dir() else args.generated.stem
     out = args.out or args.generated.resolve().with_name(f"{system}-evaluation")
-    check_json(args.json, args.out)
-    check_out(out)
-    refuse_overwriting(args.generated, results_of(out, args.json))
+    check_output_folder("--out", out)
+    refuse_overwriting([args.generated], results_of(out, args.json))
     if args.seed is not None and args.wandb is None:
         raise UserError(f"--seed {args.seed} has no effect without --wandb")
-    args.device = local_device(args.device)
     console, part = table_console(), choose_part(args.part)
     found = find_pairs(args.generated, args.reference).first(args.clips)
     with user_errors():

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from s2tf.commands.options import check_json, positive
+from s2tf.commands.options import add_json, positive
 from s2tf.commands.report.options import write_json
 
 
@@ -20,12 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             )
         else:
             own.add_argument("--scfp", type=Path, help="experiment YAML of the portrait diffusion (default: scfp.yaml)")
-        own.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE (default: no file)")
+        add_json(own, "the numbers")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compute and print one of the costs."""
-    check_json(args.json, None)
     write_json(args.json, _COSTS[args.cost](args))
     return 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.commands.options import positive
-from s2tf.commands.report.options import RUNS, add_output_arguments, check_outputs, write_json
+from s2tf.commands.report.options import RUNS, add_output_arguments, write_json
 
 _FIGURES = {
     "figure10": "the face prior as a function of the number of averaged faces",
@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the figure."""
-    check_outputs(args)
     args.out.mkdir(parents=True, exist_ok=True)
     numbers = _draw(args)
     files = ".png" if args.figure == "portraits" else ".png and .csv"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2tf.commands.options import check_json, check_out
+from s2tf.commands.options import add_json, add_out_folder
 
 if TYPE_CHECKING:
     from s2tf.reporting.sources import Sources
@@ -15,18 +15,8 @@ RUNS = Path("runs")
 
 def add_output_arguments(parser: argparse.ArgumentParser, out: str, required: bool = False) -> None:
     """Declare `--out` with the help text `out`, which names its files, and `--json`."""
-    parser.add_argument("--out", type=Path, required=required, help=out)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE (default: no file)")
-
-
-def check_outputs(args: argparse.Namespace) -> None:
-    """Refuse outputs that cannot be written, before any work is done.
-
-    Raises:
-        UserError: `--json` or `--out` cannot be written.
-    """
-    check_json(args.json, args.out)
-    check_out(args.out)
+    add_out_folder(parser, out, required)
+    add_json(parser, "the numbers")
 
 
 def write_json(path: Path | None, numbers: Any) -> None:

@@ -6,7 +6,6 @@ from s2tf.commands.options import positive
 from s2tf.commands.report.options import (
     add_output_arguments,
     add_source_arguments,
-    check_outputs,
     open_sources,
     write_json,
 )
@@ -29,7 +28,6 @@ def run(args: argparse.Namespace) -> int:
     """Write the page and print its contents."""
     from s2tf.reporting.page import PAGE, write_report
 
-    check_outputs(args)
     args.out.mkdir(parents=True, exist_ok=True)
     numbers = write_report(open_sources(args), args.clips, args.out)
     shown = [*numbers["tables"], *numbers["figures"], *(f"pictures of {folder}" for folder in numbers["samples"])]

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.options import add_device, seconds
 from s2tf.commands.report.options import (
     add_output_arguments,
     add_source_arguments,
-    check_outputs,
     open_sources,
     write_json,
 )
@@ -37,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
     """Fill the table, print it and write its files."""
     from s2tf.commands.console import table_console
 
-    check_outputs(args)
     if args.table == _MEASURED_HERE:
         from s2tf.reporting.costs.efficiency import efficiency_table
 
@@ -58,9 +57,9 @@ def _add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pipeline", type=Path, help="pipeline folder to measure (default: the paper's size with random weights)"
     )
-    parser.add_argument("--device", default="cpu", help="device of the networks, such as cuda (default: %(default)s)")
+    add_device(parser)
     parser.add_argument(
-        "--seconds", type=float, default=5.0, help="length of the speech in seconds (default: %(default)s)"
+        "--seconds", type=seconds, default=5.0, help="length of the speech in seconds (default: %(default)s)"
     )
 
 

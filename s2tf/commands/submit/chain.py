@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from s2tf.commands.options import add_submit_arguments, numbers
+from s2tf.commands.options import add_out_folder, add_submit_arguments, numbers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("chain", type=Path, help="a chain YAML or its short name, such as chains/paper.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="values for the chain's `vars`")
     add_submit_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder of all results; finished steps are kept")
+    add_out_folder(parser, "folder of all results; finished steps are kept")
     parser.add_argument(
         "--seeds", type=numbers, metavar="N", help="seeds, such as 0-2 or 0,3,5 (default: the chain's own seeds)"
     )

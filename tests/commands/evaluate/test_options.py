@@ -4,7 +4,7 @@ import pytest
 import torch
 from video_folders import evaluate, status, talking, write
 
-from s2tf.commands.options import local_device
+from s2tf.nn.devices import local_device
 from s2tf.evaluation.stages import evaluate_run
 from s2tf.evaluation.videos.metric_files import FILES, METRICS
 from s2tf.evaluation.videos.open_measures import MEASURES
@@ -131,4 +131,4 @@ def test_a_device_that_is_not_there_is_named(folders, capsys, monkeypatch):
     assert evaluate(folders, "--device", "cuda") == 2
     assert "--device cuda: torch sees 0 GPUs on this machine" in capsys.readouterr().err
     assert evaluate(folders, "--device", "gpu") == 2
-    assert "--device gpu: expected cpu, cuda or cuda:N" in capsys.readouterr().err
+    assert "--device gpu: expected cpu, cuda, cuda:N or mps; this machine has cpu" in capsys.readouterr().err
