@@ -11,6 +11,8 @@ from torch import Tensor
 
 from s2tf.faces.attributes import FEMALE, MALE, UNKNOWN, Attributes
 from s2tf.nn.network import weights_fingerprint
+from s2tf.nn.transformers_folder import check_folder, one_line_errors
+from s2tf.nn.weight_files import check_finite
 
 GENDER_WORDS = {"female": FEMALE, "woman": FEMALE, "f": FEMALE, "male": MALE, "man": MALE, "m": MALE}
 OPEN_END = 10.0
@@ -80,8 +82,11 @@ class AttributeClassifier:
 
         if not (folder / "config.json").is_file():
             raise FileNotFoundError(f"--attributes classifier: {folder}: expected a folder of transformers")
-        model = AutoModelForImageClassification.from_pretrained(folder, local_files_only=True)
-        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        check_folder(folder)
+        with one_line_errors(folder):
+            model = AutoModelForImageClassification.from_pretrained(folder, local_files_only=True)
+            processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        check_finite(model.state_dict(), folder)
         labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
         kind, values = label_values(labels)
         if kind in self.readers:

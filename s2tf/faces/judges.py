@@ -18,6 +18,7 @@ from torch import Tensor
 from s2tf.faces.attributes import Attributes
 from s2tf.faces.judge_network import JUDGE_SIZE, FaceReader
 from s2tf.media.pictures import to_tensor
+from s2tf.nn.file_kinds import read_json
 from s2tf.nn.lips import mouth_opening
 
 SETTINGS_FILE = "judges.json"
@@ -124,7 +125,7 @@ class Judges:
         if not (folder / SETTINGS_FILE).is_file():
             raise FileNotFoundError(f"{folder / SETTINGS_FILE} is missing: expected judges written by `s2tf judges`")
         networks = {name: FaceReader.from_pretrained(folder / name) for name in NETWORKS}
-        return cls(**networks, settings=json.loads((folder / SETTINGS_FILE).read_text()))
+        return cls(**networks, settings=read_json(folder / SETTINGS_FILE))
 
     @torch.no_grad()
     def _apply(self, frames: np.ndarray, read: Callable[[Tensor], Tensor], batch: int = 256) -> Tensor:

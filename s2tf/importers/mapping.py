@@ -1,10 +1,8 @@
 """Loading by an explicit map of names: each s2tf tensor has a source; each public tensor is used or known as unused."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +10,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from s2tf.nn.network import Network
+from s2tf.nn.weight_files import check_finite, read_tensors
 
 SHOWN = 3
 """Number of tensors that a message names."""
@@ -37,38 +36,19 @@ Names = Mapping[str, str | tuple[str, ...]]
 
 
 def read_state(path: str | Path, *keys: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file.
+    """The tensors of a public file.
 
     Args:
         path: A file of `torch.save` or of safetensors.
-        keys: Keys under which the tensors may be, such as `params_ema`; the first one that the file has is taken.
-            If it has none, the file itself must map names to tensors.
+        keys: Keys under which the tensors may be, see `s2tf.nn.weight_files.read_tensors`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it holds no tensors by name.
+        ValueError: it holds no tensors by name, or one with numbers that are not finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist, expected a weight file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        # Training scripts store their command line beside the weights.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().splitlines()[:1]
-        raise ValueError(f"{path} is no readable weight file: {type(error).__name__} {reason}") from error
-    for key in keys:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"{path}: expected tensors by name" + (f", or under {' or '.join(keys)}" if keys else ""))
-    return {str(name): value for name, value in content.items()}
+    state = read_tensors(path, *keys)
+    check_finite(state, path)
+    return state
 
 
 def load_mapped(
@@ -112,9 +92,33 @@ def load_mapped(
     wrong += [f"{name} {_shape(state[name])}, which is not known" for name, reason in left.items() if reason is None]
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise ValueError(f"{origin} is not what was expected: {'; '.join(wrong[:SHOWN])}{more}")
+        raise ValueError(f"{origin} {_own_word(state)}is not what was expected: {'; '.join(wrong[:SHOWN])}{more}")
     _copy(targets, sources, state)
     return {name: reason for name, reason in left.items() if reason is not None}
+
+
+KNOWN = {
+    "LIA": ("enc.net_app.", "dec.direction."),
+    "CodeFormer": ("quantize.embedding.", "ft_layers.", "position_emb"),
+    "audio2mesh of AniPortrait": ("audio_encoder.", "in_fn.", "out_fn."),
+    "SyncNet": ("netcnnaud.", "netcnnlip."),
+    "VGG-Face": ("conv1_1.", "fc6."),
+    "RAFT": ("feature_encoder.", "update_block."),
+    "wav2vec 2.0": ("wav2vec2.",),
+    "HuBERT": ("hubert.",),
+    "a GFPGAN": ("stylegan_decoder.",),
+    "torchvision's VGG": ("features.0.", "classifier.0."),
+    "a ResNet": ("layer1.0.", "layer4.0."),
+}
+"""Public model -> beginnings of its tensors' names, all of which it has."""
+
+
+def _own_word(state: Mapping[str, Tensor]) -> str:
+    """The model whose tensors a file holds by their names, or the first names, in words."""
+    for model, starts in KNOWN.items():
+        if all(any(name.startswith(start) for name in state) for start in starts):
+            return f"holds the tensors of {model} by their names and "
+    return f"holds tensors such as {', '.join(list(state)[:2]) or 'none'} and "
 
 
 def _misfits(

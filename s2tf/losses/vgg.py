@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor
 
 from s2tf.nn.network import Network
+from s2tf.nn.weight_files import check_finite, read_tensors
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512, 512, 512, 512))
 MEAN = (0.485, 0.456, 0.406)
@@ -98,7 +98,8 @@ class VGGPyramid(Network):
                 f"VGG pyramid: weights is {str(path)!r}, which is not a file: save torchvision's VGG19 "
                 "(`torchvision.models.vgg19(weights='DEFAULT').state_dict()`) there, or give `weights: random`"
             )
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+        state = read_tensors(path)
+        check_finite(state, path)
         convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
         names = [name for name in state if name.startswith("features.") and name.endswith(".weight")]
         if len(names) < len(convolutions):

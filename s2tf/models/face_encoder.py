@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from s2tf.nn.convolution import Norm, initialise_relu_network, make_norm, scaled_channels
 from s2tf.nn.network import Network
+from s2tf.nn.weight_files import check_finite, read_tensors
 
 Form = Literal["fc7", "spatial"]
 
@@ -179,12 +179,8 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
             f"face_encoder.weights is {weights!r}, which does not exist: give the path of the VGGFace VGG16 weights "
             "(vgg_face_dag.pth, from the page of the VGG Face model), or 'random'"
         )
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{weights} is no readable weight file: {type(error).__name__} {error}") from error
-    if not isinstance(state, dict):
-        raise ValueError(f"{weights} holds a {type(state).__name__}, expected tensors by name")
+    state = read_tensors(weights)
+    check_finite(state, weights)
     targets = _vgg_names(encoder)
     wrong = [
         f"{name} {tuple(state[name].shape) if name in state else 'missing'}, expected {tuple(target.shape)}"

@@ -49,12 +49,15 @@ class DirectionBank(nn.Module):
 
     def basis(self) -> Tensor:
         """Q (latent_dim, m) with orthonormal columns."""
-        # A compiled graph cannot keep a value between calls.
-        if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.weight.requires_grad):
+        # A compiled graph cannot keep a value between calls, and a weight of inference mode does not count its changes.
+        training = torch.is_grad_enabled() and self.weight.requires_grad
+        if torch.compiler.is_compiling() or training or self.weight.is_inference():
             return self._orthonormal()
         state = (self.weight._version, self.weight.data_ptr(), self.weight.device)
         if self._cached is None or self._cached[0] != state:
-            self._cached = (state, self._orthonormal())
+            # A basis of inference mode could not be used in a later training step.
+            with torch.inference_mode(False), torch.no_grad():
+                self._cached = (state, self._orthonormal())
         return self._cached[1]
 
     def _orthonormal(self) -> Tensor:

@@ -9,6 +9,8 @@ from torch import Tensor
 from transformers import HubertConfig, HubertModel, PretrainedConfig, PreTrainedModel, Wav2Vec2Config, Wav2Vec2Model
 
 from s2tf.models.speech_features import HOP, SAMPLE_RATE, SpeechFeatures, padded_to_hops
+from s2tf.nn.transformers_folder import check_folder, one_line_errors
+from s2tf.nn.weight_files import check_finite
 
 Layers = Literal["last", "weighted"]
 
@@ -123,13 +125,12 @@ class _TransformerFeatures(SpeechFeatures):
                 f"{self.key}.weights is {weights!r}, which is no folder with a config.json: give the folder of "
                 f"{self.hint}, downloaded beforehand, or 'random'"
             )
-        loaded = _quiet(self.config_class.from_pretrained(weights, local_files_only=True))
-        try:
+        check_folder(Path(weights), self.config_class.model_type)
+        with one_line_errors(weights):
+            loaded = _quiet(self.config_class.from_pretrained(weights, local_files_only=True))
             found: Any = self.model_class.from_pretrained(
                 weights, config=loaded, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
             )
-        except OSError as error:
-            raise ValueError(f"{self.key}.weights: {weights} has no weights that can be read: {error}") from error
         backbone, info = found
         # transformers fills missing tensors with random values and only logs a message about it.
         lacking = [str(name) for name in (*info["missing_keys"], *info["mismatched_keys"])]
@@ -138,6 +139,7 @@ class _TransformerFeatures(SpeechFeatures):
                 f"{self.key}.weights: {weights} does not fit its own config.json: tensors missing or of another shape: "
                 f"{', '.join(sorted(lacking)[:3])}" + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
             )
+        check_finite(backbone.state_dict(), weights)
         # The folder may not exist on the machine that loads the saved network: record arguments that do not need it.
         self.init_args["weights"] = "saved"
         self.init_args["config"] = {

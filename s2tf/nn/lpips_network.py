@@ -8,6 +8,8 @@ import lpips
 import torch
 import torch.nn as nn
 
+from s2tf.nn.weight_files import check_finite, read_tensors
+
 Backbone = Literal["alex", "vgg"]
 FILES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
 """torchvision's ImageNet weights of the backbones."""
@@ -44,7 +46,8 @@ def load_lpips(weights: str, backbone: Backbone) -> Any:
 
 def _load_backbone(net: nn.Module, weights: str) -> None:
     # lpips cuts torchvision's `features` into slices but keeps the layers' numbers as names.
-    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = read_tensors(weights)
+    check_finite(state, weights)
     targets = dict(net.named_parameters())
     with torch.no_grad():
         for name, target in targets.items():

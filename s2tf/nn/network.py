@@ -10,7 +10,11 @@ from typing import Any, TypeVar
 
 import torch
 import torch.nn as nn
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
+
+from s2tf.nn.file_kinds import read_json
+from s2tf.nn.weight_files import check_weight_file, one_line
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -76,21 +80,23 @@ class Network(nn.Module):
         save_model(self, str(folder / WEIGHTS_FILE))
 
     @classmethod
+    @torch.inference_mode(False)  # Weights that are loaded in inference mode could not be trained or counted later.
     def from_pretrained(cls: type[NetworkT], folder: str | Path) -> NetworkT:
         """Build the network that `folder` describes and load its weights, on the CPU and in evaluation mode.
 
         Raises:
             FileNotFoundError: a file of the folder is missing; the message names it.
+            ValueError: a file is not whole, is something else, or does not fit the other; the message names it.
             TypeError: the folder holds another class than this one.
         """
         folder = Path(folder)
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder / name} is missing: expected a folder written by `save_pretrained`")
-        network = build_network(json.loads((folder / CONFIG_FILE).read_text()), str(folder / CONFIG_FILE))
+        network = build_network(read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
         if not isinstance(network, cls):
             raise TypeError(f"{folder / CONFIG_FILE} describes a {type(network).__name__}, expected a {cls.__name__}")
-        load_model(network, str(folder / WEIGHTS_FILE))
+        _load_weights(network, folder / WEIGHTS_FILE)
         return network.eval()
 
 
@@ -105,14 +111,22 @@ def build_network(config: dict[str, Any], origin: str) -> Network:
     if not isinstance(class_path, str) or not class_path.startswith(PACKAGE):
         raise ValueError(f"{origin}: class_path is {class_path!r}, expected the path of a class of this package")
     module_name, _, class_name = class_path.rpartition(".")
-    network_class = getattr(importlib.import_module(module_name), class_name, None)
+    try:
+        network_class = getattr(importlib.import_module(module_name), class_name, None)
+    except ImportError as error:
+        raise ValueError(f"{origin}: class_path {class_path!r} is no class of this version: {error}") from error
     if not (inspect.isclass(network_class) and issubclass(network_class, Network)):
         raise ValueError(f"{origin}: class_path {class_path!r} is not a network of this package")
-    arguments = {name: _built(value, origin) for name, value in config.get("init_args", {}).items()}
+    init_args = config.get("init_args", {})
+    if not isinstance(init_args, dict):
+        raise ValueError(f"{origin}: init_args of {class_path} is {init_args!r}, expected values by name")
+    arguments = {name: _built(value, origin) for name, value in init_args.items()}
     try:
         return network_class(**arguments)
-    except TypeError as error:
-        raise ValueError(f"{origin}: init_args of {class_path} do not fit its constructor: {error}") from error
+    # Wrong sizes, kinds and names fail wherever the constructor first uses them.
+    except (TypeError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
+        reason = one_line(error)
+        raise ValueError(f"{origin}: init_args of {class_path} do not fit its constructor: {reason}") from error
 
 
 def holds_random_part(module: nn.Module) -> bool:
@@ -137,6 +151,14 @@ def weights_fingerprint(module: nn.Module) -> str:
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:16]
+
+
+def _load_weights(network: Network, path: Path) -> None:
+    check_weight_file(path)
+    try:
+        load_model(network, str(path))
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{path} does not fit the {CONFIG_FILE} beside it: {one_line(error)}") from error
 
 
 def _recording(init: Any) -> Any:

@@ -1,15 +1,13 @@
 """Published weights that define a metric, given by the path of a local file."""
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from s2tf.nn.network import weights_fingerprint
+from s2tf.nn.weight_files import check_finite, one_line, read_tensors
 
 RANDOM = "random"
 RANDOM_WEIGHTS = "RANDOM WEIGHTS"
@@ -46,15 +44,16 @@ class PublishedWeights:
             ValueError: the file does not hold weights.
         """
         try:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-        except (UnpicklingError, RuntimeError, EOFError, ValueError, struct.error) as error:
+            state = read_tensors(weights)
+            check_finite(state, weights)
+        except ValueError as error:
             raise self.misfit(weights, error) from error
-        if not isinstance(state, dict):
-            raise self.misfit(weights, f"it holds a {type(state).__name__}")
         return state
 
     def misfit(self, weights: str, reason: Any) -> ValueError:
         """The error for a file that does not fit the network."""
+        if isinstance(reason, Exception):
+            reason = one_line(reason).removeprefix(f"{weights} ").removeprefix(f"{weights}: ")
         return ValueError(f"{weights} does not fit {self.network}, expected {self.source}'s {self.file}: {reason}")
 
 

@@ -127,6 +127,7 @@ class Pipeline:
                 return tensor.device
         return torch.device("cpu")
 
+    @torch.inference_mode(False)
     def to(self: PipelineT, device: torch.device | str) -> PipelineT:
         """Move every network to `device`; returns the pipeline."""
         for network in self.components.values():

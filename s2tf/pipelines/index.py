@@ -1,8 +1,9 @@
 """The index of a pipeline folder: its class, components and settings; read without torch."""
 
-import json
 from pathlib import Path
 from typing import Any
+
+from s2tf.nn.file_kinds import read_json
 
 INDEX_FILE = "model_index.json"
 
@@ -17,10 +18,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     path = folder / INDEX_FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: expected a pipeline folder written by `save_pretrained`")
-    try:
-        index = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    index = read_json(path)
     outline = {"components": dict, "settings": dict, "random_weights": list}
     for name, kind in outline.items():
         if not isinstance(index, dict) or not isinstance(index.get(name), kind):

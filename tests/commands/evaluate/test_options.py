@@ -4,10 +4,10 @@ import pytest
 import torch
 from video_folders import evaluate, status, talking, write
 
-from s2tf.nn.devices import local_device
 from s2tf.evaluation.stages import evaluate_run
 from s2tf.evaluation.videos.metric_files import FILES, METRICS
 from s2tf.evaluation.videos.open_measures import MEASURES
+from s2tf.nn.devices import local_device
 
 VIDEOS, PORTRAITS = ["videos", "made", "true"], ["portraits", "made", "true", "--faces", "judges"]
 PIPELINE, RUN = ["pipeline", "p", "--shards", "s", "--out", "o"], ["run", "r"]
