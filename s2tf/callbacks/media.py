@@ -17,6 +17,7 @@ from s2tf.callbacks.ema import ExponentialMovingAverage
 from s2tf.callbacks.log_media import log_media
 from s2tf.callbacks.sample_files import write_samples
 from s2tf.callbacks.throughput import WRITE_SAMPLES, rows
+from s2tf.errors import require_at_least_one
 from s2tf.nn.network import load_network
 
 FOLDER = "samples"
@@ -47,8 +48,7 @@ class MediaSamples(L.Callback):
             ValueError: a number is below 1.
         """
         super().__init__()
-        if every < 1 or clips < 1:
-            raise ValueError(f"every is {every} and clips {clips}, expected at least 1")
+        require_at_least_one(every=every, clips=clips)
         self.every, self.clips, self.autoencoder = every, clips, autoencoder
         self.failures = 0
         self._last = 0

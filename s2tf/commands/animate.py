@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from s2tf.commands.console import report_generated
+from s2tf.commands.console import announce, counted, report_generated
 from s2tf.commands.options import (
     add_gain_arguments,
     add_generation_arguments,
@@ -34,11 +34,12 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.pipelines.files import crop_portrait, read_portrait, read_speech, write_video
     from s2tf.systems.registry import open_pipeline
 
+    announce(f"reading {args.speech} and {args.pipeline}")
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "animate")
     portrait = crop_portrait(args.portrait, pipeline.crop_rule) if args.crop else read_portrait(args.portrait)
     with user_errors():
         generated = pipeline(speech, portrait, **sampling_options(args))
-    video = write_video(generated, speech, args.out, generated.random_weights)
+    video = write_video(counted(generated, args.speech), speech, args.out, generated.random_weights)
     report_generated(video.to_json(), args.seed, generated.random_weights, args.json)
     return 0

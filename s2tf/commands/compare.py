@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from s2tf.commands.options import add_json, add_out_folder, at_least, number
 from s2tf.errors import UserError
+from s2tf.evaluation.progress import progress
 
 if TYPE_CHECKING:
     from s2tf.evaluation.compare.faces import Video
@@ -75,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
         syncnet=None if args.syncnet is None else open_syncnet(args.syncnet),
         tracked=args.protocol == "tracked",
     )
-    with console.status("") as status:
-        found = compare_videos(comparison, status.update)
+    with progress(console, "comparing the videos") as report:
+        found = compare_videos(comparison, report)
     # Print what was found, and the written files.
     for line in (*map(_described, found.videos), *found.notes):
         print(line)

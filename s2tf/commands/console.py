@@ -2,25 +2,22 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from s2tf.errors import UserError
+from s2tf.evaluation.progress import progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from datamodules.shards.add_member import CopyReport, OnClip
 
+T = TypeVar("T")
+
 WIDTH = 200
 """Width in characters outside a terminal."""
-LINE_INTERVAL = 30.0
-"""Least number of seconds between two lines of progress."""
-LINE_SHARE = 0.1
-"""Wait before the next line as a share of the time that has passed: the longer a command runs, the rarer its lines."""
 
 
 def table_console() -> "Console":
@@ -38,29 +35,9 @@ def print_metrics(metrics: Mapping[str, float], path: Path | None) -> None:
         path.write_text(json.dumps(dict(metrics), indent=2) + "\n")
 
 
-@contextmanager
-def progress(console: "Console") -> Iterator[Callable[[str], None]]:
-    """Show the progress of a command: one changing line on a terminal, elsewhere a new line now and then."""
-    if console.is_terminal:
-        with console.status("") as status:
-            yield status.update
-    else:
-        yield ProgressLines(console).report
-
-
-class ProgressLines:
-    """Prints a selection of progress texts: about ten in five minutes, about sixty in ten hours."""
-
-    def __init__(self, console: "Console") -> None:
-        self.console = console
-        self.begun = self.last = time.monotonic()
-
-    def report(self, text: str) -> None:
-        """Print the text if enough time has passed since the last printed text."""
-        now = time.monotonic()
-        if now - self.last >= max(LINE_INTERVAL, LINE_SHARE * (now - self.begun)):
-            self.last = now
-            self.console.print(text, highlight=False, soft_wrap=True)
+def announce(text: str) -> None:
+    """Print what a command begins to do, at once even where the output is a file."""
+    print(text, flush=True)
 
 
 def part_done(part: tuple[int, int], out: Path) -> str:
@@ -83,8 +60,8 @@ def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Calla
     from rich.console import Console
 
     try:
-        with Console().status("") as status:
-            added = copy(lambda done, total: status.update(f"{done} of {total} clips"))
+        with progress(Console(), f"computing the {what} of every clip") as report:
+            added = copy(lambda done, total: report(f"{done} of {total} clips"))
     except ValueError as error:
         raise UserError(str(error)) from error
     silent = f", {added.without} clips without sound have no {what}" if added.without else ""
@@ -92,6 +69,16 @@ def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Calla
     print(f"{added.written - added.without} clips written with {what}{silent}{before}: {out}")
     if not added.complete:
         print(part_done(part, out))
+
+
+def counted(frames: "Iterable[T]", speech: Path) -> "Iterator[T]":
+    """Yield frames of a video as they are, with lines of progress."""
+    from rich.console import Console
+
+    with progress(Console(), f"generating the video of {speech}") as report:
+        for number, frame in enumerate(frames, start=1):
+            report(f"{number} frames")
+            yield frame
 
 
 def report_generated(

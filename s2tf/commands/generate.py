@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from s2tf.commands.console import report_generated
+from s2tf.commands.console import announce, counted, report_generated
 from s2tf.commands.options import (
     add_check,
     add_gain_arguments,
@@ -32,12 +32,13 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.pipelines.files import read_speech, write_video
     from s2tf.systems.registry import open_pipeline
 
+    announce(f"reading {args.speech} and {args.pipeline}")
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "generate")
     with user_errors():
         generated = pipeline(speech, **sampling_options(args))
     if args.portrait:
         write_picture(args.portrait, generated.portrait, generated.random_weights)
-    video = write_video(generated, speech, args.out, generated.random_weights)
+    video = write_video(counted(generated, args.speech), speech, args.out, generated.random_weights)
     report_generated(video.to_json(), args.seed, generated.random_weights, args.json)
     return 0

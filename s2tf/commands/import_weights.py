@@ -4,6 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
+from s2tf.commands.console import announce
 from s2tf.commands.options import add_out_folder, user_errors
 
 _IMPORTERS = {
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load and save the networks, and print their names and the tensors that were not used."""
     module, _, function = _IMPORTERS[args.source].partition(".")
-    print(f"reading {args.file}", flush=True)
+    announce(f"reading {args.file}")
     with user_errors():
         imported = getattr(importlib.import_module(f"s2tf.importers.{module}"), function)(str(args.file.absolute()))
     for name, network in imported.networks.items():

@@ -2,7 +2,7 @@
 
 import argparse
 
-from s2tf.commands.console import report_generated
+from s2tf.commands.console import announce, report_generated
 from s2tf.commands.options import add_generation_arguments, add_out_file, sampling_options, user_errors
 from s2tf.fault_tolerance.outputs import PICTURES
 
@@ -19,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.pipelines.files import read_speech
     from s2tf.systems.registry import open_pipeline
 
+    announce(f"reading {args.speech} and {args.pipeline}")
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "portrait")
     with user_errors():

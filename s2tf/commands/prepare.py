@@ -98,12 +98,12 @@ def run(args: argparse.Namespace) -> int:
     from datamodules.prepare.prepare import FAILURES, prepare
     from datamodules.shards.sources import MANIFEST
     from s2tf.errors import UserError
+    from s2tf.evaluation.progress import progress
 
     console = Console()
     try:
-        settings = _settings(args)
-        recordings = _recordings(args)
-        with console.status("") as status:
+        with progress(console, f"reading the recordings of {args.source}") as report:
+            settings, recordings = _settings(args), _recordings(args)
             summary = prepare(
                 recordings,
                 args.out,
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
                 workers=args.workers,
                 samples_per_shard=args.samples_per_shard,
                 part=args.part,
-                on_progress=lambda done, total, key: status.update(f"{done} of {total}  {key}"),
+                on_progress=lambda done, total, key: report(f"{done} of {total}  {key}"),
             )
     except (ValueError, ImportError, FileNotFoundError) as error:
         raise UserError(str(error)) from error

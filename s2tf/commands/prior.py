@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from s2tf.commands.console import announce
 from s2tf.commands.options import add_device, add_json, add_out_folder, user_errors
 
 
@@ -27,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Compute and save the priors, and print a line about each."""
     from s2tf.precompute.face_prior import write_priors
 
+    announce(f"averaging the faces of {args.experiment}")
     with user_errors():
         priors = write_priors(args.experiment, args.overrides, args.out, args.device, args.wandb)
     for folder, prior in priors.items():

@@ -41,14 +41,13 @@ def run(args: argparse.Namespace) -> int:
 
     from datamodules.shards.verify import inspect, random_rows
     from s2tf.errors import UserError
+    from s2tf.evaluation.progress import progress
     from s2tf.figures.sheet import draw_contact_sheet
 
     console = Console()
     try:
-        with console.status("") as status:
-            report = inspect(
-                args.folder, args.verify, lambda done, total: status.update(f"{done} of {total} shards read")
-            )
+        with progress(console, f"reading {args.folder}") as show:
+            report = inspect(args.folder, args.verify, lambda done, total: show(f"{done} of {total} shards read"))
     except ValueError as error:
         raise UserError(str(error)) from error
     # The report, on the terminal and as JSON.

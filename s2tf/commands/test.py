@@ -2,7 +2,7 @@
 
 import argparse
 
-from s2tf.commands.console import print_metrics
+from s2tf.commands.console import announce, print_metrics
 from s2tf.commands.options import add_trained_arguments
 
 
@@ -15,5 +15,6 @@ def run(args: argparse.Namespace) -> int:
     """Print the stage's metrics on the test split."""
     from s2tf.runs.fit import evaluate
 
+    announce(f"measuring {args.experiment} on its test data")
     print_metrics(evaluate(args.experiment, "test", args.overrides, args.runs), args.json)
     return 0

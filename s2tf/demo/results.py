@@ -1,7 +1,7 @@
 """Generates the results of the demo: portraits and videos of unseen speakers, and their numbers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,8 @@ class UnseenSpeaker:
     generated: np.ndarray
     """(T', R, R, 3) uint8, the video of the portrait."""
     wrong: np.ndarray | None = None
-    """The same portrait with the next speaker's speech; None after the first `settings.compared` speakers."""
+    """The same portrait with the next speaker's speech; None after the first `settings.compared` speakers, and for the
+    only speaker."""
 
 
 @dataclass
@@ -66,7 +67,7 @@ def write_speakers(settings: DemoSettings, chain: Chain, out: Path, console: Con
         console.print(f"speaking: {sample.key} ({index + 1} of {len(samples)})", highlight=False)
         generated = _speak(pipeline, portrait, waveforms[index], settings.seed)
         wrong = None
-        if index < settings.compared:
+        if index < settings.compared and len(samples) > 1:
             wrong = _speak(pipeline, portrait, waveforms[(index + 1) % len(samples)], settings.seed)
         speaker = UnseenSpeaker(
             key=sample.key,
@@ -113,11 +114,13 @@ def measure(settings: DemoSettings, results: Results, console: Console) -> list[
     """The demo's numbers; judges read synthetic speakers only, since their accuracy on real faces is not known."""
     measurements = _reconstruction(results)
     if settings.source is not None:
-        mouths = _mouths(results, _detected_opening, "mediapipe landmarks")
+        mouths = _mouths(results, _detected_opening, "mediapipe landmarks", settings.compared)
         if not mouths:
             console.print("mouth opening: not measured, mediapipe finds no face in the generated videos")
         console.print("portraits: not measured, there is no judge of real faces")
-        return [*measurements, *mouths]
+        console.print("targets: none, they are those of synthetic speakers")
+        # A minute of real recordings is not asked for what hundreds of synthetic speakers reach.
+        return [replace(one, target=None, target_rule="") for one in (*measurements, *mouths)]
     judges = load_judges(JudgeData(), console)
     portraits = np.stack([speaker.portrait for speaker in results.speakers])
     videos = [speaker.frames for speaker in results.speakers]
@@ -125,7 +128,7 @@ def measure(settings: DemoSettings, results: Results, console: Console) -> list[
     protocol = {"speakers": "synthetic, unseen", "seed": settings.seed, "judges": judges.settings}
     measurements += retrieval_targets(judges, portraits, videos, protocol)
     measurements += gender_targets(judges, portraits, videos, genders, protocol)
-    measurements += _mouths(results, lambda frames: judges.opening(frames).numpy(), "mouth judge")
+    measurements += _mouths(results, lambda frames: judges.opening(frames).numpy(), "mouth judge", settings.compared)
     return measurements
 
 
@@ -157,19 +160,22 @@ def _resized(frames: np.ndarray, size: int) -> np.ndarray:
     return np.stack([resize(frame, size) for frame in frames])
 
 
-def _mouths(results: Results, read: Callable[[np.ndarray], np.ndarray], reader: str) -> list[Measurement]:
+def _mouths(
+    results: Results, read: Callable[[np.ndarray], np.ndarray], reader: str, compared: int
+) -> list[Measurement]:
     """Correlation of generated and reference mouths, beside that of the same faces with another person's speech.
 
     Frames whose mouth cannot be read in one of the videos are left out and counted; there is no measurement if no clip
-    has `LEAST_FRAMES` of them.
+    has `LEAST_FRAMES` of them. A single speaker has nobody's speech beside their own, and so no baseline.
     """
     rows, frames, unread = [], 0, 0
-    for speaker in results.speakers:
-        if speaker.wrong is None:
-            continue
-        length = min(len(speaker.frames), len(speaker.generated), len(speaker.wrong))
+    alone = len(results.speakers) == 1
+    for speaker in results.speakers[:compared]:
+        # The own speech stands in the place of the other one, which is not reported then.
+        other = speaker.generated if speaker.wrong is None else speaker.wrong
+        length = min(len(speaker.frames), len(speaker.generated), len(other))
         reference = FaceMotion.of_landmarks(speaker.landmarks[:length], speaker.frames.shape[1]).mouth
-        videos = (speaker.generated, speaker.wrong, speaker.frames)
+        videos = (speaker.generated, other, speaker.frames)
         generated, wrong, reference_read = (np.asarray(read(video[:length])) for video in videos)
         signals = np.stack([generated, wrong, reference, reference_read])
         known = np.isfinite(signals).all(axis=0)
@@ -180,7 +186,7 @@ def _mouths(results: Results, read: Callable[[np.ndarray], np.ndarray], reader: 
         return []
     protocol = {"reader": reader, "true": "landmarks of the shards", "frames": frames, "frames left out": unread}
     openings = [list(column) for column in zip(*rows, strict=True)]
-    return [mouth_target(openings[0], openings[1], openings[2], openings[3], protocol)]
+    return [mouth_target(openings[0], None if alone else openings[1], openings[2], openings[3], protocol)]
 
 
 def _detected_opening(frames: np.ndarray) -> np.ndarray:

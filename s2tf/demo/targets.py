@@ -17,6 +17,7 @@ CHANCE_FACTOR = 3.0
 GENDER_TARGET = 0.85
 CORRELATION_MARGIN = 0.3
 """Target of the mouth's correlation above that of the wrong speech."""
+NO_OTHER_SPEECH = "wrong speech: not measured, only one person is left for test"
 PSNR_MARGIN = 2.0
 """Target of the PSNR above that of the copied source, in dB."""
 
@@ -109,7 +110,7 @@ def gender_targets(
 
 def mouth_target(
     generated: Sequence[np.ndarray],
-    wrong_speech: Sequence[np.ndarray],
+    wrong_speech: Sequence[np.ndarray] | None,
     reference: Sequence[np.ndarray],
     reference_read: Sequence[np.ndarray],
     protocol: Mapping[str, Any] | None = None,
@@ -118,22 +119,22 @@ def mouth_target(
 
     Args:
         generated: For each clip the opening (T,) read from the generated frames.
-        wrong_speech: The same for the video of the same face with another speaker's speech.
+        wrong_speech: The same for the video of the same face with another speaker's speech; None where there is no
+            other speaker: then neither baseline nor target is measured.
         reference: The reference opening (T,), from landmarks where they are known, else read from the reference frames.
         reference_read: The opening read from the reference frames, which shows the limit of the reader.
         protocol: Further conditions to record, such as the origin of `reference`.
     """
-    right, wrong, truth = (
-        mean_correlation(zip(signals, reference, strict=True)) for signals in (generated, wrong_speech, reference_read)
-    )
+    right, truth = (mean_correlation(zip(signals, reference, strict=True)) for signals in (generated, reference_read))
+    wrong = None if wrong_speech is None else mean_correlation(zip(wrong_speech, reference, strict=True)).mean
     return Measurement(
         name="mouth opening correlation",
         value=right.mean,
-        baseline=wrong.mean,
-        baseline_name="wrong speech",
+        baseline=wrong,
+        baseline_name="wrong speech" if wrong is not None else NO_OTHER_SPEECH,
         truth=truth.mean,
-        target=wrong.mean + CORRELATION_MARGIN,
-        target_rule="wrong speech + 0.3",
+        target=None if wrong is None else wrong + CORRELATION_MARGIN,
+        target_rule="" if wrong is None else "wrong speech + 0.3",
         protocol={
             "reader": "mouth judge",
             "correlation": "Pearson over a clip's frames, mean over clips; a still generated mouth counts as 0",

@@ -18,6 +18,7 @@ from datamodules.prepare.synthetic.reader import SyntheticReader
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.config import EXPERIMENTS, compose
 from s2tf.errors import UserError
+from s2tf.evaluation.progress import progress
 from s2tf.faces.crop import CropRule
 from s2tf.faces.tracking import FaceSettings
 from s2tf.precompute.copying import ShardCopy
@@ -31,6 +32,10 @@ from s2tf.systems.see_the_speaker import SEE_THE_SPEAKER
 DEMO_EXPERIMENTS = EXPERIMENTS / "demo"
 DATA_FILE = "demo.json"
 """File in the demo's folder that records the source of its shards."""
+FEWEST = 3
+"""Least number of people: one for each split."""
+ENOUGH = 10
+"""Number of test people beyond which a larger share would only be missing in the training."""
 DATA_FIELDS = ("seed", "speakers", "val", "test", "seconds", "max_seconds", "size")
 """Settings that decide the content of the shards."""
 
@@ -87,14 +92,15 @@ def make_shards(settings: DemoSettings, out: Path, console: Console) -> Path:
         console.print(f"shards: kept from before, {shards}", highlight=False)
         return shards
     try:
-        recordings = _recordings(settings)
-        with console.status("") as status:
+        origin = settings.source or f"{settings.speakers} synthetic speakers"
+        with progress(console, f"shards: reading the recordings of {origin}") as report:
+            recordings = _recordings(settings)
             summary = prepare(
                 recordings,
                 shards,
                 ClipSettings(CropRule(size=settings.size), max_seconds=settings.max_seconds),
                 workers=settings.workers,
-                on_progress=lambda done, total, key: status.update(f"shards: {done} of {total}  {key}"),
+                on_progress=lambda done, total, key: report(f"shards: {done} of {total}  {key}"),
             )
     except (ValueError, ImportError) as error:
         raise UserError(str(error)) from error
@@ -144,10 +150,28 @@ def is_finished(folder: Path) -> bool:
 def _recordings(settings: DemoSettings) -> Iterable[Recording]:
     if settings.source is not None:
         FaceSettings().open()
-        return FolderReader(settings.source, HeldOut(seed=settings.seed))
+        found = FolderReader(settings.source, HeldOut(seed=settings.seed))
+        people = len({recording.identity for recording in found.recordings})
+        return FolderReader(settings.source, held_out_of(people, settings.seed))
     return SyntheticReader(
         settings.speakers, 1, settings.seconds, settings.size, settings.seed, val=settings.val, test=settings.test
     )
+
+
+def held_out_of(people: int, seed: int) -> HeldOut:
+    """Choose the people held out of a small set: a third for test, at least two, and at least one for validation.
+
+    Of more than thirty people ten are enough for test, of more than a hundred a tenth. Of three people each split gets
+    one.
+
+    Example:
+        >>> [round(people * held_out_of(people, 0).test) for people in (3, 4, 6, 14, 50, 200)]
+        [1, 2, 2, 4, 10, 20]
+    """
+    if people < FEWEST:
+        return HeldOut(seed=seed)
+    tests = 1 if people == FEWEST else max(2, min(people // 3, max(ENOUGH, people // 10)))
+    return HeldOut(val=max(1, people // 10) / people, test=tests / people, seed=seed)
 
 
 def train_chain(
@@ -156,7 +180,8 @@ def train_chain(
     """Does every step of the system's demo plan and assembles its pipeline; runs that are finished are kept."""
     chain = Chain(shards=shards, pipeline=out / "pipeline")
     results = {"shards": str(shards), "seed": str(settings.seed)}
-    for step in system.demo.steps:
+    for number, step in enumerate(system.demo.steps, start=1):
+        console.print(f"step {number} of {len(system.demo.steps)}: {step.name}", highlight=False)
         words = [word.format_map(results) for word in step.words]
         started = time.monotonic()
         results[step.name] = str(_do(step, words, settings, chain, out, console))

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from datamodules.prepare.synthetic.speaker import make_speaker
 from datamodules.prepare.synthetic.stills import render_stills
+from s2tf.evaluation.progress import progress
 from s2tf.faces.crop import CropRule, crop, square_box, to_crop
 from s2tf.faces.judge_network import JUDGE_SIZE
 from s2tf.faces.judges import AGE_CENTRE, AGE_SCALE, SETTINGS_FILE, JudgeExamples, Judges, JudgeTraining, train_judges
@@ -74,9 +75,9 @@ def cache_root() -> Path:
 def make_judges(data: JudgeData, folder: Path, console: Console, training: JudgeTraining | None = None) -> Judges:
     """Render speakers, train the judges, measure them on unseen speakers and save them in `folder`."""
     training = training or JudgeTraining(seed=data.seed)
-    with console.status("judges: rendering the speakers") as status:
+    with progress(console, "judges: rendering the speakers") as report:
         examples = judge_examples(data, SEED_BASE + data.seed, data.speakers)
-        judges = train_judges(examples, training, lambda name, done: status.update(f"judges: {name} {done:.0%}"))
+        judges = train_judges(examples, training, lambda name, done: report(f"judges: {name} {done:.0%}"))
     judges.settings = {**judges.settings, "data": asdict(data), "accuracy": judge_accuracy(judges, data)}
     judges.save(folder)
     return judges

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+from s2tf.errors import require_at_least_one
 from s2tf.faces.features import FaceFeatures
 from s2tf.metrics.image import FRAMES_AT_ONCE, check_bytes
 
@@ -42,8 +43,7 @@ class IdentitySimilarity(Metric):
 
     def __init__(self, features: FaceFeatures, every: int = EVERY, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if every < 1:
-            raise ValueError(f"every is {every}, expected 1 or more")
+        require_at_least_one(every=every)
         self.features, self.every = features, every
         self.add_state("similarity", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")

@@ -125,7 +125,10 @@ class _TransformerFeatures(SpeechFeatures):
                 f"{self.key}.weights is {weights!r}, which is no folder with a config.json: give the folder of "
                 f"{self.hint}, downloaded beforehand, or 'random'"
             )
-        check_folder(Path(weights), self.config_class.model_type)
+        try:
+            check_folder(Path(weights), self.config_class.model_type)
+        except ValueError as error:
+            raise ValueError(f"{self.key}.weights: {error}") from error
         with one_line_errors(weights):
             loaded = _quiet(self.config_class.from_pretrained(weights, local_files_only=True))
             found: Any = self.model_class.from_pretrained(

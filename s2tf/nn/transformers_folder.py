@@ -1,5 +1,6 @@
 """Folders of the package transformers: checks of their files before it loads them, and its errors in one line."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,21 +22,28 @@ def check_folder(folder: Path, model_type: str | None = None) -> None:
         model_type: Type of the network that is wanted, such as `hubert`, or None for any.
 
     Raises:
-        FileNotFoundError: The folder has no weight file.
-        ValueError: A file is something else or not whole, or the config describes another network.
+        ValueError: A file is missing, something else or not whole, or the config describes another network.
     """
     config = read_json(folder / CONFIG)
     if not isinstance(config, Mapping):
         raise ValueError(f"{folder / CONFIG} holds a {type(config).__name__}, expected the config of a network")
-    found = config.get("model_type") or config.get("architectures")
-    own = found if isinstance(found, str) else " ".join(map(str, found or ()))
-    if model_type is not None and own and own != model_type and not own.lower().startswith(model_type):
+    own = _own_word(config)
+    if model_type is not None and own not in ("", model_type):
         raise ValueError(f"{folder / CONFIG} describes a network {own!r}, expected {model_type!r}")
     files = next((files for pattern in WEIGHTS if (files := sorted(folder.glob(pattern)))), [])
     if not files:
-        raise FileNotFoundError(f"{folder} has no weights: expected model.safetensors or pytorch_model.bin")
+        raise ValueError(f"{folder} has no weights that can be read: expected model.safetensors or pytorch_model.bin")
     for file in files:
         check_weight_file(file)
+
+
+def _own_word(config: Mapping[str, Any]) -> str:
+    """The type of network that a config names, by its type or its class; empty if it names none."""
+    if config.get("model_type"):
+        return str(config["model_type"])
+    architectures = config.get("architectures") or [""]
+    name = architectures[0] if isinstance(architectures, list) else architectures
+    return re.split("For|Model", str(name))[0].lower()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
 from s2tf.diffusion.samplers import Sampler
+from s2tf.errors import require_at_least_one
 from s2tf.faces.crop import resize
 from s2tf.media import audio
 from s2tf.media.pictures import to_tensor, to_uint8
@@ -52,8 +53,7 @@ class TalkingSettings:
                 f"sample_rate {self.sample_rate} and fps {self.fps}, but this version uses {audio.SAMPLE_RATE} and "
                 f"{audio.FPS}"
             )
-        if self.batch < 1:
-            raise ValueError(f"batch is {self.batch}, expected at least 1")
+        require_at_least_one(batch=self.batch)
         self.gains()
 
     def gains(self) -> Gains:

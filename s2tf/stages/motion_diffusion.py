@@ -11,6 +11,7 @@ from s2tf.batches import Clip, MotionSequenceBatch
 from s2tf.diffusion.motion_diffusion import MotionDiffusion
 from s2tf.diffusion.row_noise import Generators, generators_of
 from s2tf.diffusion.samplers import Sampler
+from s2tf.errors import require_at_least_one
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.models.motion_statistics import MotionStatistics
 from s2tf.models.motion_unet import MotionUNet
@@ -188,9 +189,7 @@ def _codes(batch: MotionSequenceBatch) -> Tensor:
 
 
 def _check_numbers(draws: int, speech_dropout: float, start_dropout: float, statistics_batches: int) -> None:
-    for name, value in (("draws", draws), ("statistics_batches", statistics_batches)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}, expected at least 1")
+    require_at_least_one(draws=draws, statistics_batches=statistics_batches)
     for name, share in (("speech_dropout", speech_dropout), ("start_dropout", start_dropout)):
         if not 0 <= share <= 1:
             raise ValueError(f"{name} is {share}, expected 0 to 1")

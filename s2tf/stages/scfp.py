@@ -11,6 +11,7 @@ from s2tf.diffusion.objective import sample_noise
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.diffusion.row_noise import Generators, generators_of
 from s2tf.diffusion.samplers import Sampler
+from s2tf.errors import require_at_least_one
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
@@ -63,8 +64,7 @@ class SCFPStage(Stage):
             ValueError: `draws` is below 1 or `speech_dropout` not in [0, 1).
         """
         super().__init__()
-        if draws < 1:
-            raise ValueError(f"draws is {draws}, expected at least 1")
+        require_at_least_one(draws=draws)
         if not 0 <= speech_dropout < 1:
             raise ValueError(f"speech_dropout is {speech_dropout}, expected at least 0 and less than 1")
         self.speech_encoder, self.face_encoder, self.face_decoder = speech_encoder, face_encoder, face_decoder

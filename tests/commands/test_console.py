@@ -7,10 +7,9 @@ import pytest
 from rich.console import Console
 from video_folders import evaluate, talking, write
 
-from s2tf.commands import console as screen
-from s2tf.commands.console import progress
+from s2tf.evaluation import progress as screen
 from s2tf.evaluation.measurement import Measurement
-from s2tf.evaluation.progress import time_left
+from s2tf.evaluation.progress import progress, time_left
 from s2tf.evaluation.score_table import aligned, heading, score_table, significant
 from s2tf.evaluation.scores import Scores
 
@@ -100,7 +99,8 @@ def test_lines_of_progress_are_rare_and_the_log_never_silent_for_long(monkeypatc
     monkeypatch.setattr(screen.time, "monotonic", lambda: now[0])
     console = Console(file=io.StringIO(), width=80)
     times = []
-    with progress(console) as report:
+    with progress(console, "measuring") as report:
+        assert console.file.getvalue() == "measuring\n"
         for second in range(int(hours * 3600)):
             now[0] = float(second)
             before = console.file.tell()

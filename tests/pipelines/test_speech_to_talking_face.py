@@ -123,8 +123,9 @@ def test_the_commands_generate_what_the_pipeline_does(pipeline, folder, tmp_path
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "g.mp4").read_bytes()
     assert main([*animate, "--out", str(tmp_path / "a.mp4"), "--crop"]) == 2
     assert "the pipeline stores no crop rule" in capsys.readouterr().err
-    assert main([*animate, "--out", str(tmp_path / "a.mp4"), "--head", "-1"]) == 2
-    assert "--head gain is -1.0" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*animate, "--out", str(tmp_path / "a.mp4"), "--head", "-1"])
+    assert "argument --head: '-1', expected a finite number of at least 0" in capsys.readouterr().err
 
 
 def test_a_picture_that_is_not_square_is_refused_with_a_way_out(tmp_path):

@@ -22,9 +22,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from datamodules.bench.measure import measure_all
+    from s2tf.evaluation.progress import progress
 
     console = Console()
-    with console.status("") as status:
-        entries = list(measure_all(args.seconds, args.only, status.update))
+    with progress(console, "measuring the data loading") as report:
+        entries = list(measure_all(args.seconds, args.only, report))
     show_entries(entries, args.json, console)
     return 0

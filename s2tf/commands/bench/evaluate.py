@@ -31,11 +31,12 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     from rich.console import Console
 
+    from s2tf.evaluation.progress import progress
     from s2tf.evaluation.videos.bench import EvaluationBench, measure_evaluation
 
     bench = EvaluationBench(args.metrics, args.clips, args.frames, args.size, args.device, args.weights)
     console = Console()
-    with console.status("") as status:
-        entry = measure_evaluation(bench, console, status.update)
+    with progress(console, "measuring the speed of the evaluation") as report:
+        entry = measure_evaluation(bench, console, report)
     show_entries([entry], args.json, console)
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from s2tf.commands.console import progress, table_console
+from s2tf.commands.console import table_console
 from s2tf.commands.evaluate.console import Destination, announce_part, finish
 from s2tf.commands.evaluate.options import (
     add_clips_argument,
@@ -13,6 +13,7 @@ from s2tf.commands.evaluate.options import (
     measure_choices,
 )
 from s2tf.commands.options import add_removed, positive, seed, user_errors
+from s2tf.evaluation.progress import progress
 from s2tf.fault_tolerance.outputs import check_output_file
 
 
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             drawn_by=generation.name,
         )
         announce_part(part, console)
-        with user_errors(), progress(console) as report:
+        with user_errors(), progress(console, f"measuring {name}") as report:
             scores = evaluate_videos(evaluation, report)
         worst = max(worst, finish(scores, part, destination, console))
     return worst

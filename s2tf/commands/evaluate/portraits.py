@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from s2tf.commands.console import progress, table_console
+from s2tf.commands.console import table_console
 from s2tf.commands.evaluate.console import Destination, announce_part, finish
 from s2tf.commands.evaluate.options import ATTRIBUTES, FACES, add_part_arguments, add_result_arguments
 from s2tf.commands.options import seed, user_errors
 from s2tf.errors import UserError
+from s2tf.evaluation.progress import progress
 from s2tf.fault_tolerance.outputs import check_output_folder
 
 
@@ -51,6 +52,6 @@ def run(args: argparse.Namespace) -> int:
         )
     announce_part(part, console)
     discard_results(out, args.json)
-    with user_errors(), progress(console) as report:
+    with user_errors(), progress(console, "measuring the portraits") as report:
         scores = evaluate_portraits(PortraitEvaluation(args.name or system, pairs, readers, out, part), report)
     return finish(scores, part, Destination(out, args.json, args.wandb, args.seed or 0), console)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.commands.console import progress, table_console
+from s2tf.commands.console import table_console
 from s2tf.commands.evaluate.console import Destination, deliver
 from s2tf.commands.evaluate.options import (
     ATTRIBUTES,
@@ -16,6 +16,7 @@ from s2tf.commands.evaluate.options import (
 )
 from s2tf.commands.options import add_removed, at_least, factor, number, positive, seed, share, side, user_errors
 from s2tf.errors import UserError
+from s2tf.evaluation.progress import progress
 
 if TYPE_CHECKING:
     from s2tf.evaluation.stages.evaluate_run import RunOptions
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.evaluation.stages.evaluate_run import evaluate_run
 
     options, out, console = _options(args), args.out or args.run_folder, table_console()
-    with user_errors(), progress(console) as report:
+    with user_errors(), progress(console, f"measuring {args.run_folder}") as report:
         scores = evaluate_run(args.run_folder, options, out, console, report)
     return deliver(scores, Destination(out, args.json, args.wandb, run=args.run_folder), console)
 

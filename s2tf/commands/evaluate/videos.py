@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from s2tf.commands.console import progress, table_console
+from s2tf.commands.console import table_console
 from s2tf.commands.evaluate.console import Destination, announce_part, finish
 from s2tf.commands.evaluate.options import (
     add_clips_argument,
@@ -14,6 +14,7 @@ from s2tf.commands.evaluate.options import (
 )
 from s2tf.commands.options import seed, user_errors
 from s2tf.errors import UserError
+from s2tf.evaluation.progress import progress
 from s2tf.fault_tolerance.outputs import check_output_folder, refuse_overwriting
 
 
@@ -69,6 +70,6 @@ def run(args: argparse.Namespace) -> int:
     )
     announce_part(part, console)
     discard_results(out, args.json)
-    with user_errors(), progress(console) as report:
+    with user_errors(), progress(console, "measuring the videos") as report:
         scores = evaluate_videos(evaluation, report)
     return finish(scores, part, Destination(out, args.json, args.wandb, args.seed or 0), console)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from s2tf.errors import require_at_least_one
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.scores import Scores
 from s2tf.nn.network import Network, holds_random_part, load_network
@@ -98,7 +99,4 @@ def check_counts(test: Any, *names: str) -> None:
     Raises:
         ValueError: An option is below 1; the message names it.
     """
-    for name in names:
-        value = getattr(test, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name} {value}: expected 1 or more")
+    require_at_least_one("--", **{name: getattr(test, name) for name in names})

@@ -250,7 +250,8 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "bad.csv"], "expected rows with the columns generated, reference"),
         ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "unknown metric 'psnr', expected names of"),
         ([folders / "made", folders / "true", "--part", "3/2"], "argument --part: '3/2', expected I/N"),
-        ([folders / "made", folders / "true", "--size", "0"], "argument --size: '0', expected at least 16 pixels"),
+        ([folders / "made", folders / "true", "--size", "0"], "'0', expected a whole number from 16 to 8192"),
+        ([folders / "made", folders / "true", "--part", "0", "0.5"], "s2tf evaluate run --span FROM TO"),
         (
             [folders / "made", folders / "true", "--clips", "0"],
             "argument --clips: '0', expected a whole number of at least 1",
