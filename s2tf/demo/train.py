@@ -32,8 +32,8 @@ from s2tf.systems.see_the_speaker import SEE_THE_SPEAKER
 DEMO_EXPERIMENTS = EXPERIMENTS / "demo"
 DATA_FILE = "demo.json"
 """File in the demo's folder that records the source of its shards."""
-FEWEST = 3
-"""Least number of people: one for each split."""
+FEWEST = 4
+NEEDS = "two to train on, one for validation and one for test"
 ENOUGH = 10
 """Number of test people beyond which a larger share would only be missing in the training."""
 DATA_FIELDS = ("seed", "speakers", "val", "test", "seconds", "max_seconds", "size")
@@ -110,11 +110,12 @@ def make_shards(settings: DemoSettings, out: Path, console: Console) -> Path:
         console.print(f"{len(ignored)} other files ignored: {', '.join(ignored[:5])} ...", highlight=False)
     if summary.failed:
         console.print(f"recordings that could not be used, with the reasons: {shards / FAILURES}", highlight=False)
-    empty = [split for split, content in summary.splits.items() if not content.clips]
-    if empty:
+    people = {split: len(content.identities) for split, content in summary.splits.items()}
+    if min(people.values()) < 1 or people["train"] < 2:
+        left = ", ".join(f"{count} for {split}" for split, count in people.items())
         raise UserError(
             f"{settings.source}: {summary.written} of {summary.recordings} recordings could be used, which leaves "
-            f"nothing for {', '.join(empty)}: expected recordings of at least three people"
+            f"people {left}; expected at least {FEWEST}: {NEEDS}"
         )
     return shards
 
@@ -151,8 +152,11 @@ def _recordings(settings: DemoSettings) -> Iterable[Recording]:
     if settings.source is not None:
         FaceSettings().open()
         found = FolderReader(settings.source, HeldOut(seed=settings.seed))
-        people = len({recording.identity for recording in found.recordings})
-        return FolderReader(settings.source, held_out_of(people, settings.seed))
+        try:
+            held_out = held_out_of(len({recording.identity for recording in found.recordings}), settings.seed)
+        except ValueError as error:
+            raise ValueError(f"{settings.source}: {error}") from error
+        return FolderReader(settings.source, held_out)
     return SyntheticReader(
         settings.speakers, 1, settings.seconds, settings.size, settings.seed, val=settings.val, test=settings.test
     )
@@ -161,16 +165,19 @@ def _recordings(settings: DemoSettings) -> Iterable[Recording]:
 def held_out_of(people: int, seed: int) -> HeldOut:
     """Choose the people held out of a small set: a third for test, at least two, and at least one for validation.
 
-    Of more than thirty people ten are enough for test, of more than a hundred a tenth. Of three people each split gets
-    one.
+    Two people stay to train on, even if only one is left for test. Of more than thirty people ten are enough for test,
+    of more than a hundred a tenth.
+
+    Raises:
+        ValueError: There are fewer than four people.
 
     Example:
-        >>> [round(people * held_out_of(people, 0).test) for people in (3, 4, 6, 14, 50, 200)]
+        >>> [round(people * held_out_of(people, 0).test) for people in (4, 5, 6, 14, 50, 200)]
         [1, 2, 2, 4, 10, 20]
     """
     if people < FEWEST:
-        return HeldOut(seed=seed)
-    tests = 1 if people == FEWEST else max(2, min(people // 3, max(ENOUGH, people // 10)))
+        raise ValueError(f"recordings of {people} people, expected at least {FEWEST}: {NEEDS}")
+    tests = min(max(2, min(people // 3, max(ENOUGH, people // 10))), people - FEWEST + 1)
     return HeldOut(val=max(1, people // 10) / people, test=tests / people, seed=seed)
 
 

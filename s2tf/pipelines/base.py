@@ -7,6 +7,7 @@ be loaded from a folder of both.
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -187,10 +188,24 @@ def settings_from_json(settings_type: type, values: Any, origin: str) -> Any:
     unknown, missing = sorted(set(values) - names), sorted(names - set(values))
     if unknown or missing:
         raise ValueError(f"{origin}: unknown entries {unknown}, missing entries {missing}")
+    for field in dataclasses.fields(settings_type):
+        if not _same_kind(field.default, values[field.name]):
+            kind = type(field.default).__name__
+            raise ValueError(f"{origin}.{field.name} is {values[field.name]!r}, expected a value of type {kind}")
     try:
         return settings_type(**{name: _frozen(value) for name, value in values.items()})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{origin}: {error}") from error
+
+
+def _same_kind(default: Any, value: Any) -> bool:
+    """True if a JSON value can replace a default of plain type; defaults of other types say nothing."""
+    if isinstance(default, bool) or not isinstance(default, int | float | str):
+        return True
+    if isinstance(default, str):
+        return isinstance(value, str)
+    kinds = int if isinstance(default, int) else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_components(pipeline_type: type[Pipeline], index: Mapping[str, Any], origin: str) -> None:

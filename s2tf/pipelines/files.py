@@ -13,6 +13,7 @@ from s2tf.faces.crop import CropRule, choose_face, crop, square_box
 from s2tf.media.audio import FPS, read_audio
 from s2tf.media.pictures import RANDOM_NOTE, read_picture
 from s2tf.media.video_writer import VideoWriter
+from s2tf.pipelines.sampling import check_waveform
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ def read_speech(path: Path) -> np.ndarray:
     """The sound of a file at 16 kHz.
 
     Raises:
-        UserError: The file does not exist, or has no sound.
+        UserError: The file does not exist, has no sound, or holds samples that are not finite.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist, expected a sound file")
+        raise UserError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}, expected a sound file")
     try:
-        return read_audio(path)
+        return check_waveform(read_audio(path), f"{path}: the sound")
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.diffusion.samplers import Sampler
+from s2tf.errors import require_at_least_one
 from s2tf.media import audio
 from s2tf.media.pictures import to_uint8
 from s2tf.models.face_decoder import FaceDecoder
@@ -40,10 +41,10 @@ class PortraitSettings:
     """The crop rule of the faces it was trained on, as JSON."""
 
     def __post_init__(self) -> None:
-        """Refuse settings of another speech front end.
+        """Refuse settings of another speech front end, and numbers that give no portrait.
 
         Raises:
-            ValueError: A number differs from that of `s2tf.media.audio`.
+            ValueError: A number differs from that of `s2tf.media.audio`, or is too small.
         """
         expected = {
             "sample_rate": audio.SAMPLE_RATE,
@@ -55,6 +56,9 @@ class PortraitSettings:
         for name, value in expected.items():
             if getattr(self, name) != value:
                 raise ValueError(f"{name} is {getattr(self, name)}, but this version's spectrogram uses {value}")
+        require_at_least_one(steps=self.steps)
+        if self.seconds * audio.SAMPLE_RATE < audio.WINDOW:
+            raise ValueError(f"seconds is {self.seconds}, expected at least {audio.WINDOW / audio.SAMPLE_RATE}")
 
 
 @dataclass(frozen=True)

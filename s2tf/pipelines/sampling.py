@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from s2tf.diffusion.samplers import Sampler
+from s2tf.media.audio import SAMPLE_RATE
 
 Seed = int | torch.Generator | None
 """A number or a generator that determines the noise, or None for new noise each time."""
@@ -46,15 +47,23 @@ def generator_of(seed: Seed, device: torch.device | str = "cpu") -> torch.Genera
     return generator
 
 
-def check_waveform(waveform: np.ndarray) -> np.ndarray:
+def check_waveform(waveform: np.ndarray, origin: str = "the waveform") -> np.ndarray:
     """The waveform as contiguous float32.
+
+    Args:
+        waveform: (S,) at 16 kHz.
+        origin: Name of its file, for messages.
 
     Raises:
         ValueError: It is not one-dimensional, is empty, or holds a value that is not finite.
     """
     waveform = np.ascontiguousarray(waveform, dtype=np.float32)
     if waveform.ndim != 1 or not len(waveform):
-        raise ValueError(f"a waveform of shape {waveform.shape}: expected (S,) samples of one channel, at least one")
-    if not np.isfinite(waveform).all():
-        raise ValueError("the waveform holds samples that are not finite")
+        raise ValueError(f"{origin} has the shape {waveform.shape}: expected (S,) samples of one channel, at least one")
+    finite = np.isfinite(waveform)
+    if not finite.all():
+        place = int(np.argmin(finite))
+        raise ValueError(
+            f"{origin} holds samples that are not finite, the first at {place / SAMPLE_RATE:.3f} s: {waveform[place]}"
+        )
     return waveform

@@ -53,7 +53,7 @@ class TalkingSettings:
                 f"sample_rate {self.sample_rate} and fps {self.fps}, but this version uses {audio.SAMPLE_RATE} and "
                 f"{audio.FPS}"
             )
-        require_at_least_one(batch=self.batch)
+        require_at_least_one(batch=self.batch, steps=self.steps)
         self.gains()
 
     def gains(self) -> Gains:
