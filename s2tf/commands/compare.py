@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         syncnet=None if args.syncnet is None else open_syncnet(args.syncnet),
         tracked=args.protocol == "tracked",
     )
-    with progress(console, "comparing the videos") as report:
+    with progress(Console(), "comparing the videos") as report:
         found = compare_videos(comparison, report)
     # Print what was found, and the written files.
     for line in (*map(_described, found.videos), *found.notes):

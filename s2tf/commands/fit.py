@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from s2tf.commands.console import announce
 from s2tf.commands.options import add_json
 
 _RUN_FILE = "S2TF_RUN_FILE"
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, save the networks and print the run folder; returns 75 if asked to stop, after saving its state."""
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
-    from s2tf.errors import UserError
+    from s2tf.errors import UserError, explain
     from s2tf.fault_tolerance.failures import report_failure
     from s2tf.fault_tolerance.signals import INTERRUPTED_STATUS, Interruption
     from s2tf.runs.fit import fit_run, this_rank
@@ -52,9 +53,12 @@ def run(args: argparse.Namespace) -> int:
     run = find_run(experiment, overrides, args.runs)
     if file := os.environ.get(_RUN_FILE):
         Path(file).write_text(f"{run.folder.resolve()}\n")
+    live = LiveProgress(run.experiment)
+    if this_rank() == 0:
+        announce(f"{run.experiment}: preparing the training in {run.folder}")
     # Train; `s2tf.cli` prints errors of the user, the first rank that fails prints all others.
     try:
-        result = fit_run(run, [LiveProgress(run.experiment)], args.save_every)
+        result = fit_run(run, [live], args.save_every)
     except Interruption as interruption:
         print(f"{interruption}; the same command continues", flush=True)
         # Only one rank returns this status: a launcher takes it for a failure if other ranks return it too.
@@ -62,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
     except (UserError, FileNotFoundError):
         raise
     except Exception as error:
+        # Before the first step, what the user can mend is one line.
+        if not live.started and explain(error) is not None:
+            raise
         report_failure(error, run.folder, this_rank())
         return 1
     print(f"run folder: {result.run.folder}\nnetworks:   {result.run.networks}")

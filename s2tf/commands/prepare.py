@@ -5,19 +5,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
+import s2tf.commands.options as shared
 from s2tf.commands.console import part_done
-from s2tf.commands.options import (
-    add_json,
-    add_out_folder,
-    add_part,
-    at_least,
-    number,
-    positive,
-    seconds,
-    seed,
-    share,
-    side,
-)
 
 if TYPE_CHECKING:
     from datamodules.prepare.clip import ClipSettings
@@ -33,46 +22,40 @@ _MIN_FACE = {"avspeech": 256.0, "hdtf": 256.0}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("dataset", choices=_DATASETS, help="data set, which determines how SOURCE is read")
-    parser.add_argument(
+    add = parser.add_argument
+    add("dataset", choices=_DATASETS, help="data set, which determines how SOURCE is read")
+    add(
         "source",
         metavar="SOURCE",
         help="folder of the data set, as datamodules/prepare/<data set>.py describes it; wild: a list of clips; "
         "synthetic: the number of speakers",
     )
     # The job: folder, size, share of the work.
-    add_out_folder(parser, "folder of the new shards")
-    parser.add_argument("--size", type=side, default=256, help="side of the stored faces in pixels (default: 256)")
-    parser.add_argument(
-        "--workers", type=at_least(0, 1024), default=1, help="number of processes (default: %(default)s)"
-    )
-    add_part(parser)
+    shared.add_out_folder(parser, "folder of the new shards")
+    add("--size", type=shared.side, default=256, help="side of the stored faces in pixels (default: 256)")
+    add("--workers", type=shared.at_least(0, 1024), default=1, help="number of processes (default: 1)")
+    shared.add_part(parser)
     # Clips that are refused or cut; people who are held out.
-    parser.add_argument(
-        "--min-seconds", type=number(0), default=1.0, help="refuse clips shorter than this (default: 1.0)"
+    add("--min-seconds", type=shared.number(0), default=1.0, help="refuse shorter clips (default: 1.0)")
+    add("--max-seconds", type=shared.seconds, help="cut longer clips to this length (default: not cut)")
+    add(
+        "--min-face",
+        type=shared.number(0),
+        help="least side of a face in pixels (default: avspeech, hdtf 256, others 0)",
     )
-    parser.add_argument("--max-seconds", type=seconds, help="cut longer clips to this length (default: not cut)")
-    parser.add_argument(
-        "--min-face", type=number(0), help="least side of a face in pixels (default: avspeech, hdtf 256, others 0)"
-    )
-    parser.add_argument(
-        "--val", type=share, help="share of people for validation (default: folder, hdtf 0.1, others 0.01)"
-    )
-    parser.add_argument(
-        "--test", type=share, help="share of people for test, if SOURCE names no test set (default: as --val)"
-    )
-    parser.add_argument("--seed", type=seed, default=0, help="seed of the splits and synthetic speakers (default: 0)")
+    add("--val", type=shared.share, help="share for validation (default: folder, hdtf 0.1, others 0.01)")
+    add("--test", type=shared.share, help="share of people for test, if SOURCE names no test set (default: as --val)")
+    add("--seed", type=shared.seed, default=0, help="seed of the splits and synthetic speakers (default: 0)")
     # The written files.
-    parser.add_argument(
-        "--jpeg-quality", type=at_least(1, 100), default=92, help="JPEG quality of the stored faces (default: 92)"
+    add("--jpeg-quality", type=shared.at_least(1, 100), default=92, help="JPEG quality of the faces (default: 92)")
+    add("--samples-per-shard", type=shared.positive, default=64, help="clips in a tar file (default: 64)")
+    add(
+        "--max-failures",
+        type=shared.share,
+        default=0.5,
+        help="exit with 1 if more than this share fails (default: 0.5)",
     )
-    parser.add_argument(
-        "--samples-per-shard", type=positive, default=64, help="clips in a tar file (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--max-failures", type=share, default=0.5, help="exit with 1 if more than this share fails (default: 0.5)"
-    )
-    add_json(parser, "the summary")
+    shared.add_json(parser, "the summary")
     faces = parser.add_argument_group("face detection in real recordings")
     faces.add_argument(
         "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: dlib)"
@@ -87,8 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-mesh", action="store_true", help="store only the 68 landmarks, without mediapipe's 478 mesh points"
     )
     synthetic = parser.add_argument_group("synthetic speakers")
-    synthetic.add_argument("--clips", type=positive, default=2, help="number of clips of each speaker (default: 2)")
-    synthetic.add_argument("--seconds", type=seconds, default=4.0, help="length of each clip in seconds (default: 4.0)")
+    synthetic.add_argument(
+        "--clips", type=shared.positive, default=2, help="number of clips of each speaker (default: 2)"
+    )
+    synthetic.add_argument(
+        "--seconds", type=shared.seconds, default=4.0, help="length of each clip in seconds (default: 4.0)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

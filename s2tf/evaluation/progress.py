@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LINE_INTERVAL = 30.0
 """Least number of seconds between two lines of progress."""
@@ -13,7 +15,7 @@ LINE_SHARE = 0.1
 
 
 @contextmanager
-def progress(console: Console, begin: str) -> Iterator[Callable[[str], None]]:
+def progress(console: "Console", begin: str) -> Iterator[Callable[[str], None]]:
     """Show the progress of some work.
 
     Args:
@@ -34,7 +36,7 @@ def progress(console: Console, begin: str) -> Iterator[Callable[[str], None]]:
 class ProgressLines:
     """Prints a selection of progress texts: about ten in five minutes, about sixty in ten hours."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: "Console") -> None:
         self.console = console
         self.begun = self.last = time.monotonic()
 

@@ -114,7 +114,7 @@ def one_line(error: BaseException, longest: int = 200) -> str:
 
 
 def _fault(path: Path, error: Exception) -> str:
-    """What is wrong with a file, by the exception that reading it has raised."""
+    """Say what is wrong with a file, by the exception that reading it has raised."""
     text = str(error)
     if refused := REFUSED.search(text):
         return (

@@ -42,11 +42,14 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys, undrawn):
     assert "attention.weight (2,), which VGGFace does not have" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"<html>not found</html>", b"", b"PK\x03\x04cut"])
-def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"<html>not found</html>", "an HTML page"), (b"", "empty"), (b"PK\x03\x04cut", "cut off"), (b"x", "no readable")],
+)
+def test_a_file_that_is_no_checkpoint_is_named(content, reason, tmp_path, capsys):
     (tmp_path / "vgg.pth").write_bytes(content)
     assert main(["import", "vggface", str(tmp_path / "vgg.pth"), "--out", str(tmp_path / "face")]) == 2
-    assert "vgg.pth is no readable weight file" in capsys.readouterr().err
+    assert f"vgg.pth is {reason}" in capsys.readouterr().err
 
 
 def test_a_transformers_folder_becomes_speech_features(tmp_path, capsys):

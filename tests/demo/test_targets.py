@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from s2tf.demo.results import Results, UnseenSpeaker, _mouths
 from s2tf.demo.targets import gender_targets, mouth_target, reconstruction_targets, retrieval_targets
+from s2tf.faces.motion import FaceMotion
 from s2tf.metrics.image import FrameQuality
 
 
@@ -48,6 +50,36 @@ def test_a_mouth_must_follow_its_own_speech_better_than_another():
     reference, wrong = ([rng.normal(size=60) for _ in range(4)] for _ in range(2))
     assert mouth_target(reference, wrong, reference, reference).reached
     assert not mouth_target(wrong, wrong, reference, reference).reached
+
+
+def test_without_another_speaker_the_wrong_speech_is_not_measured():
+    reference = [np.random.default_rng(0).normal(size=60)]
+    mouth = mouth_target(reference, None, reference, reference)
+    assert mouth.value == pytest.approx(1)
+    assert (mouth.baseline, mouth.target, mouth.reached) == (None, None, None)
+    assert mouth.baseline_name == "wrong speech: not measured, only one person is left for test"
+
+
+@pytest.mark.parametrize(("people", "baseline"), [(1, None), (2, pytest.approx(-1))])
+def test_the_only_speaker_has_no_baseline_of_its_own_speech(people, baseline):
+    """The mouth is read off the first pixel; the wrong speech moves it the other way."""
+    path = np.linspace(60, 180, 50).astype(np.uint8)
+    frames = np.broadcast_to(path[:, None, None, None], (50, 8, 8, 3)).copy()
+    landmarks = np.random.default_rng(0).uniform(0, 8, (50, 68, 2))
+    speakers = [
+        UnseenSpeaker("a", 0, np.zeros(1), frames, landmarks, frames[0], frames, frames[::-1] if people > 1 else None)
+        for _ in range(people)
+    ]
+    reads = []
+
+    def read(video):
+        reads.append(video)
+        return FaceMotion.of_landmarks(landmarks, 8).mouth * (1 if video[0, 0, 0, 0] == 60 else -1)
+
+    (mouth,) = _mouths(Results(None, speakers), read, "first pixel", compared=8)
+    assert mouth.value == pytest.approx(1)
+    assert mouth.baseline == baseline
+    assert reads
 
 
 def test_reconstruction_must_be_two_decibels_above_the_copied_source():
