@@ -11,7 +11,8 @@ import av
 import numpy as np
 
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
-from s2tf.media.audio import FPS, read_audio
+from s2tf.media.audio import FPS
+from s2tf.media.sound import read_audio
 from s2tf.media.video import read_video
 
 VIDEO_SUFFIXES = frozenset(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from video_files import number_of, numbered_frame, tone, write_video
 
 from s2tf.media import video
-from s2tf.media.audio import read_audio
+from s2tf.media.sound import read_audio
 from s2tf.media.video import VideoStream, read_video
 from s2tf.media.video_writer import VideoWriter
 

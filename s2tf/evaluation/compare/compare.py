@@ -11,7 +11,8 @@ from s2tf.evaluation.compare.faces import Video, read_video, zoom_regions
 from s2tf.evaluation.compare.sync import write_sync
 from s2tf.faces.motion import MotionFinder
 from s2tf.figures.sheet import sheet_indices
-from s2tf.media.audio import FPS, read_audio
+from s2tf.media.audio import FPS
+from s2tf.media.sound import read_audio
 from s2tf.models.syncnet import SyncNet
 
 Report = Callable[[str], None]
