@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,9 +12,13 @@ from av.container import InputContainer
 from s2tf.media.container import naming, open_media, sound_track, video_track
 
 JUMP_BACK = 0.1
-"""Seconds by which a clock must go back to count as restarted, as in FFmpeg's program."""
+"""Seconds by which a broadcast's clock must go back to count as restarted, as in FFmpeg's program."""
+JUMP_BACK_GUESSED = 0.7
+"""The same for other formats: where they store no time of decoding, FFmpeg's first guesses go back a little."""
 JUMP_AHEAD = 10.0
 """Seconds that a broadcast's clock may skip within one part, as in FFmpeg's program."""
+EARLY_END = 1.0
+"""Seconds by which a file must end before the length that it states to count as broken off."""
 RESTARTS = 0x0200
 """FFmpeg's flag for formats whose clock may jump in either direction (AVFMT_TS_DISCONT), such as MPEG-TS."""
 
@@ -29,6 +33,8 @@ class Clock:
     """By index of the stream, the packets (counted within the stream) with which the second and later parts begin."""
     restarts: tuple[float, ...] = ()
     """Seconds, on the first part's clock, at which the second and later parts begin."""
+    missing: float = 0.0
+    """Seconds by which the file ends before the length that it states, as a copy that was cut does."""
 
     @property
     def steady(self) -> bool:
@@ -68,7 +74,12 @@ def _read_clock(path: str, size: int, changed: int) -> Clock:
             return Clock()
         search = _Search(streams, bool(container.format.flags & RESTARTS))
         search.add(_packets(container, streams))
-    return search.clock()
+        clock = search.clock()
+        # The length of a broadcast is a guess from its last clock or its size.
+        if clock.steady and container.duration and not search.restarting:
+            missing = container.duration / av.time_base - search.length
+            clock = replace(clock, missing=missing if missing > EARLY_END else 0.0)
+    return clock
 
 
 def _timed(container: InputContainer) -> list[av.VideoStream | av.AudioStream]:
@@ -130,7 +141,7 @@ class _Search:
         self.extents[part].setdefault(index, _Extent()).add(shown, shown + length)
 
     def _jumps(self, index: int, time: float) -> bool:
-        back = time < self.latest[index] - JUMP_BACK
+        back = time < self.latest[index] - (JUMP_BACK if self.restarting else JUMP_BACK_GUESSED)
         return back or (self.restarting and time > self.expected[index] + JUMP_AHEAD)
 
     def clock(self) -> Clock:
@@ -142,6 +153,12 @@ class _Search:
             offsets.append(end - self._reference(part).first)
         borders = {index: tuple(numbers) for index, numbers in self.borders.items()}
         return Clock(tuple(offsets), borders, tuple(restarts))
+
+    @property
+    def length(self) -> float:
+        """Seconds from the first to the last time of all streams, in a file of one part."""
+        extents = self.extents[0].values() if self.extents else ()
+        return max((e.last for e in extents), default=0.0) - min((e.first for e in extents), default=0.0)
 
     def _reference(self, part: dict[int, _Extent]) -> _Extent:
         """The extent of the pictures, or of the sound in a part without pictures."""

@@ -20,18 +20,27 @@ class Note:
 
 def damage_notes(what: Literal["pictures", "sound"], damage: Damage, origin: float) -> Iterator[Note]:
     """Damage of one track, as `damaged` and `broken off`, with times in seconds after `origin`."""
-    at = "" if damage.at is None else f", at {max(0.0, damage.at - origin):.2f} s"
-    damaged = damage.packets - damage.broken_off
+    damaged = damage.packets
     if damaged:
-        place = f" (the first{at}: {damage.cause})"
-        yield Note("damaged", f"{damaged} damaged packet{'s' * (damaged > 1)} of the {what} passed over{place}")
+        place = f"the first{_place(damage.at, origin)}: {damage.cause}"
+        yield Note("damaged", f"{damaged} damaged packet{'s' * (damaged > 1)} of the {what} passed over ({place})")
+    if damage.doubtful:
+        place = f"the first{_place(damage.doubtful_at, origin)}"
+        yield Note("damaged", f"the {what}: {damage.doubtful} decoded in part ({place})")
     if damage.broken_off:
-        yield Note("broken off", f"the {what} cannot be read to the end")
+        place = "" if damage.end is None else f", only to {damage.end - origin:.2f} s"
+        yield Note("broken off", f"the {what} cannot be read to the end{place}")
 
 
-def joined_note(clock: Clock, origin: float) -> Iterator[Note]:
-    """Restarts of a file's clock, with times in seconds after `origin`."""
+def clock_notes(clock: Clock, origin: float) -> Iterator[Note]:
+    """Restarts of a file's clock, as `joined`, and an early end, as `broken off`, in seconds after `origin`."""
     if not clock.steady:
         times = ", ".join(f"{time - origin:.2f} s" for time in clock.restarts[:3])
         more = f" and {len(clock.restarts) - 3} more times" if len(clock.restarts) > 3 else ""
         yield Note("joined", f"the file's clock restarts at {times}{more}; the parts follow one another")
+    if clock.missing:
+        yield Note("broken off", f"the file ends {clock.missing:.1f} s before the length that it states")
+
+
+def _place(at: float | None, origin: float) -> str:
+    return "" if at is None else f" at {max(0.0, at - origin):.2f} s"

@@ -15,7 +15,7 @@ from s2tf.media.clock import read_clock
 from s2tf.media.container import naming, open_media, sound_track, video_track
 from s2tf.media.decoding import TrackDecoder
 from s2tf.media.mending import check_finite, mend, mix
-from s2tf.media.notes import Note, damage_notes, joined_note
+from s2tf.media.notes import Note, clock_notes, damage_notes
 
 MIN_GAP = 0.05
 """Seconds; timestamps are rounded (to 1 ms in Matroska), so that only a longer hole or overlap is one."""
@@ -67,14 +67,14 @@ def read_sound(
             raise ValueError(f"{path} has no sound track")
         origin = _origin(container, track) if origin is None else origin
         begin = origin + start
-        clock = read_clock(path, container, begin)
+        clock = read_clock(path, container, start)
         limit = _limit(container, track, begin, max_seconds) if clock.steady else max_seconds
         decoder = TrackDecoder(container, track, clock)
-        runs = list(_runs(decoder.frames(begin), None if limit is None else begin + limit))
+        runs = list(_runs(decoder, begin, None if limit is None else begin + limit))
     damage = decoder.damage
     if not runs and damage.packets:
         raise ValueError(f"cannot read the sound of {path}: {damage.cause}")
-    notes = [*damage_notes("sound", damage, origin), *joined_note(clock, origin), *_format_note(runs, origin)]
+    notes = [*damage_notes("sound", damage, origin), *clock_notes(clock, origin), *_format_note(runs, origin)]
     waveform, mixed = mix(
         [(run.samples, run.channels) for run in runs], [round((run.time - begin) * SAMPLE_RATE) for run in runs]
     )
@@ -98,17 +98,20 @@ class _Run:
     """Samples a second in the file."""
 
 
-def _runs(frames: Iterator[tuple[float | None, av.AudioFrame]], end: float | None) -> Iterator[_Run]:
-    """Frames as runs; the resampler of one cannot go on across a hole or a change of format."""
+def _runs(decoder: TrackDecoder, begin: float, end: float | None) -> Iterator[_Run]:
+    """Frames as runs; no resampler can go on across a hole, a change of format or a restart of the clock."""
     held: list[av.AudioFrame] = []
     first = expected = 0.0
-    for time, frame in frames:
+    part = 0
+    for time, frame in decoder.frames(begin):
         time = expected if time is None else time
-        if held and (_format(frame) != _format(held[0]) or abs(time - expected) > MIN_GAP):
+        same = held and part == decoder.part and _format(frame) == _format(held[0])
+        if held and not (same and abs(time - expected) <= MIN_GAP):
             yield _resample(first, held)
             held = []
         if not held:
             first = expected = time
+        part = decoder.part
         held.append(frame)
         expected += frame.samples / frame.sample_rate
         if end is not None and expected >= end + MIN_GAP:

@@ -13,7 +13,7 @@ from s2tf.media.clock import read_clock
 from s2tf.media.container import naming, open_media, video_track
 from s2tf.media.decoding import TrackDecoder
 from s2tf.media.display import Display, TimedPicture, deinterlace
-from s2tf.media.notes import Note, damage_notes, joined_note
+from s2tf.media.notes import Note, clock_notes, damage_notes
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class VideoStream(Iterator[np.ndarray]):
         """What was found in the pictures read so far: damage, restarts of the clock, conversions."""
         found = [
             *damage_notes("pictures", self._decoder.damage, self.origin),
-            *joined_note(self._decoder.clock, self.origin),
+            *clock_notes(self._decoder.clock, self.origin),
         ]
         if self._interlaced:
             found.append(Note("deinterlaced", "interlaced pictures were deinterlaced"))
