@@ -46,9 +46,8 @@ class FrameFolder(Recording):
         frames = [_read(files[index]) for index in nearest]
         if len({frame.shape for frame in frames}) > 1:
             raise PrepareError("read", f"the frames of {self.folder} differ in size")
-        return LoadedClip(
-            np.stack(frames), None, notes=(Note("cut", f"read up to {limit:g} s"),) if len(times) < count else ()
-        )
+        notes = (Note("cut", f"read up to {limit:g} s"),) if len(times) < count else ()
+        return LoadedClip(np.stack(frames), None, notes=notes)
 
 
 class VFHQReader(Reader):

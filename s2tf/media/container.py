@@ -40,7 +40,8 @@ def naming(path: str | Path, what: Literal["video", "sound"]) -> Iterator[None]:
 
 def explain(error: BaseException) -> str:
     """The cause that an error of FFmpeg states, without number and function."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return "data that its decoder does not know" if text.startswith("Error number") else text
 
 
 def video_track(container: InputContainer) -> av.VideoStream | None:

@@ -87,8 +87,10 @@ class TrackDecoder:
                 yield from self._decode(None)
                 self.track.codec_context.flush_buffers()
                 self.part += 1
+            # A broadcast's packet counters do not match at a joint, which is no damage.
+            joint = bool(borders) and any(border - 2 <= number <= border for border in borders)
             number += bool(packet.size)
-            yield from self._decode(packet)
+            yield from self._decode(packet, joint)
         self._end()
 
     def _packets(self) -> Iterator[av.Packet]:
@@ -107,7 +109,7 @@ class TrackDecoder:
             end = float(((start or 0) + length) * base)
             self.damage.broken_off = self.damage.broken_off or self._last < end - EARLY_END
 
-    def _decode(self, packet: av.Packet | None) -> Iterator[tuple[float | None, Any]]:
+    def _decode(self, packet: av.Packet | None, joint: bool = False) -> Iterator[tuple[float | None, Any]]:
         """The frames that a packet completes; None gives those that the decoder still holds."""
         try:
             frames = self.track.codec_context.decode(packet)
@@ -120,7 +122,7 @@ class TrackDecoder:
         for frame in frames:
             time = self._time(frame)
             self._last = self._last if time is None else time
-            if frame.is_corrupt or (packet is not None and packet.is_corrupt):
+            if frame.is_corrupt or (packet is not None and packet.is_corrupt and not joint):
                 self.damage.doubt(self._last)
             yield time, frame
 

@@ -99,19 +99,20 @@ class _Run:
 
 
 def _runs(decoder: TrackDecoder, begin: float, end: float | None) -> Iterator[_Run]:
-    """Frames as runs; no resampler can go on across a hole, a change of format or a restart of the clock."""
+    """Frames as runs, which end at a hole, a damaged packet, a change of format, and a restart of the clock."""
     held: list[av.AudioFrame] = []
     first = expected = 0.0
-    part = 0
+    place = (0, 0)
     for time, frame in decoder.frames(begin):
         time = expected if time is None else time
-        same = held and part == decoder.part and _format(frame) == _format(held[0])
+        now = (decoder.part, decoder.damage.packets)
+        same = held and place == now and _format(frame) == _format(held[0])
         if held and not (same and abs(time - expected) <= MIN_GAP):
             yield _resample(first, held)
             held = []
         if not held:
             first = expected = time
-        part = decoder.part
+        place = now
         held.append(frame)
         expected += frame.samples / frame.sample_rate
         if end is not None and expected >= end + MIN_GAP:
