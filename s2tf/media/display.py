@@ -70,23 +70,30 @@ class Display:
         context = self._track.codec_context
         return int(context.color_trc), int(context.color_primaries)
 
+    def _aspect(self, across: bool) -> float:
+        """Width over height of a pixel as it is shown: the container's comes first, as in FFmpeg's program."""
+        aspect = self._track.sample_aspect_ratio or self._track.codec_context.sample_aspect_ratio
+        if not aspect or not ASPECTS[0] <= aspect <= ASPECTS[1]:
+            return 1.0
+        return float(1 / aspect if across else aspect)
+
     def _filters(self, picture: av.VideoFrame) -> tuple[Filter, ...]:
         """The filters from the stored picture to the shown one."""
-        width, height = _square(picture, self._track)
-        scale = [] if (width, height) == (picture.width, picture.height) else [f"w={width}:h={height}"]
+        turns = TURNS.get(_matrix(picture), ())
+        across = any(name == "transpose" for name, _ in turns)
+        stored = (picture.height, picture.width) if across else (picture.width, picture.height)
+        width, height = max(1, round(stored[0] * self._aspect(across))), stored[1]
+        scale = [] if (width, height) == stored else [f"w={width}:h={height}"]
         transfer, primaries = self._transfer()
         if transfer in (PQ, HLG) or primaries == BT2020:
             self.wide = True
             scale.append(TO_BT709)
-        turns = TURNS.get(_matrix(picture), ())
-        if any(name == "transpose" for name, _ in turns):
-            width, height = height, width
         fit: tuple[Filter, ...] = ()
         if self.size is not None and self.size != (height, width):
             self.resized += 1
             h, w = self.size
             fit = (("scale", f"w={w}:h={h}:force_original_aspect_ratio=decrease"), ("pad", f"w={w}:h={h}:x=-1:y=-1"))
-        return (*((("scale", ":".join(scale)),) if scale else ()), *turns, *fit)
+        return (*turns, *((("scale", ":".join(scale)),) if scale else ()), *fit)
 
 
 def deinterlace(pictures: Iterator[TimedPicture]) -> Iterator[TimedPicture]:
@@ -141,14 +148,6 @@ def _graph(picture: av.VideoFrame, filters: tuple[Filter, ...]) -> Graph:
         first.link_to(second)
     graph.configure()
     return graph
-
-
-def _square(picture: av.VideoFrame, track: av.VideoStream) -> tuple[int, int]:
-    """(width, height) with square pixels: the container's aspect comes first, as in FFmpeg's program."""
-    aspect = track.sample_aspect_ratio or track.codec_context.sample_aspect_ratio
-    if not aspect or not ASPECTS[0] <= aspect <= ASPECTS[1]:
-        return picture.width, picture.height
-    return max(1, round(picture.width * aspect)), picture.height
 
 
 def _matrix(picture: av.VideoFrame) -> tuple[int, int, int, int]:
