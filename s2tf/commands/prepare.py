@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from datamodules.prepare.clip import ClipSettings
     from datamodules.prepare.recording import Reader
     from datamodules.prepare.synthetic.reader import SyntheticReader
-    from s2tf.faces.tracking import FaceSettings
 
 _DATASETS = ("avspeech", "folder", "hdtf", "synthetic", "vfhq", "voxceleb1", "voxceleb2", "wild")
 """Names in `datamodules.prepare.readers.READERS`."""
@@ -84,24 +83,20 @@ def run(args: argparse.Namespace) -> int:
 
     from datamodules.prepare.prepare import FAILURES, prepare
     from datamodules.shards.sources import MANIFEST
-    from s2tf.errors import UserError
     from s2tf.evaluation.progress import progress
 
     console = Console()
-    try:
-        with progress(console, f"reading the recordings of {args.source}") as report:
-            settings, recordings = _settings(args), _recordings(args)
-            summary = prepare(
-                recordings,
-                args.out,
-                settings,
-                workers=args.workers,
-                samples_per_shard=args.samples_per_shard,
-                part=args.part,
-                on_progress=lambda done, total, key: report(f"{done} of {total}  {key}"),
-            )
-    except (ValueError, ImportError, FileNotFoundError) as error:
-        raise UserError(str(error)) from error
+    with shared.user_errors(), progress(console, f"reading the recordings of {args.source}") as report:
+        settings, recordings = _settings(args), _recordings(args)
+        summary = prepare(
+            recordings,
+            args.out,
+            settings,
+            workers=args.workers,
+            samples_per_shard=args.samples_per_shard,
+            part=args.part,
+            on_progress=lambda done, total, key: report(f"{done} of {total}  {key}"),
+        )
     # Print the counts, and the file that lists the failures.
     console.print(summary.table())
     if not (args.out / MANIFEST).is_file():
@@ -128,27 +123,21 @@ def _recordings(args: argparse.Namespace) -> "Reader | SyntheticReader":
 
 
 def _settings(args: argparse.Namespace) -> "ClipSettings":
-    """Read the settings for the treatment of every clip."""
+    """Read the settings of every clip; for real recordings, open every backend so that a missing one fails now."""
     from datamodules.prepare.clip import ClipSettings
     from s2tf.faces.crop import CropRule
-
-    return ClipSettings(
-        CropRule(size=args.size),
-        _faces(args),
-        min_seconds=args.min_seconds,
-        max_seconds=args.max_seconds,
-        min_face_px=_MIN_FACE.get(args.dataset, 0.0) if args.min_face is None else args.min_face,
-        jpeg_quality=args.jpeg_quality,
-        mesh=not args.no_mesh,
-    )
-
-
-def _faces(args: argparse.Namespace) -> "FaceSettings":
-    """Read the settings of face detection; for real recordings, open every backend so that a missing one fails now."""
     from s2tf.faces.tracking import FaceSettings
 
     second = "mediapipe" if args.landmarks == "mediapipe" else ""
     faces = FaceSettings(detector=args.detector, second_chance=second, landmarks=args.landmarks)
     if args.dataset != "synthetic":
         faces.open()
-    return faces
+    return ClipSettings(
+        CropRule(size=args.size),
+        faces,
+        min_seconds=args.min_seconds,
+        max_seconds=args.max_seconds,
+        min_face_px=_MIN_FACE.get(args.dataset, 0.0) if args.min_face is None else args.min_face,
+        jpeg_quality=args.jpeg_quality,
+        mesh=not args.no_mesh,
+    )
