@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
 
     if unknown := [name for name in args.ablations if name not in ABLATIONS]:
         raise UserError(f"{unknown[0]} is no ablation with a dashboard, expected one of {', '.join(ABLATIONS)}")
+    if args.runs is not None and not args.runs.is_dir():
+        raise UserError(f"--runs {args.runs}: no such folder, expected a folder of run folders")
     entity, slash, project = (args.wandb or "").partition("/")
     if not args.dry_run and not (entity and slash and project):
         raise UserError("no W&B project is given: expected --wandb ENTITY/PROJECT, or --dry-run to contact no server")

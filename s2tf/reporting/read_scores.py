@@ -1,6 +1,5 @@
 """Reading of a `metrics.json`, from a file or as a record that W&B has kept."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from s2tf.errors import UserError
 from s2tf.evaluation.scores import METRICS_FILE
+from s2tf.nn.file_kinds import read_json
 from s2tf.reporting.run_scores import RunScores
 
 PORTRAITS, VIDEOS = "portraits", "videos"
@@ -21,11 +21,11 @@ def read_scores(path: Path, kind: str, seed: int) -> RunScores:
         UserError: The file is missing, was not written by `s2tf evaluate`, or is of another kind.
     """
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: expected a file that `s2tf evaluate` writes") from error
     except ValueError as error:
-        raise UserError(f"{path}: not written by `s2tf evaluate`: {error!r}") from error
+        raise UserError(f"{path}: not written by `s2tf evaluate`: {error}") from error
     return scores_of(record, kind, seed, str(path), str(path.parent if path.name == METRICS_FILE else path))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from s2tf.config import EXPERIMENTS, compose
+from s2tf.errors import UserError
 from s2tf.models.pretrained_speech import HUBERT_LARGE
 from s2tf.nn.network import build_network
 
@@ -74,4 +75,7 @@ def _count(networks: dict[str, dict[str, Any]]) -> StageParameters:
 def _model(experiment: str | Path) -> dict[str, Any]:
     """Return the stage's arguments, with a placeholder for every file that counting does not need."""
     path = experiment if isinstance(experiment, Path) else EXPERIMENTS / f"{experiment}.yaml"
-    return compose(path, missing="random")["model"]["init_args"]
+    model = compose(path, missing="random").get("model") or {}
+    if "init_args" not in model:
+        raise UserError(f"{path}: no arguments of a stage, expected an experiment with model.init_args")
+    return model["init_args"]
