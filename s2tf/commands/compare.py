@@ -92,7 +92,7 @@ def _times(text: str) -> list[float]:
     try:
         return [number(0)(part) for part in text.split(",")]
     except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected seconds of 0 or more, such as 0.4,1.2,2") from error
+        raise argparse.ArgumentTypeError(f"{text!r}, expected seconds such as 0.4,1.2,2, of 0 or more") from error
 
 
 def _system_names(paths: Sequence[Path], given: str | None) -> list[str]:
