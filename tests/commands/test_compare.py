@@ -203,7 +203,7 @@ def test_judges_read_square_crops_of_synthetic_faces(videos, tmp_path, monkeypat
         (("--names", "a,b,a"), "several videos have the name a"),
         (("--times", "0.2,1.2"), "1.2 s is beyond the end of other, whose last frame is at 1.16 s"),
         (("--times", "0.2,soon"), "expected seconds such as"),
-        (("--times=-1",), "expected seconds of 0 or more"),
+        (("--times=-1",), "of 0 or more"),
         (("--frames", "0"), "argument --frames: '0', expected a whole number from 1 to 100"),
         (("--sound", "nobody"), "--sound nobody: expected one of truth, other, empty"),
         (("--sound", "empty"), "empty.mp4 has no sound track"),
