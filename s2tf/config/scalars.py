@@ -12,11 +12,9 @@ from s2tf.errors import UserError
 
 PLAIN, TEXT = "!plain", "tag:yaml.org,2002:str"
 MERGE = "tag:yaml.org,2002:merge"
-WORDS: dict[str, bool | None] = {"": None, "~": None} | {
-    form: value
-    for word, value in (("null", None), ("true", True), ("false", False))
-    for form in (word, word.title(), word.upper())
-}
+WORDS: dict[str, bool | None] = {"": None, "~": None}
+for _word, _value in (("null", None), ("true", True), ("false", False)):
+    WORDS |= dict.fromkeys((_word, _word.title(), _word.upper()), _value)
 """Words of YAML 1.2's core schema that are no texts."""
 SWITCHES = {word: word in ("on", "yes") for word in ("on", "off", "yes", "no")}
 """Words that YAML 1.1 read as true or false, and a field of that type still does."""
