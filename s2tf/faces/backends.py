@@ -63,6 +63,7 @@ class DlibFaces:
     SIDES = (640, 1280)
 
     def __init__(self) -> None:
+        # dlib loads slowly, and only this detector needs it.
         import dlib
 
         self._detector = dlib.get_frontal_face_detector()
@@ -193,6 +194,7 @@ class FaceAlignmentLandmarks:
 
     def __init__(self) -> None:
         face_alignment = _import_face_alignment()
+        # torch loads slowly, and the other backends do without it.
         import torch
 
         weights = Path(torch.hub.get_dir()) / "checkpoints" / FACE_ALIGNMENT_WEIGHTS

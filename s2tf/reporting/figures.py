@@ -145,6 +145,7 @@ def _decoded(decoder: Path | None, priors: Sequence[FacePrior]) -> list[np.ndarr
 
 
 def _draw_bars(rows: Sequence[dict[str, Any]], faces: Sequence[np.ndarray] | None, title: str, path: Path) -> None:
+    # matplotlib loads slowly, and only figures need it.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.6 * max(4, len(rows)), 5 if faces is not None else 3.5), layout="constrained")
@@ -165,6 +166,7 @@ def _draw_bars(rows: Sequence[dict[str, Any]], faces: Sequence[np.ndarray] | Non
 
 def _draw_maps(keys: Sequence[str], reference: np.ndarray, portraits: np.ndarray, maps: np.ndarray, path: Path) -> None:
     """Draw four rows: reference faces, portraits, maps of β, and maps of its difference from the mean β."""
+    # matplotlib loads slowly, and only figures need it.
     from matplotlib.figure import Figure
 
     columns = len(keys)
