@@ -130,7 +130,7 @@ class MediapipeFaces:
         return Landmarks(to_ibug(mesh), mesh)
 
     def _follow(self, frames: np.ndarray, order: range, where: FaceBox, seen: bool, result: np.ndarray) -> None:
-        """Fills `result` in this order of frames, from the face at `where`, which the mesh has `seen` before or not."""
+        """Fills `result` in this order of frames, beginning with the face at `where`; `seen`: the mesh follows it."""
         self._forget()
         region = _region(where, self.REGION)
         for index in order:

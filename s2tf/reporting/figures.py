@@ -99,7 +99,7 @@ def weight_maps(decode: Callable[[Tensor], Tensor], z_p: Tensor, beta: Tensor) -
 
 
 def _priors(folder: Path, varied: str) -> list[FacePrior]:
-    """Load the priors of a folder, which may differ in no entry of their provenance but `varied`."""
+    """Load the priors of a folder; their provenance may differ only in the entry `varied`."""
     found = [FacePrior.from_pretrained(path.parent) for path in sorted(folder.glob("*/config.json"))]
     if len(found) < 2:
         raise UserError(

@@ -156,7 +156,7 @@ def restyle(speaker: Speaker, day: int) -> Speaker:
 
 
 def ageing(age: float) -> float:
-    """Age on a scale from 0 (18 years) to 1 (80 years)."""
+    """Age as a number from 0 (18 years) to 1 (80 years)."""
     return (age - AGE_RANGE[0]) / (AGE_RANGE[1] - AGE_RANGE[0])
 
 
