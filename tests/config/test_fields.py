@@ -13,11 +13,12 @@ from jsonargparse import ArgumentParser
 from typed_fields import TypedFields
 
 from s2tf.cli import main
-from s2tf.config import EXPERIMENTS, compose, identity_hash
+from s2tf.config import EXPERIMENTS, compose, composition, identity_hash
 from s2tf.errors import UserError
 from s2tf.runs.build import build
 from s2tf.runs.folder import Run, read_config, write_config
 
+HASHES = Path(__file__).parents[1] / "fixtures" / "override_hashes.json"
 FIELDS = "vars: {{x: old}}\nmodel: {{class_path: typed_fields.TypedFields, init_args: {{{name}: '${{vars.x}}'}}}}"
 YAML_LIKE = st.text("0123456789_+-.eExobinfa:,=#&*!%@|>~ \\'\"[]{}?ntrulOY\n\t", max_size=12)
 NUMBERS = (
@@ -259,13 +260,21 @@ def test_a_run_folder_is_read_back_to_its_config_and_hash(tmp_path, text):
 
 def test_every_experiment_keeps_its_hash_under_overrides():
     """As commit 70210f4 computed them, which read overrides by YAML 1.1."""
-    hashes = json.loads((Path(__file__).parents[1] / "fixtures" / "override_hashes.json").read_text())
+    hashes = json.loads(HASHES.read_text())
     commands = {words: shlex.split(words) for words in hashes}
     found = {
         words: identity_hash(compose(EXPERIMENTS / path, overrides, missing="random"))
         for words, (path, *overrides) in commands.items()
     }
     assert found == hashes
+
+
+def test_the_files_of_s2tf_hold_what_their_fields_want(monkeypatch):
+    """Their scalars are read without a look at the fields."""
+    paths = [shlex.split(words)[0] for words in json.loads(HASHES.read_text())]
+    before = {path: compose(EXPERIMENTS / path, missing="random") for path in paths}
+    monkeypatch.setattr(composition, "EXPERIMENTS", Path("/nowhere"))
+    assert {path: compose(EXPERIMENTS / path, missing="random") for path in paths} == before
 
 
 @pytest.mark.parametrize("name", ["2024_11_27", "20241127", "0123", "on", "1e3", "set #1", "a: b", "null"])
