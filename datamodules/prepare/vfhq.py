@@ -17,6 +17,7 @@ import numpy as np
 from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
 from s2tf.media.audio import FPS
+from s2tf.media.notes import Note
 
 DATASET = "vfhq"
 HELD_OUT = HeldOut(val=0.01, test=0.01)
@@ -45,7 +46,8 @@ class FrameFolder(Recording):
         frames = [_read(files[index]) for index in nearest]
         if len({frame.shape for frame in frames}) > 1:
             raise PrepareError("read", f"the frames of {self.folder} differ in size")
-        return LoadedClip(np.stack(frames), None, notes=("cut",) if len(times) < count else ())
+        notes = (Note("cut", f"read up to {limit:g} s"),) if len(times) < count else ()
+        return LoadedClip(np.stack(frames), None, notes=notes)
 
 
 class VFHQReader(Reader):

@@ -11,7 +11,8 @@ from s2tf.evaluation.compare.faces import Video, read_video, zoom_regions
 from s2tf.evaluation.compare.sync import write_sync
 from s2tf.faces.motion import MotionFinder
 from s2tf.figures.sheet import sheet_indices
-from s2tf.media.audio import FPS, read_audio
+from s2tf.media.audio import FPS
+from s2tf.media.sound import read_sound
 from s2tf.models.syncnet import SyncNet
 
 Report = Callable[[str], None]
@@ -97,6 +98,7 @@ def compare_videos(comparison: Comparison, report: Report) -> Compared:
         videos.append(read_video(name, path, comparison.finder))
     shown = _shown_frames(comparison, videos)
     regions, notes = zoom_regions(videos, shown)
+    notes += [f"{video.name}: {note.text}" for video in videos for note in video.notes]
     sound = _choose_sound(videos, comparison.sound, notes)
 
     # Write the pictures.
@@ -143,7 +145,9 @@ def _choose_sound(videos: Sequence[Video], wanted: str | None, notes: list[str])
     for video in videos:
         if wanted in (None, video.name):
             try:
-                return Sound(video.name, read_audio(video.path, origin=video.origin))
+                sound = read_sound(video.path, origin=video.origin)
+                notes += [f"{video.name}: {note.text}" for note in sound.notes if note not in video.notes]
+                return Sound(video.name, sound.waveform)
             except ValueError as error:
                 if wanted:
                     raise UserError(f"--sound {wanted}: {error}") from error
