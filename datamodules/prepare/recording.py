@@ -41,7 +41,7 @@ class LoadedClip:
     point: tuple[float, float] | None = None
     """The speaker's place, (x, y) in pixels of the first frame, by the data set; None: the largest face speaks."""
     notes: tuple[Note, ...] = ()
-    """What was found and done while the clip was read; the summary counts the kinds, the sample's record holds both."""
+    """Findings made while the clip was read: the summary counts kinds, the sample's record holds kinds and texts."""
 
 
 @dataclass(frozen=True, kw_only=True)

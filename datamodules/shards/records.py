@@ -42,7 +42,7 @@ class ClipRecord:
     """Checksums of the other members, by name: `s2tf shards --verify` finds damage that a decoder does not notice."""
 
     notes: list[str] = field(default_factory=list)
-    """What was found in the recording's file and done about it: `damaged: 2 damaged packets ...`."""
+    """Findings about the recording's file, such as `damaged: 2 damaged packets of the sound passed over (...)`."""
 
     def __post_init__(self) -> None:
         for name, problem in _problems(self):

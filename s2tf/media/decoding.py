@@ -55,7 +55,7 @@ class TrackDecoder:
         clock: The file's clock.
 
     Attributes:
-        damage: What was passed over so far.
+        damage: Damage met so far.
         part: The part of the file, counted from 0, that the latest frame belongs to.
     """
 

@@ -28,7 +28,7 @@ class Sound:
     waveform: np.ndarray
     """(S,) float32 in [-1, 1] at 16 kHz."""
     notes: tuple[Note, ...] = ()
-    """What was found and done: `damaged`, `broken off`, `joined`, `format changes`, and those of `mending.mend`."""
+    """Findings: `damaged`, `broken off`, `joined`, `format changes`, `several tracks`, and those of `mending`."""
 
 
 def read_audio(
@@ -65,6 +65,7 @@ def read_sound(
         track = sound_track(container)
         if track is None:
             raise ValueError(f"{path} has no sound track")
+        tracks = len(container.streams.audio)
         origin = _origin(container, track) if origin is None else origin
         begin = origin + start
         clock = read_clock(path, container, start)
@@ -74,7 +75,8 @@ def read_sound(
     damage = decoder.damage
     if not runs and damage.packets:
         raise ValueError(f"cannot read the sound of {path}: {damage.cause}")
-    notes = [*damage_notes("sound", damage, origin), *clock_notes(clock, origin), *_format_note(runs, origin)]
+    notes = [*_track_note(tracks), *damage_notes("sound", damage, origin), *clock_notes(clock, origin)]
+    notes += _format_note(runs, origin)
     waveform, mixed = mix(
         [(run.samples, run.channels) for run in runs], [round((run.time - begin) * SAMPLE_RATE) for run in runs]
     )
@@ -136,6 +138,11 @@ def _resample(time: float, frames: list[av.AudioFrame]) -> _Run:
     samples = np.concatenate(blocks, axis=1).reshape(-1, layout.nb_channels).T if blocks else np.zeros((1, 0))
     names = tuple(channel.name for channel in layout.channels)
     return _Run(time, samples.astype(np.float32, copy=False), names, frames[0].sample_rate)
+
+
+def _track_note(tracks: int) -> Iterator[Note]:
+    if tracks > 1:
+        yield Note("several tracks", f"{tracks} sound tracks; the one that players choose was read")
 
 
 def _format_note(runs: list[_Run], origin: float) -> Iterator[Note]:

@@ -28,7 +28,7 @@ class VideoClip:
     origin: float
     """The file's timestamp, in seconds, of its first picture: what `read_audio` takes as its origin."""
     notes: tuple[Note, ...] = ()
-    """What was done that a user may want to know: see `VideoStream.notes`."""
+    """Findings about the file: see `VideoStream.notes`."""
 
 
 def read_video(
@@ -136,7 +136,7 @@ class VideoStream(Iterator[np.ndarray]):
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What was found in the pictures read so far: damage, restarts of the clock, conversions."""
+        """Findings in the pictures read so far: damage, restarts of the clock, conversions."""
         found = [
             *damage_notes("pictures", self._decoder.damage, self.origin),
             *clock_notes(self._decoder.clock, self.origin),

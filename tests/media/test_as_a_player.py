@@ -121,7 +121,9 @@ def test_the_default_track_is_heard(tmp_path):
         [scene()] * 50,
         tracks=((low, "mono", av.stream.Disposition(0)), (high, "mono", av.stream.Disposition.default)),
     )
-    assert pitch(read_audio(path)) == pytest.approx(900, abs=5)
+    sound = read_sound(path)
+    assert pitch(sound.waveform) == pytest.approx(900, abs=5)
+    assert [note.kind for note in sound.notes] == ["several tracks"]
 
 
 def pitch(waveform):

@@ -92,7 +92,7 @@ class Video:
     face: Face | None
     """Face of the video, or None without a reader of faces."""
     notes: tuple[Note, ...] = ()
-    """What was found in the file while it was read."""
+    """Findings about the file, made while it was read."""
 
     @property
     def shows_face(self) -> bool:
