@@ -50,6 +50,7 @@ def build(
     config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
+    if run is not None or not instantiate:
         config["trainer"] = _with_logger(config.get("trainer", {}), run)
     # Parse the config, and build everything.
     try:
@@ -101,17 +102,19 @@ def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
         raise UserError(innermost_cause(str(error))) from error
 
 
-def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Return a copy of the trainer's config whose loggers write into the run folder."""
+def _with_logger(trainer: dict[str, Any], run: Run | None) -> dict[str, Any]:
+    """Return a copy of the trainer's config whose loggers write into the run folder, or nowhere without a run."""
     loggers = trainer.get("logger")
     if isinstance(loggers, list):
         return {**trainer, "logger": [_in_run(logger, run) for logger in loggers]}
     return {**trainer, "logger": _in_run(loggers, run)} if isinstance(loggers, dict) else trainer
 
 
-def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
+def _in_run(logger: dict[str, Any], run: Run | None) -> dict[str, Any]:
     """Return a copy of a logger's config for a run; a W&B run keeps its id over restarts."""
     init_args = dict(logger.get("init_args", {}))
+    if run is None:
+        return {**logger, "init_args": {"save_dir": "runs", **init_args}}
     init_args.setdefault("save_dir", str(run.folder))
     if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
         logger = {**logger, "class_path": WANDB_LOGGER}
