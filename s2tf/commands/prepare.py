@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console()
     with shared.user_errors(), progress(console, f"reading the recordings of {args.source}") as report:
+        # Find and write the clips.
         settings, recordings = _settings(args), _recordings(args)
         summary = prepare(
             recordings,

@@ -91,6 +91,7 @@ def make_shards(settings: DemoSettings, out: Path, console: Console) -> Path:
     if (shards / "manifest.json").is_file():
         console.print(f"shards: kept from before, {shards}", highlight=False)
         return shards
+    # Prepare the recordings.
     try:
         origin = settings.source or f"{settings.speakers} synthetic speakers"
         with progress(console, f"shards: reading the recordings of {origin}") as report:

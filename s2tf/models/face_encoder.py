@@ -181,6 +181,7 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
         )
     state = read_tensors(weights)
     check_finite(state, weights)
+    # Compare names and shapes in both directions before anything is copied.
     targets = _vgg_names(encoder)
     wrong = [
         f"{name} {tuple(state[name].shape) if name in state else 'missing'}, expected {tuple(target.shape)}"

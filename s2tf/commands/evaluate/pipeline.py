@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from s2tf.evaluation.videos.request import COMPARED_SIZE, VideoEvaluation
 
+    # Open everything that all configurations share.
     console, part = table_console(), choose_part(args.part)
     choices = measure_choices(args)
     pipeline = open_pipeline(args.pipeline, args.device)
@@ -76,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
             size=args.size or COMPARED_SIZE,
             part=part,
             random_weights=pipeline.random_weights,
-            drawn_by=generation.name,
+            generator=generation.name,
         )
+        # Measure; the worst exit status counts.
         announce_part(part, console)
         with user_errors(), progress(console, f"measuring {name}") as report:
             scores = evaluate_videos(evaluation, report)
