@@ -121,10 +121,12 @@ def _at(tree: Any, place: Place) -> Any:
 
 def _field(config: dict[str, Any], place: Place) -> Field | None:
     """Find the field to which a place belongs: the argument of the innermost class around it."""
-    for depth in range(len(place) - 2, 0, -1):
+    for depth in range(len(place) - 1, 0, -1):
         owner = _at(config, place[:depth])
-        if place[depth] == "init_args" and isinstance(owner, dict) and "class_path" in owner:
-            return Field(str(owner["class_path"]), str(place[depth + 1]), place[: depth + 2])
+        if isinstance(owner, dict) and "class_path" in owner:
+            # A class path itself is read when the class is built.
+            inside = place[depth] == "init_args" and depth + 1 < len(place)
+            return Field(str(owner["class_path"]), str(place[depth + 1]), place[: depth + 2]) if inside else None
     if len(place) > 1 and place[0] in SECTIONS:
         return Field(SECTIONS[str(place[0])], str(place[1]), place[:2])
     return None

@@ -286,3 +286,10 @@ def test_a_folder_of_shards_may_have_any_name(tmp_path, monkeypatch, capsys, nam
     assert main(["fit", "demo/conre.yaml", *words]) == 2
     # The folder is empty.
     assert name in capsys.readouterr().err
+
+
+def test_a_class_path_is_left_to_the_building_of_the_class():
+    """A logger of the trainer gets its folder from the run, and may be of a package that is not here."""
+    for name in ("lightning.pytorch.loggers.CSVLogger", "no_such_package.Logger"):
+        config = compose("scfp.yaml", [f"trainer.logger.class_path={name}"], missing="x")
+        assert config["trainer"]["logger"]["class_path"] == name
