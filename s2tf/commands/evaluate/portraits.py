@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         readers = FaceReaders(
             open_faces(args.faces, device, console), open_attributes(args.attributes, device, console)
         )
+    # Measure, and write the results.
     announce_part(part, console)
     discard_results(out, args.json)
     with user_errors(), progress(console) as report:
