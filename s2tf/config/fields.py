@@ -120,7 +120,9 @@ def _at(tree: Any, place: Place) -> Any:
 
 
 def _field(config: dict[str, Any], place: Place) -> Field | None:
-    """Find the field to which a place belongs: the argument of the innermost class around it."""
+    """Find the field to which a place belongs: the argument of the innermost class around it; a class path has none."""
+    if place[-1] == "class_path":
+        return None
     for depth in range(len(place) - 2, 0, -1):
         owner = _at(config, place[:depth])
         if place[depth] == "init_args" and isinstance(owner, dict) and "class_path" in owner:

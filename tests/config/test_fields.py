@@ -286,3 +286,10 @@ def test_a_folder_of_shards_may_have_any_name(tmp_path, monkeypatch, capsys, nam
     assert main(["fit", "demo/conre.yaml", *words]) == 2
     # The folder is empty.
     assert name in capsys.readouterr().err
+
+
+def test_a_class_path_is_taken_as_it_stands_though_the_class_still_lacks_arguments():
+    path = "lightning.pytorch.loggers.CSVLogger"
+    assert compose("conre.yaml", [f"trainer.logger.class_path={path}"], missing="random")["trainer"]["logger"] == {
+        "class_path": path
+    }
