@@ -191,7 +191,8 @@ def test_a_key_of_an_experiment_named_in_a_sentence_exists():
         },
     }
     named = {(name_of(page), *found) for page in PAGES for found in KEY.findall(page.read_text())}
-    assert [one for one in sorted(named) if one[2] not in known[one[1]]] == []
+    # `vars.x` stands for any variable.
+    assert [one for one in sorted(named) if one[2] not in known[one[1]] | {"x"}] == []
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: f"{name_of(block.page)}: {block.text[:40]!r}")
@@ -247,7 +248,9 @@ def test_the_commands_of_a_page_that_need_nothing_run_in_their_order_and_print_w
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=name_of)
 def test_a_link_to_a_file_leads_to_one(page):
     broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
-    assert [link for link in broken if link != "commands.md"] == []
+    # The page of commands is written when the site is built.
+    written = ROOT / "docs" / "reference" / "commands.md"
+    assert [link for link in broken if (page.parent / link).resolve() != written] == []
 
 
 def test_a_page_that_a_source_file_names_exists():

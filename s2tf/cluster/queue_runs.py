@@ -13,7 +13,7 @@ from s2tf.cluster.records import Submission, is_finished, last_submission, note,
 from s2tf.cluster.resources import Resources, resources_of
 from s2tf.cluster.script import one_line, render, staging, values_of
 from s2tf.cluster.settings import Cluster
-from s2tf.cluster.slurm import Job, find_jobs, installed, submit, try_submit
+from s2tf.cluster.slurm import Job, UnreachableError, find_jobs, installed, submit, try_submit
 from s2tf.errors import UserError
 from s2tf.provenance.git_state import record_git
 from s2tf.runs.folder import QUEUED_FILE, Run, wandb_id, write_config
@@ -246,7 +246,12 @@ def preflight(run: Run, request: JobRequest) -> tuple[list[str], Resources]:
 def confirm_with_slurm(script: str, request: JobRequest) -> bool:
     """Ask SLURM if it would accept a script, and print it in a dry run; returns True if it should be queued."""
     if not request.dry_run or installed():
-        print(f"note: SLURM would take it: {try_submit(script)}", file=sys.stderr)
+        try:
+            print(f"note: SLURM would take it: {try_submit(script)}", file=sys.stderr)
+        except UnreachableError as error:
+            if not request.dry_run:
+                raise
+            print(f"note: SLURM was not asked: {error}", file=sys.stderr)
     if request.dry_run:
         print(script, end="")
     return not request.dry_run

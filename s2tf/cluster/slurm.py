@@ -22,6 +22,14 @@ OF_A_JOB = re.compile(r"SLURM_(?!CONF$|CONF_SERVER$|CLUSTERS$|JWT$)|SRUN_|SLURMD
 variables, for all jobs."""
 
 
+UNREACHABLE = ("Could not establish a configuration source", "Unable to contact slurm controller")
+"""Parts of SLURM's message where the programs are installed, but no cluster answers."""
+
+
+class UnreachableError(UserError):
+    """Message of a client that reaches no controller."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A job, or a task of an array, as SLURM describes it."""
@@ -125,7 +133,10 @@ def _run(command: list[str], text: str | None = None) -> "subprocess.CompletedPr
     except FileNotFoundError as error:
         raise UserError(f"{command[0]} is not installed: run this on a machine that submits to SLURM") from error
     except subprocess.TimeoutExpired as error:
-        raise UserError(f"{command[0]}: SLURM's controller has not answered within {TIMEOUT} s") from error
+        raise UnreachableError(f"{command[0]}: SLURM's controller has not answered within {TIMEOUT} s") from error
     except subprocess.CalledProcessError as error:
         message = (error.stderr or error.stdout).strip() or f"status {error.returncode}"
+        if any(part in message for part in UNREACHABLE):
+            where = "set SLURM_CONF, or run this on a machine that submits to SLURM"
+            raise UnreachableError(f"{command[0]} reaches no cluster: {where} ({message.splitlines()[-1]})") from error
         raise UserError(f"{command[0]}: {message}") from error

@@ -130,6 +130,19 @@ def test_where_slurm_is_not_installed_it_is_said(submit, tmp_path, monkeypatch):
     )
 
 
+def test_where_no_cluster_answers_a_dry_run_prints_the_script_and_a_submission_says_why(submit, tmp_path, monkeypatch):
+    message = "sbatch: fatal: Could not establish a configuration source"
+    stand_in(tmp_path / "bin", "sbatch", f"echo '{message}' >&2; exit 1", monkeypatch)
+    monkeypatch.setattr(queue_runs, "installed", lambda: True)
+    status, printed, notes = submit("--dry-run")
+    assert status == 0
+    assert printed.startswith("#!/usr/bin/env bash\n")
+    assert "note: SLURM was not asked: sbatch reaches no cluster: set SLURM_CONF" in notes
+    status, _, errors = submit()
+    assert status == 2
+    assert "sbatch reaches no cluster: set SLURM_CONF, or run this on a machine that submits to SLURM" in errors
+
+
 def test_a_run_that_another_command_queues_meanwhile_is_not_queued_twice(submit, tmp_path, monkeypatch):
     jobs = stub_slurm(tmp_path, monkeypatch)
     ask = queue_runs.confirm_with_slurm
