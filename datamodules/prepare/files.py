@@ -13,6 +13,7 @@ import numpy as np
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from s2tf.media.audio import FPS, read_audio
 from s2tf.media.video import read_video
+from s2tf.tables.names import normal_name, sorting_key
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
@@ -76,7 +77,8 @@ class FileRecording(Recording):
     def _check_memory(self, seconds: float | None) -> None:
         """Fail before a video is read that is too long for the memory."""
         try:
-            with av.open(str(self.path)) as container:
+            # Absolute, since FFmpeg reads `12:30 take.mp4` as a protocol and an address.
+            with av.open(str(self.path.absolute())) as container:
                 if not container.streams.video:
                     return
                 known = [seconds, None if container.duration is None else container.duration / av.time_base]
@@ -111,18 +113,18 @@ class FileRecording(Recording):
     def _sound_file(self) -> Path:
         if not self.sounds:
             return self.path
-        with av.open(str(self.path)) as container:
+        with av.open(str(self.path.absolute())) as container:
             if container.streams.audio:
                 return self.path
         return next((path for path in self.sounds if path.is_file()), self.path)
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
-    """The video files of a folder and its subfolders by name without suffix; the first of equal names."""
+    """The video files of a folder and its subfolders by normal name without suffix; the first of equal names."""
     result: dict[str, Path] = {}
     for path in walk(folder):
         if path.suffix.lower() in VIDEO_SUFFIXES:
-            result.setdefault(path.stem, path)
+            result.setdefault(normal_name(path.stem), path)
     return result
 
 
@@ -141,12 +143,12 @@ def walk(folder: Path) -> list[Path]:
             continue
         visited.add(place)
         result += (Path(parent, name) for name in names)
-    return sorted(result)
+    return sorted(result, key=sorting_key)
 
 
 def file_key(path: Path) -> str:
     """A file's name as a key: `a/b c.mp4` → `a--b_c`."""
-    text = "--".join(path.with_suffix("").parts)
+    text = normal_name("--".join(path.with_suffix("").parts))
     return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-") or "clip"
 
 

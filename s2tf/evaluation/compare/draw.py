@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from s2tf.evaluation.compare.faces import Video
-from s2tf.evaluation.result_files import write_rows
 from s2tf.faces.lips import POSE
 from s2tf.figures.motion_figures import draw_curves, draw_traces
 from s2tf.figures.sheet import draw_grid
@@ -18,6 +17,7 @@ from s2tf.figures.zoom import draw_zoom, zoom_size
 from s2tf.media.audio import FPS, loudness
 from s2tf.media.video import VideoStream
 from s2tf.media.video_writer import VideoWriter
+from s2tf.tables.write_table import write_table
 
 GRID, FRAMES_SHEET = "grid.mp4", "frames.png"
 FRAME_HEIGHT = 256
@@ -115,7 +115,7 @@ def _write_csv(videos: Sequence[Video], envelope: np.ndarray, path: Path) -> Non
             values = [motion.mouth[index], motion.eyes[index], *motion.pose[index], envelope[index]]
             cells = {name: float(one) if np.isfinite(one) else "" for name, one in zip(names, values, strict=True)}
             rows.append({"system": video.name, "frame": index, "seconds": index / FPS, **cells})
-    write_rows(rows, path, ("system", "frame", "seconds", *names))
+    write_table(rows, path, ("system", "frame", "seconds", *names))
 
 
 def _legend(video: Video) -> str:
