@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 
 from s2tf.commands.console import report_generated
-from s2tf.commands.options import add_gain_arguments, add_generation_arguments, sampling_options
+from s2tf.commands.options import (
+    add_background_argument,
+    add_gain_arguments,
+    add_generation_arguments,
+    sampling_options,
+)
 from s2tf.errors import UserError
 
 
@@ -21,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="find the face and crop it by the pipeline's own rule (default: take the picture as it is)",
     )
+    add_background_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "animate")
-    portrait = crop_portrait(args.portrait, pipeline.crop_rule) if args.crop else read_portrait(args.portrait)
+    if args.crop:
+        portrait = crop_portrait(args.portrait, pipeline.crop_rule, args.background)
+    else:
+        portrait = read_portrait(args.portrait, args.background)
     try:
         generated = pipeline(speech, portrait, **sampling_options(args))
     except ValueError as error:
