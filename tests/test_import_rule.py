@@ -39,7 +39,7 @@ ROOMS = {
     "nn": set(),
     "importers": {"nn", "models"},
     "faces": {"media", "models", "nn"},
-    "figures": {"media", "faces"},
+    "figures": {"media", "faces", "tables"},
     "media": set(),
     "fault_tolerance": set(),
     "tables": {"fault_tolerance"},

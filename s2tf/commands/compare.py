@@ -3,12 +3,10 @@
 import argparse
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2tf.commands.options import check_json, check_out, positive
-from s2tf.errors import UserError
 
 if TYPE_CHECKING:
     from s2tf.evaluation.compare.faces import Video
@@ -62,13 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare the videos, and print where the pictures are."""
     from rich.console import Console
+    from rich.markup import escape
 
     from s2tf.evaluation.compare.compare import Comparison, compare_videos
+    from s2tf.evaluation.compare.names import system_names
     from s2tf.evaluation.compare.sync import open_syncnet
     from s2tf.evaluation.open_readers import open_motion
+    from s2tf.tables.names import normal_name
 
     # Refuse arguments that cannot work before any network is opened.
-    names = _system_names(args.videos, args.names)
+    names = system_names(args.videos, args.names)
     check_out(args.out)
     check_json(args.json, args.out)
     console = Console(stderr=True)
@@ -77,13 +78,13 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         frames=args.frames,
         times=args.times,
-        sound=args.sound,
+        sound=None if args.sound is None else normal_name(args.sound),
         finder=open_motion(args.landmarks, console),
         syncnet=None if args.syncnet is None else open_syncnet(args.syncnet),
         tracked=args.protocol == "tracked",
     )
     with console.status("") as status:
-        found = compare_videos(comparison, status.update)
+        found = compare_videos(comparison, lambda text: status.update(escape(text)))
     # Print what was found, and the written files.
     for line in (*map(_described, found.videos), *found.notes):
         print(line)
@@ -102,27 +103,6 @@ def _times(text: str) -> list[float]:
     if not all(0 <= time < math.inf for time in times):
         raise argparse.ArgumentTypeError(f"{text!r}, expected seconds of 0 or more")
     return times
-
-
-def _system_names(paths: Sequence[Path], given: str | None) -> list[str]:
-    """Return the names of `--names`, or the files' names, with their folders where two files have the same name.
-
-    Raises:
-        UserError: The number of names differs from the number of videos, or two names are the same.
-    """
-    if given is None:
-        names = [path.stem for path in paths]
-        if len(set(names)) < len(names):
-            names = [f"{path.absolute().parent.name}/{path.stem}" for path in paths]
-        advice = "give each its own name by --names A,B,..."
-    else:
-        names = [name.strip() for name in given.split(",")]
-        advice = "expected different names"
-    if len(names) != len(paths):
-        raise UserError(f"--names {given}: {len(names)} names, expected one for each of the {len(paths)} videos")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"several videos have the name {', '.join(twice)}: {advice}")
-    return names
 
 
 def _described(video: "Video") -> str:

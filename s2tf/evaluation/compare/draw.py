@@ -45,7 +45,7 @@ def write_grid(
     Returns:
         The frames `shown` of each video, (H, W, 3) uint8 RGB.
     """
-    grid = VideoGrid([video.name for video in videos], [video.size for video in videos])
+    grid = VideoGrid([video.label for video in videos], [video.size for video in videos])
     kept: list[dict[int, np.ndarray]] = [{} for _ in videos]
     with ExitStack() as stack:
         streams = [stack.enter_context(VideoStream(video.path)) for video in videos]
@@ -82,14 +82,14 @@ def write_frames(
     rows = []
     for video, frames, parts in zip(videos, pictures, regions, strict=True):
         cells = [draw_zoom(frame, part, FRAME_HEIGHT, width) for frame, part in zip(frames, parts, strict=True)]
-        rows.append((video.name, cells))
+        rows.append((video.label, cells))
     captions = [f"{index / FPS:.2f} s" for index in shown]
     draw_grid(rows, captions=captions, size=size, text=TEXT_HEIGHT).save(path)
 
 
 def write_motion(videos: Sequence[Video], sound: Sound | None, out: Path) -> list[str]:
     """Draw traces and curves, and write the numbers of the curves; returns the names of the files."""
-    faces = {video.name: video.face for video in videos if video.face is not None}
+    faces = {video.label: video.face for video in videos if video.face is not None}
     rows = {
         "with the head": {name: face.travelled() for name, face in faces.items()},
         "in the frame of the face": {name: face.expressed() for name, face in faces.items()},
@@ -120,4 +120,4 @@ def _write_csv(videos: Sequence[Video], envelope: np.ndarray, path: Path) -> Non
 
 def _legend(video: Video) -> str:
     missing = video.face.missing if video.face else 0
-    return f"{video.name} ({missing} of {video.frames} frames not read)" if missing else video.name
+    return f"{video.label} ({missing} of {video.frames} frames not read)" if missing else video.label

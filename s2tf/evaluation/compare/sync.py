@@ -62,8 +62,9 @@ def write_sync(
         return []
     reach = len(next(iter(scores.values())).distances) // 2
     offsets = list(range(reach, -reach - 1, -1))
+    shown = {video.name: video.label for video in videos}
     labels = {
-        f"{name}: LSE-D {one.lse_d:.2f}, LSE-C {one.lse_c:.2f}, offset {one.offset}": one.distances
+        f"{shown[name]}: LSE-D {one.lse_d:.2f}, LSE-C {one.lse_c:.2f}, offset {one.offset}": one.distances
         for name, one in scores.items()
     }
     draw_sync(offsets, labels, out / FIGURE)
