@@ -28,7 +28,7 @@ from s2tf.callbacks.ema import ExponentialMovingAverage
 from s2tf.cli import main
 from s2tf.config import EXPERIMENTS, compose, identity_hash
 from s2tf.fault_tolerance.journal import read_journal
-from s2tf.media.audio import read_audio
+from s2tf.media.sound import read_audio
 from s2tf.nn.network import load_network
 from s2tf.runs.chain import load_chain
 from s2tf.runs.fit import evaluate, fit

@@ -14,9 +14,7 @@ from datamodules.shards.samples import FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
 from s2tf.faces.crop import CropRule, SquareBox, crop, square_box, to_crop
 from s2tf.faces.tracking import FaceError, FaceSettings, track_face
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
-
-SILENCE = 1e-4
-"""A sound track whose peak stays below this (-80 dB) is silent."""
+from s2tf.media.mending import check_speech
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class PreparedClip:
     frames: int
     gender: str | None
     notes: tuple[str, ...]
-    """Unusual steps: `cut`, `trimmed`, `filled`."""
+    """Kinds of unusual steps: `cut`, `trimmed`, `filled`, and those of `s2tf.media.notes`, each once."""
     members: dict[str, bytes]
 
 
@@ -95,6 +93,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         crop={"rule": settings.rule.to_json(), "box": {"x": box.x, "y": box.y, "side": box.side}, **how},
         attributes=recording.attributes,
         crc32={name: zlib.crc32(data) for name, data in members.items()},
+        notes=[f"{note.kind}: {note.text}" for note in loaded.notes],
     )
     notes = [name for name, is_so in (("cut", cut), ("trimmed", how["trimmed"]), ("filled", how["filled"])) if is_so]
     return PreparedClip(
@@ -103,7 +102,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         split,
         record.frames,
         recording.attributes.get("gender"),
-        (*notes, *loaded.notes),
+        tuple(dict.fromkeys((*notes, *(note.kind for note in loaded.notes)))),
         {JSON: record.to_json(), **members},
     )
 
@@ -136,8 +135,9 @@ def _check_length(clip: LoadedClip, settings: ClipSettings) -> None:
 
 
 def _check_sound(clip: LoadedClip) -> None:
-    if clip.waveform is not None and np.abs(clip.waveform).max() < SILENCE:
-        raise PrepareError("sound", "the sound track is silent")
+    reason = None if clip.waveform is None else check_speech(clip.waveform)
+    if reason is not None:
+        raise PrepareError("sound", f"the sound track {reason}")
 
 
 def _check_size(landmarks: np.ndarray, settings: ClipSettings) -> None:

@@ -4,14 +4,16 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
 import numpy as np
 
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
-from s2tf.media.audio import FPS, read_audio
+from s2tf.media.audio import FPS
+from s2tf.media.container import has_sound, open_media, video_track
+from s2tf.media.sound import read_sound
 from s2tf.media.video import read_video
 from s2tf.tables.names import normal_name, sorting_key
 
@@ -45,7 +47,7 @@ class FileRecording(Recording):
         if self.point is None:
             return clip
         height, width = clip.frames.shape[1:3]
-        return LoadedClip(clip.frames, clip.waveform, point=(self.point[0] * width, self.point[1] * height))
+        return replace(clip, point=(self.point[0] * width, self.point[1] * height))
 
     def read(self, region: Callable[[np.ndarray], np.ndarray] | None = None) -> LoadedClip:
         """Read pictures, each cut by `region` where that is given, and sound."""
@@ -59,12 +61,13 @@ class FileRecording(Recording):
         except (ValueError, OSError) as error:
             raise PrepareError("read", str(error)) from error
         try:
-            waveform = read_audio(self._sound_file(), start=self.start, max_seconds=seconds, origin=video.origin)
+            sound = read_sound(self._sound_file(), start=self.start, max_seconds=seconds, origin=video.origin)
         except (ValueError, OSError) as error:
             raise PrepareError("sound", str(error)) from error
-        if not len(waveform):
+        if not len(sound.waveform):
             raise PrepareError("sound", f"the sound track of {self.path} is empty")
-        return LoadedClip(video.frames, waveform)
+        notes = tuple(dict.fromkeys((*video.notes, *sound.notes)))
+        return LoadedClip(video.frames, sound.waveform, notes=notes)
 
     def _seconds(self) -> float | None:
         # One frame more than the longest length, so that a longer clip is recognised and counted as cut.
@@ -77,13 +80,13 @@ class FileRecording(Recording):
     def _check_memory(self, seconds: float | None) -> None:
         """Fail before a video is read that is too long for the memory."""
         try:
-            # Absolute, since FFmpeg reads `12:30 take.mp4` as a protocol and an address.
-            with av.open(str(self.path.absolute())) as container:
-                if not container.streams.video:
+            with open_media(self.path) as container:
+                track = video_track(container)
+                if track is None:
                     return
                 known = [seconds, None if container.duration is None else container.duration / av.time_base]
                 length = min((value for value in known if value is not None), default=0.0)
-                picture = container.streams.video[0].width * container.streams.video[0].height * 3
+                picture = track.width * track.height * 3
         except (av.FFmpegError, EOFError):
             return
         if length * FPS * picture > MAX_BYTES:
@@ -111,11 +114,8 @@ class FileRecording(Recording):
         return keep
 
     def _sound_file(self) -> Path:
-        if not self.sounds:
+        if not self.sounds or has_sound(self.path):
             return self.path
-        with av.open(str(self.path.absolute())) as container:
-            if container.streams.audio:
-                return self.path
         return next((path for path in self.sounds if path.is_file()), self.path)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from datamodules.prepare.files import FileRecording, find_videos
 from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
+from s2tf.media.notes import Note
 from s2tf.tables.names import normal_name
 from s2tf.tables.read_table import read_text
 
@@ -31,7 +32,7 @@ PIECE_SECONDS = 10.0
 """Longest piece: long clips are cut into pieces of equal length."""
 ALIASES = {"Radio": "BarackObama"}
 """Names of the same speaker that the lists do not connect: most radio addresses are by the president."""
-SEARCHED = "found without a crop box"
+SEARCHED = Note("found without a crop box", "the data set has no crop box for this clip")
 
 
 @dataclass(frozen=True)

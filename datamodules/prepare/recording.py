@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from s2tf.media.notes import Note
+
 
 class PrepareError(Exception):
     """Error for a recording that cannot be used; it becomes a row of `failures.csv` and does not stop the others.
@@ -38,8 +40,8 @@ class LoadedClip:
     """Known facts about the clip, as JSON values; stored as a member of their own."""
     point: tuple[float, float] | None = None
     """The speaker's place, (x, y) in pixels of the first frame, by the data set; None: the largest face speaks."""
-    notes: tuple[str, ...] = ()
-    """Unusual steps, for the summary."""
+    notes: tuple[Note, ...] = ()
+    """Findings made while the clip was read: the summary counts kinds, the sample's record holds kinds and texts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Reco
 from datamodules.prepare.splits import HeldOut, assign_splits
 from s2tf.errors import UserError
 from s2tf.media.audio import FPS
+from s2tf.media.notes import Note
 from s2tf.media.pictures import read_picture
 
 DATASET = "vfhq"
@@ -46,7 +47,8 @@ class FrameFolder(Recording):
         frames = [_read(files[index]) for index in nearest]
         if len({frame.shape for frame in frames}) > 1:
             raise PrepareError("read", f"the frames of {self.folder} differ in size")
-        return LoadedClip(np.stack(frames), None, notes=("cut",) if len(times) < count else ())
+        notes = (Note("cut", f"read up to {limit:g} s"),) if len(times) < count else ()
+        return LoadedClip(np.stack(frames), None, notes=notes)
 
 
 class VFHQReader(Reader):

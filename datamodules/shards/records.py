@@ -41,6 +41,9 @@ class ClipRecord:
     crc32: dict[str, int] = field(default_factory=dict)
     """Checksums of the other members, by name: `s2tf shards --verify` finds damage that a decoder does not notice."""
 
+    notes: list[str] = field(default_factory=list)
+    """Findings about the recording's file, such as `damaged: 2 damaged packets of the sound passed over (...)`."""
+
     def __post_init__(self) -> None:
         for name, problem in _problems(self):
             raise ShardError(f"sample {self.clip!r}: field {name!r} is {_short(getattr(self, name))}, {problem}")
@@ -68,11 +71,15 @@ class ClipRecord:
 
     def to_json(self) -> bytes:
         """The record as JSON with sorted keys: equal records give equal bytes."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, allow_nan=False).encode()
+        data = dataclasses.asdict(self)
+        if not self.notes:
+            # Ordinary samples keep the bytes that they had before there were notes.
+            del data["notes"]
+        return json.dumps(data, sort_keys=True, allow_nan=False).encode()
 
 
 _FIELDS = {item.name for item in dataclasses.fields(ClipRecord)}
-_REQUIRED_FIELDS = _FIELDS - {"attributes", "crc32"}
+_REQUIRED_FIELDS = _FIELDS - {"attributes", "crc32", "notes"}
 
 
 def _short(value: object) -> str:
@@ -95,6 +102,8 @@ def _problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
     for name in ("crop", "attributes", "crc32"):
         if not isinstance(getattr(record, name), dict):
             yield name, "expected an object"
+    if not isinstance(record.notes, list) or not all(isinstance(note, str) for note in record.notes):
+        yield "notes", "expected a list of texts"
     yield from _offset_problems(record)
     yield from _attribute_problems(record.attributes)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from s2tf.media.audio import read_audio
+from s2tf.media.sound import read_audio
 from s2tf.media.video import VideoStream
 
 BLOCK = 1 << 20

@@ -1,14 +1,12 @@
-"""Sound: any container read as 16 kHz mono, the paper's 6-second rule, its power-law STFT, and PCM in memory."""
+"""Waveforms at 16 kHz: the paper's 6-second rule, its power-law STFT, loudness, and PCM in memory."""
 
 import io
 import struct
 import wave
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,103 +25,6 @@ QUIETEST = -60.0
 PCM_PEAK = 32767
 WAV_HEADER = 44
 """Length in bytes."""
-
-# Container timestamps are rounded (to 1 ms in Matroska), so only a longer hole is a hole.
-MIN_GAP_SECONDS = 0.05
-
-
-def read_audio(
-    path: str | Path, *, start: float = 0.0, max_seconds: float | None = None, origin: float | None = None
-) -> np.ndarray:
-    """Read the first sound track of a file as 16 kHz mono.
-
-    The first sample is at the origin: sound that begins earlier is cut, sound that begins later is preceded by
-    silence. With the origin of `s2tf.media.video.read_video`, sound and frames line up. Holes in the sound's
-    timestamps become silence.
-
-    Args:
-        path: Any container that FFmpeg reads.
-        start: Seconds after the origin at which reading begins.
-        max_seconds: Read no more than this.
-        origin: Timestamp of the file, in seconds, that counts as zero. None takes the start that the video track
-            states (earlier than the first picture if that cannot be decoded), or the sound's if there is no video.
-
-    Returns:
-        (S,) float32 in [-1, 1].
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: The file cannot be read, or has no sound track; the message names it.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist, expected a file with sound")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise ValueError(f"{path} has no sound track")
-            if origin is None:
-                origin = _origin(container)
-            blocks = list(_blocks(container, origin + start, max_seconds))
-            limit = _limit(container, origin + start, max_seconds)
-    except (av.FFmpegError, EOFError) as error:
-        raise ValueError(f"cannot read the sound of {path}: {error}") from error
-    waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    return np.clip(waveform[:limit], -1.0, 1.0)
-
-
-def _limit(container: av.container.InputContainer, begin: float, max_seconds: float | None) -> int | None:
-    """Largest number of samples: the requested one, or an MP4's own length, since zeros fill its last AAC frame."""
-    stream = container.streams.audio[0]
-    seconds = [] if max_seconds is None else [max_seconds]
-    if "mp4" in container.format.name and stream.duration and stream.time_base:
-        seconds.append(max(0.0, float(((stream.start_time or 0) + stream.duration) * stream.time_base) - begin))
-    return round(min(seconds) * SAMPLE_RATE) if seconds else None
-
-
-def _origin(container: av.container.InputContainer) -> float:
-    """Start of the video track in seconds, or of the sound where the only video is a cover picture."""
-    tracks = [stream for stream in container.streams.video if not _is_cover(stream)]
-    stream = tracks[0] if tracks else container.streams.audio[0]
-    return 0.0 if stream.start_time is None or stream.time_base is None else float(stream.start_time * stream.time_base)
-
-
-def _is_cover(stream: av.video.stream.VideoStream) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _blocks(container: av.container.InputContainer, begin: float, max_seconds: float | None) -> Iterator[np.ndarray]:
-    """Blocks of samples, placed by timestamp, the first of them at the file's time `begin`."""
-    stream = container.streams.audio[0]
-    if begin > 1.0:
-        container.seek(int((begin - 1.0) * av.time_base))
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-    done = 0
-    limit = _limit(container, begin, max_seconds)
-    lead: int | None = None
-    for frame in container.decode(stream):
-        missing = 0 if frame.time is None else round((frame.time - begin) * SAMPLE_RATE) - done
-        if lead is None:
-            # Sound from before `begin` is cut as it comes out; `done` counts from the first sample decoded.
-            lead = max(0, -missing)
-            done = min(0, missing)
-        if missing > (0 if done == 0 else MIN_GAP_SECONDS * SAMPLE_RATE):
-            done += missing
-            yield np.zeros(missing, np.float32)
-        for block in _resampled(resampler, frame):
-            done += len(block)
-            kept = block[min(lead, len(block)) :]
-            lead -= len(block) - len(kept)
-            yield kept
-        if limit is not None and done >= limit:
-            return
-    for block in _resampled(resampler, None):
-        yield block[min(lead or 0, len(block)) :]
-
-
-def _resampled(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
-    for out in resampler.resample(frame):
-        yield out.to_ndarray().reshape(-1).astype(np.float32)
 
 
 def fit_seconds(waveform: np.ndarray, seconds: float) -> np.ndarray:

@@ -1,15 +1,19 @@
-"""Video files, read at a constant frame rate by timestamp."""
+"""Video files, read at a constant frame rate by timestamp, as a player shows them."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
 
 from s2tf.media.audio import FPS
+from s2tf.media.clock import read_clock
+from s2tf.media.container import naming, open_media, video_track
+from s2tf.media.decoding import TrackDecoder
+from s2tf.media.display import Display, TimedPicture, deinterlace
+from s2tf.media.notes import Note, clock_notes, damage_notes
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class VideoClip:
     """T / fps."""
     origin: float
     """The file's timestamp, in seconds, of its first picture: what `read_audio` takes as its origin."""
+    notes: tuple[Note, ...] = ()
+    """Findings about the file: see `VideoStream.notes`."""
 
 
 def read_video(
@@ -33,10 +39,7 @@ def read_video(
     start: float = 0.0,
     region: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> VideoClip:
-    """Read a video at a constant frame rate, independent of its own.
-
-    Frame i is the picture whose timestamp is nearest to `start` + i / fps after the first picture's, so that the clip
-    does not drift from its sound at 29.97 or variable frame rates. The picture is turned by the file's rotation.
+    """Read a video at a constant frame rate, independent of its own; see `VideoStream`.
 
     Args:
         path: Any container that FFmpeg reads.
@@ -51,7 +54,7 @@ def read_video(
     """
     with VideoStream(path, fps, max_seconds, start=start) as stream:
         frames = [frame if region is None else region(frame) for frame in stream]
-    return VideoClip(np.stack(frames), stream.fps, float(len(frames) / stream.fps), stream.origin)
+    return VideoClip(np.stack(frames), stream.fps, float(len(frames) / stream.fps), stream.origin, stream.notes)
 
 
 class VideoStream(Iterator[np.ndarray]):
@@ -64,6 +67,11 @@ class VideoStream(Iterator[np.ndarray]):
     A frame is (H, W, 3) uint8 RGB. A picture that is shown for several frames is the same array each time: do not
     write into it. The file is closed by `close`, by the end of the `with` block, or after the last frame.
 
+    Frame i is the picture whose timestamp is nearest to `start` + i / fps after the first picture's, so that the clip
+    does not drift from its sound at 29.97 or variable frame rates. Pictures are as a player shows them (see
+    `s2tf.media.display.Display`), interlaced ones are deinterlaced. Parts of a file whose clock restarts follow one
+    another; damaged packets are passed over.
+
     Args:
         path: Any container that FFmpeg reads.
         fps: Frames a second of the result.
@@ -73,7 +81,7 @@ class VideoStream(Iterator[np.ndarray]):
     Attributes:
         fps: Frames a second of the result.
         origin: The file's timestamp, in seconds, of its first picture: what `read_audio` takes as its origin.
-        size: (height, width) of the first picture, upright.
+        size: (height, width) of the first picture, as it is shown.
         source_fps: The file's own average rate; None where it states none.
 
     Raises:
@@ -86,21 +94,29 @@ class VideoStream(Iterator[np.ndarray]):
         self, path: str | Path, fps: int | Fraction = FPS, max_seconds: float | None = None, *, start: float = 0.0
     ):
         self.path = Path(path)
-        if not self.path.is_file():
-            raise FileNotFoundError(f"{self.path} does not exist, expected a video")
         self.fps = Fraction(fps)
-        with _names_the_file(self.path):
-            self._container = av.open(str(self.path))
+        self._interlaced = False
+        with naming(self.path, "video"):
+            self._container = open_media(self.path)
             try:
-                first, pictures = self._first_picture()
+                track = video_track(self._container)
+                if track is None:
+                    raise ValueError(f"{self.path} has no video track")
+                track.thread_type = "SLICE"
+                self._display = Display(track)
+                self._decoder = TrackDecoder(self._container, track, read_clock(self.path, self._container, start))
+                pictures = self._pictures()
+                first = next(pictures, None)
+                if first is None:
+                    cause = f": {self._decoder.damage.cause}" if self._decoder.damage.packets else ""
+                    raise ValueError(f"{self.path} has no picture that can be decoded{cause}")
+                height, width = self._display.rgb(first[2]).shape[:2]
             except BaseException:
                 self._container.close()
                 raise
         self.origin = first[0]
-        height, width = _rgb(first[2]).shape[:2]
         self.size = (height, width)
-        rate = self._container.streams.video[0].average_rate
-        self.source_fps = None if rate is None else float(rate)
+        self.source_fps = None if track.average_rate is None else float(track.average_rate)
         count = None if max_seconds is None else max(1, round(max_seconds * self.fps))
         self._frames = self._read(first, pictures, start, count)
 
@@ -118,96 +134,76 @@ class VideoStream(Iterator[np.ndarray]):
         self._frames.close()
         self._container.close()
 
-    def _first_picture(self) -> "tuple[TimedPicture, Iterator[TimedPicture]]":
-        """The first picture, and those after it."""
-        if not self._container.streams.video:
-            raise ValueError(f"{self.path} has no video track")
-        self._container.streams.video[0].thread_type = "SLICE"
-        pictures = _timed_pictures(self._container)
-        first = next(pictures, None)
-        if first is None:
-            raise ValueError(f"{self.path} has no picture")
-        return first, pictures
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Findings in the pictures read so far: damage, restarts of the clock, conversions."""
+        found = [
+            *damage_notes("pictures", self._decoder.damage, self.origin),
+            *clock_notes(self._decoder.clock, self.origin),
+        ]
+        if self._interlaced:
+            found.append(Note("deinterlaced", "interlaced pictures were deinterlaced"))
+        if self._display.wide:
+            found.append(Note("tone-mapped", "high dynamic range or BT.2020 colours were converted to BT.709"))
+        if self._display.resized:
+            height, width = self.size
+            found.append(Note("resized", f"the pictures change their size; all were fitted to {width}x{height}"))
+        return tuple(found)
 
     def _read(
-        self, first: "TimedPicture", rest: "Iterator[TimedPicture]", start: float, count: int | None
+        self, first: TimedPicture, rest: Iterator[TimedPicture], start: float, count: int | None
     ) -> Generator[np.ndarray, None, None]:
-        with _names_the_file(self.path), self._container:
-            pictures = _chain(first, rest)
-            if start > 0:
-                _seek(self._container, self.origin + start - 1.0)
-                pictures = _timed_pictures(self._container)
+        with naming(self.path, "video"), self._container:
+            pictures = chain((first,), rest)
+            if start > 0 and self._decoder.clock.steady:
+                pictures = self._pictures(self.origin + start)
             given = False
-            for frame in _nearest(pictures, self.origin + start, self.fps, count):
+            shown: TimedPicture | None = None
+            frame: np.ndarray | None = None
+            for picture in _nearest(pictures, self.origin + start, self.fps, count):
+                if frame is None or picture is not shown:
+                    shown, frame = picture, self._display.rgb(picture[2])
                 given = True
                 yield frame
             if not given:
                 raise ValueError(f"{self.path} has no picture after {start:g} s")
 
+    def _pictures(self, begin: float = 0.0) -> Iterator[TimedPicture]:
+        """Pictures in the order of time; those without timestamps are counted at the stream's average rate."""
+        return deinterlace(self._timed(begin))
 
-@contextmanager
-def _names_the_file(path: Path) -> Iterator[None]:
-    """Turn FFmpeg's errors into a ValueError that names the file."""
-    try:
-        yield
-    except (av.FFmpegError, EOFError) as error:
-        raise ValueError(f"cannot read the video of {path}: {error}") from error
-
-
-TimedPicture = tuple[float, float, av.VideoFrame]
-"""Timestamp and duration in seconds, and the picture."""
-
-
-def _chain(first: TimedPicture, rest: Iterator[TimedPicture]) -> Iterator[TimedPicture]:
-    yield first
-    yield from rest
-
-
-def _seek(container: av.container.InputContainer, seconds: float) -> None:
-    container.seek(int(max(0.0, seconds) * av.time_base), backward=True)
+    def _timed(self, begin: float) -> Iterator[TimedPicture]:
+        rate = self._decoder.track.average_rate
+        period = float(1 / rate) if rate else 1.0 / FPS
+        last: float | None = None
+        for time, picture in self._decoder.frames(begin):
+            if time is None:
+                time = 0.0 if last is None else last + period
+            if last is not None and time <= last:
+                continue
+            last = time
+            self._interlaced = self._interlaced or picture.interlaced_frame
+            duration = float(picture.duration * picture.time_base) if picture.duration and picture.time_base else period
+            yield time, duration, picture
 
 
-def _timed_pictures(container: av.container.InputContainer) -> Iterator[TimedPicture]:
-    """Pictures in the order of time; those without timestamps are counted at the stream's average rate."""
-    stream = container.streams.video[0]
-    period = float(1 / stream.average_rate) if stream.average_rate else 1.0 / FPS
-    last: float | None = None
-    for picture in container.decode(stream):
-        time = picture.time
-        if time is None:
-            time = 0.0 if last is None else last + period
-        if last is not None and time <= last:
-            continue
-        last = time
-        duration = float(picture.duration * picture.time_base) if picture.duration and picture.time_base else period
-        yield time, duration, picture
-
-
-def _nearest(pictures: Iterator[TimedPicture], origin: float, fps: Fraction, count: int | None) -> Iterator[np.ndarray]:
+def _nearest(
+    pictures: Iterator[TimedPicture], origin: float, fps: Fraction, count: int | None
+) -> Iterator[TimedPicture]:
     """The pictures nearest to origin + i / fps; the last one is held for its own duration and no longer."""
     index = 0
     held: TimedPicture | None = None
-    image: np.ndarray | None = None
     for current in pictures:
         if held is not None:
             border = (held[0] + current[0]) / 2 - origin
             while index / fps <= border and (count is None or index < count):
-                image = _rgb(held[2]) if image is None else image
-                yield image
+                yield held
                 index += 1
         if count is not None and index >= count:
             return
-        held, image = current, None
+        held = current
     if held is None:
         return
     end = max(1, round((held[0] + held[1] - origin) * fps)) if held[0] + held[1] > origin else 0
-    last = _rgb(held[2])
     for _ in range(index, end if count is None else min(end, count)):
-        yield last
-
-
-def _rgb(picture: av.VideoFrame) -> np.ndarray:
-    """(H, W, 3) uint8, upright."""
-    image = picture.to_ndarray(format="rgb24")
-    turns = round(picture.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        yield held

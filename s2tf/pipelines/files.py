@@ -10,9 +10,10 @@ import numpy as np
 from s2tf.errors import UserError
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.crop import CropRule, choose_face, crop, square_box
-from s2tf.media.audio import FPS, read_audio
+from s2tf.media.audio import FPS
 from s2tf.media.picture_modes import MID_GREY, Colour
 from s2tf.media.pictures import RANDOM_NOTE, read_picture
+from s2tf.media.sound import read_audio
 from s2tf.media.video_writer import VideoWriter
 
 

@@ -22,7 +22,7 @@ from s2tf.faces.tracks import whole_frames
 from s2tf.figures import labels
 from s2tf.figures.video_grid import VideoGrid
 from s2tf.figures.zoom import ORANGE, RED, zoom_size
-from s2tf.media.audio import read_audio
+from s2tf.media.sound import read_audio
 from s2tf.media.video import read_video
 from s2tf.media.video_writer import VideoWriter
 from s2tf.metrics.lip_sync import LipSyncReader

@@ -18,9 +18,9 @@ from s2tf.media.audio import (
     loudness,
     plain_wav_header,
     power_law_spectrogram,
-    read_audio,
     write_wav,
 )
+from s2tf.media.sound import read_audio
 
 
 def test_six_seconds_give_598_frames_of_257_bins():

@@ -12,7 +12,8 @@ from s2tf.evaluation.compare.sync import write_sync
 from s2tf.faces.motion import MotionFinder
 from s2tf.figures.labels import drawable, legend
 from s2tf.figures.sheet import sheet_indices
-from s2tf.media.audio import FPS, read_audio
+from s2tf.media.audio import FPS
+from s2tf.media.sound import read_sound
 from s2tf.models.syncnet import SyncNet
 
 Report = Callable[[str], None]
@@ -101,6 +102,7 @@ def compare_videos(comparison: Comparison, report: Report) -> Compared:
     regions, notes = zoom_regions(videos, shown)
     if (explained := legend(labels)) is not None:
         notes.append(explained)
+    notes += [f"{video.name}: {note.text}" for video in videos for note in video.notes]
     sound = _choose_sound(videos, comparison.sound, notes)
 
     # Write the pictures.
@@ -147,7 +149,9 @@ def _choose_sound(videos: Sequence[Video], wanted: str | None, notes: list[str])
     for video in videos:
         if wanted in (None, video.name):
             try:
-                return Sound(video.name, read_audio(video.path, origin=video.origin))
+                sound = read_sound(video.path, origin=video.origin)
+                notes += [f"{video.name}: {note.text}" for note in sound.notes if note not in video.notes]
+                return Sound(video.name, sound.waveform)
             except ValueError as error:
                 if wanted:
                     raise UserError(f"--sound {wanted}: {error}") from error

@@ -14,6 +14,7 @@ from s2tf.faces.motion import DetectedMotion, FaceMotion, JudgedMotion, MotionFi
 from s2tf.faces.tracking import BLOCK, FaceSettings, follow_face
 from s2tf.figures.zoom import Regions, crop_regions, eye_distance, face_regions
 from s2tf.media.audio import FPS
+from s2tf.media.notes import Note
 from s2tf.media.video import VideoStream
 from s2tf.nn.lips import place_lips
 
@@ -92,6 +93,8 @@ class Video:
     """Face of the video, or None without a reader of faces."""
     label: str
     """Name of the system as it stands on pictures, see `s2tf.figures.labels.drawable`."""
+    notes: tuple[Note, ...] = ()
+    """Findings about the file, made while it was read."""
 
     @property
     def shows_face(self) -> bool:
@@ -133,7 +136,7 @@ def read_video(name: str, path: Path, finder: MotionFinder | None, label: str) -
             frames = sum(1 for _ in stream) if face is None else len(face.points)
     except ValueError as error:
         raise UserError(str(error)) from error
-    return Video(name, path, frames, stream.size, stream.source_fps, stream.origin, face, label)
+    return Video(name, path, frames, stream.size, stream.source_fps, stream.origin, face, label, stream.notes)
 
 
 def read_face(frames: Iterable[np.ndarray], size: tuple[int, int], finder: MotionFinder) -> Face:

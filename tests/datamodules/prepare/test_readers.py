@@ -179,7 +179,7 @@ def test_hdtf_crops_to_its_boxes_and_lists_what_is_known_to_be_wrong(people, tmp
         "hdtf-WDA_Outside0_0_000": "crop",
         "hdtf-WDA_NoTimes0": "times",
     }
-    assert summary.notes[SEARCHED] == 1
+    assert summary.notes[SEARCHED.kind] == 1
 
 
 def test_hdtf_cuts_long_clips_into_equal_pieces_and_takes_cut_clips(people, tmp_path):
