@@ -3,7 +3,9 @@
 import unicodedata
 from itertools import product
 
+import numpy as np
 import pytest
+from video_files import tone
 
 from datamodules.prepare.avspeech import AVSpeechReader
 from datamodules.prepare.files import file_key
@@ -12,6 +14,7 @@ from datamodules.prepare.hdtf import HDTFReader
 from datamodules.prepare.splits import HeldOut
 from datamodules.prepare.voxceleb import VoxCelebReader
 from datamodules.prepare.wild import WildReader
+from s2tf.media.video_writer import VideoWriter
 
 SHARES = HeldOut(0.34, 0.34)
 FORMS = list(product(("NFC", "NFD"), repeat=2))
@@ -81,6 +84,18 @@ def test_odd_names_give_keys_that_a_shard_can_hold(tmp_path):
         assert file_key(tmp_path.relative_to(tmp_path) / name).isascii()
     files(tmp_path, *(name for name in names if not name.startswith(".")))
     assert len({one.key for one in FolderReader(tmp_path, SHARES)}) == 6
+
+
+def test_a_video_with_a_colon_in_its_name_is_read_from_the_folder_it_lies_in(tmp_path, monkeypatch):
+    """FFmpeg would take what stands before the colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    for name in ("12:30 take.mp4", "http:x.mp4", "-a [x] %03d.mp4"):
+        with VideoWriter(name, (32, 32), waveform=tone(0.2)) as writer:
+            for frame in frames:
+                writer.write(frame)
+    clips = [recording.load() for recording in FolderReader(".", SHARES)]
+    assert [clip.frames.shape for clip in clips] == [(5, 32, 32, 3)] * 3
 
 
 def test_a_list_of_clips_finds_its_files_by_any_spelling(tmp_path):
