@@ -163,6 +163,7 @@ def _storage(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
         def all_of(form: Form = form, data: Any = stored[name]) -> int:
             return len(form.frames(data, list(range(len(frames)))))
 
+        # The form in use, read in the same way, is the baseline.
         first = FORMS[used]
 
         def base_two(form: Form = first, data: Any = stored[used]) -> int:

@@ -41,7 +41,7 @@ class ExampleStream:
 
     The slot's clips (`ClipOrder`) are cut into blocks. Each clip gives `per_clip` examples as raw bytes, the block's
     examples are shuffled, and each is decoded when its turn comes. While one block is given out, the next one is read a
-    few clips at a time, so that nobody waits for a whole block. Block, order and every random number are functions of
+    few clips at a time, so that no batch waits for a whole block. Block, order and every random number are functions of
     (seed, slot, row): the stream can begin at any row. A broken example is replaced by the next whole one of its block.
 
     Args:

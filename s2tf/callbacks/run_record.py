@@ -14,7 +14,7 @@ from s2tf.provenance.facts import facts
 
 
 class RunRecord(L.Callback):
-    """Logs the facts of a run and, to W&B, its inputs; `made` logs its outputs."""
+    """Logs the facts of a run and, to W&B, its inputs; `record_outputs` logs its outputs."""
 
     def __init__(self, config: Mapping[str, Any], experiment: str, folder: Path, artifacts: bool, upload: bool) -> None:
         """Build the record.
@@ -50,7 +50,7 @@ class RunRecord(L.Callback):
                 for item in self.inputs:
                     wandb_artifacts.use(logger.experiment, item, self.upload)
 
-    def made(self, trainer: L.Trainer, networks: Path) -> None:
+    def record_outputs(self, trainer: L.Trainer, networks: Path) -> None:
         """Log the networks that a finished fit has saved; call on rank 0.
 
         Args:

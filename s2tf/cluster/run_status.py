@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from s2tf.cluster.links import begun_link, wandb_link
 from s2tf.cluster.records import (
     SUBMISSIONS_FILE,
@@ -123,7 +121,7 @@ def _config(folder: Path) -> tuple[dict[str, Any], str]:
     path = find_config(folder)
     if path is None:
         return {}, ""
-    with suppress(yaml.YAMLError, ValueError):
+    with suppress(ValueError):
         config = read_config(folder)
         if isinstance(config, dict) and isinstance(config.get("trainer", {}), dict):
             return config, ""

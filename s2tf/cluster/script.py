@@ -85,6 +85,7 @@ def values_of(
         **dependency(after),
         "array": None,
         "sbatch": "\n".join(f"#SBATCH {option}" for option in cluster.sbatch),
+        # Lines of the script; `stage`, `done` and `part` are filled in by the jobs that have them.
         "setup": _setup(cluster),
         "launch": "".join(f"{word} " for word in cluster.srun),
         "container": f"{cluster.container} " if cluster.container else "",

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from s2tf.config import packaged_folder
+from s2tf.config import packaged_folder, read_yaml, texts
 from s2tf.errors import UserError
 
 SLURM = packaged_folder("slurm")
@@ -140,10 +140,7 @@ def load_cluster(name: str) -> Cluster:
     if not path.is_file():
         known = ", ".join(sorted(one.stem for one in (SLURM / "clusters").glob("*.yaml")))
         raise UserError(f"--cluster {name}: unknown cluster, expected a YAML file or one of {known}")
-    try:
-        tree = OmegaConf.to_container(OmegaConf.load(path))
-    except Exception as error:
-        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
+    tree = texts(read_yaml(path))
     if not isinstance(tree, dict):
         raise UserError(f"{path}: expected a mapping at the top level")
     return replace(_parse(str(path), {str(key): value for key, value in tree.items()}), name=path.stem)
@@ -153,9 +150,6 @@ def _parse(where: str, tree: dict[str, Any]) -> Cluster:
     unknown = sorted(set(tree) - set(KEYS))
     if unknown:
         raise UserError(f"{where}: unknown key {unknown[0]!r}, expected one of {', '.join(KEYS)}")
-    if isinstance(tree.get("time"), int):
-        # YAML 1.1 reads 12:00:00 as a number of seconds, which sbatch would read as minutes.
-        raise UserError(f'{where}: time is {tree["time"]}, expected it in quotes, such as "12:00:00"')
     try:
         cluster = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Cluster), tree))
     except OmegaConfBaseException as error:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from s2tf.config import NOT_IDENTITY, find_experiment, named_experiment
+from s2tf.config import NOT_IDENTITY, clear_values, find_experiment, named_experiment, read_yaml
 from s2tf.errors import UserError
 from s2tf.runs.folder import Run, find_run
 
@@ -104,10 +102,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """
     # The file.
     path = find_experiment(path, "sweep")
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not a readable YAML file: {str(error).splitlines()[0]}") from error
+    tree = clear_values(read_yaml(path))
     if not isinstance(tree, dict) or not isinstance(tree.get("parameters"), dict) or "method" not in tree:
         raise UserError(f"{path} is no W&B sweep, expected `method`, `command` and `parameters`")
     # Its parameters, and its command.

@@ -22,6 +22,9 @@ LINE_INTERVAL = 30.0
 LINE_SHARE = 0.1
 """Wait before the next line as a share of the time that has passed: the longer a command runs, the rarer its lines."""
 
+UNITS = {"size": "pixels"}
+"""Words for the fields of a generated file whose names do not read well behind a number."""
+
 
 def table_console() -> "Console":
     """Return a console on standard output; a table that goes to a file is not cut to a terminal's width."""
@@ -98,7 +101,8 @@ def report_generated(
     generated: Mapping[str, Any], seed: int, random_weights: Sequence[str], json_file: Path | None
 ) -> None:
     """Print what was generated and a warning about random weights, and write both as JSON if a path is given."""
-    print(", ".join(f"{name} {value}" for name, value in generated.items()))
+    described = [f"{value} {UNITS.get(name, name)}" for name, value in generated.items() if name != "out"]
+    print(f"{generated['out']}: {', '.join(described)}")
     if random_weights:
         from s2tf.media.pictures import RANDOM_NOTE
 

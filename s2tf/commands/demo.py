@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     _quiet()
     console = Console()
     started = time.monotonic()
+    # Train the chain and measure it.
     settings = DemoSettings(seed=args.seed, source=args.source, stretch=4 if args.thorough else 1)
     shards = make_shards(settings, args.out, console)
     chain = train_chain(settings, shards, args.out, console)

@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.fault_tolerance.signals import INTERRUPTED_STATUS, Interruption
     from s2tf.runs.fit import fit_run, this_rank
     from s2tf.runs.folder import find_run
+    from s2tf.runs.lightning_hints import hide_hints
 
+    hide_hints()
     # The run, and its folder for the script of a sweep's trial.
     experiment, overrides = named_experiment([str(args.experiment), *args.overrides])
     run = find_run(experiment, overrides, args.runs)

@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = _settings(args)
         recordings = _recordings(args)
+        # Find and write the clips.
         with console.status("") as status:
             summary = prepare(
                 recordings,

@@ -153,6 +153,7 @@ def reconstruction_targets(
         copied: Metric with source and reference frames, the same reference frames.
         protocol: Further conditions to record, such as fps, size and source.
     """
+    # Both sets of frames are compared with the same reference frames.
     values, baselines = reconstructed.compute(), copied.compute()
     record = {**reconstructed.protocol, **(protocol or {})}
     counts = {"frames": int(reconstructed.frames)}

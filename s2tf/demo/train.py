@@ -86,6 +86,7 @@ def make_shards(settings: DemoSettings, out: Path, console: Console) -> Path:
     if (shards / "manifest.json").is_file():
         console.print(f"shards: kept from before, {shards}", highlight=False)
         return shards
+    # Prepare the recordings.
     try:
         recordings = _recordings(settings)
         with console.status("") as status:

@@ -29,7 +29,7 @@ class Scores:
     """Numbers of frames of compared videos: those in both videos, and those left out, by reason."""
     packages: Sequence[str] = ()
     """Packages besides OpenCV and torch that read or compute, if the measurements do not state them."""
-    drawn_by: str = ""
+    generator: str = ""
     """Description of the system that generated the measured videos, if known; no part of the protocol."""
     failures: "Sequence[Mapping[str, str]]" = ()
     """Clips that could not be measured, with the keys clip, what (the measure) and reason."""
@@ -52,7 +52,7 @@ class Scores:
             "not_computed": dict(self.not_computed),
             "warnings": list(self.warnings),
             **({"frames": dict(self.frames)} if self.frames else {}),
-            **({"drawn_by": self.drawn_by} if self.drawn_by else {}),
+            **({"drawn_by": self.generator} if self.generator else {}),
             "failures": [dict(one) for one in self.failures],
         }
 

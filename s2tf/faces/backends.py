@@ -63,6 +63,7 @@ class DlibFaces:
     SIDES = (640, 1280)
 
     def __init__(self) -> None:
+        # dlib loads slowly, and only this detector needs it.
         import dlib
 
         self._detector = dlib.get_frontal_face_detector()
@@ -129,7 +130,7 @@ class MediapipeFaces:
         return Landmarks(to_ibug(mesh), mesh)
 
     def _follow(self, frames: np.ndarray, order: range, where: FaceBox, seen: bool, result: np.ndarray) -> None:
-        """Fills `result` in this order of frames, from the face at `where`, which the mesh has `seen` before or not."""
+        """Fills `result` in this order of frames, beginning with the face at `where`; `seen`: the mesh follows it."""
         self._forget()
         region = _region(where, self.REGION)
         for index in order:
@@ -193,6 +194,7 @@ class FaceAlignmentLandmarks:
 
     def __init__(self) -> None:
         face_alignment = _import_face_alignment()
+        # torch loads slowly, and the other backends do without it.
         import torch
 
         weights = Path(torch.hub.get_dir()) / "checkpoints" / FACE_ALIGNMENT_WEIGHTS

@@ -76,6 +76,7 @@ class AttributeClassifier:
         return model(**inputs).logits.softmax(dim=1).float().cpu()
 
     def _add(self, folder: Path) -> None:
+        # transformers loads slowly, and only a chosen classifier needs it.
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
         if not (folder / "config.json").is_file():

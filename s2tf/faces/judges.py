@@ -232,9 +232,9 @@ class Move:
     """A shift and scaling of pictures: point p of a new picture shows point `scale` p + `offset` of the old one."""
 
     scale: Tensor
-    """(B,)"""
+    """(B,) scale of the picture."""
     offset: Tensor
-    """(B, 2) in picture units."""
+    """(B, 2) shift in picture units."""
 
     @classmethod
     def draw(cls, count: int) -> "Move":

@@ -192,7 +192,7 @@ class _Track:
 
 
 def whole_frames(frames: Iterable[np.ndarray], size: int = SIZE) -> Iterator[TrackCrops]:
-    """Another common protocol: every whole frame resized to a square, without a detector, as one track."""
+    """A track of every whole frame, resized to a square without a detector: another common protocol."""
     for index, frame, last in _with_last(frames):
         yield TrackCrops(0, index, _squashed(frame, size)[None], last)
 

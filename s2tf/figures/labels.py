@@ -122,4 +122,4 @@ def _shapes() -> bool:
     """True if both Pillow and matplotlib can draw such text."""
     import matplotlib
 
-    return features.check("raqm") and matplotlib.__version_info__[:2] >= SHAPING
+    return bool(features.check("raqm")) and matplotlib.__version_info__[:2] >= SHAPING

@@ -39,6 +39,7 @@ def draw_traces(rows: Mapping[str, Mapping[str, np.ndarray]], fps: float, unit: 
         unit: Unit of the points, for the scale bar.
         file: The picture to write.
     """
+    # matplotlib loads slowly, and most callers draw nothing.
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
@@ -78,6 +79,7 @@ def _extent(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
 
 
 def _draw_paths(axis: "Axes", points: np.ndarray, fps: float, times: "Normalize") -> None:
+    # matplotlib loads slowly, and most callers draw nothing.
     from matplotlib.collections import LineCollection
 
     if not np.isfinite(points).all(axis=2).any():
@@ -111,6 +113,7 @@ def draw_curves(
         remark: Text below all panels, such as the units.
         file: The picture to write.
     """
+    # matplotlib loads slowly, and most callers draw nothing.
     from matplotlib.figure import Figure
 
     # A panel for each kind of curve.
@@ -167,6 +170,7 @@ def draw_sync(offsets: Sequence[int], curves: Mapping[str, Sequence[float]], fil
         curves: A distance for each offset, by the label of each system; the first is black, the others have colours.
         file: The picture to write.
     """
+    # matplotlib loads slowly, and most callers draw nothing.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(CURVE_INCHES[0], SYNC_INCHES), layout="constrained")

@@ -30,7 +30,7 @@ def face_points(lips: Tensor, eyes: Tensor, placement: Tensor) -> Tensor:
 
 
 def point_flow_loss(flow: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """The mean distance per axis between the flow at the target's points and the true offset to the source; a scalar.
+    """The mean distance per axis between the flow at the target's points and their offsets to the source; a scalar.
 
     Args:
         flow: (B, 2, S, S) offsets x, y of the sampling positions, in picture units.

@@ -54,7 +54,7 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
-class TrueFrames:
+class ReferenceFrames:
     """The frames that a reconstruction is compared with."""
 
     coarse: Tensor
@@ -68,35 +68,37 @@ class TrueFrames:
 
 
 def generator_terms(
-    rendering: Rendering, true: TrueFrames, beta: float, vgg: VGGPyramid | None = None
+    rendering: Rendering, reference: ReferenceFrames, beta: float, vgg: VGGPyramid | None = None
 ) -> dict[str, Tensor]:
     """The named terms that need no discriminator, scalars in a fixed order, which decides the last bits of their sum.
 
     Args:
         rendering: The reconstruction.
-        true: The frames that it is compared with.
+        reference: The frames that it is compared with.
         beta: Weight of the commitment term, Eq. 19.
         vgg: The perceptual loss, or None to leave its term out.
     """
     # The codes' lips, eyes and placements, of both frames.
-    read = motion_reader_loss(rendering.face, true.target) + motion_reader_loss(rendering.source_face, true.source)
-    terms = {"l1": F.l1_loss(rendering.image, true.picture), "motion_reader": read}
-    source, target = (face_points(one.lips, one.eyes, one.placement) for one in (true.source, true.target))
+    read = motion_reader_loss(rendering.face, reference.target) + motion_reader_loss(
+        rendering.source_face, reference.source
+    )
+    terms = {"l1": F.l1_loss(rendering.image, reference.picture), "motion_reader": read}
+    source, target = (face_points(one.lips, one.eyes, one.placement) for one in (reference.source, reference.target))
     terms["flow"] = point_flow_loss(rendering.flow, source, target)
     # The picture, and its change by the lip refiner if some rows were also decoded without it.
     if vgg is not None:
-        terms["vgg"] = vgg(rendering.image, true.picture)
+        terms["vgg"] = vgg(rendering.image, reference.picture)
     if rendering.unrefined is not None and rendering.mouth is not None:
         rows = len(rendering.unrefined)
         terms["outside_mouth"] = outside_mouth_loss(rendering.image[:rows], rendering.unrefined, rendering.mouth[:rows])
     # The codebook, and the picture before it.
     if rendering.code is not None:
-        terms["coarse"] = F.l1_loss(rendering.coarse, true.coarse)
+        terms["coarse"] = F.l1_loss(rendering.coarse, reference.coarse)
         terms |= code_loss(rendering.code.z, rendering.code.z_q, beta)
     return terms
 
 
-def motion_reader_loss(read: FaceState, true: FaceState) -> Tensor:
+def motion_reader_loss(read: FaceState, reference: FaceState) -> Tensor:
     """L1 of lips, eyes and placement read from a code, and the squared error of the eyes' opening; a scalar.
 
     Example:
@@ -104,7 +106,7 @@ def motion_reader_loss(read: FaceState, true: FaceState) -> Tensor:
         >>> motion_reader_loss(face, face).item()
         0.0
     """
-    pairs = ((read.lips, true.lips), (read.eyes, true.eyes), (read.placement, true.placement))
+    pairs = ((read.lips, reference.lips), (read.eyes, reference.eyes), (read.placement, reference.placement))
     points = torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
     # Blinks are rare: L1 alone would learn the median opening, which is that of open eyes; the square learns the mean.
-    return points + F.mse_loss(eye_opening(read.eyes), eye_opening(true.eyes)) / HALF_CLOSED
+    return points + F.mse_loss(eye_opening(read.eyes), eye_opening(reference.eyes)) / HALF_CLOSED

@@ -69,8 +69,8 @@ class VGGPyramid(Network):
                 image, target = F.avg_pool2d(image, 2), F.avg_pool2d(target, 2)
             with torch.no_grad():
                 wanted = self.features(target)
-            for found, true in zip(self.features(image), wanted, strict=True):
-                loss = loss + F.l1_loss(found, true)
+            for found, expected in zip(self.features(image), wanted, strict=True):
+                loss = loss + F.l1_loss(found, expected)
         return loss
 
     def features(self, image: Tensor) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -92,7 +93,7 @@ def array_to_bytes(values: np.ndarray) -> np.ndarray:
 
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert to sRGB by the picture's own profile if it has one, else by Pillow's plain formula."""
-    source = None
+    source: Any = None
     try:
         if picture.mode == "LAB":
             source = ImageCms.createProfile("LAB")

@@ -92,7 +92,7 @@ def read_picture(path: Path, background: Colour = MID_GREY) -> np.ndarray:
 
 def _decode(path: Path, background: Colour) -> np.ndarray:
     try:
-        picture = Image.open(path)
+        picture: Image.Image = Image.open(path)
     except UnidentifiedImageError:
         floats = read_float_tiff(path)
         if floats is None:

@@ -41,7 +41,7 @@ class IdentityPreservation(Metric):
     def update(self, preds: Sequence[Attributes | None], target: Sequence[Attributes]) -> None:
         """Adds the readings of portraits (None: no face found) and the attributes of their speakers."""
         for found, wanted in zip(preds, target, strict=True):
-            self.counts += torch.tensor(_verdict(found, wanted), device=self.counts.device)
+            self.counts += torch.tensor(_matches(found, wanted), device=self.counts.device)
 
     def compute(self) -> dict[str, Tensor]:
         """`gender` and `age`, each a share in 0..1; NaN where it is known for no speaker."""
@@ -55,7 +55,8 @@ class IdentityPreservation(Metric):
         return {"reader": self.reader, "age tolerance (years)": AGE_TOLERANCE, "no face found": "counts as wrong"}
 
 
-def _verdict(found: Attributes | None, wanted: Attributes) -> list[int]:
+def _matches(found: Attributes | None, wanted: Attributes) -> list[int]:
+    """One portrait's counts in the order of `IdentityPreservation.NAMES`."""
     knows_gender, knows_age = wanted.gender != UNKNOWN, wanted.age == wanted.age
     gender = found is not None and knows_gender and found.gender == wanted.gender
     age = found is not None and knows_age and abs(found.age - wanted.age) <= AGE_TOLERANCE

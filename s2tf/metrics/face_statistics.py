@@ -208,7 +208,7 @@ class MotionCorrelation(Metric):
         """The conditions of the numbers."""
         return {
             **self.landmarks,
-            "correlation": "Pearson's, mean over clips; 0 for a made signal that stands still",
+            "correlation": "Pearson's, mean over clips; 0 for a generated signal that stands still",
             "clips": int(self.clips),
             f"clips with fewer than {LEAST_FRAMES} frames read": int(self.short),
             "frames without a face": int(self.unread),

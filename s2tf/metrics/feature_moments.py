@@ -14,7 +14,7 @@ COUNT, SUM, PRODUCTS = "frames", "sum", "products"
 
 @dataclass(frozen=True)
 class Moments:
-    """The sums that mean and covariance of features follow from, in float64.
+    """Sums from which the mean and the covariance of features are computed, in float64.
 
     Example:
         >>> moments = Moments.of(torch.tensor([[1.0, 2.0]])) + Moments.of(torch.tensor([[3.0, 4.0]]))

@@ -133,7 +133,7 @@ class FrechetDistance(Metric):
 
     @property
     def warning(self) -> str | None:
-        """A warning where the frames are too few for a meaningful number; None elsewhere."""
+        """Warning that there are too few frames for a meaningful number, or None."""
         fewest, features = min(int(self.generated_frames), int(self.reference_frames)), self.reader.features
         if fewest > features:
             return None

@@ -160,13 +160,13 @@ class _RunningDistances:
     """Mean distances at every shift, of embeddings that come in pieces, with equal numbers of lips and audio."""
 
     def __init__(self, lips: Tensor, shift: int) -> None:
-        """Starts with no lips, (0, D) on the device of those to come."""
+        """Starts without lips: a tensor (0, D) on the device of the windows that follow."""
         self.shift, self.windows = shift, 0
         self._sums = torch.zeros(2 * shift + 1, dtype=torch.float64)
         self._lips, self._audio = lips, lips.new_zeros(shift, lips.shape[1])
 
     def add(self, lips: Tensor, audio: Tensor) -> None:
-        """Takes the next windows (n, D), and compares the lips whose later audio has come."""
+        """Takes the next windows (n, D), and compares the lips whose later audio is complete."""
         self.windows += len(lips)
         self._lips, self._audio = torch.cat([self._lips, lips]), torch.cat([self._audio, audio])
         self._compare(len(self._lips) - self.shift)

@@ -25,7 +25,7 @@ RAFT_MULTIPLE, RAFT_LEAST = 8, 128
 PAIRS_AT_ONCE = 4
 """Pairs of frames that RAFT reads at once: the memory of its correlations grows with the fourth power of the side."""
 HIDDEN_SHARE, HIDDEN_PIXELS = 0.01, 0.5
-"""Largest squared miss of a flow there and back (Sundaram et al. 2010): share of the squared flows, squared pixels."""
+"""Largest squared error of the flow there and back (Sundaram et al. 2010): share of squared flows, squared pixels."""
 
 Flow = Callable[[Tensor, Tensor], Tensor]
 """A function of frames (B, 3, H, W) uint8 and of the next ones: each pixel's motion (B, 2, H, W) in pixels, x and y."""

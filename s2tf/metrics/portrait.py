@@ -211,7 +211,7 @@ class SpeakerConsistency(Metric):
 
 
 def _pairs(sums: Tensor, count: int) -> Tensor:
-    """The mean similarity of each two of `count` unit vectors, from their sum (..., D)."""
+    """Mean similarity over all pairs of `count` unit vectors, computed from their sum (..., D)."""
     if count < 2:
         return sums.new_full(sums.shape[:-1], math.nan)
     return (sums.square().sum(dim=-1) - count) / (count * (count - 1))

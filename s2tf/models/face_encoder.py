@@ -185,6 +185,7 @@ def load_vggface(encoder: FaceEncoder, weights: str) -> None:
         raise ValueError(f"{weights} is no readable weight file: {type(error).__name__} {error}") from error
     if not isinstance(state, dict):
         raise ValueError(f"{weights} holds a {type(state).__name__}, expected tensors by name")
+    # Compare names and shapes in both directions before anything is copied.
     targets = _vgg_names(encoder)
     wrong = [
         f"{name} {tuple(state[name].shape) if name in state else 'missing'}, expected {tuple(target.shape)}"

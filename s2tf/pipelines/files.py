@@ -36,12 +36,13 @@ class WrittenVideo:
         return {"out": str(self.path), "frames": self.frames, "seconds": self.seconds, "size": self.size}
 
 
-def read_speech(path: Path) -> np.ndarray:
+def read_speech(path: str | Path) -> np.ndarray:
     """The sound of a file at 16 kHz.
 
     Raises:
         UserError: The file does not exist, or has no sound.
     """
+    path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist, expected a sound file")
     try:
@@ -96,7 +97,7 @@ def crop_portrait(path: Path, crop_rule: Mapping[str, Any] | None, background: C
 
 
 def write_video(
-    frames: Iterable[np.ndarray], waveform: np.ndarray, path: Path, random_weights: Sequence[str] = ()
+    frames: Iterable[np.ndarray], waveform: np.ndarray, path: str | Path, random_weights: Sequence[str] = ()
 ) -> WrittenVideo:
     """Write square frames with their sound as they are generated; the whole video is never in memory.
 
@@ -109,6 +110,7 @@ def write_video(
     Raises:
         ValueError: There is no frame.
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = iter(frames)
     first = next(frames, None)

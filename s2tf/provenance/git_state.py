@@ -128,6 +128,7 @@ def _look(code: Path) -> tuple[GitState, bytes]:
         commit = _git(code, "rev-parse", "HEAD").decode().strip()
         if not tracked:
             return GitState(problem=f"{code} is in no repository: installed as a package?"), b""
+        # The diff also holds new files of code, which git does not know yet.
         top = Path(os.fsdecode(_git(code, "rev-parse", "--show-toplevel").rstrip(b"\n")))
         untracked = _files(_git(top, "ls-files", "-z", "--others", "--exclude-standard"))
         added, left_out = _code_among(untracked, top)

@@ -99,7 +99,7 @@ def weight_maps(decode: Callable[[Tensor], Tensor], z_p: Tensor, beta: Tensor) -
 
 
 def _priors(folder: Path, varied: str) -> list[FacePrior]:
-    """Load the priors of a folder, which may differ in no entry of their provenance but `varied`."""
+    """Load the priors of a folder; their provenance may differ only in the entry `varied`."""
     found = [FacePrior.from_pretrained(path.parent) for path in sorted(folder.glob("*/config.json"))]
     if len(found) < 2:
         raise UserError(
@@ -145,6 +145,7 @@ def _decoded(decoder: Path | None, priors: Sequence[FacePrior]) -> list[np.ndarr
 
 
 def _draw_bars(rows: Sequence[dict[str, Any]], faces: Sequence[np.ndarray] | None, title: str, path: Path) -> None:
+    # matplotlib loads slowly, and only figures need it.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.6 * max(4, len(rows)), 5 if faces is not None else 3.5), layout="constrained")
@@ -165,6 +166,7 @@ def _draw_bars(rows: Sequence[dict[str, Any]], faces: Sequence[np.ndarray] | Non
 
 def _draw_maps(keys: Sequence[str], reference: np.ndarray, portraits: np.ndarray, maps: np.ndarray, path: Path) -> None:
     """Draw four rows: reference faces, portraits, maps of β, and maps of its difference from the mean β."""
+    # matplotlib loads slowly, and only figures need it.
     from matplotlib.figure import Figure
 
     columns = len(keys)

@@ -94,7 +94,7 @@ def _table(
     kinds: Mapping[str, Mapping[str, str]],
     where: str,
 ) -> PaperTable:
-    """Build one table, its named sets put in; `where` names file and key for messages."""
+    """Build one table, in which the names of sets are replaced by the sets; `where` names file and key for messages."""
     kind = _named(kinds, entry.get("kind"), f"{where}.kind")
     joined = {
         key: tuple(one for name in entry.get(key, ()) for one in _named(sets, name, f"{where}.{key}"))
@@ -124,7 +124,7 @@ def _named(sets: Mapping[str, Any], name: Any, where: str) -> Any:
 
 
 def _build(cls: Any, entry: Mapping[str, Any], where: str) -> Any:
-    """Make a dataclass of the entries of a mapping, none of them missing or unknown."""
+    """Build a dataclass from a mapping whose keys must be exactly its fields."""
     known = {one.name: one.default is MISSING for one in fields(cls)}
     if unknown := [key for key in entry if key not in known]:
         raise UserError(f"{where}: unknown key {unknown[0]!r}, expected {', '.join(known)}")

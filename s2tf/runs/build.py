@@ -2,7 +2,6 @@
 
 import copy
 import os
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import LightningCLI
 
 from datamodules.base import ShardDataModule
+from s2tf.config import innermost_cause
 from s2tf.errors import UserError
 from s2tf.provenance.facts import job_type
 from s2tf.runs.folder import Run, wandb_id
@@ -50,6 +50,7 @@ def build(
     config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
+    if run is not None or not instantiate:
         config["trainer"] = _with_logger(config.get("trainer", {}), run)
     # Parse the config, and build everything.
     try:
@@ -67,7 +68,7 @@ def build(
                 parser_kwargs={"exit_on_error": False},
             )
     except (ArgumentError, ValueError, TypeError, FileNotFoundError) as error:
-        raise UserError(_first_cause(str(error))) from error
+        raise UserError(innermost_cause(str(error))) from error
     if instantiate:
         # Lightning's own signal handlers save or broadcast in the middle of a step: other ranks would hang.
         signals: Any = built.trainer._signal_connector
@@ -98,20 +99,22 @@ def build_parts(config: Mapping[str, Any], **settings: type) -> Any:
     try:
         return parser.instantiate(parser.parse_object(parts))
     except (ArgumentError, ValueError, TypeError) as error:
-        raise UserError(_first_cause(str(error))) from error
+        raise UserError(innermost_cause(str(error))) from error
 
 
-def _with_logger(trainer: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Return a copy of the trainer's config whose loggers write into the run folder."""
+def _with_logger(trainer: dict[str, Any], run: Run | None) -> dict[str, Any]:
+    """Return a copy of the trainer's config whose loggers write into the run folder, or nowhere without a run."""
     loggers = trainer.get("logger")
     if isinstance(loggers, list):
         return {**trainer, "logger": [_in_run(logger, run) for logger in loggers]}
     return {**trainer, "logger": _in_run(loggers, run)} if isinstance(loggers, dict) else trainer
 
 
-def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
+def _in_run(logger: dict[str, Any], run: Run | None) -> dict[str, Any]:
     """Return a copy of a logger's config for a run; a W&B run keeps its id over restarts."""
     init_args = dict(logger.get("init_args", {}))
+    if run is None:
+        return {**logger, "init_args": {"save_dir": "runs", **init_args}}
     init_args.setdefault("save_dir", str(run.folder))
     if logger.get("class_path") in (LIGHTNING_WANDB, WANDB_LOGGER):
         logger = {**logger, "class_path": WANDB_LOGGER}
@@ -122,27 +125,3 @@ def _in_run(logger: dict[str, Any], run: Run) -> dict[str, Any]:
         init_args.setdefault("tags", list(run.tags))
         init_args.setdefault("name", f"{run.experiment}-{run.folder.name}")
     return {**logger, "init_args": init_args}
-
-
-def _first_cause(message: str) -> str:
-    """Find the innermost mistake in jsonargparse's report; returns it after its keys and class."""
-    stack: list[tuple[int, str, str]] = []
-    causes: list[tuple[int, str]] = []
-    # Indented keys and classes contain the causes; every other line is a cause.
-    headings = ("Does not validate", "Subtypes", "Errors:", "Given value")
-    for line in message.splitlines():
-        text = line.lstrip(" -")
-        depth = len(line) - len(text)
-        while stack and stack[-1][0] >= depth:
-            stack.pop()
-        if key := re.fullmatch(r'Parser key "(.+)":', text):
-            stack.append((depth, "key", key.group(1)))
-        elif path := re.fullmatch(r"Problem with given class_path '(.+)':", text):
-            stack.append((depth, "class", path.group(1).rpartition(".")[2]))
-        elif text and not text.startswith(headings):
-            keys = ".".join(name for _, kind, name in stack if kind == "key")
-            class_name = next((name for _, kind, name in reversed(stack) if kind == "class"), "")
-            where = keys + (f" ({class_name})" if class_name else "")
-            causes.append((depth, f"{where}: {text}" if where else text))
-    # Take the innermost cause: a value may have several types, and the intended type fits to the greatest depth.
-    return max(causes, key=lambda cause: cause[0])[1] if causes else message

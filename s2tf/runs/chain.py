@@ -33,9 +33,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from s2tf.config import EXPERIMENTS, compose, find_experiment, with_old_names
+from s2tf.config import EXPERIMENTS, clear_values, compose, find_experiment, read_yaml, with_old_names
 from s2tf.errors import UserError
 from s2tf.runs.folder import Run, run_of
 
@@ -233,10 +231,7 @@ class _Chain:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
+    tree = clear_values(read_yaml(path))
     if not isinstance(tree, dict) or not isinstance(tree.get("steps"), dict) or not tree["steps"]:
         raise UserError(f"{path} is no chain, expected `steps` with a command line for each name")
     unknown = sorted(set(tree) - {"seeds", "vars", "steps"})

@@ -115,7 +115,7 @@ def _train(
             raise UserError(files.failure)
         if cli.trainer.is_global_zero:
             cli.model.export(run.folder)
-            tracking.made(cli.trainer, run.networks)
+            tracking.record_outputs(cli.trainer, run.networks)
             forget_failures(run.folder)
     metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     return FitResult(run=run, metrics=metrics, step=cli.trainer.global_step)

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from s2tf.config import compose, find_experiment, identity_hash, with_new_names
+from s2tf.config import compose, find_experiment, identity_hash, read_yaml, values, with_new_names, write_yaml
 from s2tf.errors import UserError
 from s2tf.fault_tolerance.atomic_files import atomic_write, part_name
 from s2tf.fault_tolerance.checkpoints import find_checkpoint
@@ -86,7 +84,7 @@ def run_of(experiment: str | Path, config: dict[str, Any], runs: str | Path) -> 
 def write_config(run: Run, name: str = CONFIG_FILE) -> None:
     """Create a run's folder and write its resolved config there, which is a complete experiment."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(run.folder / name, yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True))
+    atomic_write(run.folder / name, write_yaml(run.config))
     atomic_write(run.folder / TAGS_FILE, json.dumps(run.tags) + "\n")
 
 
@@ -105,7 +103,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     path = find_config(Path(folder))
     if path is None:
         raise UserError(f"{Path(folder) / CONFIG_FILE} is missing: expected the folder of a run")
-    config = yaml.safe_load(path.read_text())
+    config = values(read_yaml(path))
     return with_new_names(config, str(path)) if isinstance(config, dict) else config
 
 

@@ -70,8 +70,8 @@ def callbacks(config: Mapping[str, Any], experiment: str, folder: Path) -> list[
     return chosen
 
 
-def made(trainer: Any, networks: Path) -> None:
+def record_outputs(trainer: Any, networks: Path) -> None:
     """Record the outputs of a finished fit while W&B's run is open; call on rank 0."""
     for callback in trainer.callbacks:
         if isinstance(callback, RunRecord):
-            callback.made(trainer, networks)
+            callback.record_outputs(trainer, networks)

@@ -131,10 +131,10 @@ class ConReStage(Stage):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _pictures(self, batch: SpeechPortraitBatch, z_f: Tensor) -> dict[str, Tensor]:
-        picture, true = self.face_decoder(z_f), batch["portrait"]
-        terms = {"l1": mean_absolute_error(picture, true)}
+        picture, reference = self.face_decoder(z_f), batch["portrait"]
+        terms = {"l1": mean_absolute_error(picture, reference)}
         if "lpips" in self.picture_terms:
-            terms["lpips"] = self.perceptual(picture, true)
+            terms["lpips"] = self.perceptual(picture, reference)
         return terms
 
     def _total(self, terms: dict[str, Tensor]) -> Tensor:

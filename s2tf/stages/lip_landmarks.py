@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.batches import Clip, MotionSequenceBatch
+from s2tf.metrics.correlation import pearson
 from s2tf.models.lip_landmarks import LipLandmarks
 from s2tf.nn.lips import mouth_opening, render_lips
 from s2tf.nn.network import Network
@@ -85,13 +86,13 @@ class LipLandmarksStage(Stage):
 
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
         """Log the losses, the loss of the unmoved reference, and the correlation of the mouth's opening."""
-        true = batch["lips"]
+        reference = batch["lips"]
         lips = self.predict_lips(batch)
-        values = self._losses(lips, true) | {
-            "reference_l1": F.l1_loss(batch["reference_lips"][:, None].expand_as(true), true),
-            "opening_correlation": correlation(mouth_opening(lips), mouth_opening(true)),
+        values = self._losses(lips, reference) | {
+            "reference_l1": F.l1_loss(batch["reference_lips"][:, None].expand_as(reference), reference),
+            "opening_correlation": _opening_correlation(lips, reference),
         }
-        self.log_losses("val", values, len(true))
+        self.log_losses("val", values, len(reference))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:
         """Show videos of the reference and the predicted lips with the speech, and both openings over time."""
@@ -134,10 +135,14 @@ class LipLandmarksStage(Stage):
             self._silent_features = self.speech_features(torch.zeros_like(batch["waveform"][:1]), frames)[0]
         return self._silent_features
 
-    def _losses(self, lips: Tensor, true: Tensor) -> dict[str, Tensor]:
-        terms = {"l1": F.l1_loss(lips, true)}
+    def _losses(self, lips: Tensor, reference: Tensor) -> dict[str, Tensor]:
+        terms = {"l1": F.l1_loss(lips, reference)}
         # A single frame has no velocity.
-        velocity = F.l1_loss(lips.diff(dim=1), true.diff(dim=1)) if true.shape[1] > 1 else torch.zeros_like(terms["l1"])
+        velocity = (
+            F.l1_loss(lips.diff(dim=1), reference.diff(dim=1))
+            if reference.shape[1] > 1
+            else torch.zeros_like(terms["l1"])
+        )
         terms["velocity"] = velocity
         return {**terms, "loss": terms["l1"] + self.velocity_weight * velocity}
 
@@ -148,8 +153,10 @@ def _rendered(lips: Tensor) -> Tensor:
     return 2 * render_lips(1.5 * centred, RENDERED_SIDE) - 1
 
 
-def correlation(predicted: Tensor, true: Tensor) -> Tensor:
-    """The mean over rows of Pearson's correlation over time of two signals (B, T); a constant signal counts as 0."""
-    predicted, true = (signal.float() - signal.float().mean(dim=1, keepdim=True) for signal in (predicted, true))
-    covariance = (predicted * true).sum(dim=1)
-    return (covariance / (predicted.norm(dim=1) * true.norm(dim=1)).clamp(min=1e-8)).mean()
+def _opening_correlation(lips: Tensor, reference: Tensor) -> Tensor:
+    """Correlation over time of the mouths' openings, mean over the clips; a mouth that stands still counts as 0."""
+    # A training that diverges is stopped by its loss.
+    if not (lips.isfinite().all() and reference.isfinite().all()):
+        return torch.tensor(torch.nan)
+    openings = zip(*(mouth_opening(one).detach().float().cpu() for one in (lips, reference)), strict=True)
+    return torch.tensor([pearson(one.numpy(), other.numpy()) for one, other in openings]).nan_to_num().mean()

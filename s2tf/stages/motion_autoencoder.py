@@ -9,7 +9,7 @@ from torch import Tensor
 
 from s2tf.batches import Clip, FramePairBatch
 from s2tf.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
-from s2tf.losses.motion_autoencoder import LossWeights, TrueFrames, generator_terms
+from s2tf.losses.motion_autoencoder import LossWeights, ReferenceFrames, generator_terms
 from s2tf.losses.vgg import VGGPyramid
 from s2tf.metrics.code_use import CodeUse
 from s2tf.metrics.image import FrameQuality
@@ -141,11 +141,11 @@ class MotionAutoencoderStage(Stage):
     def validation_step(self, batch: FramePairBatch, batch_idx: int) -> None:
         """Compare the reconstruction, with its predicted mouth, and the source copy with the reference frame."""
         rendering = self.autoencoder(batch["source"], batch["target"])
-        true = batch["target_output"]
-        self.quality.update(rendering.image.float(), true)
-        self.copy_quality.update(batch["source_output"], true)
+        target = batch["target_output"]
+        self.quality.update(rendering.image.float(), target)
+        self.copy_quality.update(batch["source_output"], target)
         terms = self._generator_terms(rendering, batch)
-        self.log_losses("val", terms, len(true))
+        self.log_losses("val", terms, len(target))
         if rendering.code is not None and self.code_use is not None:
             self.code_use.update(rendering.code.indices)
 
@@ -200,16 +200,16 @@ class MotionAutoencoderStage(Stage):
         return {"params": parameters, "lr": rate, "betas": (self.momentum**ratio, SECOND_MOMENT**ratio)}
 
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
-        true = batch["target_placement"]
-        placement = true + self.placement_noise * torch.randn_like(true)
-        compared = math.ceil(COMPARED * len(true)) if self.weights.outside_mouth > 0 else 0
+        target = batch["target_placement"]
+        placement = target + self.placement_noise * torch.randn_like(target)
+        compared = math.ceil(COMPARED * len(target)) if self.weights.outside_mouth > 0 else 0
         return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement, compared)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])
         target = FaceState(batch["target_lips"], batch["target_eyes"], batch["target_placement"])
-        true = TrueFrames(batch["target"], batch["target_output"], source, target)
-        return generator_terms(rendering, true, self.beta, self.vgg if self.weights.vgg > 0 else None)
+        reference = ReferenceFrames(batch["target"], batch["target_output"], source, target)
+        return generator_terms(rendering, reference, self.beta, self.vgg if self.weights.vgg > 0 else None)
 
     def _adversarial_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         assert self.discriminator is not None

@@ -34,5 +34,5 @@ def beside_truth(clip: Clip, autoencoder: MotionAutoencoder, codes: Tensor, name
     """Show a clip with its sound beside the video `name`: its first frame moved by codes (T, m)."""
     source = source_of(clip, autoencoder)
     rendered = [autoencoder.decode(source, some).image for some in codes.split(RENDERED_TOGETHER)]
-    true = resized(clip["frames"], autoencoder.output_size)
-    return SampleVideo({"true": true, name: torch.cat(rendered)}, clip["waveform"])
+    reference = resized(clip["frames"], autoencoder.output_size)
+    return SampleVideo({"true": reference, name: torch.cat(rendered)}, clip["waveform"])

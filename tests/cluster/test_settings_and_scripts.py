@@ -102,7 +102,6 @@ def test_every_script_is_one_that_bash_reads(template, cluster):
     ("text", "message"),
     [
         ("partiton: main", "unknown key 'partiton', expected one of partition, account"),
-        ("time: 12:00:00", "time is 43200, expected it in quotes"),
         ('time: "5"', "signal_seconds is 300, and time is '5'"),
         ('time: "5:00"\nsignal_seconds: 300', "signal_seconds is 300, and time is '5:00'"),
         ('time: "0-00:05"', "expected fewer than 300"),
@@ -121,6 +120,14 @@ def test_what_is_wrong_in_settings_is_named_with_their_file(tmp_path, text, mess
     with pytest.raises(UserError, match=re.escape(str(path))) as raised:
         load_cluster(str(path))
     assert message in str(raised.value)
+
+
+def test_settings_are_read_as_they_are_typed(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("time: 12:00:00\naccount: 0123\nqos: on\npartition: null\nenvironment: {A: 1e3, B: no, C: 2024_11}")
+    cluster = load_cluster(str(path))
+    assert (cluster.time, cluster.account, cluster.qos, cluster.partition) == ("12:00:00", "0123", "on", None)
+    assert cluster.environment == {"A": "1e3", "B": "no", "C": "2024_11"}
 
 
 @pytest.mark.parametrize(

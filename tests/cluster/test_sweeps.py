@@ -144,3 +144,14 @@ def test_an_overlay_with_a_name_goes_on_top_or_not_at_all(tmp_path):
     (tmp_path / "b.yaml").write_text("trainer: {max_steps: 2}\n")
     for word, steps in ((f"+{tmp_path / 'b.yaml'}", 2), (f"+width={tmp_path / 'b.yaml'}", 2), ("+width=none", 1)):
         assert compose(tmp_path / "a.yaml", [word])["trainer"]["max_steps"] == steps
+
+
+def test_values_of_a_sweep_are_texts_as_they_are_typed(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "method: grid\nprogram: s2tf\n"
+        "parameters: {vars.shards: {values: [0123, 2024_11_27, on]}, model.init_args.lr: {values: [1e-4, 0.5, null]}}"
+    )
+    points = load_sweep(path).grid()
+    assert {point[0] for point in points} == {"vars.shards=0123", "vars.shards=2024_11_27", "vars.shards=on"}
+    assert [point[1].partition("=")[2] for point in points[:3]] == ["1e-4", "0.5", "null"]

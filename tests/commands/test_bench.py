@@ -48,7 +48,7 @@ def test_more_clips_than_are_drawn_are_all_measured(tmp_path, monkeypatch, capsy
 def test_metrics_without_a_network_have_nothing_to_stand_beside(capsys):
     arguments = ["--metrics", "pixels,sharpness", "--clips", "1", "--frames", "4", "--size", "64"]
     assert main(["bench", "evaluate", *arguments]) == 2
-    assert "--metrics pixels,sharpness: expected a metric with a network or a detector" in capsys.readouterr().err
+    assert "metrics pixels,sharpness: expected a metric with a network or a detector" in capsys.readouterr().err
 
 
 def test_evaluation_is_measured_beside_its_networks(tmp_path):

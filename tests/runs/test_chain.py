@@ -296,3 +296,13 @@ def test_a_chain_found_by_its_short_name_has_the_step_folders_of_its_path(tmp_pa
         UserError, match="^chains/portrait.yaml: this chain file does not exist; also tried /.*/chains/portrait.yaml"
     ):
         load_chain(Path("chains/portrait.yaml"), [], tmp_path)
+
+
+def test_variables_of_a_chain_are_texts_as_they_are_typed(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "vars: {folder: 0123, date: 2024_11_27, rate: 1e-4, share: 0.50, none: on}\n"
+        "steps: {a: 'prepare synthetic 4 --val {share} --test {rate} --out {folder}/{date}/{none}'}\n"
+    )
+    [step] = load_chain(path, [], tmp_path)
+    assert step.arguments[3:] == ["--val", "0.5", "--test", "1e-4", "--out", "0123/2024_11_27/on"]

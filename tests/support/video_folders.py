@@ -21,6 +21,11 @@ def talking(seed: int, frames: int = FRAMES, size: int = SIZE, fps: float = 25) 
     return (127 + 50 * np.stack(waves, axis=-1)).clip(0, 255).astype(np.uint8)
 
 
+def noisy(frames: np.ndarray, strength: float) -> np.ndarray:
+    noise = np.random.default_rng(9).normal(0, strength, frames.shape)
+    return (frames + noise).clip(0, 255).astype(np.uint8)
+
+
 def write(path, frames: np.ndarray, fps=25, sound="tone") -> None:
     """A video with a tone, or another sound (S,) at 16 kHz; None for a file without."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """A colour times a factor, kept within 8 bits."""
+    """A colour multiplied by a factor, clipped to 8 bits."""
     red, green, blue = (int(np.clip(round(value * factor), 0, 255)) for value in colour)
     return red, green, blue
 

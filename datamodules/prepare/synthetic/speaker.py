@@ -156,7 +156,7 @@ def restyle(speaker: Speaker, day: int) -> Speaker:
 
 
 def ageing(age: float) -> float:
-    """Age on a scale from 0 (18 years) to 1 (80 years)."""
+    """Age as a number from 0 (18 years) to 1 (80 years)."""
     return (age - AGE_RANGE[0]) / (AGE_RANGE[1] - AGE_RANGE[0])
 
 
@@ -186,6 +186,7 @@ def _face(gender: str, age: float, pitch: float, brightness: float, voice: Voice
     def linked(value: float, noise: float = 0.25) -> float:
         return float(np.clip(value + noise * rng.standard_normal(), -2.4, 2.4))
 
+    # Features that the voice does not tell.
     free = {
         field.name: float(np.clip(rng.standard_normal(), -2, 2))
         for field in fields(Face)

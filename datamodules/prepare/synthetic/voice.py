@@ -116,7 +116,7 @@ def _filtered(source: np.ndarray, response: np.ndarray) -> np.ndarray:
 
 
 def _burst(timeline: Timeline, times: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """1 in the last 25 ms of each phoneme, 0 before, (K,)."""
+    """Mask (K,): 1 in the last 25 ms of each phoneme, 0 before."""
     return (timeline.end[place] - times < 0.025).astype(float)
 
 

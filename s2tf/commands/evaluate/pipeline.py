@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from s2tf.evaluation.videos.request import COMPARED_SIZE, VideoEvaluation
 
+    # Check the options, and open everything that all configurations share.
     check_json(args.json, args.out)
     check_out(args.out)
     args.device = local_device(args.device)
@@ -77,8 +78,9 @@ def run(args: argparse.Namespace) -> int:
             size=args.size or COMPARED_SIZE,
             part=part,
             random_weights=pipeline.random_weights,
-            drawn_by=generation.name,
+            generator=generation.name,
         )
+        # Measure; the worst exit status counts.
         announce_part(part, console)
         with user_errors(), progress(console) as report:
             scores = evaluate_videos(evaluation, report)

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     with user_errors():
         attributes = open_attributes(args.attributes, device, console)
         readers = FaceReaders(open_faces(args.faces, device, console), attributes, args.background)
+    # Measure, and write the results.
     announce_part(part, console)
     discard_results(out, args.json)
     with user_errors(), progress(console) as report:

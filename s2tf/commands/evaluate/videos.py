@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     found = find_pairs(args.generated, args.reference).first(args.clips)
     with user_errors():
         opened = open_measures(measure_choices(args), console)
+    # Measure, and write the results.
     evaluation = VideoEvaluation(
         name=args.name or system,
         pairs=found.pairs,

@@ -94,6 +94,7 @@ def _distances(
         if len(features):
             metric.update(features, wanted)
             found[name] = {key: float(value) for key, value in metric.compute().items()}
+    # A measurement for each distance.
     return [
         Measurement(
             name=name,
@@ -172,6 +173,7 @@ def _attributes(
     readings: PortraitReadings, reader: Mapping[str, Any], protocol: Mapping[str, Any]
 ) -> list[Measurement]:
     """Compare with the labels of the data set, or with readings of the reference frame if it has no labels."""
+    # The portraits, and another frame of each speaker as the best that a reading can reach.
     truth = [_known(label, read) for label, read in zip(readings.labels, readings.read_reference, strict=True)]
     portraits, frames = IdentityPreservation(reader), IdentityPreservation(reader)
     portraits.update(readings.read, truth)

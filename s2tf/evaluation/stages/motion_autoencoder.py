@@ -110,6 +110,7 @@ def evaluate_reconstruction(
             f"{shards.shards}: no clip of split {test.split} has a frame to reconstruct: {len(skipped)} are too short"
         )
 
+    # Measure the reconstructions, and transfers between pairs of people if faces are read.
     protocol = _protocol(shards, test, renderer.size, rows, readers) | {"clips too short": len(skipped)}
     measurements = scores.measurements(protocol)
     if readers.faces is not None:

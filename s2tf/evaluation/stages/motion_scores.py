@@ -111,6 +111,7 @@ class MotionScores:
 
     def _head(self, protocol: dict[str, Any]) -> list[Measurement]:
         """Measure the power of the head's motion by bands, and the difference of spectra, on long enough clips."""
+        # Short clips have no low frequencies, and a head that never moves has no scale.
         long = [clip for clip in self.clips if len(clip.reference.mouth) >= LEAST_SECONDS * FPS]
         counts = {"clips": len(long), f"shorter than {LEAST_SECONDS} s": len(self.clips) - len(long)}
         if not long:

@@ -118,6 +118,7 @@ def evaluate_portraits(
         **{name: getattr(test.settings, name) for name in ("steps", "sampler", "guidance", "temperature")},
         "seed": test.seed,
     }
+    # Measure all portraits together, and write the results.
     reader = attributes.protocol if attributes is not None else None
     mean_face = faces.embed(_mean_face(pipeline))
     measurements = portrait_scores(readings, mean_face, faces.protocol, reader, protocol)

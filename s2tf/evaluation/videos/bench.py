@@ -65,8 +65,8 @@ def measure_evaluation(bench: EvaluationBench, console: Console, report: Callabl
     measures = _open(bench, console)
     if not any(True for measure in measures for _ in _calls(measure)):
         raise UserError(
-            f"--metrics {bench.metrics}: expected a metric with a network or a detector, whose time the evaluation is "
-            f"--metrics {bench.metrics}: expected a metric with a network or a detector, since the evaluation is "
+            f"metrics {bench.metrics}: expected a metric with a network or a detector, whose time the evaluation is "
+            f"metrics {bench.metrics}: expected a metric with a network or a detector, since the evaluation is "
             "compared with the time of these"
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +90,7 @@ def _open(bench: EvaluationBench, console: Console) -> list[VideoMeasure]:
     opened = open_measures(choices, console)
     if not opened.measures:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in opened.not_computed.items())
-        raise UserError(f"--metrics {bench.metrics}: nothing can be measured: {reasons}")
+        raise UserError(f"metrics {bench.metrics}: nothing can be measured: {reasons}")
     return list(opened.measures)
 
 

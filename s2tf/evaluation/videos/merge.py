@@ -73,7 +73,7 @@ def _scores(evaluation: VideoEvaluation, totals: _Totals, found: Mapping[str, Se
         not_computed={**evaluation.opened.not_computed, **empty},
         warnings=[text for one in measures if found[one.name] for text in one.warnings],
         frames=_frames([row for row in totals.rows if "frames" in row]) if measures else {},
-        drawn_by=evaluation.drawn_by,
+        generator=evaluation.generator,
         failures=[dict(zip(FAILURE_COLUMNS, one, strict=True)) for one in totals.failures],
     )
 

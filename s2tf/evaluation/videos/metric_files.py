@@ -21,7 +21,7 @@ class PublicFile:
 FILES = {
     "sync": PublicFile(
         "syncnet_v2.model",
-        "syncnet_python's SyncNet (or --syncnet with a network of your own)",
+        "syncnet_python's SyncNet (or a network of your own as `syncnet`)",
         "download_model.sh of https://github.com/joonson/syncnet_python",
     ),
     "lpips": PublicFile(

@@ -72,7 +72,7 @@ class MeasureChoices:
         names = list(METRICS) if self.metrics == ALL else list(dict.fromkeys(self.metrics.split(",")))
         if unknown := [name for name in names if name not in METRICS]:
             raise UserError(
-                f"--metrics {self.metrics}: unknown metric {unknown[0]!r}, expected names of {', '.join(METRICS)}"
+                f"metrics {self.metrics}: unknown metric {unknown[0]!r}, expected names of {', '.join(METRICS)}"
             )
         return names
 
@@ -84,7 +84,7 @@ class MeasureChoices:
             UserError: The given folder does not exist.
         """
         if self.weights is not None and not self.weights.is_dir():
-            raise UserError(f"--weights {self.weights}: the folder does not exist")
+            raise UserError(f"weights {self.weights}: the folder does not exist")
         return self.weights or Path(os.environ.get(WEIGHTS_VARIABLE, cache_root() / "weights"))
 
     def public_file(self, metric: str) -> str:
@@ -101,7 +101,7 @@ class MeasureChoices:
             return RANDOM
         raise MissingFileError(
             f"no {public.file} in {folder}: {public.content}, available at {public.available_at}; put it there, or "
-            "name its folder with --weights"
+            "name its folder as `weights`"
         )
 
 
@@ -139,7 +139,7 @@ def _sync(choices: MeasureChoices, console: Console) -> VideoMeasure:
     if choices.syncnet is not None:
         network = SyncNet.from_pretrained(choices.syncnet)
         if network.is_random and not choices.allow_random:
-            raise UserError(f"--syncnet {choices.syncnet}: its weights are random, expected a trained SyncNet")
+            raise UserError(f"syncnet {choices.syncnet}: its weights are random, expected a trained SyncNet")
     else:
         path = choices.public_file("sync")
         with _same_random():
@@ -175,7 +175,7 @@ def _landmarks(choices: MeasureChoices, console: Console) -> VideoMeasure:
     except (UserError, FileNotFoundError) as error:
         raise MissingFileError(str(error)) from error
     if finder is None:
-        raise UserError("--landmarks none has no effect here: leave landmarks out of --metrics instead")
+        raise UserError("landmarks none has no effect here: leave landmarks out of the metrics instead")
     return FaceMeasure(finder)
 
 

@@ -28,7 +28,7 @@ class VideoEvaluation:
         missing: Clips with only one of their two videos, by key.
         part: Part of the clips that this process measures.
         random_weights: Networks of the system with random weights, if known.
-        drawn_by: Description of the system that generated the videos, if known.
+        generator: Description of the system that generated the videos, if known.
     """
 
     name: str
@@ -39,7 +39,7 @@ class VideoEvaluation:
     missing: Mapping[str, Missing] = field(default_factory=dict)
     part: Part = field(default_factory=Part)
     random_weights: Sequence[str] = ()
-    drawn_by: str = ""
+    generator: str = ""
 
     @property
     def measures(self) -> Sequence[VideoMeasure]:

@@ -140,7 +140,7 @@ def test_a_syncnet_that_was_never_trained_gives_no_numbers_unless_they_are_marke
         write(tmp_path / name / "a.mp4", talking(1))
     options = ["--metrics", "sync", "--protocol", "frame", "--syncnet", str(tmp_path / "syncnet")]
     assert evaluate(tmp_path, *options) == 2
-    assert f"--syncnet {tmp_path / 'syncnet'}: its weights are random" in capsys.readouterr().err.replace("\n", "")
+    assert f"syncnet {tmp_path / 'syncnet'}: its weights are random" in capsys.readouterr().err.replace("\n", "")
     assert evaluate(tmp_path, *options, "--allow-random") == 0
     record = read(tmp_path / "made-evaluation")
     assert record["random_weights"] == ["sync"]

@@ -116,6 +116,12 @@ def test_a_dry_run_prints_the_script_and_makes_no_folder(submit, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("tracker", ["CSVLogger", "TensorBoardLogger", "WandbLogger"])
+def test_any_tracker_of_lightning_is_accepted_without_its_folder(submit, tracker):
+    status, _, errors = submit(f"trainer.logger.class_path=lightning.pytorch.loggers.{tracker}", "--dry-run")
+    assert status == 0, errors
+
+
 def test_where_slurm_is_not_installed_it_is_said(submit, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert submit()[::2] == (
