@@ -3,6 +3,7 @@
 import argparse
 import ast
 import importlib
+import io
 import os
 import signal
 import sys
@@ -59,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Read when torch is loaded. Threads that spin while they wait take the cores from the loader's processes: on two
     # busy cores a training step of the demo took 5.5 s with spinning threads and 0.8 s with sleeping ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # A file's name may have letters that the terminal does not know, or bytes that are no letters.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parsed = parse(arguments)
     parsed.argv = ["s2tf", *arguments]

@@ -1,5 +1,6 @@
 """The command line as a whole; the single commands have tests of their own."""
 
+import io
 import subprocess
 import sys
 
@@ -51,3 +52,12 @@ def test_a_package_of_commands_needs_one(capsys):
         with pytest.raises(SystemExit, match="2"):
             cli.main(words)
         assert message in capsys.readouterr().err
+
+
+def test_names_that_the_terminal_cannot_show_end_no_command(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    print("真実 caf\udce9")
+    sys.stdout.flush()
+    assert sys.stdout.buffer.getvalue().endswith(b"\\u771f\\u5b9f caf\\udce9\n")

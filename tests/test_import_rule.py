@@ -15,11 +15,11 @@ ROOMS = {
     },
     "reporting": {
         "evaluation", "runs", "systems", "pipelines", "figures", "diffusion", "models", "nn", "media", "loggers",
-        "config",
+        "config", "tables",
     },
     "evaluation": {
         "runs", "systems", "pipelines", "importers", "metrics", "faces", "figures", "diffusion", "models", "nn",
-        "media", "fault_tolerance", "datamodules",
+        "media", "fault_tolerance", "tables", "datamodules",
     },
     "precompute": {
         "runs", "provenance", "models", "faces", "media", "nn", "config", "datamodules",
@@ -39,9 +39,10 @@ ROOMS = {
     "nn": set(),
     "importers": {"nn", "models"},
     "faces": {"media", "models", "nn"},
-    "figures": {"media", "faces"},
+    "figures": {"media", "faces", "tables"},
     "media": set(),
     "fault_tolerance": set(),
+    "tables": {"fault_tolerance"},
     "provenance": {"nn", "config", "fault_tolerance"},
     "callbacks": {"nn", "media", "figures", "loggers", "previews", "provenance", "fault_tolerance"},
     "loggers": {"fault_tolerance"},
@@ -51,7 +52,7 @@ ROOMS = {
     "batches": set(),
     "previews": set(),
     "__init__": {"runs", "systems", "evaluation", "metrics"},
-    "datamodules": {"media", "faces", "batches", "fault_tolerance"},
+    "datamodules": {"media", "faces", "batches", "fault_tolerance", "tables"},
 }  # fmt: skip
 """Room -> the rooms that its files may import, besides `errors` and `s2tf.__version__`."""
 EVERYWHERE = {"errors"}

@@ -9,7 +9,6 @@ Its official page is "AVSpeech: Audio Visual Speech Dataset" at looking-to-liste
     SOURCE/clips/<YouTube id>_<start>_<end>.<any suffix>  cut segments (`_` or `-` between the times)
 """
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from datamodules.prepare.files import FileRecording, find_videos, unique_key
 from datamodules.prepare.recording import Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
+from s2tf.tables.read_table import read_rows
 
 DATASET = "avspeech"
 HELD_OUT = HeldOut(val=0.01, test=0.0)
@@ -90,20 +90,17 @@ def _read(source: Path, table: str) -> Iterator[Row]:
     path = source / TABLES[table]
     if not path.is_file():
         return
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        for number, fields in enumerate(csv.reader(file), start=1):
-            if not fields:
-                continue
-            try:
-                video, start, end, x, y = (field.strip() for field in fields)
-                row = Row(video, float(start), float(end), float(x), float(y), table)
-                if not (re.fullmatch(r"[A-Za-z0-9_-]+", video) and 0 <= row.start < row.end and _inside(row)):
-                    raise ValueError("out of range")
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}, line {number}: {fields}, expected YouTube id, start, end, x, y: {error}"
-                ) from error
-            yield row
+    for number, fields in read_rows(path):
+        try:
+            video, start, end, x, y = fields
+            row = Row(video, float(start), float(end), float(x), float(y), table)
+            if not (re.fullmatch(r"[A-Za-z0-9_-]+", video) and 0 <= row.start < row.end and _inside(row)):
+                raise ValueError("out of range")
+        except ValueError as error:
+            raise ValueError(
+                f"{path}, line {number}: {fields}, expected YouTube id, start, end, x, y: {error}"
+            ) from error
+        yield row
 
 
 def _inside(row: Row) -> bool:

@@ -15,6 +15,7 @@ from s2tf.media.audio import FPS
 from s2tf.media.container import has_sound, open_media, video_track
 from s2tf.media.sound import read_sound
 from s2tf.media.video import read_video
+from s2tf.tables.names import normal_name, sorting_key
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
@@ -119,11 +120,11 @@ class FileRecording(Recording):
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
-    """The video files of a folder and its subfolders by name without suffix; the first of equal names."""
+    """The video files of a folder and its subfolders by normal name without suffix; the first of equal names."""
     result: dict[str, Path] = {}
     for path in walk(folder):
         if path.suffix.lower() in VIDEO_SUFFIXES:
-            result.setdefault(path.stem, path)
+            result.setdefault(normal_name(path.stem), path)
     return result
 
 
@@ -142,12 +143,12 @@ def walk(folder: Path) -> list[Path]:
             continue
         visited.add(place)
         result += (Path(parent, name) for name in names)
-    return sorted(result)
+    return sorted(result, key=sorting_key)
 
 
 def file_key(path: Path) -> str:
     """A file's name as a key: `a/b c.mp4` → `a--b_c`."""
-    text = "--".join(path.with_suffix("").parts)
+    text = normal_name("--".join(path.with_suffix("").parts))
     return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-") or "clip"
 
 

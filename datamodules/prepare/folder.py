@@ -1,14 +1,17 @@
 """Reader for any folder of videos, with an optional table that names their speakers."""
 
-import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, file_key, unique_key, walk
 from datamodules.prepare.recording import Reader
 from datamodules.prepare.splits import HeldOut, assign_splits
+from s2tf.tables.names import normal_name, refuse_twins
+from s2tf.tables.read_table import TableRow, match_files, read_table
 
 TABLE = "index.csv"
+COLUMNS = ("path", "identity")
 HELD_OUT = HeldOut()
 
 
@@ -17,7 +20,8 @@ class FolderReader(Reader):
 
     A table `index.csv` in the folder or in the one above it may name the speakers: the columns `path` (relative to
     the table) and `identity`, and where present `gender` (female, male, f, m) and `age`. A file that the table does
-    not list is a speaker of its own; so is every file where there is no table.
+    not list is a speaker of its own; so is every file where there is no table. A row must name a file, and a file can
+    have one row: the table is there so that no person is in two splits.
 
     Args:
         source: The folder.
@@ -29,7 +33,8 @@ class FolderReader(Reader):
 
     Raises:
         FileNotFoundError: The folder is missing.
-        ValueError: The folder has no video, or the table cannot be used.
+        ValueError: The folder has no video, two of its videos differ only in composed and decomposed letters, or the
+            table cannot be used: it cannot be read, or rows match no file or name the same file.
     """
 
     def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
@@ -45,55 +50,41 @@ class FolderReader(Reader):
         ]
         if not self.videos:
             raise ValueError(f"no video in {source}: no file ends in {' '.join(sorted(VIDEO_SUFFIXES))}")
-        rows = _read_table(self.table) if self.table is not None else {}
-        self.recordings = assign_splits(_recordings(self.videos, self.source, rows, self.table), held_out)
+        refuse_twins(self.videos)
+        rows = {} if self.table is None else match_files(read_table(self.table, COLUMNS), COLUMNS[0])
+        self.recordings = assign_splits(_recordings(self.videos, self.source, rows), held_out)
 
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _recordings(
-    videos: list[Path], source: Path, rows: dict[Path, dict[str, str]], table: Path | None
-) -> list[FileRecording]:
+def _recordings(videos: list[Path], source: Path, rows: Mapping[Path, TableRow]) -> list[FileRecording]:
     taken: set[str] = set()
     result = []
     for path in videos:
-        row = rows.get(path.resolve(), {})
+        row = rows.get(path.resolve())
         key = unique_key(file_key(path.relative_to(source)), taken)
-        identity = (row.get("identity") or "").strip() or key
+        identity = normal_name(row["identity"]) if row else ""
+        attributes = _attributes(row) if row else {}
         result.append(
-            FileRecording(key=key, dataset="folder", identity=identity, attributes=_attributes(row, table), path=path)
+            FileRecording(key=key, dataset="folder", identity=identity or key, attributes=attributes, path=path)
         )
     return result
 
 
-def _read_table(path: Path) -> dict[Path, dict[str, str]]:
-    """The table's rows by the file that they describe."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            if "path" not in columns or "identity" not in columns:
-                raise ValueError(f"{path}: expected the columns 'path' and 'identity', got {list(columns)}")
-            return {(path.parent / row["path"]).resolve(): row for row in reader if row["path"]}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read as CSV: {error}") from error
-
-
-def _attributes(row: dict[str, str], table: Path | None) -> dict[str, Any]:
+def _attributes(row: TableRow) -> dict[str, Any]:
     """Gender and age, where the row has them."""
     result: dict[str, Any] = {}
-    gender = (row.get("gender") or "").strip().lower()
+    gender = row["gender"].lower()
     if gender:
         names = {"f": "female", "female": "female", "m": "male", "male": "male"}
         if gender not in names:
-            raise ValueError(f"{table}: gender {gender!r} of {row['path']}, expected female or male")
+            raise ValueError(f"{row.where}: gender {gender!r} of {row['path']}, expected female or male")
         result["gender"] = names[gender]
-    age = (row.get("age") or "").strip()
-    if age:
+    if row["age"]:
         try:
-            result["age"] = float(age)
+            result["age"] = float(row["age"])
         except ValueError as error:
-            raise ValueError(f"{table}: age {age!r} of {row['path']}, expected years") from error
+            raise ValueError(f"{row.where}: age {row['age']!r} of {row['path']}, expected years") from error
     return result

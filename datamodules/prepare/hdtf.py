@@ -22,6 +22,8 @@ from datamodules.prepare.files import FileRecording, find_videos
 from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
 from s2tf.media.notes import Note
+from s2tf.tables.names import normal_name
+from s2tf.tables.read_table import read_text
 
 DATASET = "hdtf"
 HELD_OUT = HeldOut()
@@ -184,7 +186,7 @@ def _read_list(path: Path) -> dict[str, list[str]]:
     """The other words of each line of a list, by its first word."""
     if not path.is_file():
         raise FileNotFoundError(f"no list {path}, which the data set's repository holds")
-    lines = (line.split() for line in path.read_text(encoding="utf-8-sig").splitlines())
+    lines = (line.split() for line in normal_name(read_text(path)).splitlines())
     return {words[0]: words[1:] for words in lines if words}
 
 

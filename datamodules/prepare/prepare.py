@@ -6,7 +6,6 @@ for each finished group; when all are finished, they are merged into `failures.c
 is deleted.
 """
 
-import csv
 import hashlib
 import json
 import shutil
@@ -26,8 +25,11 @@ from datamodules.shards.samples import KEY
 from datamodules.shards.sources import MANIFEST
 from datamodules.shards.writing import AUDIO_SETTINGS, new_shard, write_manifest
 from s2tf.fault_tolerance.atomic_files import PART, atomic_open
+from s2tf.tables.read_table import read_table
+from s2tf.tables.write_table import write_table
 
 FAILURES = "failures.csv"
+FAILURE_COLUMNS = ("clip", "step", "reason")
 GROUPS = "groups"
 PLAN = "plan.json"
 
@@ -157,8 +159,7 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
     # The summary is stored in the manifest and the ledger.
     if manifest.is_file():
         _clean(out)
-        with open(out / FAILURES, newline="", encoding="utf-8") as file:
-            failures = [asdict(Failure(**row)) for row in csv.DictReader(file)]
+        failures = [dict(row.cells) for row in read_table(out / FAILURES, FAILURE_COLUMNS)]
         return PrepareSummary.from_json({**json.loads(manifest.read_text()), "failures": failures})
     if not plan_file.is_file():
         if any(out.glob("*.tar")):
@@ -219,7 +220,7 @@ def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str)
     summary = _merged(groups, out, plan)
     if (out / MANIFEST).is_file():
         return summary
-    _write_failures(out / FAILURES, summary.failures)
+    write_table([asdict(failure) for failure in summary.failures], out / FAILURES, FAILURE_COLUMNS)
     write_manifest(out, _manifest(summary, settings, plan))
     _clean(out)
     return summary
@@ -257,13 +258,6 @@ def _clean(out: Path) -> None:
 def _write_json(path: Path, data: dict[str, Any]) -> None:
     with atomic_open(path, "w") as file:
         json.dump(data, file, sort_keys=True)
-
-
-def _write_failures(path: Path, failures: list[Failure]) -> None:
-    with atomic_open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["clip", "step", "reason"])
-        writer.writerows((failure.clip, failure.step, failure.reason) for failure in failures)
 
 
 def _manifest(summary: PrepareSummary, settings: ClipSettings, plan: str) -> dict[str, Any]:

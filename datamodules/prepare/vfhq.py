@@ -11,13 +11,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
+from s2tf.errors import UserError
 from s2tf.media.audio import FPS
 from s2tf.media.notes import Note
+from s2tf.media.pictures import read_picture
 
 DATASET = "vfhq"
 HELD_OUT = HeldOut(val=0.01, test=0.01)
@@ -100,7 +101,7 @@ def _recording(folder: Path, meta: Path | None) -> Recording:
 def _fps(meta: Path | None) -> float | None:
     if meta is None:
         return None
-    for line in meta.read_text(errors="replace").splitlines():
+    for line in meta.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         if match := re.match(r"FPS\s*:?\s+([0-9.]+)\s*$", line):
             fps = float(match[1])
             return fps if 1 <= fps <= 240 else None
@@ -108,7 +109,7 @@ def _fps(meta: Path | None) -> float | None:
 
 
 def _read(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise PrepareError("read", f"{path} cannot be decoded as a picture")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return read_picture(path)
+    except (UserError, OSError) as error:
+        raise PrepareError("read", str(error)) from error

@@ -16,6 +16,8 @@ from typing import Any
 from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, unique_key, walk
 from datamodules.prepare.recording import Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
+from s2tf.tables.names import normal_name
+from s2tf.tables.read_table import read_table, refuse_rows
 
 TABLES = {"voxceleb1": "vox1_meta.csv", "voxceleb2": "vox2_meta.csv"}
 SOUND_FOLDERS = (("aac", ".m4a"), ("m4a", ".m4a"), ("wav", ".wav"))
@@ -59,7 +61,8 @@ class VoxCelebReader(Reader):
 
     def _recording(self, path: Path, taken: set[str]) -> Recording:
         identity, video = ("", "", *path.relative_to(self.source).parts)[-3:-1]
-        key = unique_key(re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.dataset}-{identity}-{video}-{path.stem}"), taken)
+        name = normal_name(f"{self.dataset}-{identity}-{video}-{path.stem}")
+        key = unique_key(re.sub(r"[^A-Za-z0-9_-]", "_", name), taken)
         if not _IDENTITY.fullmatch(identity):
             reason = (
                 f"{path.relative_to(self.source)} is not <identity>/<video>/<clip>, an identity is id and five digits"
@@ -92,18 +95,19 @@ def _read_table(path: Path) -> dict[str, Speaker]:
     """The speakers by identity; VoxCeleb 1 separates its columns by tabs, VoxCeleb 2 by commas and spaces."""
     if not path.is_file():
         raise FileNotFoundError(f"no table {path}, which the data set's page offers")
-    lines = [re.split(r"\s*[\t,]\s*", line.strip()) for line in path.read_text().splitlines() if line.strip()]
-    columns = [name.lower() for name in lines[0]] if lines else []
-    if not {"gender", "set"} <= set(columns) or not columns[0].startswith("voxceleb"):
-        raise ValueError(f"{path}: expected the columns VoxCeleb ID, Gender, Set, got {columns}")
-    result = {}
-    for number, line in enumerate(lines[1:], start=2):
-        row = dict(zip(columns, line, strict=False))
-        gender = GENDERS.get(row.get("gender", "").lower())
-        if len(line) != len(columns) or gender is None or row["set"] not in ("dev", "test"):
-            raise ValueError(f"{path}, line {number}: {line}, expected gender m or f and set dev or test")
-        attributes = {"gender": gender}
-        if row.get("nationality"):
-            attributes["nationality"] = row["nationality"]
-        result[line[0]] = Speaker(attributes, row["set"] == "test")
+    rows = read_table(path, ("gender", "set"))
+    result: dict[str, Speaker] = {}
+    twice = []
+    for row in rows:
+        cells = list(row.cells.values())
+        gender = GENDERS.get(row["gender"].lower())
+        if not next(iter(row.cells)).startswith("voxceleb"):
+            raise ValueError(f"{path}: expected VoxCeleb ID as the first column, got {', '.join(row.cells)}")
+        if gender is None or row["set"] not in ("dev", "test"):
+            raise ValueError(f"{row.where}: {cells}, expected gender m or f and set dev or test")
+        attributes = {"gender": gender} | ({"nationality": row["nationality"]} if row["nationality"] else {})
+        speaker = Speaker(attributes, row["set"] == "test")
+        if result.setdefault(cells[0], speaker) != speaker:
+            twice.append(f"{cells[0]} (line {row.line})")
+    refuse_rows(rows, twice, "contradict an earlier row of the same identity", "expected one row for each identity")
     return result

@@ -105,6 +105,11 @@ class OpenSource:
             )
 
 
+def is_url(text: str) -> bool:
+    """True for a URL or a pipe; False for a path, even if a colon is in the name of its first folder."""
+    return _URL.match(text) is not None and (text.startswith("pipe:") or not os.path.exists(text.split("/")[0]))
+
+
 def open_source(source: ShardSource) -> OpenSource:
     """Read a source's manifest and list its shards.
 
@@ -115,10 +120,11 @@ def open_source(source: ShardSource) -> OpenSource:
     text = source.shards
     if not source.weight > 0:
         raise ValueError(f"{KEY}: {text!r}: weight {source.weight}, expected a positive number")
-    if text.startswith("pipe:") or text.endswith(".tar"):
+    # A folder that exists is one, whatever its name looks like.
+    if not os.path.isdir(text) and (text.startswith("pipe:") or text.endswith(".tar")):
         return _open_pattern(source)
     folder = text.rstrip("/")
-    if _URL.match(text):
+    if is_url(text):
         return OpenSource(source, _read_manifest(source, folder), None, folder, local=False)
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"{KEY}: no folder {text!r}; `s2tf prepare` writes one from recordings")
@@ -155,10 +161,8 @@ def open_sources(shards: str | Sequence[ShardSource]) -> list[OpenSource]:
 
 
 def _open_pattern(source: ShardSource) -> OpenSource:
-    local = not _URL.match(source.shards)
-    urls = [
-        url for pattern in braceexpand.braceexpand(source.shards) for url in (_glob(pattern) if local else [pattern])
-    ]
+    local = not is_url(source.shards)
+    urls = _expand(source.shards) if local else list(braceexpand.braceexpand(source.shards))
     # One URL for each name of a shard.
     named = {}
     for url in urls:
@@ -187,18 +191,28 @@ def _open_pattern(source: ShardSource) -> OpenSource:
     return OpenSource(source, _read_manifest(source, folder), named, folder, local)
 
 
-def _glob(pattern: str) -> list[str]:
-    if not re.search(r"[*?\[]", pattern):
-        return [pattern]
-    path = Path(pattern)
-    return sorted(str(found) for found in Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+def _expand(text: str) -> list[str]:
+    """The files of a local pattern; the folders at its beginning that exist are no pattern, as in `[x]/*.tar`."""
+    parts = text.split("/")
+    existing = next(
+        (count for count in range(len(parts) - 1, 0, -1) if os.path.isdir("/".join(parts[:count]) or "/")), 0
+    )
+    folder, rest = "/".join(parts[:existing]), "/".join(parts[existing:])
+    found = []
+    for pattern in braceexpand.braceexpand(rest):
+        if not re.search(r"[*?\[]", pattern):
+            found.append(pattern)
+        else:
+            top = Path(folder or ("/" if existing else "."))
+            found += sorted(path.relative_to(top).as_posix() for path in top.glob(pattern))
+    return [f"{folder}/{path}" if existing else path for path in found]
 
 
 def _read_manifest(source: ShardSource, folder: str) -> dict[str, Any]:
     if source.manifest is None and folder.startswith("pipe:"):
         raise ValueError(f"{KEY}: {source.shards!r} needs `manifest`, the path of the {MANIFEST} of its shards")
     where = source.manifest or f"{folder}/{MANIFEST}"
-    if not _URL.match(where) and not Path(where).is_file():
+    if not is_url(where) and not Path(where).is_file():
         raise FileNotFoundError(
             f"{KEY}: {source.shards!r} has no {MANIFEST} at {where!r}: not (yet) a shard folder, or give `manifest`"
         )
@@ -216,6 +230,6 @@ def _read_manifest(source: ShardSource, folder: str) -> dict[str, Any]:
 
 def open_url(url: str) -> BinaryIO:
     """Open a file, or a URL as WebDataset does; `s3:` through the `aws` command."""
-    if url.startswith("s3:"):
+    if url.startswith("s3:") and is_url(url):
         url = f"pipe:aws s3 cp {shlex.quote(url)} -"
-    return wds.gopen(url, "rb") if _URL.match(url) else open(url, "rb")
+    return wds.gopen(url, "rb") if is_url(url) else open(url, "rb")

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lightning as L
-import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
-from PIL import Image
 
 from s2tf.callbacks.sample_files import SampleFile
 from s2tf.loggers.journal import JournalLogger
+from s2tf.media.pictures import read_picture
 
 PREFIX = "samples"
 
@@ -28,5 +27,5 @@ def log_media(trainer: L.Trainer, files: Sequence[SampleFile]) -> None:
         elif isinstance(logger, TensorBoardLogger):
             for one in files:
                 if one.kind == "image":
-                    picture = np.asarray(Image.open(one.path))
+                    picture = read_picture(one.path)
                     logger.experiment.add_image(f"{PREFIX}/{one.name}", picture, step, dataformats="HWC")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from s2tf.commands.console import announce, counted, report_generated
 from s2tf.commands.options import (
+    add_background_argument,
     add_gain_arguments,
     add_generation_arguments,
     add_out_file,
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="find the face and crop it by the pipeline's own rule (default: take the picture as it is)",
     )
+    add_background_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
     announce(f"reading {args.speech} and {args.pipeline}")
     speech = read_speech(args.speech)
     pipeline = open_pipeline(args.pipeline, args.device, "animate")
-    portrait = crop_portrait(args.portrait, pipeline.crop_rule) if args.crop else read_portrait(args.portrait)
+    if args.crop:
+        portrait = crop_portrait(args.portrait, pipeline.crop_rule, args.background)
+    else:
+        portrait = read_portrait(args.portrait, args.background)
     with user_errors():
         generated = pipeline(speech, portrait, **sampling_options(args))
     video = write_video(counted(generated, args.speech), speech, args.out, generated.random_weights)

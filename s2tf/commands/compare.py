@@ -2,12 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2tf.commands.options import add_json, add_out_folder, at_least, number
-from s2tf.errors import UserError
 from s2tf.evaluation.progress import progress
 
 if TYPE_CHECKING:
@@ -60,18 +58,20 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from s2tf.evaluation.compare.compare import Comparison, compare_videos
+    from s2tf.evaluation.compare.names import system_names
     from s2tf.evaluation.compare.sync import open_syncnet
     from s2tf.evaluation.open_readers import open_motion
+    from s2tf.tables.names import normal_name
 
     # Refuse arguments that cannot work before any network is opened.
-    names = _system_names(args.videos, args.names)
+    names = system_names(args.videos, args.names)
     console = Console(stderr=True)
     comparison = Comparison(
         videos=dict(zip(names, args.videos, strict=True)),
         out=args.out,
         frames=args.frames,
         times=args.times,
-        sound=args.sound,
+        sound=None if args.sound is None else normal_name(args.sound),
         finder=open_motion(args.landmarks, console),
         syncnet=None if args.syncnet is None else open_syncnet(args.syncnet),
         tracked=args.protocol == "tracked",
@@ -93,27 +93,6 @@ def _times(text: str) -> list[float]:
         return [number(0)(part) for part in text.split(",")]
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{text!r}, expected seconds such as 0.4,1.2,2, of 0 or more") from error
-
-
-def _system_names(paths: Sequence[Path], given: str | None) -> list[str]:
-    """Return the names of `--names`, or the files' names, with their folders where two files have the same name.
-
-    Raises:
-        UserError: The number of names differs from the number of videos, or two names are the same.
-    """
-    if given is None:
-        names = [path.stem for path in paths]
-        if len(set(names)) < len(names):
-            names = [f"{path.absolute().parent.name}/{path.stem}" for path in paths]
-        advice = "give each its own name by --names A,B,..."
-    else:
-        names = [name.strip() for name in given.split(",")]
-        advice = "expected different names"
-    if len(names) != len(paths):
-        raise UserError(f"--names {given}: {len(names)} names, expected one for each of the {len(paths)} videos")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"several videos have the name {', '.join(twice)}: {advice}")
-    return names
 
 
 def _described(video: "Video") -> str:

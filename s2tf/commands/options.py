@@ -151,6 +151,22 @@ def numbers(text: str) -> list[int]:
     return found
 
 
+def _colour(text: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a colour such as white or #808080") from error
+    return red, green, blue
+
+
+def add_background_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the colour behind the transparent parts of pictures."""
+    text = "colour behind transparent parts of pictures, such as white (default: #808080)"
+    parser.add_argument("--background", type=_colour, default=(128, 128, 128), metavar="COLOUR", help=text)
+
+
 def add_trained_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare a trained experiment and the file of its numbers."""
     parser.add_argument("experiment", type=Path, help="the experiment YAML that was trained, or its short name")

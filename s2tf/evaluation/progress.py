@@ -26,8 +26,10 @@ def progress(console: "Console", begin: str) -> Iterator[Callable[[str], None]]:
         A function that shows a new text; outside a terminal, if enough time has passed.
     """
     if console.is_terminal:
-        with console.status(begin) as status:
-            yield status.update
+        from rich.markup import escape
+
+        with console.status(escape(begin)) as status:
+            yield lambda text: status.update(escape(text))
     else:
         console.print(begin, highlight=False, markup=False, soft_wrap=True)
         yield ProgressLines(console).report

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from s2tf.figures.labels import find_font
 from s2tf.media.audio import QUIETEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
 
 DPI = 150
 MAP_INCHES = 2.4
@@ -57,7 +61,7 @@ def draw_traces(rows: Mapping[str, Mapping[str, np.ndarray]], fps: float, unit: 
         _draw_bar(line[0], corner, side, unit)
     # Names above the columns, and the scale of time.
     for axis, name in zip(axes[0], systems, strict=True):
-        axis.set_title(name, fontsize=10)
+        write_label(axis.set_title("", fontsize=10), name)
     bar = figure.colorbar(ScalarMappable(times, "viridis"), ax=axes, shrink=0.6, aspect=30)
     bar.set_label("seconds", fontsize=9)
     figure.savefig(file, dpi=DPI)
@@ -135,8 +139,27 @@ def draw_curves(
     axes[-1].set_xlabel(f"seconds\n{remark}", fontsize=8)
     figure.align_ylabels(axes)
     names = list(next(iter(panels.values())))
-    figure.legend(axes[0].lines, names, loc="outside upper center", ncols=min(4, len(names)), fontsize=8, frameon=False)
+    _draw_legend(figure, axes[0].lines, names, ncols=min(4, len(names)))
     figure.savefig(file, dpi=DPI)
+
+
+def _draw_legend(figure: "Figure", lines: "Sequence[Line2D]", names: Sequence[str], ncols: int) -> None:
+    # Names are written afterwards, since matplotlib leaves out those that begin with an underscore.
+    numbers = [str(number) for number in range(len(names))]
+    drawn = figure.legend(lines, numbers, loc="outside upper center", ncols=ncols, fontsize=8, frameon=False)
+    for text, name in zip(drawn.get_texts(), names, strict=True):
+        write_label(text, name)
+
+
+def write_label(text: "Text", label: str) -> None:
+    """Write a label as it is, by a font that has its letters; dollar signs begin no formula in it."""
+    file = find_font(label)
+    if file is not None:
+        font = text.get_fontproperties().copy()
+        font.set_file(file)
+        text.set_fontproperties(font)
+    text.set_parse_math(False)
+    text.set_text(label if file is not None else label.encode("ascii", "backslashreplace").decode())
 
 
 def draw_sync(offsets: Sequence[int], curves: Mapping[str, Sequence[float]], file: Path) -> None:
@@ -152,13 +175,14 @@ def draw_sync(offsets: Sequence[int], curves: Mapping[str, Sequence[float]], fil
 
     figure = Figure(figsize=(CURVE_INCHES[0], SYNC_INCHES), layout="constrained")
     axis = figure.subplots()
-    for number, (label, values) in enumerate(curves.items()):
-        axis.plot(offsets, values, color="black" if number == 0 else f"C{number - 1}", linewidth=1.2, label=label)
+    for number, values in enumerate(curves.values()):
+        axis.plot(offsets, values, color="black" if number == 0 else f"C{number - 1}", linewidth=1.2)
+    lines = list(axis.lines)
     axis.axvline(0, color="0.8", linewidth=0.8, zorder=0)
     axis.set_xlabel("offset in frames; positive: the sound comes before its lips", fontsize=8)
     axis.set_ylabel("SyncNet's distance", fontsize=8)
     axis.tick_params(labelsize=7)
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0)
-    figure.legend(loc="outside upper center", fontsize=8, frameon=False)
+    _draw_legend(figure, lines, list(curves), ncols=1)
     figure.savefig(file, dpi=DPI)

@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from s2tf.figures.labels import font_for
 
 GAP = 6
 MARGIN = 10
@@ -133,7 +135,7 @@ def draw_grid(
         raise ValueError(f"rows and captions of lengths {sorted(counts)}: expected rows of one length")
     # Places of names and pictures.
     columns = counts.pop()
-    left = MARGIN + max(math.ceil(_font(text).getlength(name)) for name, _ in rows) + GAP
+    left = MARGIN + max(_width(name, text) for name, _ in rows) + GAP
     caption = text + CAPTION - TEXT
     top = MARGIN + (caption if title else 0) + (caption if captions else 0)
     tall, wide = (size, size) if isinstance(size, int) else size
@@ -159,15 +161,17 @@ def _picture(image: np.ndarray, size: int | tuple[int, int]) -> Image.Image:
 
 
 def _write(image: Image.Image, position: tuple[int, int], text: str, size: int = TEXT) -> None:
-    ImageDraw.Draw(image).text(position, text, fill=INK, font=_font(size))
+    shown, font = font_for(text, size)
+    ImageDraw.Draw(image).text(position, shown, fill=INK, font=font)
 
 
 def _vertical(text: str, length: int) -> Image.Image:
     line = Image.new("RGB", (length, CAPTION - 2), BACKGROUND)
-    font = _font()
-    ImageDraw.Draw(line).text(((length - font.getlength(text)) / 2, 0), text, fill=INK, font=font)
+    shown, font = font_for(text, TEXT)
+    ImageDraw.Draw(line).text(((length - font.getlength(shown)) / 2, 0), shown, fill=INK, font=font)
     return line.rotate(90, expand=True)
 
 
-def _font(size: int = TEXT) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
-    return ImageFont.load_default(size=size)
+def _width(text: str, size: int) -> int:
+    shown, font = font_for(text, size)
+    return math.ceil(font.getlength(shown))

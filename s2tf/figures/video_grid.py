@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from s2tf.figures.labels import Font, font_for
 from s2tf.figures.sheet import BACKGROUND, GAP, INK, MARGIN
 
 ROW = 3
@@ -36,7 +37,6 @@ class VideoGrid:
         self.width = max(self._scaled_width(size) for size in sizes)
         self.columns = len(names) if len(names) <= ROW else math.ceil(math.sqrt(len(names)))
         text = max(SMALLEST_TEXT, self.height // 20)
-        self._font = ImageFont.load_default(size=text)
         self._caption = round(1.8 * text)
         rows = -(-len(names) // self.columns)
         height = 2 * MARGIN + rows * (self._caption + self.height + GAP) - GAP
@@ -46,7 +46,8 @@ class VideoGrid:
         for number, name in enumerate(names):
             x, y = self._corner(number)
             middle = (x + self.width / 2, y - self._caption / 2)
-            ImageDraw.Draw(canvas).text(middle, self._fitted(name), fill=INK, font=self._font, anchor="mm")
+            shown, font = font_for(name, text)
+            ImageDraw.Draw(canvas).text(middle, self._fitted(shown, font), fill=INK, font=font, anchor="mm")
         self._canvas = np.asarray(canvas)
 
     def draw(self, frames: Sequence[np.ndarray], ended: Sequence[bool]) -> np.ndarray:
@@ -76,11 +77,11 @@ class VideoGrid:
         row, column = divmod(number, self.columns)
         return MARGIN + column * (self.width + GAP), MARGIN + self._caption + row * (self._caption + self.height + GAP)
 
-    def _fitted(self, text: str) -> str:
+    def _fitted(self, text: str, font: Font) -> str:
         """Return the part of a text that fits over a video, with dots where it is cut."""
-        if self._font.getlength(text) <= self.width:
+        if font.getlength(text) <= self.width:
             return text
-        while text and self._font.getlength(f"{text}...") > self.width:
+        while text and font.getlength(f"{text}...") > self.width:
             text = text[:-1]
         return f"{text}..."
 
@@ -95,7 +96,7 @@ def _scaled(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 def _marked(picture: np.ndarray) -> np.ndarray:
     """Return a picture, dimmed, with `ENDED` across its middle."""
     dimmed = Image.fromarray((picture * DIMMED).astype(np.uint8))
-    font = ImageFont.load_default(size=max(SMALLEST_TEXT, picture.shape[0] // 12))
+    shown, font = font_for(ENDED, max(SMALLEST_TEXT, picture.shape[0] // 12))
     middle = (dimmed.width / 2, dimmed.height / 2)
-    ImageDraw.Draw(dimmed).text(middle, ENDED, fill=BACKGROUND, font=font, anchor="mm")
+    ImageDraw.Draw(dimmed).text(middle, shown, fill=BACKGROUND, font=font, anchor="mm")
     return np.asarray(dimmed)

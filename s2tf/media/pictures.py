@@ -1,17 +1,24 @@
 """Still pictures: their files, and the one conversion between uint8 pictures and network inputs in [-1, 1]."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from s2tf.errors import UserError
+from s2tf.media.picture_damage import describe_damage
+from s2tf.media.picture_modes import MID_GREY, Colour, read_float_tiff, to_rgb
 
 RANDOM_NOTE = "random weights"
 """Key of the note in a picture or video that names the networks which were never trained."""
+SMALLEST = 8
+"""Least side of a picture, in pixels."""
+SLIMMEST = 20
+"""Greatest ratio of a picture's sides."""
 
 
 def to_tensor(pictures: np.ndarray | Tensor, device: str | torch.device = "cpu") -> Tensor:
@@ -49,23 +56,56 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return pixels.movedim(-3, -1).contiguous().cpu().numpy()
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """Reads a picture file as (H, W, 3) uint8 RGB.
+def read_picture(path: Path, background: Colour = MID_GREY) -> np.ndarray:
+    """Read any still picture as (H, W, 3) uint8 RGB, as a viewer shows it; of an animation, the first frame.
+
+    It is upright by its EXIF orientation and in sRGB by its own colour profile. Pictures of 16 bits, floats, CMYK,
+    palettes and one bit are converted.
+
+    Args:
+        path: The file.
+        background: Colour behind transparent parts.
 
     Raises:
-        UserError: There is no such file, or it is not a picture, or it is damaged.
+        UserError: There is no such file, it is no picture or damaged, or it is too small, too large or too slim.
         OSError: The disk fails.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist, expected a picture")
+        raise UserError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}, expected a picture")
+    # Pillow warns of large pictures, which are refused below, and of damaged EXIF data, which do no harm.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            pixels = _decode(path, background)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        except Image.DecompressionBombError as error:
+            limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels"
+            raise UserError(f"{path}: a picture of more than {limit}: expected a smaller one, scale it down") from error
+        except Exception as error:
+            # The system's errors have a number; Pillow raises errors of many kinds about damaged pictures.
+            if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+                raise
+            raise UserError(f"{path}: {describe_damage(path, error)}") from error
+    return pixels
+
+
+def _decode(path: Path, background: Colour) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # The system's errors have a number; Pillow's errors about a damaged picture have none.
-        if isinstance(error, OSError) and error.errno is not None:
+        picture: Image.Image = Image.open(path)
+    except UnidentifiedImageError:
+        floats = read_float_tiff(path)
+        if floats is None:
             raise
-        raise UserError(f"{path}: not a picture that can be read: {error}") from error
+        picture = Image.fromarray(floats)
+    with picture:
+        width, height = picture.size
+        if min(width, height) < SMALLEST or max(width, height) > SLIMMEST * min(width, height):
+            raise UserError(
+                f"a picture of {width}x{height} pixels, expected at least {SMALLEST} on each side, and no side more "
+                f"than {SLIMMEST} times the other"
+            )
+        return np.asarray(to_rgb(picture, background))
 
 
 def write_picture(path: Path, image: np.ndarray, random_weights: tuple[str, ...]) -> None:

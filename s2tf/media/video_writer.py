@@ -53,7 +53,8 @@ class VideoWriter:
         self.fps = Fraction(fps)
         self.frames = 0
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part.mp4")
-        self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        # Absolute, since FFmpeg reads `12:30 take.mp4` as a protocol and an address.
+        self._container = av.open(str(self._part.absolute()), "w", format="mp4", options={"movflags": "+faststart"})
         if comment:
             self._container.metadata["comment"] = comment
         self._video = self._container.add_stream("libx264", rate=self.fps, options={"crf": str(crf)})

@@ -11,6 +11,7 @@ from s2tf.errors import UserError
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.crop import CropRule, choose_face, crop, square_box
 from s2tf.media.audio import FPS
+from s2tf.media.picture_modes import MID_GREY, Colour
 from s2tf.media.pictures import RANDOM_NOTE, read_picture
 from s2tf.media.sound import read_audio
 from s2tf.media.video_writer import VideoWriter
@@ -51,13 +52,17 @@ def read_speech(path: str | Path) -> np.ndarray:
         raise UserError(str(error)) from error
 
 
-def read_portrait(path: Path) -> np.ndarray:
+def read_portrait(path: Path, background: Colour = MID_GREY) -> np.ndarray:
     """Read a picture file that is cropped like the pipeline's training data, (H, H, 3) uint8 RGB.
+
+    Args:
+        path: The picture.
+        background: Colour behind its transparent parts.
 
     Raises:
         UserError: The file does not exist, or is not a square picture.
     """
-    picture = read_picture(path)
+    picture = read_picture(path, background)
     height, width = picture.shape[:2]
     if height != width:
         raise UserError(
@@ -67,8 +72,13 @@ def read_portrait(path: Path) -> np.ndarray:
     return picture
 
 
-def crop_portrait(path: Path, crop_rule: Mapping[str, Any] | None) -> np.ndarray:
+def crop_portrait(path: Path, crop_rule: Mapping[str, Any] | None, background: Colour = MID_GREY) -> np.ndarray:
     """The largest face of a picture file, cropped by a pipeline's `crop_rule`, (H, H, 3) uint8 RGB.
+
+    Args:
+        path: The picture.
+        crop_rule: Rule of the pipeline, or None if it stores none.
+        background: Colour behind the picture's transparent parts.
 
     Raises:
         UserError: There is no such picture, no face is found in it, or the pipeline has no rule.
@@ -77,7 +87,7 @@ def crop_portrait(path: Path, crop_rule: Mapping[str, Any] | None) -> np.ndarray
         raise UserError(
             f"{path}: the pipeline stores no crop rule for --crop, expected a cropped picture and no --crop"
         )
-    picture, rule = read_picture(path), CropRule.from_json(dict(crop_rule))
+    picture, rule = read_picture(path, background), CropRule.from_json(dict(crop_rule))
     faces = open_detector("dlib").detect(picture) or open_detector("mediapipe").detect(picture)
     if not faces:
         raise UserError(f"{path}: no face was found, expected a picture of a face")

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from s2tf.errors import UserError
-from s2tf.evaluation.result_files import write_rows
 from s2tf.evaluation.stages.scfp import PortraitTest, portrait_rows
 from s2tf.media.pictures import to_uint8
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.prior_weighting import PriorWeighting
 from s2tf.pipelines.portrait import PortraitSettings
+from s2tf.tables.write_table import write_table
 
 TITLES = {
     "figure10": "the face prior and the number of faces N: distance to the next smaller N",
@@ -47,7 +47,7 @@ def prior_figure(name: str, priors: Path, decoder: Path | None, out: Path) -> di
         distance = (prior.z_p - other.z_p).abs()
         share = float(distance.mean() / other.scale)
         rows.append({"prior": label, "l1": float(distance.sum()), "mean over scale": share, **_counts(prior)})
-    write_rows(rows, out / f"{name}.csv", list(rows[0]))
+    write_table(rows, out / f"{name}.csv", list(rows[0]))
     faces = _decoded(decoder, [prior for _, prior, _ in pairs])
     _draw_bars(rows, faces, TITLES[name], out / f"{name}.png")
     return {"figure": name, "rows": rows}
@@ -74,7 +74,7 @@ def weight_figure(run: Path, clips: int, out: Path) -> dict[str, Any]:
         {"key": key, **{name: float(getattr(one, name)()) for name in ("mean", "std", "min", "max")}}
         for key, one in zip(row.keys, beta, strict=True)
     ]
-    write_rows(numbers, out / "figure12.csv", list(numbers[0]))
+    write_table(numbers, out / "figure12.csv", list(numbers[0]))
     _draw_maps(row.keys, row.reference, row.portraits, maps, out / "figure12.png")
     return {"figure": "figure12", "rows": numbers}
 

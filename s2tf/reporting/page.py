@@ -16,6 +16,7 @@ from PIL import Image
 from s2tf.errors import UserError
 from s2tf.evaluation.scores import METRICS_FILE
 from s2tf.evaluation.stages.scfp import PORTRAIT, SAMPLES
+from s2tf.media.pictures import read_picture
 from s2tf.reporting.paper import TABLES
 from s2tf.reporting.paper_tables import NothingMeasuredError, report_table
 from s2tf.reporting.portrait_sheet import by_seed, portraits_sheet, random_weights_note
@@ -118,7 +119,8 @@ def _sample_folders(sources: Sources) -> Iterator[tuple[str, Path]]:
 
 
 def _figure(name: str, path: Path) -> Section:
-    return Section(name, FIGURES[name], _pictures([_picture(path.read_bytes(), "png", FIGURES[name])], wide=True))
+    shown = _picture(path.read_bytes(), "png", read_picture(path).shape[:2], FIGURES[name])
+    return Section(name, FIGURES[name], _pictures([shown], wide=True))
 
 
 def _samples(number: int, name: str, folder: Path, clips: int) -> Section:
@@ -126,7 +128,7 @@ def _samples(number: int, name: str, folder: Path, clips: int) -> Section:
     paths = sorted((folder / SAMPLES).glob("*.png"))
     pairs = any(path.name.endswith(PORTRAIT) for path in paths)
     shown = paths[: clips * (2 if pairs else 1)]
-    pictures = [_picture(_as_jpeg(path), "jpeg", path.name.removesuffix(".png"), caption=True) for path in shown]
+    pictures = [_as_jpeg(path) for path in shown]
     note = f"<p>{len(shown)} of {len(paths)} pictures in {escape(str(folder / SAMPLES))}</p>"
     title = f"Pictures of {name}{random_weights_note([folder])}"
     return Section(f"pictures-{number}", title, f"{note}\n{_pictures(pictures, wide=not pairs)}")
@@ -137,10 +139,9 @@ def _pictures(figures: Sequence[str], wide: bool) -> str:
     return "\n".join([f'<div class="{layout}">', *figures, "</div>"])
 
 
-def _picture(data: bytes, form: str, text: str, caption: bool = False) -> str:
-    """Return a picture that contains its bytes; `caption` repeats its text below it."""
-    with Image.open(io.BytesIO(data)) as picture:
-        width, height = picture.size
+def _picture(data: bytes, form: str, size: tuple[int, ...], text: str, caption: bool = False) -> str:
+    """Return a picture of (height, width) that contains its bytes; `caption` repeats its text below it."""
+    height, width = size
     source = f"data:image/{form};base64,{base64.b64encode(data).decode()}"
     # A screen reader takes the text from the picture itself.
     below = f'<figcaption aria-hidden="true">{escape(text)}</figcaption>' if caption else ""
@@ -148,11 +149,12 @@ def _picture(data: bytes, form: str, text: str, caption: bool = False) -> str:
     return f"<figure>{image}{below}</figure>"
 
 
-def _as_jpeg(path: Path) -> bytes:
+def _as_jpeg(path: Path) -> str:
+    """Return a picture as JPEG with its name below it."""
     out = io.BytesIO()
-    with Image.open(path) as picture:
-        picture.convert("RGB").save(out, "JPEG", quality=QUALITY)
-    return out.getvalue()
+    pixels = read_picture(path)
+    Image.fromarray(pixels).save(out, "JPEG", quality=QUALITY)
+    return _picture(out.getvalue(), "jpeg", pixels.shape[:2], path.name.removesuffix(".png"), caption=True)
 
 
 def _left_out(reasons: Mapping[str, str]) -> Section:

@@ -5,13 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from s2tf.errors import UserError
 from s2tf.evaluation.scores import METRICS_FILE
 from s2tf.evaluation.stages.scfp import PORTRAIT, REFERENCE, SAMPLES
 from s2tf.figures.sheet import draw_grid
+from s2tf.media.pictures import read_picture
 from s2tf.reporting.paper import TABLES
 from s2tf.runs.folder import CONFIG_FILE, read_config
 
@@ -47,8 +45,10 @@ def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
         raise UserError(f"{runs}: the runs' pictures have no speaker in common")
     # Draw a row of reference faces and a row for each variant.
     first = next(iter(found.values()))
-    pictures = [("reference", [_read(first / f"{key}{REFERENCE}") for key in shown])]
-    pictures += [(label, [_read(folder / f"{key}{PORTRAIT}") for key in shown]) for label, folder in found.items()]
+    pictures = [("reference", [read_picture(first / f"{key}{REFERENCE}") for key in shown])]
+    pictures += [
+        (label, [read_picture(folder / f"{key}{PORTRAIT}") for key in shown]) for label, folder in found.items()
+    ]
     note = random_weights_note(folder for folder in folders.values() if folder is not None)
     draw_grid(pictures, title=f"unseen speakers: what each variant makes of their speech alone{note}").save(
         out / "portraits.png"
@@ -75,7 +75,3 @@ def random_weights_note(folders: Iterable[Path]) -> str:
         {name for folder in folders for name in json.loads((folder / METRICS_FILE).read_text())["random_weights"]}
     )
     return f" — RANDOM WEIGHTS: {', '.join(found)}" if found else ""
-
-
-def _read(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))

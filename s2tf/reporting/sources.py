@@ -8,6 +8,7 @@ from s2tf.errors import UserError
 from s2tf.evaluation.scores import METRICS_FILE
 from s2tf.reporting.paper import TABLES
 from s2tf.reporting.wandb_records import LoggedRuns
+from s2tf.tables.names import normal_name
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Result:
         if not (left.strip() and equals and path):
             raise UserError(f"--results {text}: expected NAME=PATH or TABLE:NAME=PATH, such as table8:HRTF=results")
         file = Path(path) / METRICS_FILE if Path(path).is_dir() else Path(path)
-        return cls(left.strip(), file, table if table in TABLES else None)
+        return cls(normal_name(left.strip()), file, table if table in TABLES else None)
 
 
 @dataclass(frozen=True)

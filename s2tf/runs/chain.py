@@ -22,6 +22,7 @@ settings, or of an earlier version of a YAML, stay beside it and are found again
 """
 
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -126,7 +127,7 @@ class Step:
         if self.arguments[:2] != EVALUATE_RUN or len(self.arguments) == 2:
             return
         run = self.arguments[2]
-        for path in (self.out / STEPS).glob(f"{self.name}-*/{DONE_FILE}"):
+        for path in (self.out / STEPS).glob(f"{glob.escape(self.name)}-*/{DONE_FILE}"):
             if run in json.loads(path.read_text())["arguments"]:
                 path.unlink()
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from s2tf.faces.lips import POSE, canonical_face, to_picture_units
 from s2tf.faces.motion import FaceMotion
 from s2tf.faces.tracking import FaceSettings, follow_face
 from s2tf.faces.tracks import whole_frames
+from s2tf.figures import labels
 from s2tf.figures.video_grid import VideoGrid
 from s2tf.figures.zoom import ORANGE, RED, zoom_size
 from s2tf.media.sound import read_audio
@@ -87,6 +89,22 @@ def test_the_record_says_what_was_compared(compared, videos):
     assert (record["times"], record["sound"], record["landmarks"]) == ([0.2, 1.0], "truth", "mediapipe")
     assert sorted(compared.iterdir()) == sorted(compared / name.split("/")[-1] for name in record["written"])
     assert record["notes"] == ["empty: no face read, the regions are those of truth scaled to it"]
+
+
+def test_names_of_any_script_are_legible_or_told_on_the_screen(videos, tmp_path, capsys, monkeypatch):
+    """Composed and decomposed letters are one name, for --sound too, and brackets are no markup."""
+    monkeypatch.setattr(labels, "system_fonts", list)
+    labels.find_font.cache_clear()
+    names = ("\u771f\u5b9f", "\u041d\u0430\u0448", "Zoe\u0308", "[red]x")
+    for name in names:
+        shutil.copy(videos / "other.mp4", tmp_path / f"{name}.mp4")
+    out = tmp_path / "out"
+    assert compare(tmp_path, out, "--landmarks", "none", "--sound", "Zoe\u0308", names=names) == 0
+    shown = capsys.readouterr().out
+    assert "on the pictures 1 = \u771f\u5b9f: no font on this machine has these letters" in shown
+    assert "sound: Zo\u00eb" in shown
+    assert "[red]x: 30 frames" in shown
+    labels.find_font.cache_clear()
 
 
 def test_the_curves_are_those_of_the_faces_motion(compared, videos):

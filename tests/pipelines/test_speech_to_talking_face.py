@@ -136,6 +136,20 @@ def test_a_picture_that_is_not_square_is_refused_with_a_way_out(tmp_path):
         crop_portrait(tmp_path / "wide.png", None)
 
 
+def test_a_portrait_is_upright_and_its_transparent_parts_have_the_chosen_colour(tmp_path):
+    """As a viewer shows it: a phone turns its photos by a tag, not in their pixels."""
+    upright = np.zeros((32, 32, 3), np.uint8)
+    upright[:16, 4:] = 200
+    tag = Image.Exif()
+    tag[0x0112] = 6
+    turned = Image.fromarray(upright).transpose(Image.Transpose.ROTATE_90)
+    turned.save(tmp_path / "photo.jpg", quality=98, subsampling=0, exif=tag)
+    assert np.abs(read_portrait(tmp_path / "photo.jpg").astype(int) - upright).mean() < 3
+    Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (read_portrait(tmp_path / "clear.png") == 128).all()
+    assert (read_portrait(tmp_path / "clear.png", (1, 2, 3)) == (1, 2, 3)).all()
+
+
 def test_a_video_file_names_networks_of_random_weights(tmp_path):
     frames = [np.full((16, 16, 3), value, np.uint8) for value in range(5)]
     video = write_video(frames, SPEECH, tmp_path / "new" / "v.mp4", ["face_decoder"])

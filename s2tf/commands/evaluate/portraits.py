@@ -6,7 +6,7 @@ from pathlib import Path
 from s2tf.commands.console import table_console
 from s2tf.commands.evaluate.console import Destination, announce_part, finish
 from s2tf.commands.evaluate.options import ATTRIBUTES, FACES, add_part_arguments, add_result_arguments
-from s2tf.commands.options import seed, user_errors
+from s2tf.commands.options import add_background_argument, seed, user_errors
 from s2tf.errors import UserError
 from s2tf.evaluation.progress import progress
 from s2tf.fault_tolerance.outputs import check_output_folder
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=ATTRIBUTES,
         help="reader of gender and age: Face++, Hugging Face image classifiers, or the judges (default: none)",
     )
+    add_background_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,9 +48,8 @@ def run(args: argparse.Namespace) -> int:
     console, part = table_console(), choose_part(args.part)
     pairs = find_pictures(args.generated, args.reference)
     with user_errors():
-        readers = FaceReaders(
-            open_faces(args.faces, args.device, console), open_attributes(args.attributes, args.device, console)
-        )
+        attributes = open_attributes(args.attributes, args.device, console)
+        readers = FaceReaders(open_faces(args.faces, args.device, console), attributes, args.background)
     # Measure, and write the results.
     announce_part(part, console)
     discard_results(out, args.json)

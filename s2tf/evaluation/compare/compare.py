@@ -10,6 +10,7 @@ from s2tf.evaluation.compare.draw import FRAMES_SHEET, GRID, Sound, write_frames
 from s2tf.evaluation.compare.faces import Video, read_video, zoom_regions
 from s2tf.evaluation.compare.sync import write_sync
 from s2tf.faces.motion import MotionFinder
+from s2tf.figures.labels import drawable, legend
 from s2tf.figures.sheet import sheet_indices
 from s2tf.media.audio import FPS
 from s2tf.media.sound import read_sound
@@ -93,11 +94,14 @@ def compare_videos(comparison: Comparison, report: Report) -> Compared:
     """
     # Read the faces.
     videos = []
+    labels = drawable(list(comparison.videos))
     for name, path in comparison.videos.items():
         report(f"reading {name}")
-        videos.append(read_video(name, path, comparison.finder))
+        videos.append(read_video(name, path, comparison.finder, labels[name]))
     shown = _shown_frames(comparison, videos)
     regions, notes = zoom_regions(videos, shown)
+    if (explained := legend(labels)) is not None:
+        notes.append(explained)
     notes += [f"{video.name}: {note.text}" for video in videos for note in video.notes]
     sound = _choose_sound(videos, comparison.sound, notes)
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from s2tf.evaluation.compare.faces import Video
-from s2tf.evaluation.result_files import write_rows
 from s2tf.faces.lips import POSE
 from s2tf.figures.motion_figures import draw_curves, draw_traces
 from s2tf.figures.sheet import draw_grid
@@ -18,6 +17,7 @@ from s2tf.figures.zoom import draw_zoom, zoom_size
 from s2tf.media.audio import FPS, loudness
 from s2tf.media.video import VideoStream
 from s2tf.media.video_writer import VideoWriter
+from s2tf.tables.write_table import write_table
 
 GRID, FRAMES_SHEET = "grid.mp4", "frames.png"
 FRAME_HEIGHT = 256
@@ -45,7 +45,7 @@ def write_grid(
     Returns:
         The frames `shown` of each video, (H, W, 3) uint8 RGB.
     """
-    grid = VideoGrid([video.name for video in videos], [video.size for video in videos])
+    grid = VideoGrid([video.label for video in videos], [video.size for video in videos])
     kept: list[dict[int, np.ndarray]] = [{} for _ in videos]
     with ExitStack() as stack:
         streams = [stack.enter_context(VideoStream(video.path)) for video in videos]
@@ -82,14 +82,14 @@ def write_frames(
     rows = []
     for video, frames, parts in zip(videos, pictures, regions, strict=True):
         cells = [draw_zoom(frame, part, FRAME_HEIGHT, width) for frame, part in zip(frames, parts, strict=True)]
-        rows.append((video.name, cells))
+        rows.append((video.label, cells))
     captions = [f"{index / FPS:.2f} s" for index in shown]
     draw_grid(rows, captions=captions, size=size, text=TEXT_HEIGHT).save(path)
 
 
 def write_motion(videos: Sequence[Video], sound: Sound | None, out: Path) -> list[str]:
     """Draw traces and curves, and write the numbers of the curves; returns the names of the files."""
-    faces = {video.name: video.face for video in videos if video.face is not None}
+    faces = {video.label: video.face for video in videos if video.face is not None}
     rows = {
         "with the head": {name: face.travelled() for name, face in faces.items()},
         "in the frame of the face": {name: face.expressed() for name, face in faces.items()},
@@ -115,9 +115,9 @@ def _write_csv(videos: Sequence[Video], envelope: np.ndarray, path: Path) -> Non
             values = [motion.mouth[index], motion.eyes[index], *motion.pose[index], envelope[index]]
             cells = {name: float(one) if np.isfinite(one) else "" for name, one in zip(names, values, strict=True)}
             rows.append({"system": video.name, "frame": index, "seconds": index / FPS, **cells})
-    write_rows(rows, path, ("system", "frame", "seconds", *names))
+    write_table(rows, path, ("system", "frame", "seconds", *names))
 
 
 def _legend(video: Video) -> str:
     missing = video.face.missing if video.face else 0
-    return f"{video.name} ({missing} of {video.frames} frames not read)" if missing else video.name
+    return f"{video.label} ({missing} of {video.frames} frames not read)" if missing else video.label

@@ -91,6 +91,8 @@ class Video:
     """See `s2tf.media.video.VideoClip.origin`."""
     face: Face | None
     """Face of the video, or None without a reader of faces."""
+    label: str
+    """Name of the system as it stands on pictures, see `s2tf.figures.labels.drawable`."""
     notes: tuple[Note, ...] = ()
     """Findings about the file, made while it was read."""
 
@@ -113,8 +115,14 @@ class Video:
         }
 
 
-def read_video(name: str, path: Path, finder: MotionFinder | None) -> Video:
+def read_video(name: str, path: Path, finder: MotionFinder | None, label: str) -> Video:
     """Read a whole video once: its length, and its face if a finder is given.
+
+    Args:
+        name: Name of the system.
+        path: The video.
+        finder: Reader of faces, or None.
+        label: Name of the system on pictures.
 
     Raises:
         UserError: The video cannot be read, or is not square although the judges read only square crops.
@@ -128,7 +136,7 @@ def read_video(name: str, path: Path, finder: MotionFinder | None) -> Video:
             frames = sum(1 for _ in stream) if face is None else len(face.points)
     except ValueError as error:
         raise UserError(str(error)) from error
-    return Video(name, path, frames, stream.size, stream.source_fps, stream.origin, face, stream.notes)
+    return Video(name, path, frames, stream.size, stream.source_fps, stream.origin, face, label, stream.notes)
 
 
 def read_face(frames: Iterable[np.ndarray], size: tuple[int, int], finder: MotionFinder) -> Face:

@@ -7,7 +7,6 @@ import numpy as np
 
 from s2tf.errors import UserError
 from s2tf.evaluation.compare.faces import Video
-from s2tf.evaluation.result_files import write_rows
 from s2tf.evaluation.sources import VideoFile
 from s2tf.evaluation.videos.sync_measure import FaceScores
 from s2tf.faces.track_settings import TrackSettings
@@ -16,6 +15,7 @@ from s2tf.media.video import VideoStream
 from s2tf.metrics.lip_sync import LipSyncScore
 from s2tf.models.syncnet import SyncNet
 from s2tf.nn.published_weights import RANDOM_WEIGHTS
+from s2tf.tables.write_table import write_table
 
 FIGURE, TABLE = "sync.png", "sync.csv"
 
@@ -62,8 +62,9 @@ def write_sync(
         return []
     reach = len(next(iter(scores.values())).distances) // 2
     offsets = list(range(reach, -reach - 1, -1))
+    shown = {video.name: video.label for video in videos}
     labels = {
-        f"{name}: LSE-D {one.lse_d:.2f}, LSE-C {one.lse_c:.2f}, offset {one.offset}": one.distances
+        f"{shown[name]}: LSE-D {one.lse_d:.2f}, LSE-C {one.lse_c:.2f}, offset {one.offset}": one.distances
         for name, one in scores.items()
     }
     draw_sync(offsets, labels, out / FIGURE)
@@ -72,7 +73,7 @@ def write_sync(
         for name, one in scores.items()
         for offset, distance in zip(offsets, one.distances, strict=True)
     ]
-    write_rows(rows, out / TABLE)
+    write_table(rows, out / TABLE)
     return [FIGURE, TABLE]
 
 

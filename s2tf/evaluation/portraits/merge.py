@@ -26,6 +26,7 @@ from s2tf.evaluation.result_files import FAILURE_COLUMNS
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.sources import SourceFile, fingerprint
 from s2tf.faces.attributes import Attributes
+from s2tf.media.picture_modes import MID_GREY
 from s2tf.metrics.portrait import feature_distances
 
 KIND = "portraits"
@@ -85,6 +86,8 @@ def merge_readings(
         "faces": dict(readers.faces.protocol),
         "people": len(pairs.people),
     }
+    if readers.background != MID_GREY:
+        protocol["background"] = list(readers.background)
     measurements = _measurements(found, readings, readers, protocol) if found.keys else []
     absent = {} if found.keys else {FACES: f"none of {clips} portraits could be measured"}
     if readers.attributes is not None and not {"gender", "age"} & {one.name for one in measurements}:

@@ -17,6 +17,7 @@ from s2tf.evaluation.sources import GONE, SourceFile
 from s2tf.faces.attributes import AttributeReader, Attributes
 from s2tf.faces.crop import resize
 from s2tf.faces.features import FaceFeatures
+from s2tf.media.picture_modes import MID_GREY, Colour
 from s2tf.media.pictures import read_picture
 
 FACES, ATTRIBUTES = "faces", "attributes"
@@ -58,6 +59,8 @@ class FaceReaders:
     faces: FaceFeatures
     attributes: AttributeReader | None
     """Reader of gender and age, or None to leave them out."""
+    background: Colour = MID_GREY
+    """Colour behind transparent parts of pictures."""
 
     @property
     def packages(self) -> list[str]:
@@ -70,8 +73,10 @@ class FaceReaders:
         protocols: dict[str, Mapping[str, Any]] = {FACES: self.faces.protocol}
         if self.attributes is not None:
             protocols[ATTRIBUTES] = self.attributes.protocol
-        software = versions([OPENCV, "torch", *self.packages])
-        return {name: {**one, "software": software, "s2tf": __version__} for name, one in protocols.items()}
+        shared: dict[str, Any] = {"software": versions([OPENCV, "torch", *self.packages]), "s2tf": __version__}
+        # Not named where it is the default, so that records without it stay valid.
+        shared |= {"background": list(self.background)} if self.background != MID_GREY else {}
+        return {name: {**one, **shared} for name, one in protocols.items()}
 
     def record(self, picture: Picture, wanted: list[str]) -> ClipRecord:
         """Read a picture by some measures.
@@ -87,7 +92,7 @@ class FaceReaders:
             UserError: A service refuses all requests, so that the next picture would fail too.
         """
         try:
-            pixels = _square(picture.path)
+            pixels = _square(picture.path, self.background)
         except (ValueError, OSError) as error:
             reasons = dict.fromkeys(wanted, _reason(picture, error))
             return ClipRecord(picture.key, failures=reasons, retry=reasons if isinstance(error, OSError) else ())
@@ -126,9 +131,9 @@ def attributes_of(record: ClipRecord) -> Attributes | None:
     return Attributes(int(values[0]), values[1]) if values else None
 
 
-def _square(path: Path) -> np.ndarray:
+def _square(path: Path, background: Colour) -> np.ndarray:
     # Copied, since torch needs a writable array.
-    picture = read_picture(path).copy()
+    picture = read_picture(path, background).copy()
     if picture.shape[0] != picture.shape[1]:
         raise UserError(f"{path}: {picture.shape[1]}x{picture.shape[0]} pixels, expected a square crop of a face")
     return picture

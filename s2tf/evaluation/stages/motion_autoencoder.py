@@ -12,7 +12,7 @@ from torch import Tensor
 from datamodules.shards.sources import ShardSource
 from s2tf.errors import UserError
 from s2tf.evaluation.clips_of_run import another, clips_of_split, shards_of, shards_protocol
-from s2tf.evaluation.result_files import CLIPS_FILE, write_rows
+from s2tf.evaluation.result_files import CLIPS_FILE
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
 from s2tf.evaluation.stages.render_clips import ClipRenderer, EncodedClip, in_batches
@@ -22,6 +22,7 @@ from s2tf.faces.features import FaceFeatures
 from s2tf.faces.motion import MotionFinder
 from s2tf.figures.sheet import draw_grid, sheet_indices
 from s2tf.metrics.perceptual_distance import PerceptualDistance
+from s2tf.tables.write_table import write_table
 
 KIND = "reconstruction"
 NETWORKS = ("motion_autoencoder",)
@@ -120,7 +121,7 @@ def evaluate_reconstruction(
 
     packages = [name for one in (readers.motion, readers.perceptual) if one is not None for name in one.packages]
     result = stage_run.write(KIND, measurements, protocol, out, packages)
-    write_rows(rows, out / CLIPS_FILE, ("key", "frames"))
+    write_table(rows, out / CLIPS_FILE, ("key", "frames"))
     return result
 
 

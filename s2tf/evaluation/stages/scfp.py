@@ -17,7 +17,6 @@ from PIL import Image
 
 from s2tf.evaluation.clips_of_run import clip_pairs, clip_seed, count_test_clips, data_of_run, data_protocol
 from s2tf.evaluation.portraits.scores import PortraitReadings, portrait_scores
-from s2tf.evaluation.result_files import write_rows
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
 from s2tf.faces.attributes import AttributeReader, Attributes
@@ -25,6 +24,7 @@ from s2tf.faces.features import FaceFeatures
 from s2tf.media.pictures import to_uint8
 from s2tf.metrics.portrait import feature_distances
 from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
+from s2tf.tables.write_table import write_table
 
 CLIPS_FILE = "portraits.csv"
 SAMPLES = "samples"
@@ -239,4 +239,4 @@ def _write_clips(readings: PortraitReadings, path: Path) -> None:
                 "age_read": "" if read is None else f"{read.age:.1f}",
             }
         )
-    write_rows(rows, path, ("key", "cosine_degrees", "gender", "age", "gender_read", "age_read"))
+    write_table(rows, path, ("key", "cosine_degrees", "gender", "age", "gender_read", "age_read"))

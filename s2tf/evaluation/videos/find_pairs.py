@@ -1,18 +1,17 @@
 """Finds the videos to compare: two folders of videos, two files, or a table of pairs."""
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2tf.errors import UserError
 from s2tf.evaluation.sources import VideoFile, VideoSource
 from s2tf.evaluation.videos.pairs import ClipPair
+from s2tf.tables.names import FileFinder, listed, normal_name, sorting_key
+from s2tf.tables.read_table import TableRow, read_table, refuse_rows
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 COLUMNS = ("generated", "reference")
-SHOWN = 5
-"""Greatest number of names in a message."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,6 @@ class FoundPairs:
 def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
     """Find the pairs of two folders (equal paths below them, without the suffix), of two files, or of a CSV.
 
-    A reference without a generated video counts as a clip that failed: a system does not get better by leaving out
     A reference without a generated video counts as a failed clip: a system must not improve its numbers by leaving out
     difficult clips.
 
@@ -55,7 +53,7 @@ def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
     Raises:
         UserError: There is nothing to compare, or the two are not of the same kind; the message names what was found.
     """
-    if generated.suffix == ".csv":
+    if generated.suffix.lower() in (".csv", ".tsv"):
         if reference is not None:
             raise UserError(
                 f"{reference}: the CSV {generated} names the references itself, expected no second argument"
@@ -69,20 +67,21 @@ def find_pairs(generated: Path, reference: Path | None) -> FoundPairs:
     if generated.is_dir() != reference.is_dir():
         raise UserError(f"{generated} and {reference}: expected two folders or two videos")
     if not generated.is_dir():
-        return _match({generated.stem: generated}, {generated.stem: reference})
+        key = normal_name(generated.stem)
+        return _match({key: generated}, {key: reference})
     return _of_folders(generated, reference)
 
 
 def files_by_name(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
-    """Find the files of certain suffixes, by their path below the folder without the suffix.
+    """Find the files of certain suffixes, by their normal path below the folder without the suffix.
 
     Raises:
         UserError: There is no such file, or two have the same name.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*"), key=sorting_key):
         if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
-            key = path.relative_to(folder).with_suffix("").as_posix()
+            key = normal_name(path.relative_to(folder).with_suffix("").as_posix())
             if key in found:
                 raise UserError(f"{found[key]} and {path}: two {what} with the same name, expected different names")
             found[key] = path
@@ -96,49 +95,68 @@ def _of_folders(generated: Path, reference: Path) -> FoundPairs:
     if not set(videos) & set(references):
         raise UserError(
             f"none of the {len(videos)} videos in {generated} has the same name as one of the {len(references)} in "
-            f"{reference}: {_some(videos)} against {_some(references)}"
+            f"{reference}: {listed(sorted(videos))} against {listed(sorted(references))}"
         )
     return _match(videos, references)
 
 
 def _of_table(table: Path) -> FoundPairs:
-    rows = _read_table(table)
-    videos: dict[str, Path] = {}
-    references: dict[str, Path] = {}
-    for number, row in enumerate(rows, start=2):
-        if not all(row[name] for name in COLUMNS):
-            raise UserError(f"{table}, line {number}: expected a generated video and a reference, got {row}")
-        generated, reference = (table.parent / row[name] for name in COLUMNS)
-        key = row.get("name") or Path(row["generated"]).with_suffix("").as_posix()
-        if key in references:
-            raise UserError(
-                f"{table}, line {number}: two clips have the name {key}; add a column `name` with different names"
-            )
-        if not reference.is_file():
-            raise UserError(f"{table}, line {number}: the reference {reference} does not exist")
-        references[key] = reference
-        if generated.is_file():
-            videos[key] = generated
-    if not videos:
-        raise UserError(f"{table}: none of its generated videos exists; the first is {rows[0]['generated']}")
-    return _match(videos, references)
-
-
-def _read_table(table: Path) -> list[dict[str, str]]:
     if not table.is_file():
         raise UserError(f"{table} does not exist, expected a CSV file")
-    # Spreadsheet programs begin a file with a byte order mark, which is no part of the first column's name.
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{table}: expected a CSV in UTF-8: {error}") from error
-    absent = [name for name in COLUMNS if rows and rows[0].get(name) is None]
-    if not rows or absent:
-        raise UserError(
-            f"{table}: expected rows with the columns {', '.join(COLUMNS)}" + (": none" if not rows else "")
-        )
-    return rows
+    rows = read_table(table, COLUMNS)
+    if not rows:
+        raise UserError(f"{table}: expected rows below the columns {', '.join(COLUMNS)}, got none")
+    references = _references(table, rows)
+    finder = FileFinder(table.parent)
+    generated = {key: finder.find(row["generated"]) for key, (row, _) in references.items()}
+    videos = {key: path for key, path in generated.items() if path is not None}
+    if not videos:
+        raise UserError(f"{table}: none of its generated videos exists; the first is {rows[0]['generated']}")
+    _refuse_repeated(rows, references, videos)
+    return _match(videos, {key: path for key, (_, path) in references.items()})
+
+
+def _references(table: Path, rows: Sequence[TableRow]) -> dict[str, tuple[TableRow, Path]]:
+    """Return each row and its reference by the clip's name.
+
+    Raises:
+        UserError: A cell is empty, two clips have the same name, or references match no file.
+    """
+    finder = FileFinder(table.parent)
+    found: dict[str, tuple[TableRow, Path]] = {}
+    lost, twice = [], []
+    for row in rows:
+        if not all(row[name] for name in COLUMNS):
+            raise UserError(f"{row.where}: expected a generated video and a reference, got {dict(row.cells)}")
+        path = finder.find(row["reference"])
+        key = normal_name(row["name"] or Path(row["generated"].replace("\\", "/")).with_suffix("").as_posix())
+        if path is None:
+            lost.append(f"{row['reference']!r} (line {row.line})")
+        elif key in found:
+            twice.append(f"{key!r} (lines {found[key][0].line} and {row.line})")
+        else:
+            found[key] = (row, path)
+    refuse_rows(rows, lost, "have a reference that matches no file", "correct or delete these rows")
+    refuse_rows(rows, twice, "have the name of another one", "add a column `name` with different names")
+    return found
+
+
+def _refuse_repeated(
+    rows: Sequence[TableRow], references: Mapping[str, tuple[TableRow, Path]], videos: Mapping[str, Path]
+) -> None:
+    """Refuse rows that compare the same generated video with the same reference again.
+
+    Raises:
+        UserError: There are such rows.
+    """
+    first: dict[tuple[Path, Path], TableRow] = {}
+    twice = []
+    for key, video in videos.items():
+        row, reference = references[key]
+        earlier = first.setdefault((video.resolve(), reference.resolve()), row)
+        if earlier is not row:
+            twice.append(f"{row['generated']!r} (lines {earlier.line} and {row.line})")
+    refuse_rows(rows, twice, "name the two files of another row", "expected one row for each pair")
 
 
 def _match(videos: dict[str, Path], references: dict[str, Path]) -> FoundPairs:
@@ -150,8 +168,3 @@ def _match(videos: dict[str, Path], references: dict[str, Path]) -> FoundPairs:
     lost = sorted(set(videos) - set(references))
     missing |= {key: Missing(f"no reference for {videos[key]}", None) for key in lost}
     return FoundPairs([ClipPair(key, VideoFile(videos[key]), VideoFile(references[key])) for key in both], missing)
-
-
-def _some(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:SHOWN]) + (" ..." if len(ordered) > SHOWN else "")

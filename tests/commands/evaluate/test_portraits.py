@@ -55,6 +55,23 @@ def times(folder, name):
     }
 
 
+def test_the_background_of_transparent_pictures_can_be_chosen(folders, capsys):
+    path = folders / "near" / "person0" / "face.png"
+    pixels = np.asarray(Image.open(path))
+    clear = np.zeros((*pixels.shape[:2], 1), np.uint8)
+    clear[8:24, 8:24] = 255
+    Image.fromarray(np.concatenate([pixels, clear], axis=2)).save(path)
+    distances = []
+    for words in ([], ["--background", "white"], ["--background", "#808080"]):
+        assert evaluate(folders, "near", *words) == 0
+        record = read(folders, "near")
+        distances.append(record["measurements"]["L1"]["value"])
+        assert record["protocol"].get("background") == ([255, 255, 255] if "white" in words else None)
+    assert distances[0] == distances[2] != distances[1]
+    assert status(["evaluate", "portraits", "a", "b", "--faces", "judges", "--background", "greyish"]) == 2
+    assert "--background: 'greyish', expected a colour such as white or #808080" in capsys.readouterr().err
+
+
 def report(folder, *names):
     results = [word for name in names for word in ("--results", f"{name}={folder / f'{name}-evaluation'}")]
     return main(["report", "table", "table1", *results])
@@ -102,7 +119,7 @@ def test_what_cannot_be_used_is_listed_and_the_rest_is_measured(folders, capsys)
     bad = [*pictures[:3], true]
     assert [one["clip"] for one in record["failures"]] == [f"person{person}/face" for person in range(4)]
     assert all(str(path) in one["reason"] for path, one in zip(bad, record["failures"], strict=True))
-    assert "not a picture that can be read" in record["failures"][0]["reason"]
+    assert "not a picture that can be read (4 bytes, beginning with b'none')" in record["failures"][0]["reason"]
     assert "32x20 pixels, expected a square crop" in record["failures"][1]["reason"]
     assert rows(folders, "near", "failures.csv") == record["failures"]
     counts = record["measurements"]["L1"]["counts"]

@@ -1,0 +1,44 @@
+"""Messages about files that cannot be decoded as a picture: cut off, empty, or something else."""
+
+from pathlib import Path
+
+SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"BM": "BMP",
+}
+HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+"""Brands of the pictures of phones that Pillow does not read."""
+BEGINNING = 64
+"""Bytes of a file that are looked at."""
+PICTURES = "expected a picture such as PNG, JPEG, WebP or TIFF"
+
+
+def describe_damage(path: Path, error: Exception) -> str:
+    """Describe the fault of a file that could not be decoded, and say what to do.
+
+    Args:
+        path: The file.
+        error: Error of the decoder.
+    """
+    with open(path, "rb") as file:
+        start = file.read(BEGINNING)
+    size = f"{path.stat().st_size:,} bytes"
+    if not start:
+        return f"the file is empty, {PICTURES}"
+    if start.startswith(b"version https://git-lfs"):
+        return f"a Git LFS pointer ({size}) in the place of the picture: run `git lfs pull`"
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return f"an HTML page ({size}), such as a failed download leaves: {PICTURES}"
+    if start[4:8] == b"ftyp" and start[8:12] in HEIC:
+        return f"a HEIC picture ({size}), which is not supported: convert it to JPEG or PNG"
+    kind = next((name for signature, name in SIGNATURES.items() if start.startswith(signature)), None)
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        kind = "WebP"
+    if kind is not None:
+        reason = "" if "cannot identify" in str(error) else f" ({error})"
+        return f"the {kind} file of {size} is cut off or damaged{reason}: copy or download it again"
+    return f"not a picture that can be read ({size}, beginning with {start[:12]!r}): {PICTURES}"
