@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.systems.registry import open_pipeline
 
     announce(f"reading {args.speech} and {args.pipeline}")
-    speech = read_speech(args.speech)
+    speech = read_speech(args.speech, announce)
     pipeline = open_pipeline(args.pipeline, args.device, "animate")
     if args.crop:
         portrait = crop_portrait(args.portrait, pipeline.crop_rule, args.background)

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.systems.registry import open_pipeline
 
     announce(f"reading {args.speech} and {args.pipeline}")
-    speech = read_speech(args.speech)
+    speech = read_speech(args.speech, announce)
     pipeline = open_pipeline(args.pipeline, args.device, "generate")
     with user_errors():
         generated = pipeline(speech, **sampling_options(args))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import av
 import numpy as np
 from av.filter import Graph
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData
 
 TURNS = {
     (1, 0, 0, 1): (),
@@ -63,7 +63,8 @@ class Display:
             self._graph, self._looks = _graph(picture, (*self._filters(picture), ("format", "rgb24"))), looks
         self._graph.push(picture)
         shown = self._graph.pull().to_ndarray()
-        self.size = shown.shape[:2] if self.size is None else self.size
+        height, width = shown.shape[:2]
+        self.size = (height, width) if self.size is None else self.size
         return shown
 
     def _transfer(self) -> tuple[int, int]:
@@ -130,6 +131,7 @@ def _pull(graph: Graph, waiting: deque[TimedPicture]) -> Iterator[TimedPicture]:
             picture = graph.pull()
         except (av.BlockingIOError, EOFError):
             return
+        assert isinstance(picture, av.VideoFrame)
         time, duration, _ = waiting.popleft()
         yield time, duration, picture
 
@@ -138,9 +140,7 @@ def _graph(picture: av.VideoFrame, filters: tuple[Filter, ...]) -> Graph:
     """A chain of filters for pictures like this one."""
     graph = Graph()
     nodes = [
-        graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format.name, time_base=picture.time_base
-        )
+        graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base)
     ]
     nodes += [graph.add(name, arguments) for name, arguments in filters]
     nodes.append(graph.add("buffersink"))
@@ -152,8 +152,8 @@ def _graph(picture: av.VideoFrame, filters: tuple[Filter, ...]) -> Graph:
 
 def _matrix(picture: av.VideoFrame) -> tuple[int, int, int, int]:
     """Signs of the display matrix's (a, b, c, d); oblique ones are brought to the nearest right angle."""
-    data = picture.side_data.get(Type.DISPLAYMATRIX)
-    if data is None:
+    data = picture.side_data.get("DISPLAYMATRIX")
+    if not isinstance(data, SideData):
         return 1, 0, 0, 1
     numbers = np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]].astype(np.float64)
     largest = np.abs(numbers).max()

@@ -154,7 +154,7 @@ class VideoStream(Iterator[np.ndarray]):
         self, first: TimedPicture, rest: Iterator[TimedPicture], start: float, count: int | None
     ) -> Generator[np.ndarray, None, None]:
         with naming(self.path, "video"), self._container:
-            pictures = chain((first,), rest)
+            pictures: Iterator[TimedPicture] = chain((first,), rest)
             if start > 0 and self._decoder.clock.steady:
                 pictures = self._pictures(self.origin + start)
             given = False

@@ -1,6 +1,6 @@
 """Files for pipelines: speech and portrait in, video out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from s2tf.errors import UserError
 from s2tf.faces.backends import open_detector, open_landmarks
 from s2tf.faces.crop import CropRule, choose_face, crop, square_box
 from s2tf.media.audio import FPS
+from s2tf.media.mending import check_speech
 from s2tf.media.picture_modes import MID_GREY, Colour
 from s2tf.media.pictures import RANDOM_NOTE, read_picture
-from s2tf.media.sound import read_audio
+from s2tf.media.sound import read_sound
 from s2tf.media.video_writer import VideoWriter
 from s2tf.pipelines.sampling import check_waveform
 
@@ -37,19 +38,30 @@ class WrittenVideo:
         return {"out": str(self.path), "frames": self.frames, "seconds": self.seconds, "size": self.size}
 
 
-def read_speech(path: str | Path) -> np.ndarray:
+def read_speech(path: str | Path, report: Callable[[str], None] | None = None) -> np.ndarray:
     """The sound of a file at 16 kHz.
 
+    Args:
+        path: The file.
+        report: Function that is called with a line about each thing that was found and mended in the sound.
+
     Raises:
-        UserError: The file does not exist, has no sound, or holds samples that are not finite.
+        UserError: The file does not exist, has no sound, holds samples that are not finite, or no audible speech.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}, expected a sound file")
     try:
-        return check_waveform(read_audio(path), f"{path}: the sound")
+        sound = read_sound(path)
+        waveform = check_waveform(sound.waveform, f"{path}: the sound")
     except ValueError as error:
         raise UserError(str(error)) from error
+    if reason := check_speech(waveform):
+        raise UserError(f"{path}: the sound {reason}")
+    if report is not None:
+        for note in sound.notes:
+            report(f"{path}: {note.kind}: {note.text}")
+    return waveform
 
 
 def read_portrait(path: Path, background: Colour = MID_GREY) -> np.ndarray:
