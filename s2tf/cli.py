@@ -95,7 +95,7 @@ def _report(error: Exception, prog: str) -> int:
     line = explain(error)
     if line is not None:
         print(f"{prog}: {line}", file=sys.stderr)
-        return UserError.status
+        return error.status if isinstance(error, UserError) else UserError.status
     with tempfile.NamedTemporaryFile("w", prefix="s2tf-traceback-", suffix=".txt", delete=False) as file:
         file.writelines(traceback.format_exception(error))
     print(

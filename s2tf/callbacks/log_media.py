@@ -27,5 +27,5 @@ def log_media(trainer: L.Trainer, files: Sequence[SampleFile]) -> None:
         elif isinstance(logger, TensorBoardLogger):
             for one in files:
                 if one.kind == "image":
-                    picture = read_picture(one.path)
+                    picture = read_picture(one.path, any_size=True)
                     logger.experiment.add_image(f"{PREFIX}/{one.name}", picture, step, dataformats="HWC")

@@ -56,7 +56,7 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return pixels.movedim(-3, -1).contiguous().cpu().numpy()
 
 
-def read_picture(path: Path, background: Colour = MID_GREY) -> np.ndarray:
+def read_picture(path: Path, background: Colour = MID_GREY, *, any_size: bool = False) -> np.ndarray:
     """Read any still picture as (H, W, 3) uint8 RGB, as a viewer shows it; of an animation, the first frame.
 
     It is upright by its EXIF orientation and in sRGB by its own colour profile. Pictures of 16 bits, floats, CMYK,
@@ -65,6 +65,7 @@ def read_picture(path: Path, background: Colour = MID_GREY) -> np.ndarray:
     Args:
         path: The file.
         background: Colour behind transparent parts.
+        any_size: Read pictures too that are too small or too slim for a face, such as those that s2tf itself drew.
 
     Raises:
         UserError: There is no such file, it is no picture or damaged, or it is too small, too large or too slim.
@@ -76,7 +77,7 @@ def read_picture(path: Path, background: Colour = MID_GREY) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            pixels = _decode(path, background)
+            pixels = _decode(path, background, any_size)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         except Image.DecompressionBombError as error:
@@ -90,7 +91,7 @@ def read_picture(path: Path, background: Colour = MID_GREY) -> np.ndarray:
     return pixels
 
 
-def _decode(path: Path, background: Colour) -> np.ndarray:
+def _decode(path: Path, background: Colour, any_size: bool) -> np.ndarray:
     try:
         picture: Image.Image = Image.open(path)
     except UnidentifiedImageError:
@@ -100,7 +101,8 @@ def _decode(path: Path, background: Colour) -> np.ndarray:
         picture = Image.fromarray(floats)
     with picture:
         width, height = picture.size
-        if min(width, height) < SMALLEST or max(width, height) > SLIMMEST * min(width, height):
+        fits = min(width, height) >= SMALLEST and max(width, height) <= SLIMMEST * min(width, height)
+        if not (fits or any_size):
             raise UserError(
                 f"a picture of {width}x{height} pixels, expected at least {SMALLEST} on each side, and no side more "
                 f"than {SLIMMEST} times the other"

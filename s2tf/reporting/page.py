@@ -119,7 +119,7 @@ def _sample_folders(sources: Sources) -> Iterator[tuple[str, Path]]:
 
 
 def _figure(name: str, path: Path) -> Section:
-    shown = _picture(path.read_bytes(), "png", read_picture(path).shape[:2], FIGURES[name])
+    shown = _picture(path.read_bytes(), "png", read_picture(path, any_size=True).shape[:2], FIGURES[name])
     return Section(name, FIGURES[name], _pictures([shown], wide=True))
 
 
@@ -152,7 +152,7 @@ def _picture(data: bytes, form: str, size: tuple[int, ...], text: str, caption: 
 def _as_jpeg(path: Path) -> str:
     """Return a picture as JPEG with its name below it."""
     out = io.BytesIO()
-    pixels = read_picture(path)
+    pixels = read_picture(path, any_size=True)
     Image.fromarray(pixels).save(out, "JPEG", quality=QUALITY)
     return _picture(out.getvalue(), "jpeg", pixels.shape[:2], path.name.removesuffix(".png"), caption=True)
 

@@ -45,9 +45,10 @@ def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
         raise UserError(f"{runs}: the runs' pictures have no speaker in common")
     # Draw a row of reference faces and a row for each variant.
     first = next(iter(found.values()))
-    pictures = [("reference", [read_picture(first / f"{key}{REFERENCE}") for key in shown])]
+    pictures = [("reference", [read_picture(first / f"{key}{REFERENCE}", any_size=True) for key in shown])]
     pictures += [
-        (label, [read_picture(folder / f"{key}{PORTRAIT}") for key in shown]) for label, folder in found.items()
+        (label, [read_picture(folder / f"{key}{PORTRAIT}", any_size=True) for key in shown])
+        for label, folder in found.items()
     ]
     note = random_weights_note(folder for folder in folders.values() if folder is not None)
     draw_grid(pictures, title=f"unseen speakers: what each variant makes of their speech alone{note}").save(

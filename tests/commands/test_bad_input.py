@@ -283,13 +283,13 @@ def test_one_sample_of_sound_is_enough(command, places, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("flat", "a picture of 9000x2 pixels, expected a square portrait"),
-        ("empty", "not a picture"),
-        ("page", "not a picture"),
-        ("pointer", "not a picture"),
+        ("flat", "a picture of 9000x2 pixels, expected at least 8 on each side"),
+        ("empty", "the file is empty, expected a picture"),
+        ("page", "an HTML page (70 bytes)"),
+        ("pointer", "a Git LFS pointer (133 bytes)"),
         ("missing", "does not exist"),
         ("folder", ""),
-        ("cut", "not a picture"),
+        ("cut", "is cut off or damaged"),
     ],
 )
 def test_bad_pictures_are_named_as_pictures(kind, reason, answer, tmp_path, places):

@@ -42,7 +42,7 @@ def test_more_clips_than_are_drawn_are_all_measured(tmp_path, monkeypatch, capsy
     # The first one once more, before the clock runs.
     assert measured == ["0", "0", "1", "0"]
     assert status(["bench", "evaluate", *arguments, "--clips", "0"]) == 2
-    assert "argument --clips: '0', expected a whole number of at least 1" in capsys.readouterr().err
+    assert "argument --clips: '0', expected a whole number from 1 to 1000" in capsys.readouterr().err
 
 
 def test_metrics_without_a_network_have_nothing_to_stand_beside(capsys):
