@@ -31,7 +31,7 @@ class Damage:
     broken_off: bool = False
     """True if the track could not be read to its end."""
     end: float | None = None
-    """The file's time, in seconds, of the last frame, where the track was read to its end."""
+    """The file's time, in seconds, at which the last frame ends, where the track was read to its end."""
 
     def doubt(self, at: float | None) -> None:
         """Count one frame that was decoded in part."""
@@ -66,6 +66,7 @@ class TrackDecoder:
         self.damage = Damage()
         self.part = 0
         self._last: float | None = None
+        self._last_duration = 0.0
 
     def frames(self, begin: float = 0.0) -> Iterator[tuple[float | None, Any]]:
         """Decode from a time on.
@@ -103,11 +104,11 @@ class TrackDecoder:
 
     def _end(self) -> None:
         """Compare the last time with the one that the track states, which a file that was cut does not reach."""
-        self.damage.end = self._last
+        self.damage.end = None if self._last is None else self._last + self._last_duration
         start, length, base = self.track.start_time, self.track.duration, self.track.time_base
-        if self.clock.steady and length and base and self._last is not None:
+        if self.clock.steady and length and base and self.damage.end is not None:
             end = float(((start or 0) + length) * base)
-            self.damage.broken_off = self.damage.broken_off or self._last < end - EARLY_END
+            self.damage.broken_off = self.damage.broken_off or self.damage.end < end - EARLY_END
 
     def _decode(self, packet: av.Packet | None, joint: bool = False) -> Iterator[tuple[float | None, Any]]:
         """The frames that a packet completes; None gives those that the decoder still holds."""
@@ -122,6 +123,7 @@ class TrackDecoder:
         for frame in frames:
             time = self._time(frame)
             self._last = self._last if time is None else time
+            self._last_duration = float((frame.duration or 0) * (frame.time_base or 0))
             if frame.is_corrupt or (packet is not None and packet.is_corrupt and not joint):
                 self.damage.doubt(self._last)
             yield time, frame

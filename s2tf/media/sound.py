@@ -100,44 +100,62 @@ class _Run:
     """Samples a second in the file."""
 
 
+class _OpenRun:
+    """A run that goes on; its frames are resampled as they come, so that only 16 kHz is held."""
+
+    def __init__(self, time: float, frame: av.AudioFrame, place: tuple[int, int]):
+        self.time = self.expected = time
+        self.format = _format(frame)
+        self.layout = frame.layout
+        self.rate = frame.sample_rate
+        self.place = place
+        self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)
+        self._blocks: list[np.ndarray] = []
+
+    def continues(self, time: float, frame: av.AudioFrame, place: tuple[int, int]) -> bool:
+        """True if the frame follows without a hole, in the same format, part and stretch without damage."""
+        return place == self.place and _format(frame) == self.format and abs(time - self.expected) <= MIN_GAP
+
+    def add(self, frame: av.AudioFrame) -> None:
+        """Append a frame."""
+        self.expected += frame.samples / frame.sample_rate
+        # Frames follow one another within the run; their own rounded timestamps say nothing more.
+        frame.pts = None
+        self._resample(frame)
+
+    def close(self) -> _Run:
+        """The run, complete."""
+        self._resample(None)
+        samples = np.zeros((1, 0), np.float32)
+        if self._blocks:
+            samples = np.concatenate(self._blocks, axis=1).reshape(-1, self.layout.nb_channels).T
+        names = tuple(channel.name for channel in self.layout.channels)
+        return _Run(self.time, samples.astype(np.float32, copy=False), names, self.rate)
+
+    def _resample(self, frame: av.AudioFrame | None) -> None:
+        self._blocks += [block.to_ndarray() for block in self._resampler.resample(frame)]
+
+
 def _runs(decoder: TrackDecoder, begin: float, end: float | None) -> Iterator[_Run]:
     """Frames as runs, which end at a hole, a damaged packet, a change of format, and a restart of the clock."""
-    held: list[av.AudioFrame] = []
-    first = expected = 0.0
-    place = (0, 0)
-    for time, frame in decoder.frames(begin):
-        time = expected if time is None else time
-        now = (decoder.part, decoder.damage.packets)
-        same = held and place == now and _format(frame) == _format(held[0])
-        if held and not (same and abs(time - expected) <= MIN_GAP):
-            yield _resample(first, held)
-            held = []
-        if not held:
-            first = expected = time
-        place = now
-        held.append(frame)
-        expected += frame.samples / frame.sample_rate
-        if end is not None and expected >= end + MIN_GAP:
+    run: _OpenRun | None = None
+    for stamp, frame in decoder.frames(begin):
+        time = stamp if stamp is not None else run.expected if run is not None else 0.0
+        place = (decoder.part, decoder.damage.packets)
+        if run is not None and not run.continues(time, frame, place):
+            yield run.close()
+            run = None
+        if run is None:
+            run = _OpenRun(time, frame, place)
+        run.add(frame)
+        if end is not None and run.expected >= end + MIN_GAP:
             break
-    if held:
-        yield _resample(first, held)
+    if run is not None:
+        yield run.close()
 
 
 def _format(frame: av.AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _resample(time: float, frames: list[av.AudioFrame]) -> _Run:
-    """One run at 16 kHz, its channels apart."""
-    layout = frames[0].layout
-    resampler = av.AudioResampler(format="flt", layout=layout, rate=SAMPLE_RATE)
-    for frame in frames:
-        # Frames follow one another within the run; their own rounded timestamps say nothing more.
-        frame.pts = None
-    blocks = [block.to_ndarray() for frame in (*frames, None) for block in resampler.resample(frame)]
-    samples = np.concatenate(blocks, axis=1).reshape(-1, layout.nb_channels).T if blocks else np.zeros((1, 0))
-    names = tuple(channel.name for channel in layout.channels)
-    return _Run(time, samples.astype(np.float32, copy=False), names, frames[0].sample_rate)
 
 
 def _track_note(tracks: int) -> Iterator[Note]:

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 from player_files import ORIENTATIONS, scene, set_matrix, shown, write, write_wav
-from video_files import tone
+from video_files import tone, write_video
 
 from s2tf.media.container import has_sound
 from s2tf.media.sound import read_audio, read_sound
@@ -216,6 +216,15 @@ def test_a_file_that_was_cut_says_where_it_ends(tmp_path):
     with VideoStream(path) as stream:
         list(stream)
         assert "broken off" in {note.kind for note in stream.notes}
+
+
+def test_a_last_picture_that_is_shown_for_long_is_no_early_end(tmp_path):
+    times = [Fraction(0), Fraction(4), Fraction(8)]
+    path = write_video(tmp_path / "slides.mp4", [scene()] * 3, times=times)
+    with VideoStream(path) as stream:
+        frames = sum(1 for _ in stream)
+        assert stream.notes == ()
+    assert frames > 200
 
 
 @pytest.mark.parametrize("channel", [0, 1])
