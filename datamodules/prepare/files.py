@@ -12,15 +12,11 @@ import numpy as np
 
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from s2tf.media.audio import FPS
-from s2tf.media.container import has_sound, open_media, video_track
+from s2tf.media.container import VIDEO_SUFFIXES, has_sound, open_media, video_track
 from s2tf.media.sound import read_sound
 from s2tf.media.video import read_video
 from s2tf.tables.names import normal_name, sorting_key
 
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
-    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
-)
 MAX_BYTES = 4 * 2**30
 """Limit for a clip's pictures in memory; joining them takes twice as much for a moment."""
 MAX_KEY = 80
@@ -132,10 +128,17 @@ def walk(folder: Path) -> list[Path]:
     """All files of a folder and its subfolders, sorted, without a query to the file system for each file.
 
     Linked folders are followed; a folder that was visited before, as in a circle of links, is skipped.
+
+    Raises:
+        OSError: A folder cannot be read; the error names it.
     """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
     result: list[Path] = []
     visited: set[tuple[int, int]] = set()
-    for parent, below, names in os.walk(folder, followlinks=True):
+    for parent, below, names in os.walk(folder, followlinks=True, onerror=refuse):
         status = os.stat(parent)
         place = (status.st_dev, status.st_ino)
         if place in visited:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, file_key, unique_key, walk
+from datamodules.prepare.files import FileRecording, file_key, unique_key, walk
 from datamodules.prepare.recording import Reader
 from datamodules.prepare.splits import HeldOut, assign_splits
+from s2tf.media.container import VIDEO_SUFFIXES
 from s2tf.tables.names import normal_name, refuse_twins
 from s2tf.tables.read_table import TableRow, match_files, read_table
 

@@ -71,7 +71,8 @@ class HDTFRecording(FileRecording):
     def load(self) -> LoadedClip:
         """See `FileRecording.load`; fails at `crop` too."""
         if self.region is None:
-            return replace(self.read(), notes=(SEARCHED,))
+            clip = self.read()
+            return replace(clip, notes=(*clip.notes, SEARCHED))
         return self.read(self._crop)
 
     def _crop(self, picture: np.ndarray) -> np.ndarray:

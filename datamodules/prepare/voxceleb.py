@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datamodules.prepare.files import VIDEO_SUFFIXES, FileRecording, unique_key, walk
+from datamodules.prepare.files import FileRecording, unique_key, walk
 from datamodules.prepare.recording import Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
+from s2tf.media.container import VIDEO_SUFFIXES
 from s2tf.tables.names import normal_name
 from s2tf.tables.read_table import read_table, refuse_rows
 

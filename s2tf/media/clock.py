@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from s2tf.media.container import naming, open_media, sound_track, video_track
+from s2tf.media.container import naming, open_media, sound_track, states_length, video_track
 
 JUMP_BACK = 0.1
 """Seconds by which a broadcast's clock must go back to count as restarted, as in FFmpeg's program."""
@@ -30,7 +30,8 @@ class Clock:
     offsets: tuple[float, ...] = (0.0,)
     """Seconds to add to the timestamps of each part, so that it follows the part before; 0 for the first."""
     borders: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    """By index of the stream, the packets (counted within the stream) with which the second and later parts begin."""
+    """By index of the stream, the packets (counted within the stream) with which the second and later parts begin; a
+    part in which the stream has none begins with the next part's."""
     restarts: tuple[float, ...] = ()
     """Seconds, on the first part's clock, at which the second and later parts begin."""
     missing: float = 0.0
@@ -75,8 +76,7 @@ def _read_clock(path: str, size: int, changed: int) -> Clock:
         search = _Search(streams, bool(container.format.flags & RESTARTS))
         search.add(_packets(container, streams))
         clock = search.clock()
-        # The length of a broadcast is a guess from its last clock or its size.
-        if clock.steady and container.duration and not search.restarting:
+        if clock.steady and container.duration and states_length(container):
             missing = container.duration / av.time_base - search.length
             clock = replace(clock, missing=missing if missing > EARLY_END else 0.0)
     return clock
@@ -107,16 +107,22 @@ class _Extent:
 
 
 class _Search:
-    """Goes through a file's packets and notes where the clock of each stream restarts."""
+    """Goes through a file's packets and notes where its clock restarts.
+
+    Parts are counted once for the file. The first stream whose time jumps opens a part; each other stream enters it
+    with its first packet that is nearer to the new clock than to the old one, since the last packets of a part may
+    come after the first ones of the next.
+    """
 
     def __init__(self, streams: list[av.VideoStream | av.AudioStream], restarting: bool):
         self.reference = streams[0].index
         self.restarting = restarting
         self.count = {stream.index: 0 for stream in streams}
+        self.part = {stream.index: 0 for stream in streams}
         self.borders: dict[int, list[int]] = {stream.index: [] for stream in streams}
-        self.expected: dict[int, float] = {}
-        self.latest: dict[int, float] = {}
-        self.extents: list[dict[int, _Extent]] = []
+        self.latest: list[dict[int, float]] = [{}]
+        self.expected: list[dict[int, float]] = [{}]
+        self.extents: list[dict[int, _Extent]] = [{}]
 
     def add(self, packets: Iterable[av.Packet]) -> None:
         """Take all packets of the file."""
@@ -130,19 +136,42 @@ class _Search:
 
     def _take(self, packet: av.Packet, time: float) -> None:
         index = packet.stream.index
-        if index in self.latest and self._jumps(index, time):
-            self.borders[index].append(self.count[index])
+        if self.part[index] == len(self.extents) - 1 and self._jumps(index, time):
+            for parts in (self.latest, self.expected, self.extents):
+                parts.append({})  # type: ignore[attr-defined]
+            self._enter_last(index)
+        elif self.part[index] < len(self.extents) - 1 and self._is_of_last(index, time):
+            self._enter_last(index)
+        part = self.part[index]
         length = float((packet.duration or 0) * packet.time_base)
-        self.latest[index], self.expected[index] = time, time + length
-        part = len(self.borders[index])
-        while len(self.extents) <= part:
-            self.extents.append({})
+        self.latest[part][index] = max(time, self.latest[part].get(index, time))
+        self.expected[part][index] = time + length
         shown = time if packet.pts is None else float(packet.pts * packet.time_base)
         self.extents[part].setdefault(index, _Extent()).add(shown, shown + length)
 
+    def _enter_last(self, index: int) -> None:
+        """Let a stream go on in the last part; parts in which it has no packet begin and end here."""
+        last = len(self.extents) - 1
+        self.borders[index] += [self.count[index]] * (last - self.part[index])
+        self.part[index] = last
+
     def _jumps(self, index: int, time: float) -> bool:
-        back = time < self.latest[index] - (JUMP_BACK if self.restarting else JUMP_BACK_GUESSED)
-        return back or (self.restarting and time > self.expected[index] + JUMP_AHEAD)
+        latest, expected = self.latest[-1], self.expected[-1]
+        if index not in latest:
+            return False
+        if time < latest[index] - (JUMP_BACK if self.restarting else JUMP_BACK_GUESSED):
+            return True
+        # Where another stream has come as far, this one has a hole.
+        others = [value for other, value in expected.items() if other != index]
+        ahead = self.restarting and time > expected[index] + JUMP_AHEAD
+        return ahead and not any(abs(time - value) <= JUMP_AHEAD for value in others)
+
+    def _is_of_last(self, index: int, time: float) -> bool:
+        """True if a packet of a stream that is still in an earlier part is nearer to the clock of the last one."""
+        old = self.expected[self.part[index]]
+        before = [old[index]] if index in old else list(old.values())
+        after = list(self.expected[-1].values())
+        return min(abs(time - value) for value in after) <= min((abs(time - value) for value in before), default=0.0)
 
     def clock(self) -> Clock:
         """The clock, after all packets were added."""
@@ -151,7 +180,10 @@ class _Search:
             end = self._reference(before).last + offsets[-1]
             restarts.append(end)
             offsets.append(end - self._reference(part).first)
-        borders = {index: tuple(numbers) for index, numbers in self.borders.items()}
+        last = len(self.extents) - 1
+        borders = {
+            index: (*numbers, *[self.count[index]] * (last - len(numbers))) for index, numbers in self.borders.items()
+        }
         return Clock(tuple(offsets), borders, tuple(restarts))
 
     @property

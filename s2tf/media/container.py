@@ -9,6 +9,13 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
+"""Suffixes of files that count as videos, in lower case."""
+STATED = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "wav", "w64", "aiff", "caf", "asf", "mxf"})
+"""FFmpeg's names of formats that store their length; for others FFmpeg guesses it, from the bit rate for instance."""
 Kind = Literal["video", "audio"]
 
 # Covers of songs, and the small pictures that a player shows over its time bar.
@@ -83,6 +90,11 @@ def choose_track(
         return marked[0] if marked else None
     best = container.streams.best(kind, related)
     return next((track for track in marked if track is best or track.index == getattr(best, "index", None)), marked[0])
+
+
+def states_length(container: InputContainer) -> bool:
+    """True if the file's format stores its length."""
+    return not STATED.isdisjoint(container.format.name.split(","))
 
 
 def has_sound(path: str | Path) -> bool:

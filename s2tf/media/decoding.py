@@ -8,7 +8,7 @@ import av
 from av.container import InputContainer
 
 from s2tf.media.clock import EARLY_END, Clock
-from s2tf.media.container import explain
+from s2tf.media.container import explain, states_length
 
 LEAD = 1.0
 """Seconds before the wanted time at which decoding begins, since the keyframe found may lie a little late."""
@@ -83,11 +83,13 @@ class TrackDecoder:
         borders = self.clock.borders.get(self.track.index, ())
         self.part = number = 0
         for packet in self._packets():
-            if packet.size and self.part < len(borders) and number >= borders[self.part]:
+            part = sum(number >= border for border in borders)
+            if packet.size and part > self.part:
                 # The decoder gives the frames that it holds while they still belong to the earlier part.
-                yield from self._decode(None)
-                self.track.codec_context.flush_buffers()
-                self.part += 1
+                if number:
+                    yield from self._decode(None)
+                    self.track.codec_context.flush_buffers()
+                self.part = part
             # A broadcast's packet counters do not match at a joint, which is no damage.
             joint = bool(borders) and any(border - 2 <= number <= border for border in borders)
             number += bool(packet.size)
@@ -106,7 +108,8 @@ class TrackDecoder:
         """Compare the last time with the one that the track states, which a file that was cut does not reach."""
         self.damage.end = None if self._last is None else self._last + self._last_duration
         start, length, base = self.track.start_time, self.track.duration, self.track.time_base
-        if self.clock.steady and length and base and self.damage.end is not None:
+        stated = self.clock.steady and states_length(self.container)
+        if stated and length and base and self.damage.end is not None:
             end = float(((start or 0) + length) * base)
             self.damage.broken_off = self.damage.broken_off or self.damage.end < end - EARLY_END
 

@@ -10,12 +10,18 @@ from s2tf.media.notes import Note
 
 CANCELLED = 0.1
 """Share of the better channel's power; a mix with less has lost the speech."""
+CANCELLED_SECONDS = 0.1
+"""Share of the audible seconds of a run that may be cancelled before one channel is taken for the whole run."""
+AUDIBLE = 1e-3
+"""Share of the loudest second's power; quieter seconds are not judged."""
 CENTRE, LOW = "FC", "LFE"
 """FFmpeg's names of the channels for speech and for low sounds."""
 SIDE_WEIGHT = 0.7071
 """Weight of the other channels beside the centre's 1 (ITU-R BS.775)."""
 TOO_LOUD = 2.0
 """A peak above this (6 dB over full scale) is no overshoot of a coder: the level is wrong."""
+LOUD_SHARE = 1e-3
+"""Share of the samples that must be too loud: fewer are single wild samples, and say nothing about the level."""
 INTEGERS = 64.0
 """A peak above this (36 dB over full scale) comes from whole numbers that were never divided by their range."""
 RANGES = (2**15, 2**23, 2**31)
@@ -72,13 +78,22 @@ def _mono(samples: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, bool]:
     if len(weights) != len(samples) or not weights.any():
         weights = np.ones(len(samples), np.float32)
     mono = (weights / weights.sum()) @ samples
-    powers = np.mean(np.square(samples, dtype=np.float64), axis=1) if samples.size else np.zeros(len(samples))
-    best = int(np.argmax(powers))
+    powers = _powers(samples)
+    best = int(np.argmax(powers.sum(axis=0)))
     # A mix of one loud and many silent channels is quiet, but whole: each channel counts with its weight.
     share = max(1e-3, float(weights[best] / weights.sum()) ** 2)
-    if samples.size and np.mean(np.square(mono, dtype=np.float64)) < CANCELLED * share * powers[best]:
+    audible = powers.max(axis=1) > AUDIBLE * powers.max()
+    cancelled = _powers(mono[None])[:, 0] < CANCELLED * share * powers.max(axis=1)
+    if np.count_nonzero(audible & cancelled) > CANCELLED_SECONDS * np.count_nonzero(audible):
         return samples[best], True
     return mono, False
+
+
+def _powers(samples: np.ndarray) -> np.ndarray:
+    """Power of each second of each channel, (seconds, C), of samples (C, S)."""
+    borders = range(0, max(1, samples.shape[1]), SAMPLE_RATE)
+    pieces = (samples[:, begin : begin + SAMPLE_RATE].astype(np.float64) for begin in borders)
+    return np.array([np.square(piece).sum(axis=1) for piece in pieces])
 
 
 def check_finite(waveform: np.ndarray, path: str | Path, start: float = 0.0) -> None:
@@ -109,8 +124,12 @@ def mend(waveform: np.ndarray, path: str | Path) -> tuple[np.ndarray, list[Note]
         SoundError: The values are beyond the range of 32-bit samples; names the file.
     """
     peak = float(np.abs(waveform).max(initial=0.0))
+    wild = np.flatnonzero(np.abs(waveform) > TOO_LOUD)
     notes = []
-    if peak > INTEGERS:
+    if 0 < len(wild) <= LOUD_SHARE * len(waveform):
+        text = f"{len(wild)} samples of up to {peak:.3g} were clipped, the first at {wild[0] / SAMPLE_RATE:.2f} s"
+        notes.append(Note("rescaled", text))
+    elif peak > INTEGERS:
         full = next((full for full in RANGES if peak <= full * 1.001), None)
         if full is None:
             raise SoundError(f"{path}: the sound holds samples of up to {peak:.3g}, expected numbers from -1 to 1")

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from player_files import ORIENTATIONS, scene, set_matrix, shown, write, write_wav
+from player_files import ORIENTATIONS, mux_sound, scene, set_matrix, shown, write, write_wav
 from video_files import tone, write_video
 
 from s2tf.media.container import has_sound
@@ -169,6 +169,52 @@ def test_parts_whose_clock_restarts_follow_one_another_in_step(tmp_path, suffix)
     assert "joined" in {note.kind for note in clip.notes} & {note.kind for note in sound.notes}
 
 
+def test_a_part_without_sound_is_silent_and_the_next_ones_are_in_step(tmp_path):
+    dark, bright = [np.full((64, 64, 3), 50, np.uint8)] * 50, [np.full((64, 64, 3), 200, np.uint8)] * 50
+    title = write(tmp_path / "title.ts", dark)
+    talk = write(tmp_path / "talk.ts", bright, waveform=tone(2.0, 300.0))
+    for name, parts in {"a": (title, talk), "b": (talk, title, talk)}.items():
+        path = tmp_path / f"{name}.ts"
+        path.write_bytes(b"".join(part.read_bytes() for part in parts))
+        clip = read_video(path)
+        waveform = read_audio(path, origin=clip.origin)
+        assert len(clip.frames) == pytest.approx(50 * len(parts), abs=1)
+        for index, part in enumerate(parts):
+            middle = slice(32000 * index + 8000, 32000 * index + 24000)
+            assert (np.abs(waveform[middle]).max() > 0.1) == (part is talk)
+
+
+def test_a_long_hole_in_the_sound_of_a_broadcast_is_silence(tmp_path):
+    path = tmp_path / "hole.ts"
+    pictures, sound = [np.full((64, 64, 3), 90, np.uint8)] * 400, tone(16.0)
+    whole = write(tmp_path / "whole.ts", pictures, waveform=sound)
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        streams = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            seconds = None if packet.dts is None else float(packet.dts * packet.time_base)
+            if seconds is None or (packet.stream.type == "audio" and 3 < seconds < 15):
+                continue
+            packet.stream = streams[packet.stream.index]
+            target.mux(packet)
+    clip = read_video(path)
+    sound = read_sound(path, origin=clip.origin)
+    assert len(clip.frames) == pytest.approx(400, abs=1)
+    assert len(sound.waveform) == pytest.approx(16 * 16000, abs=1600)
+    assert np.abs(sound.waveform[-8000:]).max() > 0.1
+    assert not np.abs(sound.waveform[5 * 16000 : 12 * 16000]).any()
+    assert sound.notes == clip.notes == ()
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("aac", "aac"), ("mp3", "mp3")])
+def test_a_length_that_is_guessed_from_the_bit_rate_is_not_missed(tmp_path, suffix, codec):
+    samples = np.concatenate([np.zeros(16000 * 10), np.random.default_rng(0).normal(0, 0.2, 16000 * 10)])
+    path = tmp_path / f"clip.{suffix}"
+    with av.open(str(path), "w", options={"write_xing": "0"} if suffix == "mp3" else {}) as container:
+        stream = container.add_stream(codec, rate=48000, layout="mono", options={"q": "4"} if suffix == "mp3" else {})
+        mux_sound(container, stream, samples, "mono")
+    assert not {note.kind for note in read_sound(path).notes} & {"broken off", "joined"}
+
+
 def test_pictures_that_change_their_size_are_fitted_to_the_first(tmp_path):
     parts = [write(tmp_path / "a.ts", [scene()] * 25), write(tmp_path / "b.ts", [scene(192, 256)] * 25)]
     path = tmp_path / "joined.ts"
@@ -235,6 +281,25 @@ def test_channels_that_cancel_each_other_give_the_louder_one(tmp_path, channel):
     sound = read_sound(write_wav(tmp_path / "clip.wav", channels))
     assert np.corrcoef(sound.waveform, channels[channel])[0, 1] > 0.999
     assert [note.kind for note in sound.notes] == ["one channel"]
+
+
+def test_channels_that_cancel_for_a_part_of_the_time_are_noticed_too(tmp_path):
+    speech = np.concatenate([tone(2.0), tone(2.0, 500.0)])
+    channels = np.stack([speech, speech * np.repeat([1, -1], 32000)])
+    sound = read_sound(write_wav(tmp_path / "clip.wav", channels))
+    assert np.corrcoef(sound.waveform, speech)[0, 1] > 0.999
+    assert [note.kind for note in sound.notes] == ["one channel"]
+
+
+@pytest.mark.parametrize("value", [40.0, 5000.0])
+def test_single_wild_samples_do_not_change_the_level(tmp_path, value):
+    samples = tone(2.0)
+    samples[16000] = value
+    sound = read_sound(write_wav(tmp_path / "clip.wav", samples))
+    assert np.abs(sound.waveform - np.clip(samples, -1, 1)).max() < 1e-4
+    (note,) = sound.notes
+    assert "1 samples of up to" in note.text
+    assert "at 1.00 s" in note.text
 
 
 def test_speech_in_one_of_two_channels_is_mixed_as_usual(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from s2tf.errors import UserError
 from s2tf.evaluation.videos.find_pairs import files_by_name
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".gif")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from s2tf.errors import UserError
 from s2tf.evaluation.sources import VideoFile, VideoSource
 from s2tf.evaluation.videos.pairs import ClipPair
+from s2tf.media.container import VIDEO_SUFFIXES
 from s2tf.tables.names import FileFinder, listed, normal_name, sorting_key
 from s2tf.tables.read_table import TableRow, read_table, refuse_rows
 
-SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 COLUMNS = ("generated", "reference")
 
 
@@ -91,7 +91,7 @@ def files_by_name(folder: Path, suffixes: Sequence[str], what: str) -> dict[str,
 
 
 def _of_folders(generated: Path, reference: Path) -> FoundPairs:
-    videos, references = (files_by_name(folder, SUFFIXES, "videos") for folder in (generated, reference))
+    videos, references = (files_by_name(folder, sorted(VIDEO_SUFFIXES), "videos") for folder in (generated, reference))
     if not set(videos) & set(references):
         raise UserError(
             f"none of the {len(videos)} videos in {generated} has the same name as one of the {len(references)} in "

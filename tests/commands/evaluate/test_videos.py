@@ -125,7 +125,7 @@ def test_wrong_arguments_are_named(folders, capsys):
         ([folders / "made", folders / "gone"], "gone does not exist, expected a file or folder"),
         ([folders / "made", folders / "true" / "a.mp4"], "expected two folders or two videos"),
         ([folders / "made", folders / "other"], "none of the 3 videos"),
-        ([folders / "empty", folders / "true"], "empty contains no videos, expected files with .mp4"),
+        ([folders / "empty", folders / "true"], "empty contains no videos, expected files with .3gp, .asf, .avi"),
         ([folders / "bad.csv"], "bad.csv: expected the columns generated, reference, got made, true"),
         ([folders / "made", folders / "true", "--metrics", "pixels,psnr"], "unknown metric 'psnr', expected names of"),
         ([folders / "made", folders / "true", "--part", "3/2"], "argument --part: '3/2', expected I/N"),
