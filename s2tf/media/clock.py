@@ -96,14 +96,21 @@ def _packets(container: InputContainer, streams: list[av.VideoStream | av.AudioS
 
 
 @dataclass
-class _Extent:
-    """First and last time of one stream within one part, in seconds of the part's own clock."""
+class _Stretch:
+    """The packets of one stream within one part; times are in seconds of the part's own clock."""
 
+    number: int
+    """The first packet, counted within the stream."""
+    lag: float
+    """Seconds by which the first packet lay behind the packets of the other streams."""
     first: float = float("inf")
+    """Time at which the first frame is shown."""
     last: float = float("-inf")
-
-    def add(self, begin: float, end: float) -> None:
-        self.first, self.last = min(self.first, begin), max(self.last, end)
+    """Time at which the last frame ends."""
+    latest: float = float("-inf")
+    """Time of decoding of the latest packet."""
+    expected: float = 0.0
+    """Time of decoding of the packet that comes next."""
 
 
 class _Search:
@@ -119,10 +126,7 @@ class _Search:
         self.restarting = restarting
         self.count = {stream.index: 0 for stream in streams}
         self.part = {stream.index: 0 for stream in streams}
-        self.borders: dict[int, list[int]] = {stream.index: [] for stream in streams}
-        self.latest: list[dict[int, float]] = [{}]
-        self.expected: list[dict[int, float]] = [{}]
-        self.extents: list[dict[int, _Extent]] = [{}]
+        self.parts: list[dict[int, _Stretch]] = [{}]
 
     def add(self, packets: Iterable[av.Packet]) -> None:
         """Take all packets of the file."""
@@ -136,62 +140,80 @@ class _Search:
 
     def _take(self, packet: av.Packet, time: float) -> None:
         index = packet.stream.index
-        if self.part[index] == len(self.extents) - 1 and self._jumps(index, time):
-            for parts in (self.latest, self.expected, self.extents):
-                parts.append({})  # type: ignore[attr-defined]
-            self._enter_last(index)
-        elif self.part[index] < len(self.extents) - 1 and self._is_of_last(index, time):
-            self._enter_last(index)
-        part = self.part[index]
+        last = len(self.parts) - 1
+        if self.part[index] == last and self._jumps(index, time):
+            self._open(index, time)
+        elif self.part[index] < last and self._is_of_last(index, time):
+            self.part[index] = last
+        part = self.parts[self.part[index]]
+        if index not in part:
+            lag = max((other.expected for other in part.values()), default=time) - time
+            part[index] = _Stretch(self.count[index], lag)
+        stretch = part[index]
         length = float((packet.duration or 0) * packet.time_base)
-        self.latest[part][index] = max(time, self.latest[part].get(index, time))
-        self.expected[part][index] = time + length
+        stretch.latest, stretch.expected = max(time, stretch.latest), time + length
         shown = time if packet.pts is None else float(packet.pts * packet.time_base)
-        self.extents[part].setdefault(index, _Extent()).add(shown, shown + length)
-
-    def _enter_last(self, index: int) -> None:
-        """Let a stream go on in the last part; parts in which it has no packet begin and end here."""
-        last = len(self.extents) - 1
-        self.borders[index] += [self.count[index]] * (last - self.part[index])
-        self.part[index] = last
+        stretch.first, stretch.last = min(shown, stretch.first), max(shown + length, stretch.last)
 
     def _jumps(self, index: int, time: float) -> bool:
-        latest, expected = self.latest[-1], self.expected[-1]
-        if index not in latest:
+        part = self.parts[-1]
+        if index not in part:
             return False
-        if time < latest[index] - (JUMP_BACK if self.restarting else JUMP_BACK_GUESSED):
+        if time < part[index].latest - (JUMP_BACK if self.restarting else JUMP_BACK_GUESSED):
             return True
         # Where another stream has come as far, this one has a hole.
-        others = [value for other, value in expected.items() if other != index]
-        ahead = self.restarting and time > expected[index] + JUMP_AHEAD
+        others = [other.expected for key, other in part.items() if key != index]
+        ahead = self.restarting and time > part[index].expected + JUMP_AHEAD
         return ahead and not any(abs(time - value) <= JUMP_AHEAD for value in others)
+
+    def _open(self, index: int, time: float) -> None:
+        """Open a part with a packet of one stream.
+
+        A stream that was silent until then may have come first, with packets that lay far behind the old clock.
+        """
+        old, new = self.parts[-1], {}
+        for key, other in list(old.items()):
+            nearer = abs(other.latest - time) < abs(other.latest - old[index].expected)
+            if key != index and other.lag > JUMP_BACK_GUESSED and nearer:
+                new[key] = old.pop(key)
+                self.part[key] += 1
+        self.parts.append(new)
+        self.part[index] += 1
 
     def _is_of_last(self, index: int, time: float) -> bool:
         """True if a packet of a stream that is still in an earlier part is nearer to the clock of the last one."""
-        old = self.expected[self.part[index]]
+        old = self.parts[self.part[index]]
         before = [old[index]] if index in old else list(old.values())
-        after = list(self.expected[-1].values())
-        return min(abs(time - value) for value in after) <= min((abs(time - value) for value in before), default=0.0)
+        distances = [
+            min((abs(time - stretch.expected) for stretch in part), default=0.0)
+            for part in (before, self.parts[-1].values())
+        ]
+        return distances[1] <= distances[0]
 
     def clock(self) -> Clock:
         """The clock, after all packets were added."""
         offsets, restarts = [0.0], []
-        for before, part in pairwise(self.extents):
+        for before, part in pairwise(self.parts):
             end = self._reference(before).last + offsets[-1]
             restarts.append(end)
             offsets.append(end - self._reference(part).first)
-        last = len(self.extents) - 1
-        borders = {
-            index: (*numbers, *[self.count[index]] * (last - len(numbers))) for index, numbers in self.borders.items()
-        }
-        return Clock(tuple(offsets), borders, tuple(restarts))
+        return Clock(tuple(offsets), {index: self._borders(index) for index in self.count}, tuple(restarts))
+
+    def _borders(self, index: int) -> tuple[int, ...]:
+        """First packets of the second and later parts of a stream; a part without any begins with the next part."""
+        borders: list[int] = []
+        following = self.count[index]
+        for part in reversed(self.parts[1:]):
+            following = part[index].number if index in part else following
+            borders.insert(0, following)
+        return tuple(borders)
 
     @property
     def length(self) -> float:
         """Seconds from the first to the last time of all streams, in a file of one part."""
-        extents = self.extents[0].values() if self.extents else ()
-        return max((e.last for e in extents), default=0.0) - min((e.first for e in extents), default=0.0)
+        stretches = self.parts[0].values()
+        return max((one.last for one in stretches), default=0.0) - min((one.first for one in stretches), default=0.0)
 
-    def _reference(self, part: dict[int, _Extent]) -> _Extent:
-        """The extent of the pictures, or of the sound in a part without pictures."""
+    def _reference(self, part: dict[int, _Stretch]) -> _Stretch:
+        """The stretch of the pictures, or of the sound in a part without pictures."""
         return part.get(self.reference) or next(iter(part.values()))
