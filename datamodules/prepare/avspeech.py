@@ -9,6 +9,7 @@ Its official page is "AVSpeech: Audio Visual Speech Dataset" at looking-to-liste
     SOURCE/clips/<YouTube id>_<start>_<end>.<any suffix>  cut segments (`_` or `-` between the times)
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _read(source: Path, table: str) -> Iterator[Row]:
         try:
             video, start, end, x, y = fields
             row = Row(video, float(start), float(end), float(x), float(y), table)
-            if not (re.fullmatch(r"[A-Za-z0-9_-]+", video) and 0 <= row.start < row.end and _inside(row)):
+            if not (re.fullmatch(r"[A-Za-z0-9_-]+", video) and 0 <= row.start < row.end < math.inf and _inside(row)):
                 raise ValueError("out of range")
         except ValueError as error:
             raise ValueError(

@@ -134,7 +134,9 @@ def walk(folder: Path) -> list[Path]:
     """
 
     def refuse(error: OSError) -> None:
-        raise error
+        # Some data sets need not have all of their folders.
+        if not isinstance(error, FileNotFoundError):
+            raise error
 
     result: list[Path] = []
     visited: set[tuple[int, int]] = set()

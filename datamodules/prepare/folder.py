@@ -66,7 +66,8 @@ def _recordings(videos: list[Path], source: Path, rows: Mapping[Path, TableRow])
     for path in videos:
         row = rows.get(path.resolve())
         key = unique_key(file_key(path.relative_to(source)), taken)
-        identity = normal_name(row["identity"]) if row else ""
+        # White space of any kind, such as the unbreakable space of a spreadsheet, makes no other person.
+        identity = " ".join(normal_name(row["identity"]).split()) if row else ""
         attributes = _attributes(row) if row else {}
         result.append(
             FileRecording(key=key, dataset="folder", identity=identity or key, attributes=attributes, path=path)
@@ -86,6 +87,10 @@ def _attributes(row: TableRow) -> dict[str, Any]:
     if row["age"]:
         try:
             result["age"] = float(row["age"])
+            if not 0 <= result["age"] <= 130:
+                raise ValueError("out of range")
         except ValueError as error:
-            raise ValueError(f"{row.where}: age {row['age']!r} of {row['path']}, expected years") from error
+            raise ValueError(
+                f"{row.where}: age {row['age']!r} of {row['path']}, expected years from 0 to 130"
+            ) from error
     return result

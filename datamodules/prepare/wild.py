@@ -5,6 +5,7 @@ then `,x,y`, the place of the speaker's face as shares of the picture. Lines tha
 a comma in it stands in quotation marks.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,10 @@ def _line(fields: list[str], where: str, number: int) -> Line:
         values = tuple(float(text) for text in texts)
         if len(values) not in (0, 2, 4) or (values and not 0 <= values[0] < values[1]):
             raise ValueError("expected a path, path,start,end or path,start,end,x,y")
+        if not all(map(math.isfinite, values)):
+            raise ValueError("expected finite numbers")
+        if not all(0 <= place <= 1 for place in values[2:]):
+            raise ValueError("expected x and y as shares of the picture, from 0 to 1")
     except ValueError as error:
         raise ValueError(f"{where}: {','.join(fields)!r}: {error}") from error
     return Line(number, name, values)

@@ -6,7 +6,7 @@ OmegaConf composes, LightningCLI validates: the result of `compose` has no `base
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from s2tf.config.scalars import Plain, read_text, read_yaml, values
 from s2tf.errors import UserError
 
 EXPERIMENT_KEYS = ("seed_everything", "trainer", "model", "data", "prior", "tracking")
+MAY_BE_EMPTY = ("prior", "tracking")
+"""Sections that `null` leaves out."""
 LABEL = re.compile(r"\w+=")
 NOTHING = "none"
 """Value for no file in `+name=none`."""
@@ -67,7 +69,24 @@ def compose(path: str | Path, overrides: Sequence[str] = (), missing: str | None
     unknown = [key for key in config if key not in EXPERIMENT_KEYS]
     if unknown:
         raise UserError(f"{path}: unknown key {unknown[0]!r}, expected one of {', '.join(EXPERIMENT_KEYS)}")
+    _check_sections(config, path, overrides)
     return read_fields({str(key): value for key, value in config.items()})
+
+
+def _check_sections(config: Mapping[Any, Any], path: str | Path, overrides: Sequence[str]) -> None:
+    """Refuse a section that is no mapping, and a class path that is no text; names the override that made it so."""
+    for key in EXPERIMENT_KEYS[1:]:
+        if key not in config or (config[key] is None and key in MAY_BE_EMPTY):
+            continue
+        section = config[key]
+        touched = [text for text in overrides if text.partition("=")[0].split(".")[0] == key]
+        where = f"override {touched[-1]!r}" if touched else str(path)
+        if not isinstance(section, Mapping):
+            found = "nothing" if section is None else repr(str(section))
+            raise UserError(f"{where}: {key} is {found}, expected a mapping of its settings")
+        name = str(section.get("class_path", "a.Class"))
+        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
+            raise UserError(f"{where}: {key}.class_path is {name!r}, expected the path of a class, such as a.b.Class")
 
 
 def _given(tree: Any, value: str) -> Any:

@@ -6,6 +6,7 @@ import re
 import secrets
 import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import torch.distributed as dist
 from s2tf.fault_tolerance.messages import say
 
 FAILURE_FILE = "failure.txt"
+PATIENCE = 5.0
+"""Longest time, in seconds, that a rank waits for the traceback of the one that failed first."""
 LOST_STATUS = 74
 """Exit status of a rank that has lost the connection to the others (EX_IOERR of sysexits.h)."""
 LOST = re.compile(
@@ -48,6 +51,7 @@ def report_failure(error: BaseException, folder: Path, rank: int) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     if not _is_first(folder):
+        _wait_for_first(folder)
         say(f"{where} ended after another rank's failure ({folder / FAILURE_FILE}), by {one_line(error)}")
         return
     text = f"{where} failed:\n{''.join(traceback.format_exception(error))}"
@@ -89,6 +93,13 @@ def _is_first(folder: Path) -> bool:
         # If it is not known, print: one traceback too many is better than none.
         return True
     return True
+
+
+def _wait_for_first(folder: Path) -> None:
+    """Wait until the first rank has printed its traceback: a launcher ends all ranks as soon as one has ended."""
+    end = time.monotonic() + PATIENCE
+    while not (folder / FAILURE_FILE).exists() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def forget_failures(folder: Path) -> None:

@@ -57,6 +57,20 @@ def odd_kind(path: Path) -> str | None:
     return next((kind for start, kind in SIGNATURES.items() if head.startswith(start)), None)
 
 
+def plain_text(path: Path) -> str | None:
+    """Say what a text is, such as an error that was saved in the place of weights; None for any other file."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    try:
+        # A character may be cut at the end of what was read.
+        text = head.decode("utf-8", "strict" if len(head) < HEAD else "ignore")
+    except UnicodeDecodeError:
+        return None
+    if not text or not all(letter.isprintable() or letter.isspace() for letter in text):
+        return None
+    return f"a text, {' '.join(text.split())[:SHOWN]!r}: download the file again"
+
+
 def odd_archive(path: Path) -> str | None:
     """Say what a zip or tar file is that holds no weights of torch; None for any other file."""
     with open(path, "rb") as file:
@@ -133,7 +147,7 @@ def read_json(path: Path) -> Any:
 
 
 def _page(head: bytes) -> str | None:
-    """The kind of a page of the web: HTML, XML or an error in JSON."""
+    """The kind of a page of the web, HTML or XML."""
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if not text.startswith("<"):
         return None

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from s2tf.nn.file_kinds import is_safetensors, odd_archive, odd_kind, safetensors_fault
+from s2tf.nn.file_kinds import is_safetensors, odd_archive, odd_kind, plain_text, safetensors_fault
 
 SHOWN = 6
 """Number of keys that a message names."""
@@ -31,7 +31,7 @@ def check_weight_file(path: Path) -> None:
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist, expected a weight file")
-    kind = odd_kind(path)
+    kind = odd_kind(path) or plain_text(path)
     if kind is None and (is_safetensors(path) or path.suffix == ".safetensors"):
         kind = safetensors_fault(path)
     elif kind is None:

@@ -50,6 +50,10 @@ def read_text(path: Path) -> str:
     data = path.read_bytes()
     encoding = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
     if encoding.startswith("utf-8") and b"\0" in data:
+        # In UTF-16 nearly every second byte of a table is zero.
+        if data.count(b"\0") < len(data) / 4:
+            line = data.count(b"\n", 0, data.index(b"\0")) + 1
+            raise UserError(f"{path}, line {line}: a zero byte, expected text in UTF-8: delete it")
         order = "UTF-16BE" if data.startswith(b"\0") else "UTF-16LE"
         raise _not_utf8(path, "it has zero bytes, as UTF-16 has", order)
     try:

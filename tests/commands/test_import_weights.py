@@ -47,7 +47,13 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys, undrawn):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"<html>not found</html>", "an HTML page"), (b"", "empty"), (b"PK\x03\x04cut", "cut off"), (b"x", "no readable")],
+    [
+        (b"<html>not found</html>", "an HTML page"),
+        (b"", "empty"),
+        (b"PK\x03\x04cut", "cut off"),
+        (b"x", "a text, 'x'"),
+        (b"\x01\x02", "no readable"),
+    ],
 )
 def test_a_file_that_is_no_checkpoint_is_named(content, reason, tmp_path, capsys):
     (tmp_path / "vgg.pth").write_bytes(content)

@@ -293,3 +293,9 @@ def test_a_class_path_is_left_to_the_building_of_the_class():
     for name in ("lightning.pytorch.loggers.CSVLogger", "no_such_package.Logger"):
         config = compose("scfp.yaml", [f"trainer.logger.class_path={name}"], missing="x")
         assert config["trainer"]["logger"]["class_path"] == name
+
+
+@pytest.mark.parametrize("override", ["trainer=3", "data=", "model=x", "model.class_path=3", "data.class_path=a b"])
+def test_a_section_that_is_no_mapping_and_a_path_that_is_none_are_named(override):
+    with pytest.raises(UserError, match=rf"override '{override}': "):
+        compose("demo/conre.yaml", [override], missing="x")

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from s2tf.fault_tolerance import failures
 from s2tf.fault_tolerance.attempts import Attempts, read_attempts
 from s2tf.fault_tolerance.failures import report_failure
 
@@ -80,3 +82,14 @@ def test_a_line_that_two_processes_have_torn_hides_no_other(tmp_path):
         file.write('{"event": "sta{"event": "end"}\n')
     attempts.note("end")
     assert [one["event"] for one in read_attempts(tmp_path)] == ["start", "end"]
+
+
+def test_a_later_rank_ends_only_after_the_first_one_s_traceback(tmp_path, capsys):
+    assert failures._is_first(tmp_path)
+    # The first rank is slow to print.
+    timer = threading.Timer(0.5, (tmp_path / failures.FAILURE_FILE).write_text, ["the true reason"])
+    timer.start()
+    report_failure(failing("a lost connection"), tmp_path, 1)
+    assert (tmp_path / failures.FAILURE_FILE).exists()
+    assert "ended after another rank's failure" in capsys.readouterr().err
+    timer.join()

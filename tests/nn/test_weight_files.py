@@ -67,7 +67,7 @@ BAD = {
     ),
     "object": (saved({"model": Stranger()}), r"a pickled object [\w.]*Stranger, which is not loaded"),
     "old object": (pickle.dumps(Stranger(), protocol=2), "a pickled object [\\w.]*Stranger|no readable weight file"),
-    "text": (b"404: not here", "no readable weight file"),
+    "text": (b"404: not here", "a text, '404: not here'"),
     "checkpoint": (
         saved({"epoch": 3, "state_dict": STATE, "optimizer": {"lr": 0.1}}),
         r"epoch, state_dict, optimizer \(tensors by name are under state_dict\), expected tensors by name",
@@ -82,7 +82,7 @@ def test_a_bad_file_is_told_by_its_content(kind, suffix, tmp_path):
     content, reason = BAD[kind]
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
-    if suffix == ".safetensors" and odd_kind(path) is None:
+    if suffix == ".safetensors" and kind != "text" and odd_kind(path) is None:
         reason = "no file of safetensors|cut off"
     with pytest.raises(ValueError, match=reason) as caught:
         read_tensors(path)
@@ -151,3 +151,11 @@ def test_json_that_is_not_whole_is_named(content, reason, tmp_path):
     assert str(path) in str(caught.value)
     path.write_text(json.dumps({"ü": 1}), encoding="utf-8-sig")
     assert read_json(path) == {"ü": 1}
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize("text", ['{"error": "Entry not found"}', "hello"])
+def test_a_text_in_the_place_of_weights_is_quoted(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=rf"{name} is a text, '{text}': download the file again"):
+        read_content(tmp_path / name)

@@ -169,3 +169,20 @@ def test_hdtf_finds_its_videos_by_any_spelling(tmp_path, stored, written):
         (tmp_path / "HDTF_dataset" / f"{subset}_{kind}.txt").write_text(text if subset == "WDA" else "")
     (one,) = HDTFReader(tmp_path)
     assert (one.key, one.path.is_file()) == ("hdtf-WDA_P_terA0_0_000", True)
+
+
+def test_white_space_makes_no_other_person(tmp_path):
+    files(tmp_path, "a.mp4", "b.mp4", "c.mp4", "d.mp4")
+    (tmp_path / "index.csv").write_text("path,identity\na.mp4,Zoe K\nb.mp4,Zoe\u00a0K\n", encoding="utf-8")
+    people = {one.key: one.identity for one in FolderReader(tmp_path, held_out=SHARES).recordings}
+    assert people["a"] == people["b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"), [("a.mp4,0,inf", "finite numbers"), ("a.mp4,0,5,320,240", "shares of the picture")]
+)
+def test_numbers_of_a_list_of_clips_are_checked(tmp_path, line, reason):
+    files(tmp_path, "a.mp4")
+    (tmp_path / "list.csv").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match=rf"list.csv, line 1: .*{reason}"):
+        WildReader(tmp_path / "list.csv")
