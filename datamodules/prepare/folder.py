@@ -9,7 +9,7 @@ from datamodules.prepare.recording import Reader
 from datamodules.prepare.splits import HeldOut, assign_splits
 from s2tf.media.container import VIDEO_SUFFIXES
 from s2tf.tables.names import normal_name, refuse_twins
-from s2tf.tables.read_table import TableRow, match_files, read_table
+from s2tf.tables.read_table import TableRow, match_files, read_table, refuse_rows
 
 TABLE = "index.csv"
 COLUMNS = ("path", "identity")
@@ -35,7 +35,7 @@ class FolderReader(Reader):
     Raises:
         FileNotFoundError: The folder is missing.
         ValueError: The folder has no video, two of its videos differ only in composed and decomposed letters, or the
-            table cannot be used: it cannot be read, or rows match no file or name the same file.
+            table cannot be used: it cannot be read, or rows match no video or name the same one.
     """
 
     def __init__(self, source: str | Path, held_out: HeldOut = HELD_OUT):
@@ -52,7 +52,12 @@ class FolderReader(Reader):
         if not self.videos:
             raise ValueError(f"no video in {source}: no file ends in {' '.join(sorted(VIDEO_SUFFIXES))}")
         refuse_twins(self.videos)
-        rows = {} if self.table is None else match_files(read_table(self.table, COLUMNS), COLUMNS[0])
+        table = [] if self.table is None else read_table(self.table, COLUMNS)
+        rows = match_files(table, COLUMNS[0])
+        # A table above the folder may name files of other folders too.
+        known, root = {path.resolve() for path in self.videos}, self.source.resolve()
+        others = [f"{row['path']!r}" for path, row in rows.items() if path not in known and path.is_relative_to(root)]
+        refuse_rows(table, others, "name no video", "correct or delete these rows")
         self.recordings = assign_splits(_recordings(self.videos, self.source, rows), held_out)
 
 

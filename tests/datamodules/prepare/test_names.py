@@ -186,3 +186,10 @@ def test_numbers_of_a_list_of_clips_are_checked(tmp_path, line, reason):
     (tmp_path / "list.csv").write_text(f"{line}\n")
     with pytest.raises(ValueError, match=rf"list.csv, line 1: .*{reason}"):
         WildReader(tmp_path / "list.csv")
+
+
+def test_a_row_that_names_a_file_that_is_no_video_is_refused(tmp_path):
+    files(tmp_path, "a.mp4", "b.mp4", "c.mp4", "notes.txt")
+    (tmp_path / "index.csv").write_text("path,identity\na.mp4,x\nnotes.txt,y\n")
+    with pytest.raises(ValueError, match=r"index.csv: 1 of 2 rows name no video: 'notes.txt'"):
+        FolderReader(tmp_path, SHARES)
