@@ -82,7 +82,7 @@ def _check_sections(config: Mapping[Any, Any], path: str | Path, overrides: Sequ
         touched = [text for text in overrides if text.partition("=")[0].split(".")[0] == key]
         where = f"override {touched[-1]!r}" if touched else str(path)
         if not isinstance(section, Mapping):
-            found = "nothing" if section is None else repr(str(section))
+            found = "nothing" if section is None else repr(values(section))
             raise UserError(f"{where}: {key} is {found}, expected a mapping of its settings")
         name = str(section.get("class_path", "a.Class"))
         if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):

@@ -1,6 +1,7 @@
 """The numbers of `s2tf evaluate` in a W&B run's summary: written there, and read back online and from disk."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,8 @@ def log_record(record: Mapping[str, Any], seed: int, project: str, folder: Path,
     """
     import wandb
 
+    # Begin a new W&B process: one that another program has left in the environment may have ended.
+    os.environ.pop(wandb.env.SERVICE, None)
     name = None if run_id else f"{record['experiment']}-evaluation"
     job = None if run_id else "evaluate"
     with wandb.init(

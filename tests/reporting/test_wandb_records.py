@@ -136,3 +136,14 @@ def test_a_project_that_cannot_be_reached_is_said(monkeypatch):
     monkeypatch.setattr(wandb, "Api", refuse)
     with pytest.raises(UserError, match="--wandb me/s2tf: no API key"):
         read_project("me/s2tf")
+
+
+def test_a_record_is_written_by_a_process_of_w_and_b_s_of_its_own(tmp_path, monkeypatch):
+    # Another program's, which it hands on in the environment and which is gone.
+    monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-/gone/socket")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    wandb.teardown()
+    record = video_scores(tmp_path / "scores")
+    log_record(record, 3, "p", tmp_path, None)
+    (run,) = read_offline(tmp_path).runs
+    assert run.record == record

@@ -42,7 +42,9 @@ def write(path, text=TEXT):
 def experiment(tmp_path):
     """Something that composes."""
     path = tmp_path / "some.yaml"
-    path.write_text('vars: {x: 1, conre: \'\', a: \'\'}\nmodel: ["${vars.x}", "${vars.conre}", "${vars.a}"]\n')
+    given = '["${vars.x}", "${vars.conre}", "${vars.a}"]'
+    model = f"{{class_path: some.Model, init_args: {{given: {given}}}}}"
+    path.write_text(f"vars: {{x: 1, conre: '', a: ''}}\nmodel: {model}\n")
     (tmp_path / "beside.yaml").write_text("trainer: {max_steps: 2}\n")
     (tmp_path / "chains").mkdir()
     return path
