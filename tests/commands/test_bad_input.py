@@ -421,6 +421,7 @@ def test_the_checks_are_not_made_where_a_command_is_only_parsed(monkeypatch):
     assert parsed.device == "cuda"
 
 
+@pytest.mark.slow
 def test_a_first_line_is_there_before_the_work(tmp_path):
     """A line in a file, where a pipe's end would show it late."""
     code = "import sys, time; from s2tf.cli import main; import s2tf.demo.train as train\n"

@@ -269,6 +269,7 @@ def test_every_experiment_keeps_its_hash_under_overrides():
     assert found == hashes
 
 
+@pytest.mark.slow
 def test_the_files_of_s2tf_hold_what_their_fields_want(monkeypatch):
     """Their scalars are read without a look at the fields."""
     paths = [shlex.split(words)[0] for words in json.loads(HASHES.read_text())]

@@ -65,6 +65,7 @@ def test_vgg_pyramid_is_trained_by_nobody_and_the_same_in_every_run():
         assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 def test_vgg_layers_are_those_of_torchvision(tmp_path):
     import torchvision
 

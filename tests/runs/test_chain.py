@@ -197,6 +197,7 @@ def test_an_interrupted_rerun_goes_on_with_what_it_had_not_reached(tmp_path, mon
     assert [step.done for step in steps] == [True, False]
 
 
+@pytest.mark.slow
 def test_a_chain_that_is_stopped_stops_its_steps_and_lets_nobody_in_before(tmp_path):
     marker = tmp_path / "alive"
     # Any program that takes long; the chain starts `python -m s2tf.cli`, so it stands in for that module here.
@@ -229,6 +230,7 @@ def test_a_chain_that_is_stopped_stops_its_steps_and_lets_nobody_in_before(tmp_p
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_steps_or_fails_with_them(tmp_path, capsys):
     text = "steps: {good: 'runs --runs {out}', bad: 'shards nothing', waits: 'runs --runs {bad}', "
     path = write(tmp_path / "c.yaml", text + "goes_on: 'runs --runs {good}'}")
@@ -287,6 +289,7 @@ def test_every_chain_s_commands_are_known_and_its_experiments_compose(path, tmp_
     assert all(file.is_file() for file in files)
 
 
+@pytest.mark.slow
 def test_a_chain_found_by_its_short_name_has_the_step_folders_of_its_path(tmp_path, monkeypatch):
     monkeypatch.chdir(CHAINS.parents[1])
     by_path = load_chain(Path("experiments/chains/portraits.yaml"), [], tmp_path)

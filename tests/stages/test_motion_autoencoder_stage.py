@@ -61,6 +61,7 @@ def fit(module, count=4, **kwargs) -> L.Trainer:
     return trainer
 
 
+@pytest.mark.slow
 def test_the_loss_falls_on_one_batch():
     module = stage(learning_rate=0.01, ordinary_learning_rate=0.003)
     losses = []

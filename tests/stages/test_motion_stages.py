@@ -78,6 +78,7 @@ def test_lips_learn_to_follow_the_speech_of_unseen_rows(tmp_path):
     assert set(stage.networks()) == {"speech_features", "lip_landmarks"}
 
 
+@pytest.mark.slow
 def test_lips_that_have_learned_silence_close_in_it(tmp_path):
     stage = lip_stage(silence=0.3)
     trainer(tmp_path, 150).fit(stage, loader(make_rows(32)), loader(make_rows(8, seed=1)))

@@ -66,6 +66,7 @@ def test_parts_in_any_order_give_the_same_bytes_and_the_last_one_the_manifest(un
     assert contents(tmp_path) == unbroken
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_left_as_it_is_and_other_settings_are_refused(unbroken, tmp_path):
     first = run(tmp_path)
     times = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}

@@ -110,6 +110,7 @@ def test_a_silent_file_is_heard_with_the_true_sound(network):
         measured(measure, Clip(frames(0), sound(0, 3)), Clip(frames(1), sound(1)))
 
 
+@pytest.mark.slow
 def test_without_a_face_the_clip_fails_and_a_true_video_without_one_is_counted(network, clips_folder):
     from s2tf.media.video import read_video
 
