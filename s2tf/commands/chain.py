@@ -30,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the steps that are not done yet; returns 1 if one failed."""
+    """Run the steps that are not done yet; returns 1 if one failed, 3 if a part of a result is missing."""
     from s2tf.cli import parse
     from s2tf.cluster.preflight_steps import parse_strictly
     from s2tf.errors import UserError
-    from s2tf.runs.chain import load_chain
+    from s2tf.runs.chain_file import load_chain
     from s2tf.runs.chain_runner import run_steps
 
     steps = load_chain(args.chain, args.overrides, args.out, args.seeds)
@@ -55,4 +55,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         record = {step.name: {"state": states[step.name], "result": step.result} for step in steps}
         args.json.write_text(json.dumps(record, indent=2) + "\n")
-    return int(any(state != "done" for state in states.values()))
+    # 3: every step has a result, but a part of some results is missing.
+    return 0 if set(states.values()) <= {"done"} else 3 if set(states.values()) <= {"done", "partial"} else 1

@@ -14,7 +14,7 @@ from s2tf.cli import main, parse
 from s2tf.errors import UserError
 from s2tf.runs import chain as chains
 from s2tf.runs import chain_runner
-from s2tf.runs.chain import load_chain
+from s2tf.runs.chain_file import load_chain
 from s2tf.runs.chain_runner import run_steps
 from s2tf.runs.folder import find_run
 
@@ -128,6 +128,11 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
         ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
         ("steps: {a: {run: prepare, afer: [b]}}", [], "step a: unknown key 'afer'"),
         ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no earlier step"),
+        ("steps: {a: {run: prepare, after_any: ['b*']}}", [], "step a: after_any: 'b\\*' is no earlier step"),
+        ("steps: {a: 'prepare --out={needs}'}", [], "step a: --out={needs}: expected {needs} as a word of its own"),
+        ("steps: {a: prepare}\nappend: {b: --help}", [], "append: no step is named 'b'"),
+        ("steps: {a: prepare}\nbase: c.yaml", [], "its `base:` files form a cycle"),
+        ("base: nothing.yaml", [], "this chain file does not exist"),
     ],
 )
 def test_what_is_wrong_in_a_chain_is_named(experiment, tmp_path, text, settings, message):
@@ -163,6 +168,100 @@ def test_done_steps_are_kept_and_changed_ones_run_again_with_what_needs_them(tmp
         ran.clear()
         run_steps(load_chain(path, settings, tmp_path / "out"), 1, 1)
         assert ran == expected, settings
+
+
+def exits(tmp_path, monkeypatch):
+    """Stands in for the program that runs a step: a word such as `exit3` is its status."""
+    package = tmp_path / "fake" / "s2tf"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "cli.py").write_text(
+        "import pathlib, sys\n"
+        "codes = [w.removeprefix('exit') for w in sys.argv if w.startswith('exit')]\n"
+        "files = [pathlib.Path(w.removeprefix('status=')) for w in sys.argv if w.startswith('status=')]\n"
+        "sys.exit(int(files[0].read_text() if files else codes[0] if codes else 0))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
+    monkeypatch.chdir(tmp_path / "fake")
+
+
+PARTIAL = """
+vars:
+  status: ???
+steps:
+  whole: runs
+  partial: runs status={status}
+  on: runs {partial}
+  broken: runs exit1
+  held_up: runs {broken}
+  page:
+    run: runs {whole} --steps {needs}
+    after_any: ["*"]
+  strict: {run: runs, after: [held_up]}
+"""
+
+
+def test_a_step_with_a_part_of_its_result_lets_others_go_on_and_is_tried_again(tmp_path, monkeypatch):
+    exits(tmp_path, monkeypatch)
+    status = tmp_path / "status"
+    status.write_text("3")
+    path, out, said = write(tmp_path / "c.yaml", PARTIAL), tmp_path / "out", []
+    steps = load_chain(path, [f"status={status}"], out)
+    expected = {"whole": "done", "partial": "partial", "on": "partial", "broken": "failed", "held_up": "waiting"}
+    assert run_steps(steps, 2, 1, said.append) == {**expected, "page": "partial", "strict": "waiting"}
+    assert any(text.startswith("partial: partial, a part of its result is missing, see ") for text in said)
+    assert [step.name for step in steps if step.partial] == ["partial", "on", "page"]
+    # The page gets the folders of all steps that it waits for, of those that failed as well.
+    page = next(step for step in steps if step.name == "page")
+    named = ["whole", "partial", "on", "broken", "held_up"]
+    words = page.arguments[page.arguments.index("--steps") + 1 :]
+    assert words == [str(step.folder) for name in named for step in steps if step.name == name]
+    # Once the step finds everything, what needs it runs again, and what was whole before does not.
+    status.write_text("0")
+    begun = [text.partition(":")[0] for text in said if ": begins" in text]
+    said.clear()
+    steps = load_chain(path, [f"status={status}"], out)
+    states = run_steps(steps, 2, 1, said.append)
+    assert {name: states[name] for name in ("partial", "on", "page")} == {
+        "partial": "done",
+        "on": "done",
+        "page": "partial",
+    }
+    again = [text.partition(":")[0] for text in said if ": begins" in text]
+    assert sorted(again) == sorted(set(begun) - {"whole"})
+
+
+def test_a_chain_of_partial_results_alone_ends_with_their_status(tmp_path, monkeypatch):
+    exits(tmp_path, monkeypatch)
+    path = write(tmp_path / "c.yaml", "steps: {a: 'runs --runs exit3'}")
+    assert main(["chain", str(path), "--out", str(tmp_path / "out")]) == 3
+
+
+PART = """
+vars: {side: 64}
+steps:
+  data: prepare synthetic 2 --size {side} --out {out}
+  look: shards {data}
+"""
+
+
+def test_a_chain_is_divided_into_files_and_another_one_changes_it(tmp_path):
+    write(tmp_path / "data.yaml", PART)
+    write(tmp_path / "first.yaml", "base: data.yaml\nsteps: {score_a: 'runs {data}'}")
+    write(tmp_path / "all.yaml", "base: [first.yaml, data.yaml]\nseeds: [1]\nsteps: {score_b: 'runs {score_a} {seed}'}")
+    write(
+        tmp_path / "narrow.yaml",
+        "base: all.yaml\nvars: {side: 32}\nappend: {data: --workers 0, score_*: '--json {look}'}",
+    )
+    steps = named(tmp_path / "narrow.yaml", [], tmp_path / "out")
+    assert list(steps) == ["data", "look", "score_a", "score_b-seed1"]
+    data, look = steps["data"], str(steps["look"].folder)
+    words = ["prepare", "synthetic", "2", "--size", "32", "--out", str(data.folder), "--workers", "0"]
+    assert data.arguments == words
+    assert steps["score_a"].arguments == ["runs", str(data.folder), "--json", look]
+    assert steps["score_b-seed1"].arguments[-2:] == ["--json", look]
+    # What the other chain leaves as it is keeps its folder.
+    assert named(tmp_path / "all.yaml", ["side=32"], tmp_path / "out")["look"].name == "look"
 
 
 def test_braces_in_a_variable_are_kept(tmp_path):

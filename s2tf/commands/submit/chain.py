@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.cluster.queue_chain import submit_chain
     from s2tf.cluster.queue_runs import JobRequest
     from s2tf.cluster.settings import load_cluster
-    from s2tf.runs.chain import load_chain
+    from s2tf.runs.chain_file import load_chain
 
     request = JobRequest(load_cluster(args.cluster), args.argv, args.dry_run, args.after)
     submit_chain(load_chain(args.chain, args.overrides, args.out, args.seeds), request, parse)
