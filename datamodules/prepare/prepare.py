@@ -277,5 +277,7 @@ def _settings(settings: ClipSettings) -> dict[str, Any]:
             "min_face_px": settings.min_face_px,
             "jpeg_quality": settings.jpeg_quality,
             "mesh": settings.mesh,
+            # Folders of earlier versions, which had no portraits, keep their plan.
+            **({"portraits": settings.portraits} if settings.portraits else {}),
         },
     }
