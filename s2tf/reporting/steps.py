@@ -30,6 +30,11 @@ class StepEnd:
     reasons: Sequence[str] = ()
     """Reasons why a part is missing, and recordings that were left out."""
 
+    @property
+    def lacks(self) -> bool:
+        """True if there is something to say about it."""
+        return self.state != "done" or bool(self.reasons)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         return {"state": self.state, "reasons": list(self.reasons)}
@@ -50,18 +55,17 @@ def read_step(folder: Path) -> StepEnd:
     return StepEnd(name, "failed", [log[-1]])
 
 
-def steps_section(ends: Sequence[StepEnd]) -> Section | None:
-    """Write the section of steps that lack something; None if there is no such step."""
-    lacking = [end for end in ends if end.state != "done" or end.reasons]
+def steps_sections(ends: Sequence[StepEnd]) -> list[Section]:
+    """Write the section of steps that lack something, if there are any."""
+    lacking = [end for end in ends if end.lacks]
     if not lacking:
-        return None
-    items = "".join(
-        f"<li>{escape(end.name)}: {end.state}<ul>{''.join(f'<li>{escape(text)}</li>' for text in end.reasons)}</ul></li>"
-        for end in lacking
-    )
-    return Section(
-        "steps", "Steps that lack a part, and recordings that were left out", f'<ul class="notes">{items}</ul>'
-    )
+        return []
+    items = []
+    for end in lacking:
+        reasons = "".join(f"<li>{escape(text)}</li>" for text in end.reasons)
+        items.append(f"<li>{escape(end.name)}: {end.state}<ul>{reasons}</ul></li>")
+    title = "Steps that lack a part, and recordings that were left out"
+    return [Section("steps", title, f'<ul class="notes">{"".join(items)}</ul>')]
 
 
 def _last_log(folder: Path) -> list[str]:

@@ -43,7 +43,9 @@ KEYS = ("seeds", "base", "vars", "steps", "append")
 STEP_KEYS = ("run", "after", "after_any", "job")
 
 
-def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[int] | None = None) -> list[Step]:
+def load_chain(
+    path: Path, settings: Sequence[str], out: Path, seeds: Sequence[int] | None = None, to: Sequence[str] = ()
+) -> list[Step]:
     """Read the steps of a chain YAML, parents before children, and compose every experiment to find mistakes early.
 
     Args:
@@ -51,6 +53,7 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
         settings: `key=value` for its `vars`.
         out: Folder of the chain.
         seeds: Seeds instead of the YAML's.
+        to: Names of the steps that are wanted, with those that they need; empty for all.
 
     Raises:
         UserError: The file is no chain, a variable is unknown or not given, a step needs a step that does not exist, or
@@ -62,7 +65,7 @@ def load_chain(path: Path, settings: Sequence[str], out: Path, seeds: Sequence[i
     if not tree.entries:
         raise UserError(f"{path} is no chain, expected `steps` with a command line for each name")
     chain = _Chain(path, _variables(path, tree.variables, settings), out.resolve(), packaged)
-    for entry in tree.entries.values():
+    for entry in _wanted(path, tree.entries, to):
         chain.add(entry, tree.seeds if seeds is None else seeds)
     return list(chain.steps.values())
 
@@ -133,6 +136,8 @@ class _Chain:
         # Every other name in braces is a step: the step of the same seed, or a step without a seed.
         parents: dict[str, Step] = {}
         for one in fields:
+            if known.get(one) == "???":
+                raise UserError(f"{self.path}: vars.{one} must be given (it is `???`): add {one}=VALUE to the command")
             if one in known:
                 continue
             parent = self.steps.get((one, seed)) or self.steps.get((one, None))
@@ -156,6 +161,19 @@ class _Chain:
             for one in matching:
                 found = [self.steps[place] for place in ((one, seed), (one, None)) if place in self.steps][:1]
                 yield from found or [step for (name, _), step in self.steps.items() if name == one]
+
+
+def _wanted(path: Path, entries: Mapping[str, _Entry], to: Sequence[str]) -> list[_Entry]:
+    """Choose the entries of the wanted steps, and of those that they need."""
+    if unknown := [name for name in to if name not in entries]:
+        raise UserError(f"{path}: --to {unknown[0]}: expected a step: {', '.join(entries)}")
+    wanted = set(to or entries)
+    for name in reversed(entries):
+        if name in wanted:
+            entry = entries[name]
+            patterns = [*entry.fields, *entry.options["after"], *entry.options["after_any"]]
+            wanted |= {one for one in entries for pattern in patterns if fnmatch.fnmatchcase(one, pattern)}
+    return [entry for name, entry in entries.items() if name in wanted]
 
 
 def _formatted(word: str, values: Mapping[str, str]) -> str:
@@ -236,9 +254,6 @@ def _variables(path: Path, variables: Mapping[str, object], settings: Sequence[s
         if not equals or name not in values:
             raise UserError(f"{path}: {setting!r}: expected key=value with a key of: {', '.join(values) or 'none'}")
         values[name] = value
-    missing = [name for name, value in values.items() if value == "???"]
-    if missing:
-        raise UserError(f"{path}: vars.{missing[0]} must be given (it is `???`): add {missing[0]}=VALUE to the command")
     return values
 
 
