@@ -26,7 +26,7 @@ class ClipSettings:
         faces: Backends that find the face in recordings without landmarks.
         min_seconds: Shorter clips fail at the step `length`.
         max_seconds: Longer clips are cut to this, and counted, or None if there are none.
-        min_face_px: Clips whose landmarks' box is smaller, in the recording's pixels, fail at the step `size`.
+        min_face_px: Clips whose crop has a smaller side, in the recording's pixels, fail at the step `size`.
         jpeg_quality: Quality of the stored frames, 1 to 100.
         mesh: Store the face mesh of 478 points too, where the backend gives one.
         portraits: Number of pictures that are stored of each clip, or None for all frames. The first frame is one of
@@ -71,9 +71,9 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
     face, how = _face(clip, settings.faces)
     landmarks, clip = face.landmarks, _part(clip, face.start, face.stop)
     _check_length(clip, settings)
-    _check_size(landmarks, settings)
     # The crop, and each member's bytes.
     box = square_box(landmarks, settings.rule)
+    _check_size(box, settings)
     size = settings.rule.size
     stored = _stored(len(clip.frames), settings.portraits)
     pictures, offsets = encode_jpegs(crop(clip.frames[stored], box, size), settings.jpeg_quality)
@@ -151,10 +151,9 @@ def _check_sound(clip: LoadedClip) -> None:
         raise PrepareError("sound", f"the sound track {reason}")
 
 
-def _check_size(landmarks: np.ndarray, settings: ClipSettings) -> None:
-    extent = np.median((landmarks.max(axis=1) - landmarks.min(axis=1)).max(axis=1))
-    if extent < settings.min_face_px:
-        raise PrepareError("size", f"face of {extent:.0f} px, expected at least {settings.min_face_px:g} px")
+def _check_size(box: SquareBox, settings: ClipSettings) -> None:
+    if box.side < settings.min_face_px:
+        raise PrepareError("size", f"crop of {box.side} px, expected at least {settings.min_face_px:g} px")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     """Prepare recordings, print the summary and write it as JSON; returns 1 when too many recordings failed."""
     from rich.console import Console
 
-    from datamodules.prepare.prepare import FAILURES, prepare
+    from datamodules.prepare.prepare import ABSENCES, FAILURES, prepare
     from datamodules.shards.sources import MANIFEST
     from s2tf.evaluation.progress import progress
 
@@ -93,15 +93,18 @@ def run(args: argparse.Namespace) -> int:
             part=args.part,
             on_progress=lambda done, total, key: report(f"{done} of {total}  {key}"),
         )
-    # Print the counts, and the file that lists the failures.
+    # Print the counts, and the files that list the failures and what is absent.
     console.print(summary.table())
-    if not (args.out / MANIFEST).is_file():
+    complete = (args.out / MANIFEST).is_file()
+    if not complete:
         console.print(part_done(args.part, args.out))
     elif summary.failed:
         console.print(f"failures and their reasons: {args.out / FAILURES}", highlight=False)
+    if complete and summary.absent:
+        console.print(f"absent, and no failure: {args.out / ABSENCES}", highlight=False)
     if args.json:
         args.json.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
-    return int(summary.failed > args.max_failures * summary.recordings)
+    return int(summary.too_many_failed(args.max_failures) or (complete and not summary.written))
 
 
 def _recordings(args: argparse.Namespace) -> "Reader | SyntheticReader":
