@@ -172,6 +172,7 @@ def _decode(sample: Sample) -> None:
         sample.frame(index)
     sample.landmarks()
     sample.mesh()
+    sample.depth()
     sample.motion()
     sample.features()
     sample.truth()
