@@ -10,7 +10,7 @@ import numpy as np
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.shards.codecs import encode_array, encode_jpegs
 from datamodules.shards.records import ClipRecord
-from datamodules.shards.samples import FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
+from datamodules.shards.samples import DEPTH, FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
 from s2tf.faces.crop import CropRule, SquareBox, crop, square_box, to_crop
 from s2tf.faces.tracking import FaceError, FaceSettings, track_face
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
@@ -81,6 +81,8 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
     points = {LANDMARKS: encode_array(to_crop(landmarks[stored], box, size))}
     if face.mesh is not None and settings.mesh:
         points[MESH] = encode_array(_mesh_in_crop(face.mesh[stored], box, size))
+    if clip.depth is not None:
+        points[DEPTH] = encode_array((clip.depth[stored] * (size / box.side)).astype(np.float16))
     truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
     members = {**sound, FRAMES: pictures, **points, **truth}
     # The record.
@@ -127,8 +129,8 @@ def _part(clip: LoadedClip, start: int, stop: int) -> LoadedClip:
     if waveform is not None:
         waveform = waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
         waveform = np.pad(waveform, (0, (stop - start) * SAMPLES_PER_FRAME - len(waveform)))
-    landmarks = clip.landmarks[start:stop] if clip.landmarks is not None else None
-    return replace(clip, frames=clip.frames[start:stop], waveform=waveform, landmarks=landmarks)
+    landmarks, depth = (None if points is None else points[start:stop] for points in (clip.landmarks, clip.depth))
+    return replace(clip, frames=clip.frames[start:stop], waveform=waveform, landmarks=landmarks, depth=depth)
 
 
 def _stored(frames: int, portraits: int | None) -> np.ndarray:

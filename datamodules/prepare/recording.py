@@ -45,6 +45,8 @@ class LoadedClip:
     """The speaker's place, (x, y) in pixels of the first frame, by the data set; None: the largest face speaks."""
     notes: tuple[Note, ...] = ()
     """Findings made while the clip was read: the summary counts kinds, the sample's record holds kinds and texts."""
+    depth: np.ndarray | None = None
+    """(T, 68) depth of `landmarks`, away from the viewer, in pixels of `frames`; None: unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
