@@ -168,8 +168,9 @@ class DlibLandmarks:
         """Points (68, 2) of the face near `where`, and True if the detector sees it there."""
         square = square_around(where, self.REGION)
         view, scale = crop(frame, square, self.PIXELS), self.PIXELS / square.side
+        x, y = square.x, square.y
         face = FaceBox(
-            *((edge - start) * scale for edge, start in zip(_edges(where), (square.x, square.y) * 2, strict=True))
+            (where.left - x) * scale, (where.top - y) * scale, (where.right - x) * scale, (where.bottom - y) * scale
         )
         found = [one for one in _frontal_boxes(view) if _distance(one, face) < self.NEAR]
         # A face that has moved further than the predictor corrects is read from the detector's box.
