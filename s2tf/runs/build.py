@@ -48,7 +48,7 @@ def build(
     # it puts objects into lists.
     Tracking.parse(config.get("tracking", {}))
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
-    # Only here, since the identity of a run must not change with what its config leaves out.
+    # Filled in only here, since the identity of a run must not change with what its config leaves out.
     config = {key: with_earlier_values(copy.deepcopy(value)) for key, value in config.items() if key != "tracking"}
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
