@@ -52,13 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_json(parser, "the summary")
     faces = parser.add_argument_group("face detection in real recordings")
     faces.add_argument(
-        "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: dlib)"
+        "--detector",
+        choices=["dlib", "dlib-cnn", "mediapipe"],
+        default="dlib",
+        help="detector of faces (default: dlib)",
     )
     faces.add_argument(
         "--landmarks",
-        choices=["mediapipe", "face-alignment"],
+        choices=["mediapipe", "face-alignment", "dlib"],
         default="mediapipe",
-        help="reader of landmarks (default: mediapipe)",
+        help="reader of landmarks; dlib's was trained on iBUG 300-W: not for commercial use (default: mediapipe)",
     )
     faces.add_argument(
         "--no-mesh", action="store_true", help="store only the 68 landmarks, without mediapipe's 478 mesh points"
@@ -127,7 +130,8 @@ def _settings(args: argparse.Namespace) -> "ClipSettings":
     from s2tf.faces.crop import CropRule
     from s2tf.faces.tracking import FaceSettings
 
-    second = "mediapipe" if args.landmarks == "mediapipe" else ""
+    # The second chance needs no package but that of the landmarks.
+    second = {"mediapipe": "mediapipe", "dlib": "dlib-cnn"}.get(args.landmarks, "")
     faces = FaceSettings(detector=args.detector, second_chance=second, landmarks=args.landmarks)
     if args.dataset != "synthetic":
         faces.open()
