@@ -34,7 +34,8 @@ def test_what_is_absent_is_counted_and_kept_apart_from_failures(tmp_path):
     assert (summary.recordings, summary.written, summary.failed, summary.absent) == (8, 2, 1, 5)
     assert (summary.too_many_failed(0.4), summary.too_many_failed(0.3)) == (False, True)
     assert [row["clip"] for row in read_table(tmp_path / "failures.csv", ["clip"])] == ["read-0"]
-    assert sorted(row["clip"] for row in read_table(tmp_path / "absent.csv", ["clip"])) == [f"absent-{n}" for n in range(5)]
+    absent = sorted(row["clip"] for row in read_table(tmp_path / "absent.csv", ["clip"]))
+    assert absent == [f"absent-{n}" for n in range(5)]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert (manifest["failed"], manifest["absent"], manifest["failed_steps"]) == (1, 5, {"read": 1})
     # A finished folder gives the same summary again.
