@@ -15,7 +15,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from s2tf.evaluation.clips_of_run import clip_pairs, clip_seed, count_test_clips, data_of_run, data_protocol
+from s2tf.evaluation.clips_of_run import (
+    clip_pairs,
+    clip_seed,
+    count_test_clips,
+    data_of_run,
+    data_protocol,
+    datasets_of,
+)
 from s2tf.evaluation.portraits.scores import PortraitReadings, portrait_scores
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
@@ -123,7 +130,8 @@ def evaluate_portraits(
     mean_face = faces.embed(_mean_face(pipeline))
     measurements = portrait_scores(readings, mean_face, faces.protocol, reader, protocol)
     packages = attributes.packages if attributes is not None else ()
-    scores = stage_run.write(KIND, measurements, protocol, out, packages)
+    datasets = datasets_of(one.source for one in data.sources)
+    scores = stage_run.write(KIND, measurements, protocol, out, packages, datasets)
     _write_clips(readings, out / CLIPS_FILE)
     return scores
 
