@@ -12,13 +12,14 @@ import numpy as np
 from datamodules.shards.codecs import Bytes, decode_array, decode_jpeg
 from datamodules.shards.errors import ShardError
 from datamodules.shards.records import ClipRecord
+from s2tf.faces.face_mesh import to_ibug
 from s2tf.media.audio import SAMPLES_PER_FRAME, WAV_HEADER, decode_pcm, from_pcm, plain_wav_header
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 JSON, WAV, FRAMES, LANDMARKS, MESH = "json", "wav", "frames.mjpeg", "landmarks.npy", "mesh.npy"
-MOTION, FEATURES, TRUTH = "motion.npy", "features.npy", "truth.json"
+DEPTH, MOTION, FEATURES, TRUTH = "depth.npy", "motion.npy", "features.npy", "truth.json"
 REQUIRED = (JSON, FRAMES, LANDMARKS)
-MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, MESH, MOTION, FEATURES, TRUTH)
+MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, DEPTH, MESH, MOTION, FEATURES, TRUTH)
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class ArrayForm:
 
 ARRAYS = {
     LANDMARKS: ArrayForm(1, (68, 2), of_pictures=True),
+    DEPTH: ArrayForm(1, (68,), np.float16, of_pictures=True),
     MESH: ArrayForm(1, (478, 3), np.float16, of_pictures=True),
     MOTION: ArrayForm(1, (None,)),
     FEATURES: ArrayForm(2, (None,), np.float16),
@@ -142,6 +144,17 @@ class Sample:
     def mesh(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
         """Face mesh of frames start to stop - 1, (T, 478, 3) float16 in pixels, including the depth; None if absent."""
         return self._array(MESH, start, stop) if MESH in self.members else None
+
+    def depth(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
+        """Depth of the landmarks of frames start to stop - 1, away from the viewer; None if unknown.
+
+        Returns:
+            (T, 68) float32 in pixels up to a constant: as stored, or that of the face mesh.
+        """
+        if DEPTH in self.members:
+            return self._array(DEPTH, start, stop).astype(np.float32)
+        mesh = self.mesh(start, stop)
+        return None if mesh is None else to_ibug(mesh.astype(np.float32), slice(2, 3))[..., 0]
 
     def motion(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
         """Motion codes of frames start to stop - 1, (T, m) float32, or None if there are none."""

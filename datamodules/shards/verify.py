@@ -182,6 +182,7 @@ def _decode(sample: Sample) -> None:
         part = (0, None) if index is None else (index, index + 1)
         sample.landmarks(*part)
         sample.mesh(*part)
+        sample.depth(*part)
     sample.motion()
     sample.features()
     sample.truth()

@@ -52,13 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_json(parser, "the summary")
     faces = parser.add_argument_group("face detection in real recordings")
     faces.add_argument(
-        "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: dlib)"
+        "--detector",
+        choices=["dlib", "dlib-cnn", "mediapipe"],
+        default="dlib",
+        help="detector of faces (default: dlib)",
     )
     faces.add_argument(
         "--landmarks",
-        choices=["mediapipe", "face-alignment"],
+        choices=["mediapipe", "face-alignment", "dlib"],
         default="mediapipe",
-        help="reader of landmarks (default: mediapipe)",
+        help="reader of landmarks; dlib's was trained on iBUG 300-W: not for commercial use (default: mediapipe)",
     )
     faces.add_argument(
         "--no-mesh", action="store_true", help="store only the 68 landmarks, without mediapipe's 478 mesh points"
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     """Prepare recordings, print the summary and write it as JSON; returns 1 when too many recordings failed."""
     from rich.console import Console
 
-    from datamodules.prepare.prepare import FAILURES, prepare
+    from datamodules.prepare.prepare import ABSENCES, FAILURES, prepare
     from datamodules.shards.sources import MANIFEST
     from s2tf.evaluation.progress import progress
 
@@ -93,15 +96,18 @@ def run(args: argparse.Namespace) -> int:
             part=args.part,
             on_progress=lambda done, total, key: report(f"{done} of {total}  {key}"),
         )
-    # Print the counts, and the file that lists the failures.
+    # Print the counts, and the files that list the failures and what is absent.
     console.print(summary.table())
-    if not (args.out / MANIFEST).is_file():
+    complete = (args.out / MANIFEST).is_file()
+    if not complete:
         console.print(part_done(args.part, args.out))
     elif summary.failed:
         console.print(f"failures and their reasons: {args.out / FAILURES}", highlight=False)
+    if complete and summary.absent:
+        console.print(f"absent, and no failure: {args.out / ABSENCES}", highlight=False)
     if args.json:
         args.json.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
-    return int(summary.failed > args.max_failures * summary.recordings)
+    return int(summary.too_many_failed(args.max_failures) or (complete and not summary.written))
 
 
 def _recordings(args: argparse.Namespace) -> "Reader | SyntheticReader":
@@ -124,7 +130,8 @@ def _settings(args: argparse.Namespace) -> "ClipSettings":
     from s2tf.faces.crop import CropRule
     from s2tf.faces.tracking import FaceSettings
 
-    second = "mediapipe" if args.landmarks == "mediapipe" else ""
+    # The second chance needs no package but that of the landmarks.
+    second = {"mediapipe": "mediapipe", "dlib": "dlib-cnn"}.get(args.landmarks, "")
     faces = FaceSettings(detector=args.detector, second_chance=second, landmarks=args.landmarks)
     if args.dataset != "synthetic":
         faces.open()

@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
 def _table(folder: Path, report: "ShardReport") -> "Table":
     from rich.table import Table
 
+    # A column for each split.
     splits = {name: split.to_json() for name, split in report.splits.items()}
     table = Table(title=str(folder), title_justify="left")
     table.add_column("")

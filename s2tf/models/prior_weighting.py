@@ -1,9 +1,9 @@
 """The weight β of the statistical face prior: a constant, SAW, attention, or nothing (Eq. 8–9, Tables IV–V).
 
 β ⊙ z_p with SAW is diag(z_p)(W_s z_s + W_p z_p + b). For any z_p without zeros this is every affine map of z_s to the
-latent, whatever z_p is: the prior changes the start and the size of the steps, not what can be learned. So SAW beside no
-prior compares a second path of the speech to the denoiser with none. `ReplacedPrior` and `SpeechPath` are the controls
-that tell the two apart; they are not in the paper.
+latent, whatever z_p is: the prior changes the start and the size of the steps, not what can be learned. So SAW beside
+no prior compares a second path of the speech to the denoiser with none. `ReplacedPrior` and `SpeechPath` are the
+controls that tell the two apart; they are not in the paper.
 """
 
 from typing import Literal
@@ -112,7 +112,7 @@ class ReplacedPrior(PriorWeighting):
 
     Args:
         weighting: Weighting that is given the other vector.
-        prior: `ones` for z_p := 1, or `permuted` for z_p with its dimensions in another order, the same for all speakers.
+        prior: `ones` for z_p := 1, or `permuted` for z_p with its dimensions in another order, one for all speakers.
         seed: Seed of that order.
     """
 
