@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from s2tf.cli import main, parse
 from s2tf.errors import UserError
 from s2tf.runs import chain as chains
-from s2tf.runs import chain_runner
+from s2tf.runs import chain_file, chain_runner
 from s2tf.runs.chain_file import load_chain
 from s2tf.runs.chain_runner import run_steps
 from s2tf.runs.folder import find_run
@@ -363,7 +362,7 @@ def test_senseless_numbers_are_refused(tmp_path, capsys, arguments):
 
 def given(path):
     """Words for all that a chain leaves open."""
-    return [f"{name}={name}" for name, value in yaml.safe_load(path.read_text())["vars"].items() if value == "???"]
+    return [f"{name}={name}" for name, value in chain_file._load(path, ()).variables.items() if value == "???"]
 
 
 def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
@@ -371,11 +370,23 @@ def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
     for step in load_chain(PAPER, given(PAPER), tmp_path):
         parents = {parent.name.partition("-seed")[0] for parent in step.needs}
         before[step.name.partition("-seed")[0]] = parents.union(*(before[name] for name in parents))
-    assert before["scfp"] >= {"portraits", "conre", "prior"}
-    assert before["codebook"] >= {"sharp", "motion_autoencoder"}
-    assert before["motion"] >= {"codes", "talking", "motion_autoencoder"}
-    assert before["pipeline"] >= {"scfp", "codebook", "lips", "motion"}
+    # Both stages learn from two data sets, as the paper says.
+    assert before["scfp"] >= {"portraits", "faces", "conre", "prior"}
+    assert before["lip_refiner"] == {"faces", "voxceleb_clips", "talking"}
+    assert before["both"] >= {"sharp", "lip_refiner"}
+    assert before["motion"] >= {"faces_codes", "talking_codes", "lip_refiner"}
+    assert before["motion_plain"] >= {"faces_plain_codes", "plain"}
+    assert before["pipeline"] >= {"scfp", "both", "lips", "motion"}
     assert before["report"] == set(before) - {"report"}
+
+
+def test_a_chain_goes_only_as_far_as_it_is_asked_to(tmp_path):
+    settings = [one for one in given(PAPER) if one.partition("=")[0] in ("avspeech", "voxceleb", "vggface", "alexnet")]
+    # What the other steps leave open need not be given.
+    steps = load_chain(PAPER, [*settings, "attributes=facepp"], tmp_path, to=["conre"])
+    assert [step.name for step in steps] == ["voxceleb_clips", "faces", "avspeech_clips", "portraits", "conre-seed0"]
+    with pytest.raises(UserError, match="--to conrE: expected a step: voxceleb_clips, "):
+        load_chain(PAPER, settings, tmp_path, to=["conrE"])
 
 
 @pytest.mark.parametrize("path", sorted(CHAINS.glob("*.yaml")), ids=lambda path: path.stem)
