@@ -115,11 +115,12 @@ def person_in(name: str) -> str:
     """Return the person on a picture, by its path below the folder without the suffix.
 
     Example:
-        >>> [person_in(name) for name in ("anna/1", "anna--at home", "Anna_Lind_0001", "anna")]
-        ['anna', 'anna', 'Anna_Lind', 'anna']
+        >>> [person_in(name) for name in ("anna/1", "anna 2--at home", "Anna_Lind_0001", "anna")]
+        ['anna', 'anna 2', 'Anna_Lind', 'anna']
     """
     folder, _, file = name.rpartition("/")
-    return folder or re.sub(r"[-_ ]*[0-9]+$", "", file.partition("--")[0]) or file
+    person, dashes, _ = file.partition("--")
+    return folder or (person if dashes and person else re.sub(r"[-_ ]*[0-9]+$", "", file)) or file
 
 
 def check_order(faces: FaceFeatures, people: PersonPictures, report: Report) -> OrderCheck:
