@@ -119,6 +119,7 @@ def evaluate_reconstruction(
         record = {**protocol, "faces": dict(readers.faces.protocol)}
         measurements += transfer_measurements(pairs, record, scores.readable_pose()) if pairs else []
 
+    # Write the numbers with the versions of all packages that read pictures.
     packages = [
         name for one in (readers.motion, readers.perceptual, readers.faces) if one is not None for name in one.packages
     ]

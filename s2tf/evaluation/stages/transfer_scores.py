@@ -39,6 +39,7 @@ def transfer_measurements(
         protocol: The conditions that all numbers share.
         readable_pose: Values of the pose that are measured, see `ReconstructionScores.readable_pose`.
     """
+    # Shares of pairs that keep the identity, by each face network.
     kept = float(np.mean([pair.similar_to_b > pair.similar_to_a for pair in pairs]))
     shares = {"": kept} | {
         f" ({label})": float(np.mean([pair.kept_by[label] for pair in pairs])) for label in pairs[0].kept_by
@@ -47,6 +48,7 @@ def transfer_measurements(
         Measurement(f"transfer: identity kept{by}", value, protocol, 0.5, "guessing", counts={"pairs": len(pairs)})
         for by, value in shares.items()
     ]
+    # Correlations of the motion, over the pairs whose motion could be read.
     readable = []
     for pair in pairs:
         if pair.landmarks is None or pair.read_generated is None:
