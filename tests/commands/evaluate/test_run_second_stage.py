@@ -193,7 +193,7 @@ def test_arms_are_assembled_and_speak_the_test_clips(study, tmp_path, capsys):
     for row in ("lip_refiner", "both"):
         words += ["--arm", row, f"motion-autoencoder={runs[f'table10-{row}']}"]
     words += ["--shards", str(study / "shards"), "--out", str(tmp_path / "out"), "--metrics", "pixels"]
-    words += ["--size", "64", "--steps", "2"]
+    words += ["--size", "64", "--steps", "2", "--clips", "1"]
     assert main(["evaluate", "arms", *words]) == 0
     refiner, both = (
         json.loads((tmp_path / "out" / row / "metrics.json").read_text()) for row in ("lip_refiner", "both")
@@ -202,10 +202,10 @@ def test_arms_are_assembled_and_speak_the_test_clips(study, tmp_path, capsys):
     parts = [{part: one["system"][part] for part in ("lip_refiner", "codebook")} for one in (refiner, both)]
     assert parts == [{"lip_refiner": True, "codebook": False}, {"lip_refiner": True, "codebook": True}]
     assert refiner["protocol"] == both["protocol"]
-    assert refiner["measurements"]["PSNR"]["counts"]["clips"] == TEST_PEOPLE
+    assert refiner["measurements"]["PSNR"]["counts"]["clips"] == 1
     # Continued: the records of the clips are there.
     videos = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/videos/*.mp4")}
-    assert len(videos) == 2 * TEST_PEOPLE
+    assert len(videos) == 2
     assert main(["evaluate", "arms", *words]) == 0
     assert {path: path.stat().st_mtime_ns for path in videos} == videos
     # A wrong arm is refused before the first is measured.
