@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from s2tf.evaluation.videos.evaluate_pipeline import SpeechDrivenTest
     from s2tf.evaluation.videos.open_measures import MeasureChoices
 
-FACES = "vggface=FILE | network=FOLDER | judges"
-LANDMARKS = "judges | mediapipe | face-alignment"
+FACES = "vggface=FILE[,bgr][,before_relu] | network=FOLDER | dlib | judges"
+LANDMARKS = "judges | mediapipe | face-alignment | dlib"
 PERCEPTUAL = "alex=FILE | vgg=FILE | judges"
 ATTRIBUTES = "facepp | classifier=FOLDER[,FOLDER] | judges | none"
 OF_METRIC = {
@@ -39,6 +39,12 @@ def add_result_arguments(parser: argparse.ArgumentParser, out: str, required: bo
     parser.add_argument(
         "--wandb", metavar="PROJECT", help="write the numbers into the summary of a W&B run as well (default: no W&B)"
     )
+
+
+def add_faces(group: "argparse._ActionsContainer", default: str, required: bool = False) -> None:
+    """Declare the network that compares faces; `default` is the last part of the help."""
+    text = f"network that compares faces; repeated: the numbers of each, the first in the tables ({default})"
+    group.add_argument("--faces", action="append", metavar=FACES, required=required, help=text)
 
 
 def add_part_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,8 +92,10 @@ def add_measure_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--perceptual", metavar=PERCEPTUAL, help="network of the perceptual distance (default: the public LPIPS)"
     )
-    group.add_argument("--faces", metavar=FACES, help="network that compares faces (default: the public VGGFace)")
-    group.add_argument("--landmarks", metavar=LANDMARKS, help="reader of landmarks (default: mediapipe)")
+    add_faces(group, "default: the public VGGFace")
+    group.add_argument(
+        "--landmarks", metavar=LANDMARKS, help="reader of landmarks; dlib: not for commercial use (default: mediapipe)"
+    )
 
 
 def measure_choices(args: argparse.Namespace) -> "MeasureChoices":
