@@ -33,6 +33,7 @@ def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None
         component: _network(path, network)
         for name, path in runs.items()
         for component, network in system.run(name).components.items()
+        if component not in kind.optional or (path / "networks" / network).is_dir()
     }
     for pair in system.codes:
         if {pair.run, pair.autoencoder} <= set(runs):
