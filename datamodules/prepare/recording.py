@@ -8,6 +8,9 @@ import numpy as np
 
 from s2tf.media.notes import Note
 
+ABSENT = "absent"
+"""The step of a recording that is not there, such as a video that YouTube has deleted: counted, but no failure."""
+
 
 class PrepareError(Exception):
     """Error for a recording that cannot be used; it becomes a row of `failures.csv` and does not stop the others.

@@ -32,6 +32,9 @@ class ArrayForm:
     """Shape of a row; None: any length."""
     dtype: type[np.floating] = np.float32
 
+    of_pictures: bool = False
+    """True for an array with rows of the stored frames only."""
+
     def problem(self, array: np.ndarray, frames: int) -> str:
         """The fault in the array of a clip of `frames` frames; empty: none."""
         shape = (self.per_frame * frames, *self.row)
@@ -44,9 +47,9 @@ class ArrayForm:
 
 
 ARRAYS = {
-    LANDMARKS: ArrayForm(1, (68, 2)),
-    DEPTH: ArrayForm(1, (68,), np.float16),
-    MESH: ArrayForm(1, (478, 3), np.float16),
+    LANDMARKS: ArrayForm(1, (68, 2), of_pictures=True),
+    DEPTH: ArrayForm(1, (68,), np.float16, of_pictures=True),
+    MESH: ArrayForm(1, (478, 3), np.float16, of_pictures=True),
     MOTION: ArrayForm(1, (None,)),
     FEATURES: ArrayForm(2, (None,), np.float16),
 }
@@ -84,9 +87,14 @@ class Sample:
         return cls(key, record, members)
 
     def jpeg(self, index: int) -> bytes:
-        """The bytes of frame `index`."""
+        """The bytes of frame `index`.
+
+        Raises:
+            ShardError: The clip stores portraits, and this frame is none of them.
+        """
         offsets = self.record.offsets
-        return self.members[FRAMES][offsets[index] : offsets[index + 1]]
+        place, _ = self._places(range(index, index + 1))
+        return self.members[FRAMES][offsets[place] : offsets[place + 1]]
 
     def frame(self, index: int) -> np.ndarray:
         """Frame `index`, (size, size, 3) uint8 RGB; only its own bytes are decoded."""
@@ -168,6 +176,9 @@ class Sample:
     def _array(self, member: str, start: int, stop: int | None) -> np.ndarray:
         form, frames = ARRAYS[member], self.record.frames
         first, last, _ = slice(start, stop).indices(frames)
+        if self.record.portraits and form.of_pictures:
+            first, last = self._places(range(first, last))
+            frames = len(self.record.portraits)
         # A whole array is read in one go.
         part = () if (first, last) == (0, frames) else (form.per_frame * first, form.per_frame * last)
         try:
@@ -178,3 +189,19 @@ class Sample:
         if problem:
             raise ShardError(f"sample {self.key!r}: {member} {problem}")
         return array
+
+    def _places(self, frames: range) -> tuple[int, int]:
+        """Positions among the stored pictures, first and last + 1, of frames that follow each other.
+
+        Raises:
+            ShardError: One of the frames is not stored.
+        """
+        stored = self.record.portraits
+        missing = sorted(set(frames) - set(stored)) if stored else []
+        if missing:
+            raise ShardError(
+                f"sample {self.key!r}: frame {missing[0]} is not stored: it has {len(stored)} of its "
+                f"{self.record.frames} frames (`s2tf prepare --portraits`), expected a clip with all frames"
+            )
+        first = stored.index(frames[0]) if stored and frames else frames.start
+        return first, first + len(frames)

@@ -33,7 +33,12 @@ def check_lips(network: Network, features: SpeechFeatures | None, space: bool) -
 
 
 def lips_from_speech(
-    network: Network, features: SpeechFeatures | None, waveform: Tensor, frames: int, reference_lips: Tensor
+    network: Network,
+    features: SpeechFeatures | None,
+    waveform: Tensor,
+    frames: int,
+    reference_lips: Tensor,
+    computed: Tensor | None = None,
 ) -> Tensor:
     """Canonical lips (B, T, 20, D) for the speech of whole recordings.
 
@@ -43,8 +48,11 @@ def lips_from_speech(
         waveform: 16 kHz mono, (B, S).
         frames: number T of frames of the speech.
         reference_lips: (B, 20, D) canonical lips of any frame of the speaker.
+        computed: (B, 2 T, C) speech features, where they are known already.
     """
     if isinstance(network, AudioToMesh):
         return network.lips(waveform, frames, reference_lips)
-    assert features is not None
-    return network(features(waveform, frames), reference_lips)
+    if computed is None:
+        assert features is not None
+        computed = features(waveform, frames)
+    return network(computed, reference_lips)

@@ -217,14 +217,17 @@ class TalkingFacePipeline(Pipeline):
     ) -> Motion:
         speech = torch.from_numpy(waveform)[None].to(self.device)
         frames = audio.frame_count(speech.shape[1])
+        features = self.motion_features(speech, frames)
         codes = self.motion_diffusion.sample(
-            self.motion_features(speech, frames),
+            features,
             generator=generator_of(seed),
             start=self.motion_autoencoder.source_motion(source),
             **sampling.filled(self.talking_settings),
         )
         face = self.motion_autoencoder.read_face(source)
-        lips = lips_from_speech(self.lip_landmarks, self.lip_features, speech, frames, face.lips)
+        # Features that both have in common are computed once.
+        shared = features if self.lip_features is self.motion_features else None
+        lips = lips_from_speech(self.lip_landmarks, self.lip_features, speech, frames, face.lips, shared)
         if not isinstance(gains, Gains):
             gains = replace(self.talking_settings.gains(), **(gains or {}))
         return self._scaled(Motion(codes[0], lips[0]), source, face, gains)

@@ -274,7 +274,7 @@ def test_priors_of_many_sizes_and_shares_become_figures(study, tmp_path, capsys)
     assert main([*more, "--out", str(tmp_path / "some")]) == 2
     message = capsys.readouterr().err
     assert "1 of 3 priors are written" in message
-    assert "needs 4 female faces, but the data set has 2" in message
+    assert "needs 4 female and 0 male faces, but the data set has 2 female" in message
     assert (tmp_path / "some" / "n00004-female0.50" / "config.json").is_file()
 
 
