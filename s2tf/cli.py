@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": "runs",
     "features": "features",
     "codes": "codes",
+    "attributes": "attributes",
     "judges": "judges",
     "import": "import_weights",
     "assemble": "assemble",

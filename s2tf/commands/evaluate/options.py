@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.commands.options import add_device, add_json, add_out_folder, add_removed, part, positive, side
+from s2tf.commands.options import add_device, add_json, add_out_folder, add_removed, part, positive, seed, side
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
+    from s2tf.evaluation.videos.evaluate_pipeline import SpeechDrivenTest
     from s2tf.evaluation.videos.open_measures import MeasureChoices
 
 FACES = "vggface=FILE[,bgr][,before_relu] | network=FOLDER | dlib | judges"
@@ -118,6 +119,35 @@ def measure_choices(args: argparse.Namespace) -> "MeasureChoices":
 def add_clips_argument(parser: argparse.ArgumentParser) -> None:
     """Declare the number of clips."""
     parser.add_argument("--clips", type=positive, metavar="N", help="take the first N clips (default: all)")
+
+
+def add_speech_driven_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the test clips whose speech drives a pipeline, and everything by which its videos are measured."""
+    parser.add_argument("--shards", required=True, help="shard folder or address of the test data")
+    parser.add_argument(
+        "--split", choices=["train", "val", "test"], default="test", help="split of the clips (default: test)"
+    )
+    add_result_arguments(parser, "", required=True)
+    add_clips_argument(parser)
+    add_part_arguments(parser)
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the noise (default: 0)")
+    parser.add_argument("--steps", type=positive, help="number of denoising steps (default: as stored in the pipeline)")
+    parser.add_argument(
+        "--no-videos", action="store_true", help="do not keep the generated videos (default: keep them in OUT)"
+    )
+    add_measure_arguments(parser)
+
+
+def speech_driven_test(args: argparse.Namespace) -> "SpeechDrivenTest":
+    """Find the test clips of `add_speech_driven_arguments`, and read the choices of metrics."""
+    from s2tf.evaluation.process_share import choose_part
+    from s2tf.evaluation.videos.evaluate_pipeline import SpeechDrivenTest
+    from s2tf.evaluation.videos.pipeline_clips import clips_with_sound
+    from s2tf.evaluation.videos.request import COMPARED_SIZE
+
+    part, choices, size = choose_part(args.part), measure_choices(args), args.size or COMPARED_SIZE
+    clips = clips_with_sound(args.shards, args.split, args.clips)
+    return SpeechDrivenTest(clips, choices, args.seed, args.steps, size, part, not args.no_videos)
 
 
 def _part_of_clips(text: str) -> tuple[int, int]:

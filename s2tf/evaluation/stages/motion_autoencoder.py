@@ -11,7 +11,7 @@ from torch import Tensor
 
 from datamodules.shards.sources import ShardSource
 from s2tf.errors import UserError
-from s2tf.evaluation.clips_of_run import another, clips_of_split, shards_of, shards_protocol
+from s2tf.evaluation.clips_of_run import another, clips_of_split, datasets_of, shards_of, shards_protocol
 from s2tf.evaluation.result_files import CLIPS_FILE
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
@@ -123,7 +123,7 @@ def evaluate_reconstruction(
     packages = [
         name for one in (readers.motion, readers.perceptual, readers.faces) if one is not None for name in one.packages
     ]
-    result = stage_run.write(KIND, measurements, protocol, out, packages)
+    result = stage_run.write(KIND, measurements, protocol, out, packages, datasets_of([shards], test.split))
     write_table(rows, out / CLIPS_FILE, ("key", "frames"))
     return result
 

@@ -15,7 +15,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from s2tf.evaluation.clips_of_run import clip_pairs, clip_seed, count_test_clips, data_of_run, data_protocol
+from s2tf.evaluation.clips_of_run import (
+    clip_pairs,
+    clip_seed,
+    count_test_clips,
+    data_of_run,
+    data_protocol,
+    datasets_of,
+)
 from s2tf.evaluation.portraits.network_scores import network_scores, readings_of
 from s2tf.evaluation.portraits.scores import PortraitReadings
 from s2tf.evaluation.scores import Scores
@@ -124,7 +131,8 @@ def evaluate_portraits(
     mean_face = faces.embed(_mean_face(pipeline))
     measurements = network_scores(readings, mean_face, faces, reader, protocol)
     packages = [*faces.packages, *(attributes.packages if attributes is not None else ())]
-    scores = stage_run.write(KIND, measurements, protocol, out, packages)
+    datasets = datasets_of(one.source for one in data.sources)
+    scores = stage_run.write(KIND, measurements, protocol, out, packages, datasets)
     _write_clips(readings_of(readings, faces), out / CLIPS_FILE)
     return scores
 
