@@ -63,6 +63,8 @@ class MotionAutoencoderStage(Stage):
         restart_codes_every: int = 0,
         placement_noise: float = 0.0,
         trained: Sequence[str] | None = None,
+        discriminator_learning_rate: float | None = None,
+        codes_alone: float | None = None,
     ) -> None:
         """Build the stage.
 
@@ -87,9 +89,12 @@ class MotionAutoencoderStage(Stage):
                 the guider, which prepares it for predicted placements.
             trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
                 others stay as they are. None trains all.
+            discriminator_learning_rate: rate of the discriminator, times LIA's 16/17; None for `learning_rate`.
+            codes_alone: share of the rows of a batch whose picture the codes must carry alone, at fidelity 0 (Eq. 18 as
+                printed); the others get a random fidelity between 0 and 1. None trains all at the codebook's own.
 
         Raises:
-            ValueError: `trained` names a part that the autoencoder does not have.
+            ValueError: `trained` names a part that the autoencoder does not have, or `codes_alone` is no share.
         """
         super().__init__()
         self.autoencoder, self.discriminator, self.vgg = autoencoder, discriminator, vgg
@@ -98,6 +103,9 @@ class MotionAutoencoderStage(Stage):
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start, self.alternate = beta, adversarial_start, alternate
         self.restart_codes_every, self.placement_noise = restart_codes_every, placement_noise
+        self.discriminator_learning_rate, self.codes_alone = discriminator_learning_rate, codes_alone
+        if codes_alone is not None and not 0 <= codes_alone <= 1:
+            raise ValueError(f"codes_alone is {codes_alone}, expected a share from 0 to 1")
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
         codebook = autoencoder.codebook
@@ -189,7 +197,8 @@ class MotionAutoencoderStage(Stage):
         groups = [self._group(parameters, own, GENERATOR_RATIO) for parameters, own in trained if parameters]
         if self.discriminator is not None:
             parameters = list(self.discriminator.parameters())
-            groups.append(self._group(parameters, rate * DISCRIMINATOR_RATIO, DISCRIMINATOR_RATIO))
+            own = rate if self.discriminator_learning_rate is None else self.discriminator_learning_rate
+            groups.append(self._group(parameters, own * DISCRIMINATOR_RATIO, DISCRIMINATOR_RATIO))
         optimizer = torch.optim.Adam(groups)
         if self.schedule == "constant":
             return optimizer
@@ -203,7 +212,15 @@ class MotionAutoencoderStage(Stage):
         target = batch["target_placement"]
         placement = target + self.placement_noise * torch.randn_like(target)
         compared = math.ceil(COMPARED * len(target)) if self.weights.outside_mouth > 0 else 0
-        return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement, compared)
+        lips, fidelity = batch["target_lips"], self._fidelities(target)
+        return self.autoencoder(batch["source"], batch["target"], lips, placement, compared, fidelity)
+
+    def _fidelities(self, rows: Tensor) -> Tensor | None:
+        """The fidelity (B, 1, 1, 1) of each row in training; None for the codebook's own."""
+        if self.codes_alone is None or self.autoencoder.codebook is None:
+            return None
+        chosen, fidelity = torch.rand(2, len(rows), 1, 1, 1, device=rows.device)
+        return torch.where(chosen < self.codes_alone, torch.zeros_like(fidelity), fidelity)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])
