@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class ExponentialMovingAverage(L.Callback):
@@ -17,7 +18,8 @@ class ExponentialMovingAverage(L.Callback):
 
     The averages replace the weights in validation, testing and prediction, and after the fit, when the stage
     exports its networks. Checkpoints hold the weights in training as usual, and the averages in this callback's state.
-    Only parameters are averaged; buffers are those of the training.
+    The running mean and variance of trained batch norms are averaged alike, so that averaged weights are not normalised
+    by the statistics of others; other buffers are those of the training.
     """
 
     def __init__(self, decay: float = 0.9999) -> None:
@@ -46,15 +48,18 @@ class ExponentialMovingAverage(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start from the stage's weights, unless a checkpoint brought averages."""
         self._swap_out(pl_module)
-        parameters = averaged_parameters(pl_module)
-        if self._averages.keys() != parameters.keys():
-            if self._averages:
-                raise RuntimeError(
-                    f"the checkpoint's averages do not fit {type(pl_module).__name__}.ema_networks: "
-                    f"{sorted(self._averages.keys() ^ parameters.keys())[:3]} differ"
-                )
-            self._averages = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-        self._averages = {name: value.to(parameters[name].device) for name, value in self._averages.items()}
+        averaged = averaged_tensors(pl_module)
+        # A checkpoint of an earlier version has no averages of statistics: they start from those in training.
+        lacking = averaged.keys() - self._averages.keys()
+        needed = lacking & averaged_parameters(pl_module).keys() if self._averages else set()
+        if wrong := sorted(needed | (self._averages.keys() - averaged.keys())):
+            raise RuntimeError(
+                f"the checkpoint's averages do not fit {type(pl_module).__name__}.ema_networks: {wrong[:3]} differ"
+            )
+        self._averages = {
+            name: self._averages.get(name, tensor.detach().clone()).to(tensor.device)
+            for name, tensor in averaged.items()
+        }
 
     @torch.no_grad()
     def on_train_batch_end(
@@ -63,8 +68,8 @@ class ExponentialMovingAverage(L.Callback):
         """Move the averages towards the weights."""
         self.batches += 1
         decay = min(self.decay, (1 + self.batches) / (10 + self.batches))
-        for name, parameter in averaged_parameters(pl_module).items():
-            self._averages[name].lerp_(parameter.detach(), 1 - decay)
+        for name, tensor in averaged_tensors(pl_module).items():
+            self._averages[name].lerp_(tensor.detach(), 1 - decay)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Validate the averages."""
@@ -108,16 +113,27 @@ class ExponentialMovingAverage(L.Callback):
     def _swap_in(self, stage: L.LightningModule) -> None:
         if self._training is not None or not self._averages:
             return
-        parameters = averaged_parameters(stage)
-        self._training = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-        _copy_into(parameters, self._averages)
+        tensors = {name: tensor for name, tensor in averaged_tensors(stage).items() if name in self._averages}
+        self._training = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        _copy_into(tensors, self._averages)
 
     @torch.no_grad()
     def _swap_out(self, stage: L.LightningModule) -> None:
         if self._training is None:
             return
-        _copy_into(averaged_parameters(stage), self._training)
+        tensors = averaged_tensors(stage)
+        _copy_into({name: tensors[name] for name in self._training}, self._training)
         self._training = None
+
+
+def averaged_tensors(stage: L.LightningModule) -> dict[str, Tensor]:
+    """The averaged parameters, and the running statistics of the trained batch norms among them."""
+    tensors: dict[str, Tensor] = dict(averaged_parameters(stage))
+    for name in stage.ema_networks:  # type: ignore[union-attr]
+        for place, module in getattr(stage, name).named_modules(prefix=name):
+            if isinstance(module, _BatchNorm) and f"{place}.weight" in tensors and module.track_running_stats:
+                tensors |= {f"{place}.{key}": module.get_buffer(key) for key in ("running_mean", "running_var")}
+    return tensors
 
 
 def averaged_parameters(stage: L.LightningModule) -> dict[str, torch.nn.Parameter]:

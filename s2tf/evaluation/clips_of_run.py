@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,12 @@ def shards_protocol(shards: ShardSource, clips: int) -> dict[str, Any]:
         "shards": shards.shards.rstrip("/").rpartition("/")[2],
         "data": manifests_fingerprint([load_manifest(shards)]),
     }
+
+
+def datasets_of(sources: Iterable[ShardSource], split: str = "test") -> list[str]:
+    """Return the data sets of a split of shards, by the record of the first clip of each shard folder."""
+    first = (next(clips_of_split(source, split, 1), None) for source in sources)
+    return sorted({sample.record.dataset for sample in first if sample is not None})
 
 
 def another(samples: Sequence[Sample], index: int) -> Sample | None:

@@ -13,6 +13,8 @@ GALLERY_FRAMES = 8
 """Most frames of a video whose mean embedding is its row of a gallery."""
 TIE = 1e-6
 """Similarities closer than this count as equal, since float32 embeddings are not more precise."""
+BLOCK = 2**24
+"""Most similarities that are computed at once: 128 MB in float64."""
 
 
 def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gallery_identities: Tensor) -> Tensor:
@@ -20,6 +22,8 @@ def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gal
 
     Ties count against the query: every identity that is as similar as its own ranks before it, so that an embedding
     which has collapsed to a constant finds nothing, independent of the order of sorting.
+
+    Queries are compared in blocks, so that beside the embeddings the memory does not grow with their number.
 
     Args:
         queries: (Q, D) embeddings.
@@ -40,13 +44,21 @@ def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gal
     """
     if len(gallery_identities.unique()) != len(gallery_identities):
         raise ValueError("the gallery holds an identity twice: give one row (e.g. the mean embedding) per identity")
-    own = query_identities[:, None] == gallery_identities[None, :]
-    if not bool(own.any(dim=1).all()):
-        missing = query_identities[~own.any(dim=1)].tolist()
-        raise ValueError(f"queries of identities {missing[:5]} have no row in the gallery")
-    similarity = F.normalize(queries.double(), dim=1) @ F.normalize(gallery.double(), dim=1).T
-    own_similarity = similarity[own][:, None]
-    return 1 + ((similarity >= own_similarity - TIE) & ~own).sum(dim=1)
+    # The row of each query's own identity.
+    known, order = gallery_identities.sort()
+    place = torch.searchsorted(known, query_identities).clamp(max=len(known) - 1)
+    found = known[place] == query_identities
+    if not bool(found.all()):
+        raise ValueError(f"queries of identities {query_identities[~found][:5].tolist()} have no row in the gallery")
+    own = order[place]
+    # Count the rows before it, a block of queries after the other. Its own row counts as one, so that ranks begin at 1.
+    faces = F.normalize(gallery.double(), dim=1).T
+    rows = max(1, BLOCK // max(1, len(gallery)))
+    ranks = []
+    for some, wanted in zip(queries.split(rows), own.split(rows), strict=True):
+        similarity = F.normalize(some.double(), dim=1) @ faces
+        ranks.append((similarity >= similarity.gather(1, wanted[:, None]) - TIE).sum(dim=1))
+    return torch.cat(ranks)
 
 
 def identity_gallery(embeddings: Tensor, identities: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ import torch
 import s2tf
 from s2tf.nn.network import Network, holds_random_part
 from s2tf.pipelines.index import INDEX_FILE, read_index
+from s2tf.pipelines.shared_networks import SHARED, folders_of, load_once, shared_components
 
 PipelineT = TypeVar("PipelineT", bound="Pipeline")
 
@@ -136,15 +137,21 @@ class Pipeline:
         return self
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the index and one subfolder per network into `folder`, created if absent; returns it."""
+        """Write the index and one subfolder per network into `folder`, created if absent; returns it.
+
+        A network that several components have in common is stored once, in the subfolder of the first.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        shared = shared_components(self.components)
         for name, network in self.components.items():
-            network.save_pretrained(folder / name)
+            if name not in shared:
+                network.save_pretrained(folder / name)
         index = {
             "class": type(self).__name__,
             "s2tf_version": s2tf.__version__,
             "components": {name: type(network).__name__ for name, network in self.components.items()},
+            **({SHARED: shared} if shared else {}),
             "settings": {section: dataclasses.asdict(value) for section, value in self.settings.items()},
             "random_weights": list(self.random_weights),
         }
@@ -168,7 +175,8 @@ class Pipeline:
             section: settings_from_json(settings_type, index["settings"].get(section), f"{origin}: settings.{section}")
             for section, settings_type in cls.settings_types.items()
         }
-        components = {name: _load_component(folder, name, kind) for name, kind in cls.component_types.items()}
+        places = folders_of(index, folder, cls.component_types, origin)
+        components = load_once(places, lambda name, place: _load_component(place, name, cls.component_types[name]))
         return cls.from_components(components, settings, index["random_weights"])
 
 
@@ -217,9 +225,9 @@ def _check_components(pipeline_type: type[Pipeline], index: Mapping[str, Any], o
 
 
 def _load_component(folder: Path, name: str, kind: type[Network]) -> Network:
-    if not (folder / name).is_dir():
-        raise FileNotFoundError(f"{folder / name} is missing: {INDEX_FILE} lists the component {name!r}")
-    return kind.from_pretrained(folder / name)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is missing: {INDEX_FILE} lists the component {name!r}")
+    return kind.from_pretrained(folder)
 
 
 def _frozen(value: Any) -> Any:

@@ -205,14 +205,17 @@ class TalkingFacePipeline(Pipeline):
     ) -> Motion:
         speech = torch.from_numpy(waveform)[None].to(self.device)
         frames = audio.frame_count(speech.shape[1])
+        features = self.motion_features(speech, frames)
         codes = self.motion_diffusion.sample(
-            self.motion_features(speech, frames),
+            features,
             generator=generator_of(seed),
             start=self.motion_autoencoder.source_motion(source),
             **sampling.filled(self.talking_settings),
         )
         face = self.motion_autoencoder.read_face(source)
-        lips = self.lip_landmarks(self.lip_features(speech, frames), face.lips)
+        # A network that both have in common runs once.
+        shared = self.lip_features is self.motion_features
+        lips = self.lip_landmarks(features if shared else self.lip_features(speech, frames), face.lips)
         if not isinstance(gains, Gains):
             gains = replace(self.talking_settings.gains(), **(gains or {}))
         return self._scaled(Motion(codes[0], lips[0]), source, face, gains)

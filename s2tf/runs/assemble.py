@@ -9,13 +9,14 @@ from datamodules.shards.writing import load_manifest
 from s2tf.errors import UserError
 from s2tf.nn.network import load_network
 from s2tf.pipelines.base import Pipeline
+from s2tf.pipelines.shared_networks import load_once
 from s2tf.runs.finished import check_codes, finished_config
 from s2tf.systems.declaration import StoredSetting, System
 from s2tf.systems.registry import find_pipeline_of_runs, load_class
 
 
 def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None) -> Pipeline:
-    """Join finished runs into the pipeline that needs exactly these runs.
+    """Join finished runs into the pipeline that needs exactly these runs; equal networks of two runs become one.
 
     Args:
         runs: Name of the run in its system, such as `motion_diffusion` -> finished run.
@@ -29,11 +30,12 @@ def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None
     """
     system, declared = find_pipeline_of_runs(runs)
     kind = load_class(declared.class_path)
-    components = {
-        component: _network(path, network)
+    places = {
+        component: _folder(path, network)
         for name, path in runs.items()
         for component, network in system.run(name).components.items()
     }
+    components = load_once(places, lambda _, folder: load_network(str(folder)))
     for pair in system.codes:
         if {pair.run, pair.autoencoder} <= set(runs):
             shards, autoencoder = runs[pair.run], runs[pair.autoencoder]
@@ -84,9 +86,9 @@ def _stored(system: System, setting: StoredSetting, run: Path) -> Any:
     return found
 
 
-def _network(run: Path, name: str) -> Any:
+def _folder(run: Path, name: str) -> Path:
     finished_config(run, name)
-    return load_network(str(run / "networks" / name))
+    return run / "networks" / name
 
 
 def _config(system: System, name: str, run: Path) -> dict[str, Any]:

@@ -110,3 +110,58 @@ def test_stage_without_networks_to_average_and_wrong_decay_are_refused(tmp_path)
         _fit(stage, ExponentialMovingAverage(), 1, tmp_path)
     with pytest.raises(ValueError, match="decay is 1"):
         ExponentialMovingAverage(1)
+
+
+class Drift(L.LightningModule):
+    """A batch norm behind a layer whose weight, and so the statistics of what it gives, rises with every batch."""
+
+    ema_networks = ("network",)
+
+    def __init__(self):
+        super().__init__()
+        self.network = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1, momentum=0.5))
+        torch.nn.init.ones_(self.network[0].weight)
+
+    def training_step(self, batch, batch_idx):
+        self.network(batch)
+        return -self.network[0].weight.sum() + 0 * sum(value.sum() for value in self.network[1].parameters())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+def _drifted(tmp_path, callback, steps, resume=None):
+    stage, inputs = Drift(), torch.linspace(-1, 3, 64)[:, None]
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        callbacks=[callback],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(stage, DataLoader(inputs, batch_size=64), ckpt_path=resume, weights_only=False)
+    with torch.no_grad():
+        return trainer, stage, stage.eval().network(inputs)
+
+
+def test_averaged_weights_come_with_the_statistics_of_what_they_give(tmp_path):
+    _, stage, normalised = _drifted(tmp_path, ExponentialMovingAverage(0.99), 200)
+    assert stage.network[0].weight.item() < 190  # the average is behind the weights, the last statistics are not
+    assert normalised.mean().item() == pytest.approx(0, abs=0.02)
+    assert normalised.std().item() == pytest.approx(1, abs=0.06)
+
+
+def test_a_checkpoint_holds_the_statistics_in_training_and_one_without_their_averages_goes_on(tmp_path):
+    trainer, stage, _ = _drifted(tmp_path, ExponentialMovingAverage(0.9), 20)
+    raw = stage.network[1].running_mean.item()
+    trainer.save_checkpoint(tmp_path / "new.ckpt")
+    state = torch.load(tmp_path / "new.ckpt", weights_only=False)
+    assert state["state_dict"]["network.1.running_mean"].item() > raw  # those in training have gone further
+    averages = next(iter(state["callbacks"].values()))["averages"]
+    assert averages.pop("network.1.running_mean").item() == raw
+    torch.save(state, tmp_path / "old.ckpt")
+    _, resumed, _ = _drifted(tmp_path, ExponentialMovingAverage(0.9), 21, tmp_path / "old.ckpt")
+    assert resumed.network[1].running_mean.item() > raw

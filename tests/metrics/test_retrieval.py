@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from s2tf.metrics import retrieval
 from s2tf.metrics.retrieval import RecallAtK, cosine_ranks
 
 
@@ -15,6 +16,19 @@ def test_ranks_agree_with_a_direct_count():
     for query, identity, rank in zip(queries.tolist(), identities.tolist(), ranks.tolist(), strict=True):
         scores = torch.nn.functional.cosine_similarity(torch.tensor(query), gallery, dim=1)
         assert rank == 1 + int((scores > scores[identity]).sum())
+
+
+def test_queries_are_compared_in_blocks_whose_borders_change_no_rank(monkeypatch):
+    generator = torch.Generator().manual_seed(2)
+    gallery, queries = torch.randn(16, 8, generator=generator), torch.randn(45, 8, generator=generator)
+    identities = torch.randint(0, 16, (45,), generator=generator)
+    whole = cosine_ranks(queries, identities, gallery, torch.arange(16))
+    sizes = []
+    normalize = torch.nn.functional.normalize
+    monkeypatch.setattr(retrieval, "BLOCK", 100)
+    monkeypatch.setattr(retrieval.F, "normalize", lambda x, dim: sizes.append(len(x)) or normalize(x, dim=dim))
+    assert cosine_ranks(queries, identities, gallery, torch.arange(16)).tolist() == whole.tolist()
+    assert sizes == [16, *[6] * 7, 3]  # 6 queries and 16 faces give 96 similarities
 
 
 def test_recall_counts_the_k_nearest():

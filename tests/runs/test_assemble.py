@@ -1,11 +1,14 @@
 """Runs to a pipeline, as the system declares it."""
 
+import copy
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
-from small_pipelines import small_portrait_pipeline, small_talking_face_pipeline
+from small_pipelines import coloured_noise, small_portrait_pipeline, small_talking_face_pipeline
 
 from datamodules.shards.sources import MANIFEST
 from s2tf.cli import main
@@ -80,3 +83,40 @@ def test_motion_codes_of_another_autoencoder_are_refused(runs):
 def test_a_setting_of_no_section_is_refused(runs):
     with pytest.raises(UserError, match="talking_settings.steps has no effect on a PortraitPipeline"):
         assemble({"scfp": runs["scfp"]}, {"talking_settings.steps": 3})
+
+
+def test_a_network_that_two_runs_have_in_common_is_loaded_stored_and_run_once(runs, tmp_path, monkeypatch):
+    talking = small_talking_face_pipeline()
+    same = {"speech_features": talking.motion_features, "lip_landmarks": talking.lip_landmarks}
+    given = {**second_stage(runs), "lip_landmarks": finished_run(tmp_path / "ll", same)}
+    apart, pipeline = assemble(second_stage(runs)), assemble(given)
+    assert apart.lip_features is not apart.motion_features
+    assert pipeline.lip_features is pipeline.motion_features
+    folder = pipeline.save_pretrained(tmp_path / "pipeline")
+    assert [one.name for one in sorted(folder.glob("*_features"))] == ["lip_features"]
+    loaded = TalkingFacePipeline.from_pretrained(folder)
+    assert loaded.lip_features is loaded.motion_features
+    # A folder of an earlier version holds it twice.
+    shutil.copytree(folder / "lip_features", folder / "motion_features")
+    index = json.loads((folder / "model_index.json").read_text())
+    del index["shared"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    earlier = TalkingFacePipeline.from_pretrained(folder)
+    assert earlier.lip_features is earlier.motion_features
+    # The frames are those of two networks, and the features are computed once.
+    calls, forward = [], type(talking.motion_features).forward
+    monkeypatch.setattr(type(talking.motion_features), "forward", lambda *args: calls.append(1) or forward(*args))
+    speech, picture = coloured_noise(0.5), np.full((16, 16, 3), 99, np.uint8)
+    frames = [np.stack(list(one(speech, picture, steps=2))) for one in (loaded, pipeline)]
+    assert len(calls) == 2
+    pipeline.lip_features = copy.deepcopy(pipeline.motion_features)
+    assert np.array_equal(frames[0], frames[1])
+    assert np.array_equal(frames[0], np.stack(list(pipeline(speech, picture, steps=2))))
+
+
+def test_a_pipeline_that_shares_with_no_component_is_refused(runs, tmp_path):
+    folder = assemble(second_stage(runs)).save_pretrained(tmp_path / "pipeline")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "shared": {"motion_features": "../secret"}}))
+    with pytest.raises(ValueError, match=r"model_index.json: shared is .*secret"):
+        TalkingFacePipeline.from_pretrained(folder)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2tf.evaluation.clips_of_run import clip_pairs, count_test_clips, data_of_run, data_protocol
+from s2tf.evaluation.clips_of_run import clip_pairs, count_test_clips, data_of_run, data_protocol, datasets_of
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.portraits.scores import retrieval_scores
 from s2tf.evaluation.scores import Scores
@@ -91,7 +91,7 @@ def evaluate_alignment(run: Path, test: AlignmentTest, out: Path, report: Report
         *_choices(found, protocol),
         *_choices_of_changed_faces(found, stage_run, data.size, test.device, protocol),
     ]
-    return stage_run.write(KIND, measurements, protocol, out)
+    return stage_run.write(KIND, measurements, protocol, out, datasets=datasets_of(one.source for one in data.sources))
 
 
 def _embed(data: Any, stage_run: StageRun, test: AlignmentTest) -> _Embeddings:

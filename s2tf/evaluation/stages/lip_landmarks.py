@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from datamodules.shards.samples import Sample
-from s2tf.evaluation.clips_of_run import another, first_test_clips, shards_of, shards_protocol, speech_for
+from s2tf.evaluation.clips_of_run import another, datasets_of, first_test_clips, shards_of, shards_protocol, speech_for
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.lip_scores import LipClip, lip_scores
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
@@ -66,7 +66,7 @@ def evaluate_lips(run: Path, test: LipTest, out: Path, report: Report = silent) 
         "reference": "the lips of frame 0",
         "silence": f"{SILENCE_SECONDS} s of zeros behind the speech, the first {SETTLING} s left out",
     }
-    return stage_run.write(KIND, lip_scores(clips, protocol), protocol, out)
+    return stage_run.write(KIND, lip_scores(clips, protocol), protocol, out, datasets=datasets_of([shards]))
 
 
 def _clip(sample: Sample, other: Sample | None, networks: Mapping[str, Any], device: str) -> LipClip:

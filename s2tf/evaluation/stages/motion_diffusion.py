@@ -14,7 +14,15 @@ from datamodules.shards.writing import load_manifest
 from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.windows import Windows
 from s2tf.errors import UserError
-from s2tf.evaluation.clips_of_run import another, clip_seed, first_test_clips, shards_of, shards_protocol, speech_for
+from s2tf.evaluation.clips_of_run import (
+    another,
+    clip_seed,
+    datasets_of,
+    first_test_clips,
+    shards_of,
+    shards_protocol,
+    speech_for,
+)
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.motion_scores import MotionClip, MotionScores, Signals, frame_steps
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
@@ -90,7 +98,7 @@ def evaluate_motion(run: Path, test: MotionTest, out: Path, report: Report = sil
         AUTOENCODER: autoencoder.fingerprint(),
         **{name: getattr(test, name) for name in ("seed", "seeds", "steps", "sampler", "guidance", "temperature")},
     }
-    return stage_run.write(KIND, scores.measurements(protocol), protocol, out)
+    return stage_run.write(KIND, scores.measurements(protocol), protocol, out, datasets=datasets_of([shards]))
 
 
 def _open_autoencoder(run: Path, shards: ShardSource, test: MotionTest) -> MotionAutoencoder:

@@ -15,8 +15,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from s2tf.evaluation.clips_of_run import clip_pairs, clip_seed, count_test_clips, data_of_run, data_protocol
-from s2tf.evaluation.portraits.scores import PortraitReadings, portrait_scores
+from s2tf.evaluation.clips_of_run import (
+    clip_pairs,
+    clip_seed,
+    count_test_clips,
+    data_of_run,
+    data_protocol,
+    datasets_of,
+)
+from s2tf.evaluation.portraits.network_scores import network_scores, readings_of
+from s2tf.evaluation.portraits.scores import PortraitReadings
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
 from s2tf.faces.attributes import AttributeReader, Attributes
@@ -121,10 +129,11 @@ def evaluate_portraits(
     # Measure all portraits together, and write the results.
     reader = attributes.protocol if attributes is not None else None
     mean_face = faces.embed(_mean_face(pipeline))
-    measurements = portrait_scores(readings, mean_face, faces.protocol, reader, protocol)
-    packages = attributes.packages if attributes is not None else ()
-    scores = stage_run.write(KIND, measurements, protocol, out, packages)
-    _write_clips(readings, out / CLIPS_FILE)
+    measurements = network_scores(readings, mean_face, faces, reader, protocol)
+    packages = [*faces.packages, *(attributes.packages if attributes is not None else ())]
+    datasets = datasets_of(one.source for one in data.sources)
+    scores = stage_run.write(KIND, measurements, protocol, out, packages, datasets)
+    _write_clips(readings_of(readings, faces), out / CLIPS_FILE)
     return scores
 
 

@@ -64,6 +64,7 @@ class StoredClip:
     """Position of the clip in the tar file."""
     checksums: str
     """Checksums of the clip's members."""
+    dataset: str = ""
 
     def read(self) -> Sample:
         """Read the clip.
@@ -212,4 +213,4 @@ def _heard(shards: str, split: str) -> Iterator[StoredClip]:
     for shard, count in zip(found.urls, found.counts.tolist(), strict=True):
         for index, sample in enumerate(read_shard(shard, count)):
             if sample.record.samples:
-                yield StoredClip(sample.key, shard, index, checksums_of(sample))
+                yield StoredClip(sample.key, shard, index, checksums_of(sample), sample.record.dataset)

@@ -97,8 +97,8 @@ def measure_efficiency(folder: Path | None, device: str, seconds: float) -> Effi
 
 
 def count_once(networks: Iterable[Network]) -> int:
-    """Count the parameters of networks, equal ones once: both speech features are one HuBERT."""
-    return sum({network.fingerprint(): network.parameter_count for network in networks}.values())
+    """Count the parameters of networks, one that several components have in common once, as it is loaded once."""
+    return sum({id(network): network.parameter_count for network in networks}.values())
 
 
 def _open(folder: Path) -> SpeechToTalkingFacePipeline:
@@ -128,7 +128,7 @@ def paper_pipeline() -> SpeechToTalkingFacePipeline:
     parts = {name: module for name, module in first.named_children() if name != "codebook"}
     talking_face = TalkingFacePipeline(
         MotionAutoencoder(**parts, codebook=two["codebook"]).eval(),
-        two["speech_features"],
+        two.get("lip_features", two["speech_features"]),
         two["lip_landmarks"],
         two["speech_features"],
         two["motion_diffusion"],

@@ -49,7 +49,13 @@ def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, An
     """Return the configs of all networks at the paper's size, by stage, with random weights; see `build_network`."""
     conre, diffusion = _model("conre"), _model(scfp or "scfp")["diffusion"]["init_args"]
     motion, lips = _model("motion_diffusion"), _model("lip_landmarks")
-    hubert = motion["speech_features"]["init_args"] | {"weights": "random", "config": HUBERT_LARGE}
+    features = {
+        "speech_features": motion["speech_features"],
+        # One network serves both, as `assemble` makes it, unless the training of the lips changes theirs.
+        "lip_features": lips.get("speech_features", motion["speech_features"]),
+    }
+    if features["lip_features"] == features["speech_features"]:
+        del features["lip_features"]
     return {
         "stage_one": {
             "speech_encoder": conre["speech_encoder"],
@@ -58,7 +64,7 @@ def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, An
             "face_decoder": conre["face_decoder"],
         },
         "stage_two": {
-            "speech_features": {**motion["speech_features"], "init_args": hubert},
+            **{name: _with_sizes(config) for name, config in features.items()},
             "motion_autoencoder": _model("motion_autoencoder")["autoencoder"],
             "codebook": _model("codebook")["autoencoder"]["init_args"]["codebook"],
             "motion_diffusion": motion["diffusion"],
@@ -70,6 +76,13 @@ def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, An
 def _count(networks: dict[str, dict[str, Any]]) -> StageParameters:
     with torch.device("meta"):
         return StageParameters({name: build_network(config, name).parameter_count for name, config in networks.items()})
+
+
+def _with_sizes(features: dict[str, Any]) -> dict[str, Any]:
+    """Give speech features that come from HuBERT-large's folder its sizes."""
+    if not features["class_path"].endswith("HubertFeatures"):
+        return features
+    return {**features, "init_args": features["init_args"] | {"weights": "random", "config": HUBERT_LARGE}}
 
 
 def _model(experiment: str | Path) -> dict[str, Any]:
