@@ -74,8 +74,8 @@ PARTS_OF_CODEFORMER = ("quantiser", "generator")
 NOT_CODEFORMERS = (".adapter.", "usage")
 """Parts of the names of layers that CodeFormer does not have: those that change our latents to its widths."""
 
-ChangeCodes = Callable[[Tensor], Tensor]
-"""Codes (B, code_dim, S, S) to other codes, for controls such as shuffled ones."""
+ChangeCodes = Callable[[Quantised], Tensor]
+"""Choice of the codes (B, code_dim, S, S) that a picture is generated from, such as shuffled ones for a control."""
 
 
 @register_for_export
@@ -230,13 +230,13 @@ class CodebookDecoder(Network):
             coarse: the RGB decoder's picture, in use with `image_skip` only.
             fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the finer latents fully, 0 the codebook alone; (B, 1, 1, 1)
                 for a number of each row; None for the network's own.
-            change_codes: replaces the codes before the picture is generated; for controls.
+            change_codes: gives the codes that the picture is generated from; None for the nearest ones.
         """
         fidelity = self.fidelity if fidelity is None else fidelity
         latents = {z.shape[-1]: z for z in pyramid}
         z = self.to_code(latents) if isinstance(self.to_code, CodeEncoder) else self.to_code(latents[self.latent_side])
         code = self.quantiser(z)
-        codes = code.output if change_codes is None else change_codes(code.output)
+        codes = code.output if change_codes is None else change_codes(code)
         image = self.generator(codes, {side: latents[side] for side in self.fused_sides}, fidelity)
         if self.patches is not None:
             image = image + self.patches(codes)

@@ -165,7 +165,7 @@ class MotionAutoencoder(Network):
             fidelity: weight w of the finer latents in the codebook's generator, in 0..1, or (B, 1, 1, 1) for one of each
                 row; None for the codebook's own.
             compare_unrefined: number of rows that are also decoded without the lip refiner, if there is one.
-            change_codes: replaces the codes (B, d, S, S) before the picture is generated, for controls.
+            change_codes: gives the codes (B, d, S, S) that the picture is generated from; None for the nearest ones.
         """
         source = source.expand(len(z_m))
         face = self.motion_reader(source.z_id, z_m)
@@ -180,7 +180,7 @@ class MotionAutoencoder(Network):
             if compare_unrefined:
                 rows = slice(compare_unrefined)
                 own = fidelity[rows] if isinstance(fidelity, Tensor) else fidelity
-                unrefined = self._paint(tuple(z_w[rows] for z_w in warped.pyramid), own)[0]
+                unrefined = self._paint(tuple(z_w[rows] for z_w in warped.pyramid), own, change_codes)[0]
         image, coarse, code = self._paint(z_wr, fidelity, change_codes)
         flow, occlusion = warped.flows[-1], warped.occlusions[-1]
         return Rendering(image, coarse, flow, occlusion, face, self.read_face(source), code, unrefined, mouth)
@@ -203,10 +203,11 @@ class MotionAutoencoder(Network):
         placement: Tensor | None = None,
         compare_unrefined: int = 0,
         fidelity: float | Tensor | None = None,
+        change_codes: ChangeCodes | None = None,
     ) -> Rendering:
         """Reconstruct target pictures (B, 3, S, S) from source pictures of the same shape; see `decode`."""
         source_features, z_m = self.encode_source(source), self.encode_motion(target)
-        return self.decode(source_features, z_m, lips, placement, fidelity, compare_unrefined)
+        return self.decode(source_features, z_m, lips, placement, fidelity, compare_unrefined, change_codes)
 
 
 def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
@@ -228,6 +229,11 @@ def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
         earlier.lip_refiner,
         codebook,
     )
+
+
+def from_folder(folder: str) -> MotionAutoencoder:
+    """The motion autoencoder in `folder`, to be trained further."""
+    return MotionAutoencoder.from_pretrained(folder)
 
 
 def from_lia(

@@ -78,6 +78,11 @@ class VectorQuantiser(nn.Module):
         """Number of codes that training rarely uses, () int64."""
         return (self.usage < DEAD_SHARE / len(self.usage)).sum()
 
+    def start_among(self, z: Tensor) -> None:
+        """Move every code to a random vector of `z` (B, d, h, w), the same on all ranks."""
+        self.usage.zero_()
+        self.restart_dead(z)
+
     @torch.no_grad()
     def restart_dead(self, z: Tensor) -> None:
         """Move each dead code to a random vector of `z` (B, d, h, w), the same on all ranks."""

@@ -13,6 +13,7 @@ from s2tf.media.pictures import to_uint8
 from s2tf.metrics.code_use import CodeUse
 from s2tf.metrics.image import FrameQuality
 from s2tf.metrics.sharpness import gradient_energy
+from s2tf.models.hd_decoder import ChangeCodes
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 
 FRAMES_OF_CLIP = 8
@@ -44,7 +45,10 @@ def control_pictures(
     """Render frames of one source under the motion codes (T, m) with every control, at `size` pixels."""
     assert autoencoder.codebook is not None
     mean = autoencoder.codebook.quantiser.embedding.weight.mean(dim=0).view(1, -1, 1, 1)
-    changes = {SHUFFLED: shuffled, MEAN: lambda codes: mean.expand_as(codes)}
+    changes: dict[str, ChangeCodes] = {
+        SHUFFLED: lambda code: shuffled(code.output),
+        MEAN: lambda code: mean.expand_as(code.output),
+    }
     pictures, indices = {}, torch.empty(0)
     for name in CONTROLS:
         decoded = autoencoder.decode(source, motion, fidelity=FIDELITIES.get(name), change_codes=changes.get(name))
