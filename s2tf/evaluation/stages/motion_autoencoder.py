@@ -14,6 +14,7 @@ from s2tf.errors import UserError
 from s2tf.evaluation.clips_of_run import another, clips_of_split, datasets_of, shards_of, shards_protocol
 from s2tf.evaluation.result_files import CLIPS_FILE
 from s2tf.evaluation.scores import Scores
+from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pictures, spread
 from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
 from s2tf.evaluation.stages.render_clips import ClipRenderer, EncodedClip, in_batches
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
@@ -94,13 +95,15 @@ def evaluate_reconstruction(
     (out / SHEETS).mkdir(parents=True, exist_ok=True)
 
     # Reconstruct clip by clip; keep some clips for the transfers, which need two people.
-    scores = ReconstructionScores(readers.perceptual)
+    scores, codebook = ReconstructionScores(readers.perceptual), CodebookScores.of(autoencoder)
     rows: list[dict[str, Any]] = []
     kept: list[EncodedClip] = []
     skipped: list[str] = []
     for clip in stage_run.each(_clips(renderer, shards, test, skipped)):
         reconstructed = _reconstruct(clip, renderer, readers)
         rows.append({"key": clip.sample.key, "frames": len(clip.chosen), **scores.update(reconstructed)})
+        if codebook is not None:
+            _add_controls(codebook, clip, renderer, reconstructed)
         if len(rows) <= test.pictures:
             _write_sheet(out / SHEETS / f"{clip.sample.key}.png", clip.sample.key, reconstructed)
         if readers.faces is not None and len(kept) <= test.pairs:
@@ -113,6 +116,7 @@ def evaluate_reconstruction(
     # Measure the reconstructions, and transfers between pairs of people if faces are read.
     protocol = _protocol(shards, test, renderer.size, rows, readers) | {"clips too short": len(skipped)}
     measurements = scores.measurements(protocol)
+    measurements += [] if codebook is None else codebook.measurements(protocol)
     if readers.faces is not None:
         transfers = _transfers(kept, renderer, test.pairs, readers.faces, readers.motion)
         pairs = list(stage_run.each(transfers, what="pairs of people"))
@@ -157,6 +161,16 @@ def _reconstruct(clip: EncodedClip, renderer: ClipRenderer, readers: Readers) ->
         read_reconstructed=read(reconstructed) if read else None,
         refiner_change=change,
     )
+
+
+def _add_controls(
+    codebook: CodebookScores, clip: EncodedClip, renderer: ClipRenderer, reconstructed: ReconstructedClip
+) -> None:
+    """Render some frames of a clip with other codes and at other fidelities."""
+    chosen = spread(len(clip.codes))
+    source = renderer.encode_source(clip)
+    controls = control_pictures(renderer.autoencoder, source, clip.codes[chosen], renderer.size)
+    codebook.update(controls, reconstructed.reference[chosen], reconstructed.source)
 
 
 def _transfers(
