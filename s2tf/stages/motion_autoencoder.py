@@ -20,6 +20,7 @@ from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.codes import CodeCourse, latents_themselves
+from s2tf.stages.lip_noise import noisy_lips, placement_deviations
 from s2tf.stages.optimisation import total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
 
@@ -64,7 +65,8 @@ class MotionAutoencoderStage(Stage):
         adversarial_start: int = 0,
         alternate: bool = False,
         restart_codes_every: int = 0,
-        placement_noise: float = 0.0,
+        placement_noise: float | list[float] = 0.0,
+        lip_noise: float = 0.0,
         trained: Sequence[str] | None = None,
         discriminator_learning_rate: float | None = None,
         codes_alone: float | None = None,
@@ -90,7 +92,9 @@ class MotionAutoencoderStage(Stage):
                 discriminator at odd ones. Otherwise both move at every step.
             restart_codes_every: steps between two moves of dead codes to current latents, or 0 for never.
             placement_noise: standard deviation of the noise that is added in training to the reference placement for
-                the guider, which prepares it for predicted placements.
+                the guider, which prepares it for predicted placements; one number, or one for each value.
+            lip_noise: standard deviation of the noise that is added in training to the reference lips for the guider,
+                which prepares it for lips from audio2lmk; in outer-eye distances, see `s2tf.stages.lip_noise`.
             trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
                 others stay as they are. None trains all.
             discriminator_learning_rate: rate of the discriminator, times LIA's 16/17; None for `learning_rate`.
@@ -109,14 +113,30 @@ class MotionAutoencoderStage(Stage):
         self.learning_rate, self.ordinary_learning_rate = learning_rate, ordinary_learning_rate
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start, self.alternate = beta, adversarial_start, alternate
-        self.placement_noise, self.discriminator_learning_rate = placement_noise, discriminator_learning_rate
+        self.discriminator_learning_rate = discriminator_learning_rate
         self.code_course = CodeCourse(restart_codes_every, codes_alone, quantise_from)
+        self.placement_noise = placement_deviations(placement_noise, autoencoder.motion_reader.placement)
+        self.lip_noise = lip_noise
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
         codebook = autoencoder.codebook
         self.code_use = None if codebook is None else CodeUse(len(codebook.quantiser.usage))
         self.frozen = ("vgg", *_untrained_parts(autoencoder, trained))
         self.freeze_parts()
+
+    def setup(self, stage: str) -> None:
+        """Check that the data's lips are of the kind that the motion reader reads.
+
+        Raises:
+            ValueError: They are in the plane and in space.
+        """
+        space = self.autoencoder.motion_reader.space
+        data = getattr(self.trainer, "datamodule", None)
+        if getattr(data, "space", space) != space:
+            raise ValueError(
+                f"data.init_args.space is {str(not space).lower()}, expected {str(space).lower()} as that of the "
+                "autoencoder's motion reader: set vars.space"
+            )
 
     def networks(self) -> dict[str, Network]:
         """The autoencoder as `motion_autoencoder`; the discriminator is only in the checkpoint."""
@@ -215,14 +235,13 @@ class MotionAutoencoderStage(Stage):
 
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
         target = batch["target_placement"]
-        placement = target + self.placement_noise * torch.randn_like(target)
+        placement = target + self.placement_noise.to(target) * torch.randn_like(target)
+        lips = batch["target_lips"] if self.lip_noise == 0 else noisy_lips(batch["target_lips"], self.lip_noise)
         compared = math.ceil(COMPARED * len(target)) if self.weights.outside_mouth > 0 else 0
         # The codes of this step: alone or with finer latents, or the latents themselves.
         fidelity = self.code_course.fidelities(len(target), target.device)
         change = None if self.code_course.is_quantised(self.global_step) else latents_themselves
-        return self.autoencoder(
-            batch["source"], batch["target"], batch["target_lips"], placement, compared, fidelity, change
-        )
+        return self.autoencoder(batch["source"], batch["target"], lips, placement, compared, fidelity, change)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])

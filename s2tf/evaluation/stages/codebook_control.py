@@ -94,7 +94,9 @@ class CodebookScores:
 
     codes: int
     fidelity: float
-    quality: dict[str, FrameQuality] = field(default_factory=lambda: {name: FrameQuality() for name in (*CONTROLS, COPY)})
+    quality: dict[str, FrameQuality] = field(
+        default_factory=lambda: {name: FrameQuality() for name in (*CONTROLS, COPY)}
+    )
     sharpness: dict[str, list[Tensor]] = field(default_factory=lambda: {name: [] for name in CONTROLS})
     use: CodeUse = field(init=False)
 
