@@ -57,14 +57,16 @@ def _memory(args: argparse.Namespace) -> dict[str, Any]:
     from rich.table import Table
 
     from s2tf.commands.console import table_console
-    from s2tf.reporting.costs.memory import BATCH, estimate_memory
+    from s2tf.reporting.costs.memory import estimate_memory
+    from s2tf.reporting.costs.step_memory import estimate_second_stage
 
-    estimates = estimate_memory(scfp=args.scfp)
-    columns = ("stage", "weights", "gradients, Adam, averages", "a sample (bf16)", f"batch {BATCH}", "most in 48 GB")
+    estimates = estimate_memory(scfp=args.scfp) | estimate_second_stage()
+    columns = ("stage", "weights", "gradients, Adam, averages", "a sample (bf16)", "batch", "all", "most in 48 GB")
     table = Table(*columns, title="memory of training on one GPU, estimated", title_justify="left")
     for stage, estimate in estimates.items():
-        sizes = (estimate.weights, estimate.training, estimate.sample, estimate.total(BATCH))
-        table.add_row(stage, *(f"{size / 1e9:.2f} GB" for size in sizes), str(estimate.largest_batch() or "not known"))
+        sizes = (estimate.weights, estimate.training, estimate.sample, estimate.total(estimate.batch))
+        *parts, total = (f"{size / 1e9:.2f} GB" for size in sizes)
+        table.add_row(stage, *parts, str(estimate.batch), total, str(estimate.largest_batch() or "not known"))
     console = table_console()
     console.print(table)
     console.print(
@@ -98,7 +100,7 @@ def _communication(args: argparse.Namespace) -> dict[str, Any]:
 
 _TITLES = {
     "parameters": "parameters of every network at the paper's size",
-    "memory": "estimated memory of training the first stage on one GPU",
+    "memory": "estimated memory of training each stage on one GPU",
     "communication": "bytes that the GPUs of each stage send each other in a step, and the least time for it",
 }
 _COSTS = {"parameters": _parameters, "memory": _memory, "communication": _communication}
