@@ -60,6 +60,7 @@ class MeanColours:
 
 
 class FaceColours:
+    packages = ()
     """A face is its mean colours."""
 
     @property
