@@ -63,6 +63,8 @@ class FaceColours:
     packages = ()
     """A face is its mean colours."""
 
+    packages = ()
+
     @property
     def protocol(self):
         return {"network": "mean colours"}
