@@ -60,7 +60,6 @@ class MeanColours:
 
 
 class FaceColours:
-    packages = ()
     """A face is its mean colours."""
 
     packages = ()
