@@ -1,6 +1,6 @@
 """One training step of an experiment of the paper's size, alone in its process: `python ... EXPERIMENT SHARDS DEVICE`.
 
-Prints JSON: seconds from the start of the program, peak memory in bytes, the loss, and which trained tensors stood still.
+Prints JSON: seconds from the start of the program, peak memory in bytes, the loss, and those that stood still.
 """
 
 import json
@@ -19,15 +19,15 @@ from s2tf.models.pretrained_speech import HUBERT_LARGE
 from s2tf.runs.build import build
 
 BEGUN = time.monotonic()
-ONE_CPU = ("accelerator=cpu", "devices=1", "strategy=auto", "precision=32-true", "logger=false", "max_steps=1")
+ONE = ("devices=1", "strategy=auto", "precision=32-true", "logger=false", "max_steps=1")
 QUIET = ("enable_checkpointing=false", "enable_progress_bar=false", "enable_model_summary=false", "limit_val_batches=0")
 BATCH = {"conre": 2, "syncnet": 1}
 """Rows of a batch where batch statistics or other rows enter the loss; 1 elsewhere."""
 
 
-def whole_config(name: str, shards: Path) -> dict[str, Any]:
+def whole_config(name: str, shards: Path, device: str) -> dict[str, Any]:
     """Compose an experiment; networks that it loads from earlier runs are new ones of the paper's size."""
-    overrides = [f"trainer.{one}" for one in (*ONE_CPU, *QUIET)]
+    overrides = [f"trainer.{one}" for one in (f"accelerator={device}", *ONE, *QUIET)]
     overrides += [
         f"vars.shards={shards}",
         f"data.init_args.batch_size={BATCH.get(name, 1)}",
@@ -73,18 +73,22 @@ def values_of(value: torch.Tensor) -> torch.Tensor:
     return flat[:: max(1, len(flat) // 997)].clone()
 
 
-def main(name: str, shards: str) -> None:
+def main(name: str, shards: str, device: str = "cpu") -> None:
     """Build, train a step, and print what it took."""
     warnings.simplefilter("ignore")
-    config = whole_config(name, Path(shards))
+    config = whole_config(name, Path(shards), device)
     moved = Moved()
     cli = build(config, callbacks=[moved])
     built = time.monotonic() - BEGUN
+    if hasattr(cli.model, "adversarial_start"):
+        cli.model.adversarial_start = 0
     cli.trainer.fit(cli.model, cli.datamodule)
+    used = resource.getrusage(resource.RUSAGE_SELF)
     found = {
         "seconds": time.monotonic() - BEGUN,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
         "built": built,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak": used.ru_maxrss * 1024,
         "loss": float(cli.trainer.callback_metrics["train/loss"]),
         "trained": len(moved.before),
         "still": moved.still,

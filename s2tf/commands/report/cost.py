@@ -8,7 +8,7 @@ from s2tf.commands.report.options import write_json
 
 _TITLES = {
     "parameters": "parameters of every network at the paper's size",
-    "memory": "estimated memory of training the first stage on one GPU",
+    "memory": "estimated memory of training each stage on one GPU",
     "communication": "bytes that the GPUs of each stage send each other in a step, and the least time for it",
 }
 

@@ -7,8 +7,9 @@ from typing import Any
 from rich.table import Table
 
 from s2tf.reporting.costs.communication import LINKS, paper_traffic
-from s2tf.reporting.costs.memory import BATCH, estimate_memory
+from s2tf.reporting.costs.memory import estimate_memory
 from s2tf.reporting.costs.parameters import PAPER, count_parameters
+from s2tf.reporting.costs.step_memory import estimate_second_stage
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ def _millions(count: int) -> str:
 
 def memory_cost(scfp: Path | None) -> Cost:
     """Estimate the memory of training, with the portrait diffusion of an experiment YAML (None: the paper's)."""
-    estimates = estimate_memory(scfp=scfp)
-    columns = ("stage", "weights", "gradients, Adam, averages", "a sample (bf16)", f"batch {BATCH}", "most in 48 GB")
+    estimates = estimate_memory(scfp=scfp) | estimate_second_stage()
+    columns = ("stage", "weights", "gradients, Adam, averages", "a sample (bf16)", "batch", "all", "most in 48 GB")
     table = Table(*columns, title="memory of training on one GPU, estimated", title_justify="left")
     for stage, estimate in estimates.items():
-        sizes = (estimate.weights, estimate.training, estimate.sample, estimate.total(BATCH))
-        table.add_row(stage, *(f"{size / 1e9:.2f} GB" for size in sizes), str(estimate.largest_batch() or "not known"))
+        sizes = (estimate.weights, estimate.training, estimate.sample, estimate.total(estimate.batch))
+        *parts, total = (f"{size / 1e9:.2f} GB" for size in sizes)
+        table.add_row(stage, *parts, str(estimate.batch), total, str(estimate.largest_batch() or "not known"))
     note = (
         "Counted without running: activations in float32, halved for bf16; attention with its full matrix, which fused "
         "kernels do not keep. Workspaces and fragmentation are not counted: 15 % of the GPU is left free for them."
