@@ -60,6 +60,9 @@ class ShardDataModule(L.LightningDataModule):
         max_broken: Greatest number of broken samples that each worker may skip and log; more are an error.
     """
 
+    needs_all_frames = True
+    """False for batches of single pictures, for which shards of portraits (`s2tf prepare --portraits`) are enough."""
+
     def __init__(
         self,
         shards: str | list[ShardSource],
@@ -117,10 +120,12 @@ class ShardDataModule(L.LightningDataModule):
 
         Raises:
             FileNotFoundError: The folder is missing, was not written by `s2tf prepare`, or has no clip of the split.
-            ValueError: The stored pictures are smaller than those of the batches.
+            ValueError: The stored pictures are smaller than those of the batches, or frames that they need are absent.
         """
         self._sets("train" if stage in (None, "fit") else "test" if stage == "test" else "val")
         for source in self.sources:
+            if self.needs_all_frames:
+                source.require_all_frames(type(self).__name__)
             self.check_manifest(source.source.shards, source.manifest)
 
     def check_manifest(self, shards: str, manifest: dict) -> None:
@@ -267,6 +272,8 @@ class ShardDataModule(L.LightningDataModule):
 
 def _beginning(clip: Sample, frames: int) -> Clip:
     count = min(frames, clip.record.frames)
+    # Portraits follow each other with gaps: the beginning of such a clip is its first picture.
+    count = 1 if clip.record.portraits else count
     silence = np.zeros(count * SAMPLES_PER_FRAME, np.float32)
     sound = clip.speech(0, count) if WAV in clip.members else silence
     pictures = torch.from_numpy(clip.frames(0, count))

@@ -9,11 +9,12 @@ import torch
 
 from datamodules.base import ShardDataModule
 from datamodules.shards.errors import ShardError
+from datamodules.shards.face import canonical, landmarks_of
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher
 from datamodules.streaming.pictures import put_picture, put_sizes
-from s2tf.faces.lips import canonical_face, has_frame, to_picture_units
+from s2tf.faces.lips import has_frame
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class FramePairExample:
     source: bytes
     target: bytes
     landmarks: np.ndarray
-    """(2, 68, 2) of source and target, in picture units."""
+    """(2, 68, 2) of source and target in picture units; in space (2, 68, 3)."""
     input_size: int
     output_size: int
 
@@ -49,6 +50,7 @@ class FramePairSampler:
     output_size: int
     per_clip: int
     span: tuple[float, float] = (0.0, 1.0)
+    space: bool = False
 
     def train(self, sample: Sample, rng: random.Random) -> list[FramePairExample]:
         """Random pairs of two different frames each (of the same frame twice where the clip has only one)."""
@@ -63,7 +65,7 @@ class FramePairSampler:
 
     def collate(self, batch: Batch) -> Batch:
         """Replace the landmarks by lips, eyes and placements, computed for all rows together."""
-        pose = canonical_face(batch.pop("landmarks").numpy())
+        pose = canonical(batch.pop("landmarks").numpy())
         for index, name in enumerate(("source", "target")):
             for part, values in vars(pose).items():
                 batch[f"{name}_{part}"] = torch.from_numpy(np.ascontiguousarray(values[:, index]))
@@ -71,8 +73,8 @@ class FramePairSampler:
 
     def _examples(self, sample: Sample, pairs: list[tuple[int, int]]) -> list[FramePairExample]:
         size = sample.record.size
-        landmarks = to_picture_units(sample.landmarks()[np.array(pairs)], size).astype(np.float32)
-        if not has_frame(landmarks):
+        landmarks = landmarks_of(sample, np.array(pairs), self.space)
+        if not has_frame(landmarks[..., :2]):
             raise ShardError(f"sample {sample.key!r}: landmarks whose outer eye corners coincide")
         return [
             FramePairExample(
@@ -111,6 +113,8 @@ class FramePairData(ShardDataModule):
         span: The part of every clip that training uses, such as [0, 0.75]; the rest are unseen frames of people who
             were seen.
         buffer: Pairs held as raw bytes and shuffled together.
+        space: Free lips and eyes of the head's yaw and pitch, which go into the placement; see `s2tf.faces.head`. It
+            needs the depth of the landmarks, which face meshes and synthetic speakers have.
         common: The other arguments of `ShardDataModule`.
     """
 
@@ -125,6 +129,7 @@ class FramePairData(ShardDataModule):
         pairs: int = 1,
         span: tuple[float, float] = (0.0, 1.0),
         buffer: int = 2048,
+        space: bool = False,
         **common: Any,
     ):
         super().__init__(shards, batch_size, num_workers, buffer=buffer, **common)
@@ -136,7 +141,7 @@ class FramePairData(ShardDataModule):
             )
         if not 0 <= span[0] < span[1] <= 1:
             raise ValueError(f"data.init_args.span is {list(span)}: expected two shares, 0 <= first < last <= 1")
-        self.span = span
+        self.span, self.space = span, space
         self.input_size = input_size
         self.output_size = output_size
         self.pairs_per_clip = pairs_per_clip
@@ -150,7 +155,7 @@ class FramePairData(ShardDataModule):
 
     def sampler(self) -> FramePairSampler:
         """The sampler of frame pairs."""
-        return FramePairSampler(self.input_size, self.output_size, self.pairs_per_clip, self.span)
+        return FramePairSampler(self.input_size, self.output_size, self.pairs_per_clip, self.span, self.space)
 
     def wanted_size(self) -> int:
         """Side of the larger picture."""

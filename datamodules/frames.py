@@ -35,11 +35,11 @@ class FrameSampler:
 
     def train(self, sample: Sample, rng: random.Random) -> list[FrameExample]:
         """Random frames, chosen independently."""
-        return [self._example(sample, rng.randrange(sample.record.frames)) for _ in range(self.per_clip)]
+        return [self._example(sample, rng.choice(sample.record.pictures)) for _ in range(self.per_clip)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> FrameExample:
         """A frame chosen by the seed."""
-        return self._example(sample, rng.randrange(sample.record.frames))
+        return self._example(sample, rng.choice(sample.record.pictures))
 
     def collate(self, batch: Batch) -> Batch:
         """Leave the batch as it is."""
@@ -62,6 +62,8 @@ class FrameData(ShardDataModule):
         buffer: Frames held as raw bytes and shuffled together.
         common: The other arguments of `ShardDataModule`.
     """
+
+    needs_all_frames = False
 
     def __init__(
         self,

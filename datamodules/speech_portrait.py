@@ -1,10 +1,16 @@
-"""Speech and portrait of the same speaker, for ConRe and SCFP."""
+"""Speech and portrait of the same speaker, for ConRe and SCFP.
+
+The paper takes the face of a clip's first frame and the first six seconds of its speech (section IV-B). A face needs
+not more than one picture of a clip, which is also what makes AVSpeech fit on a disk (`s2tf prepare --portraits`).
+Experiments of the paper's size follow it. The other choice, `random`, shows a network more faces and more speech of the
+same recordings; small data sets need it, and runs that were trained before there was a choice used it.
+"""
 
 import hashlib
 import math
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +21,9 @@ from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher, new_tensor
 from datamodules.streaming.pictures import put_picture
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
+
+Choice = Literal["first", "random"]
+CHOICES = ("first", "random")
 
 
 def identity_number(dataset: str, identity: str) -> int:
@@ -53,17 +62,27 @@ class SpeechPortraitSampler:
 
     size: int
     seconds: float
+    portrait: Choice = "random"
+    speech: Choice = "random"
     per_clip: int = 1
 
     def train(self, sample: Sample, rng: random.Random) -> list[SpeechPortraitExample]:
-        """A random frame, and a random window where the speech is longer than a window."""
+        """The frame and the window of speech, each the first or a random one; short speech has only one window."""
         longer = sample.record.samples - round(self.seconds * SAMPLE_RATE)
-        start = rng.randint(0, longer) if longer > 0 else 0
-        return [self._example(sample, rng.randrange(sample.record.frames), start)]
+        start = rng.randint(0, longer) if self.speech == "random" and longer > 0 else 0
+        return [self._example(sample, self._frame(sample, rng), start)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
-        """A frame chosen by the seed, and the beginning of the speech, as in the paper."""
-        return self._example(sample, rng.randrange(sample.record.frames), 0)
+        """The first frame or one chosen by the seed, and the beginning of the speech, as in the paper.
+
+        A second example of a clip, with which evaluations compare the first, is another frame if there are several.
+        """
+        others = sample.record.pictures[1:]
+        frame = rng.choice(others) if self.portrait == "first" and number and others else self._frame(sample, rng)
+        return self._example(sample, frame, 0)
+
+    def _frame(self, sample: Sample, rng: random.Random) -> int:
+        return 0 if self.portrait == "first" else rng.choice(sample.record.pictures)
 
     def collate(self, batch: Batch) -> Batch:
         """Add the waveforms and the spectra, each written straight into its place in the batch."""
@@ -101,9 +120,16 @@ class SpeechPortraitData(ShardDataModule):
         batch_size: Rows in a batch.
         num_workers: Processes that decode, or 0 for the training process itself.
         size: Side of the portrait in pixels.
-        seconds: Length of the speech, cut or repeated by the paper's rule; in training the cut begins anywhere.
+        seconds: Length of the speech, cut or repeated by the paper's rule.
+        portrait: `first` for the first frame of the clip, as in the paper, or `random` for one of its stored frames:
+            anew each time in training, chosen by the seed in validation and test. The default is what runs without this
+            argument were trained with.
+        speech: `first` for the beginning of the speech, as in the paper, or `random` for a cut that begins anywhere in
+            training; validation and test take the beginning.
         common: The other arguments of `ShardDataModule`.
     """
+
+    needs_all_frames = False
 
     def __init__(
         self,
@@ -112,17 +138,23 @@ class SpeechPortraitData(ShardDataModule):
         num_workers: int = 2,
         size: int = 256,
         seconds: float = 6.0,
+        portrait: Choice = "random",
+        speech: Choice = "random",
         **common: Any,
     ):
         super().__init__(shards, batch_size, num_workers, **common)
         if size < 1 or seconds < 0.025:
             raise ValueError(f"data.init_args: size {size} must be positive, seconds {seconds} at least 0.025")
+        if portrait not in CHOICES or speech not in CHOICES:
+            raise ValueError(f"data.init_args: portrait {portrait!r}, speech {speech!r}: expected first or random")
         self.size = size
         self.seconds = seconds
+        self.portrait = portrait
+        self.speech = speech
 
     def sampler(self) -> SpeechPortraitSampler:
         """The sampler of frames and windows."""
-        return SpeechPortraitSampler(self.size, self.seconds)
+        return SpeechPortraitSampler(self.size, self.seconds, self.portrait, self.speech)
 
     def on_device(self, batch: dict[str, Any]) -> Any:
         """See `ShardDataModule.on_device`; the spectra become pictures of two channels, (B, 2, T, F)."""

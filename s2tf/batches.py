@@ -37,17 +37,17 @@ class FramePairBatch(TypedDict):
     source_output: Tensor
     """(B, 3, R, R) in [-1, 1], the source at the output size: the source copy, a baseline."""
     source_lips: Tensor
-    """(B, 20, 2) canonical lip landmarks (`s2tf.faces.lips`)."""
+    """(B, 20, D) canonical lip landmarks: D = 2 (`s2tf.faces.lips`), or 3 in space (`s2tf.faces.head`)."""
     target_lips: Tensor
-    """(B, 20, 2)."""
+    """(B, 20, D)."""
     source_eyes: Tensor
-    """(B, 12, 2) canonical eye landmarks (`s2tf.faces.lips`)."""
+    """(B, 12, D) canonical eye landmarks."""
     target_eyes: Tensor
-    """(B, 12, 2)."""
+    """(B, 12, D)."""
     source_placement: Tensor
-    """(B, 4) centre x, centre y, log scale, roll of the canonical frame in the picture (`s2tf.faces.lips`)."""
+    """(B, 4) centre x, centre y, log scale, roll of the canonical frame in the picture; in space also yaw and pitch."""
     target_placement: Tensor
-    """(B, 4)."""
+    """(B, 4), or (B, 6) in space."""
 
 
 class MotionSequenceBatch(TypedDict):
@@ -56,10 +56,18 @@ class MotionSequenceBatch(TypedDict):
     key: list[str]
     waveform: Tensor
     """(B, T * 640) 16 kHz mono in [-1, 1]: exactly as long as T frames at 25 a second."""
+    level: Tensor
+    """(B, 2) mean and variance of the whole recording's sound; only if the datamodule has `level: recording`."""
+    length: Tensor
+    """(B,) int64 number of frames that the clip has: what stands behind them is padding, see `s2tf.stages.padding`."""
     lips: Tensor
-    """(B, T, 20, 2) canonical lip landmarks."""
+    """(B, T, 20, D) canonical lip landmarks: D = 2 (`s2tf.faces.lips`), or 3 in space (`s2tf.faces.head`)."""
     reference_lips: Tensor
-    """(B, 20, 2) canonical lip landmarks of a random frame of the same clip."""
+    """(B, 20, D) canonical lip landmarks of a random frame of the same clip."""
+    face: Tensor
+    """(B, T, P, 3) all points of the face in the frame of its head; only if the datamodule has `points`."""
+    reference_face: Tensor
+    """(B, P, 3) the points of the reference's frame."""
     motion: Tensor
     """(B, T, m) motion codes z_m; present only if the shards hold them (`motion.npy`)."""
     features: Tensor

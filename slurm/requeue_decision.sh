@@ -2,7 +2,8 @@
 
 # srun gives the highest status of all ranks, including those that it ended because one had gone. The statuses that the
 # ranks have noted tell more: 73 means that another process holds the run folder's lock; 75 that all ranks have saved; 74
-# that a rank lost another one; from 129 on that it was killed. Any other status is a failure, which would only recur.
+# that a rank lost another one, or a loader's worker was killed; from 129 on that it was killed. Any other status is a
+# failure, which would only recur.
 if [ "$status" -ne 0 ] && [ -s "$S2TF_ENDS" ]; then
     own=$(grep -vxE '73|74|75|(129|1[3-9][0-9]|2[0-9][0-9])' "$S2TF_ENDS" | head -n 1 || true)
     if [ -n "$own" ]; then

@@ -40,7 +40,7 @@ ROOMS = {
     "importers": {"nn", "models"},
     "faces": {"media", "models", "nn"},
     "figures": {"media", "faces", "tables"},
-    "media": set(),
+    "media": {"nn"},
     "fault_tolerance": set(),
     "tables": {"fault_tolerance"},
     "provenance": {"nn", "config", "fault_tolerance"},

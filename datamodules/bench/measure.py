@@ -106,7 +106,7 @@ def _batches(shards: Path, _: Path, seconds: float) -> Iterator[Entry]:
     # Parts of every clip, since silence takes longer than speech, and some pictures longer than others.
     clips = list(read_split(shards, "train"))
     sounds = [clip.pcm(0, 6 * 16000).copy() for clip in clips]
-    jpegs = [clip.jpeg(index) for clip in clips for index in range(0, clip.record.frames, 10)]
+    jpegs = [clip.jpeg(index) for clip in clips for index in clip.record.pictures[::10]]
     landmarks = clips[0].members[LANDMARKS][:]
 
     # The floors: one function for each kind of row, which returns the number of rows it stands for.

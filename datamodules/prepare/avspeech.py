@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.prepare.files import FileRecording, find_videos, unique_key
-from datamodules.prepare.recording import Reader, Recording, UnusableRecording
+from datamodules.prepare.recording import ABSENT, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
 from s2tf.tables.read_table import read_rows
 
@@ -43,7 +43,8 @@ class AVSpeechReader(Reader):
     """Every segment of the tables; the speaker is the face nearest to the given point, as the paper says.
 
     The data set names no speakers: a video is an identity. `avspeech_test.csv` is the test split, the videos of
-    `avspeech_train.csv` are divided into train and val; a video that is in both is used for test only.
+    `avspeech_train.csv` are divided into train and val; a video that is in both is used for test only. A segment whose
+    video is not there, such as one that YouTube has deleted, is absent and no failure.
 
     Args:
         source: The folder.
@@ -73,10 +74,10 @@ class AVSpeechReader(Reader):
         key = unique_key(f"{DATASET}-{row.video}-{round(row.start * 1000):08d}", taken)
         clip = self._clips.get((row.video, round(row.start, 2)))
         path = clip or self._videos.get(row.video)
+        if path is None:
+            return _unusable(key, row, ABSENT, f"no videos/{row.video}.* and no clips/{row.video}_{row.start:g}_*")
         if leaks:
             return _unusable(key, row, "split", f"its video is in {TABLES['test']} too")
-        if path is None:
-            return _unusable(key, row, "absent", f"no videos/{row.video}.* and no clips/{row.video}_{row.start:g}_*")
         start, stop = (0.0, None) if clip is not None else (row.start, row.end)
         return FileRecording(
             key=key, dataset=DATASET, identity=row.video, path=path, start=start, stop=stop, point=(row.x, row.y)

@@ -10,7 +10,7 @@ import numpy as np
 from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
 from datamodules.shards.codecs import encode_array, encode_jpegs
 from datamodules.shards.records import ClipRecord
-from datamodules.shards.samples import FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
+from datamodules.shards.samples import DEPTH, FRAMES, JSON, LANDMARKS, MESH, TRUTH, WAV
 from s2tf.faces.crop import CropRule, SquareBox, crop, square_box, to_crop
 from s2tf.faces.tracking import FaceError, FaceSettings, track_face
 from s2tf.media.audio import FPS, SAMPLES_PER_FRAME, encode_wav
@@ -26,9 +26,11 @@ class ClipSettings:
         faces: Backends that find the face in recordings without landmarks.
         min_seconds: Shorter clips fail at the step `length`.
         max_seconds: Longer clips are cut to this, and counted, or None if there are none.
-        min_face_px: Clips whose landmarks' box is smaller, in the recording's pixels, fail at the step `size`.
+        min_face_px: Clips whose crop has a smaller side, in the recording's pixels, fail at the step `size`.
         jpeg_quality: Quality of the stored frames, 1 to 100.
         mesh: Store the face mesh of 478 points too, where the backend gives one.
+        portraits: Number of pictures that are stored of each clip, or None for all frames. The first frame is one of
+            them, the others follow evenly; landmarks and mesh are those of the stored frames, the sound is whole.
     """
 
     rule: CropRule
@@ -38,6 +40,7 @@ class ClipSettings:
     min_face_px: float = 0.0
     jpeg_quality: int = 92
     mesh: bool = True
+    portraits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,18 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
     face, how = _face(clip, settings.faces)
     landmarks, clip = face.landmarks, _part(clip, face.start, face.stop)
     _check_length(clip, settings)
-    _check_size(landmarks, settings)
     # The crop, and each member's bytes.
     box = square_box(landmarks, settings.rule)
+    _check_size(box, settings)
     size = settings.rule.size
-    pictures, offsets = encode_jpegs(crop(clip.frames, box, size), settings.jpeg_quality)
+    stored = _stored(len(clip.frames), settings.portraits)
+    pictures, offsets = encode_jpegs(crop(clip.frames[stored], box, size), settings.jpeg_quality)
     sound = {} if clip.waveform is None else {WAV: encode_wav(clip.waveform)}
-    points = {LANDMARKS: encode_array(to_crop(landmarks, box, size))}
+    points = {LANDMARKS: encode_array(to_crop(landmarks[stored], box, size))}
     if face.mesh is not None and settings.mesh:
-        points[MESH] = encode_array(_mesh_in_crop(face.mesh, box, size))
+        points[MESH] = encode_array(_mesh_in_crop(face.mesh[stored], box, size))
+    if clip.depth is not None:
+        points[DEPTH] = encode_array((clip.depth[stored] * (size / box.side)).astype(np.float16))
     truth = {TRUTH: json.dumps(clip.truth, sort_keys=True, allow_nan=False).encode()} if clip.truth else {}
     members = {**sound, FRAMES: pictures, **points, **truth}
     # The record.
@@ -94,6 +100,7 @@ def prepare_clip(recording: Recording, split: str, settings: ClipSettings) -> Pr
         attributes=recording.attributes,
         crc32={name: zlib.crc32(data) for name, data in members.items()},
         notes=[f"{note.kind}: {note.text}" for note in loaded.notes],
+        portraits=[] if len(stored) == len(clip.frames) else stored.tolist(),
     )
     notes = [name for name, is_so in (("cut", cut), ("trimmed", how["trimmed"]), ("filled", how["filled"])) if is_so]
     return PreparedClip(
@@ -122,8 +129,14 @@ def _part(clip: LoadedClip, start: int, stop: int) -> LoadedClip:
     if waveform is not None:
         waveform = waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
         waveform = np.pad(waveform, (0, (stop - start) * SAMPLES_PER_FRAME - len(waveform)))
-    landmarks = clip.landmarks[start:stop] if clip.landmarks is not None else None
-    return replace(clip, frames=clip.frames[start:stop], waveform=waveform, landmarks=landmarks)
+    landmarks, depth = (None if points is None else points[start:stop] for points in (clip.landmarks, clip.depth))
+    return replace(clip, frames=clip.frames[start:stop], waveform=waveform, landmarks=landmarks, depth=depth)
+
+
+def _stored(frames: int, portraits: int | None) -> np.ndarray:
+    """Numbers of the frames that are stored."""
+    count = frames if portraits is None else min(portraits, frames)
+    return np.arange(count) * frames // count
 
 
 def _check_length(clip: LoadedClip, settings: ClipSettings) -> None:
@@ -140,10 +153,9 @@ def _check_sound(clip: LoadedClip) -> None:
         raise PrepareError("sound", f"the sound track {reason}")
 
 
-def _check_size(landmarks: np.ndarray, settings: ClipSettings) -> None:
-    extent = np.median((landmarks.max(axis=1) - landmarks.min(axis=1)).max(axis=1))
-    if extent < settings.min_face_px:
-        raise PrepareError("size", f"face of {extent:.0f} px, expected at least {settings.min_face_px:g} px")
+def _check_size(box: SquareBox, settings: ClipSettings) -> None:
+    if box.side < settings.min_face_px:
+        raise PrepareError("size", f"crop of {box.side} px, expected at least {settings.min_face_px:g} px")
 
 
 @dataclass(frozen=True)

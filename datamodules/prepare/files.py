@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from datamodules.prepare.recording import LoadedClip, PrepareError, Recording
+from datamodules.prepare.recording import ABSENT, LoadedClip, PrepareError, Recording
 from s2tf.media.audio import FPS
 from s2tf.media.container import VIDEO_SUFFIXES, has_sound, open_media, video_track
 from s2tf.media.sound import read_sound
@@ -49,7 +49,7 @@ class FileRecording(Recording):
         """Read pictures, each cut by `region` where that is given, and sound."""
         seconds = self._seconds()
         if not self.path.is_file():
-            raise PrepareError("absent", f"{self.path} does not exist")
+            raise PrepareError(ABSENT, f"{self.path} does not exist")
         if region is None:
             self._check_memory(seconds)
         try:

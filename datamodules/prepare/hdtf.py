@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.prepare.files import FileRecording, find_videos
-from datamodules.prepare.recording import LoadedClip, PrepareError, Reader, Recording, UnusableRecording
+from datamodules.prepare.recording import ABSENT, LoadedClip, PrepareError, Reader, Recording, UnusableRecording
 from datamodules.prepare.splits import HeldOut, assign_splits
 from s2tf.media.notes import Note
 from s2tf.tables.names import normal_name
@@ -83,8 +83,9 @@ class HDTFRecording(FileRecording):
 class HDTFReader(Reader):
     """Every clip of the lists, in pieces of up to ten seconds.
 
-    The data set has known faults. Missing videos and videos without sound become named failures. A box for another
-    resolution is scaled. If a clip has no box, the face is searched in the whole picture; the summary counts the clip.
+    The data set has known faults. Missing videos are counted as absent, videos without sound become named failures. A
+    box for another resolution is scaled. If a clip has no box, the face is searched in the whole picture; the summary
+    counts the clip.
 
     Names that differ only in a final number (`KevinBrady0`, `KevinBrady2`) are one identity. So are names of the same
     video (`WhipJimClyburn`, `JamesClyburn1`), and all of RD, which is mostly by one speaker.
@@ -131,7 +132,7 @@ class HDTFReader(Reader):
         path = clip or self._videos.get(name) or self._videos.get(f"{subset}_{name}")
         identity = self._identities[name]
         if path is None or stop <= start:
-            step, reason = ("absent", f"no videos/{name}.* and no clips/{name}_{index}.*")
+            step, reason = (ABSENT, f"no videos/{name}.* and no clips/{name}_{index}.*")
             if stop <= start:
                 step, reason = ("times", f"ends at {stop:g} s, before it starts at {start:g} s")
             yield self._unusable(subset, f"{name}_{index}", step, reason)

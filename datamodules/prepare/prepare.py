@@ -1,9 +1,9 @@
-"""Recordings → shards, a ledger of failures, and a summary whose counts add up.
+"""Recordings → shards, ledgers of failed and of absent recordings, and a summary whose counts add up.
 
 The recordings of each split are cut into groups. Each group becomes one shard, even if some of its recordings fail. Any
 process can do any group, and its result does not depend on the others. During a preparation `groups/` holds one JSON
-for each finished group; when all are finished, they are merged into `failures.csv` and `manifest.json`, and the folder
-is deleted.
+for each finished group; when all are finished, they are merged into `failures.csv`, `absent.csv` and `manifest.json`,
+and the folder is deleted.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ from s2tf.tables.read_table import read_table
 from s2tf.tables.write_table import write_table
 
 FAILURES = "failures.csv"
+ABSENCES = "absent.csv"
 FAILURE_COLUMNS = ("clip", "step", "reason")
 GROUPS = "groups"
 PLAN = "plan.json"
@@ -58,7 +59,8 @@ def prepare(
 
     The same recordings and settings give the same bytes for any number of workers and parts, and however often the
     preparation is killed: the next call continues with the unfinished groups. A recording that cannot be used is a row
-    of `failures.csv` and never stops the others, even if it kills its worker.
+    of `failures.csv` and never stops the others, even if it kills its worker; one that is not there is a row of
+    `absent.csv`, which exists only if there are any.
 
     Args:
         recordings: The recordings of a reader; their keys must be unique.
@@ -88,7 +90,7 @@ def prepare(
         return finished
     _prepare_groups(own, out, settings, workers, on_progress)
     if all(_ledger(out, group).is_file() for group in groups):
-        return _complete(groups, out, settings, plan)
+        return _complete(groups, out, settings, plan, getattr(recordings, "split_rule", ""))
     return _merged(own, out, plan)
 
 
@@ -159,7 +161,8 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
     # The summary is stored in the manifest and the ledger.
     if manifest.is_file():
         _clean(out)
-        failures = [dict(row.cells) for row in read_table(out / FAILURES, FAILURE_COLUMNS)]
+        files = [path for path in (out / FAILURES, out / ABSENCES) if path.is_file()]
+        failures = [dict(row.cells) for path in files for row in read_table(path, FAILURE_COLUMNS)]
         return PrepareSummary.from_json({**json.loads(manifest.read_text()), "failures": failures})
     if not plan_file.is_file():
         if any(out.glob("*.tar")):
@@ -204,7 +207,7 @@ def _write_group(
         for _ in group.recordings:
             result = next(stream)
             if isinstance(result, Failure):
-                summary.failures.append(result)
+                summary.add_failure(result)
             else:
                 shard.write(result.key, result.members)
                 summary.add(result)
@@ -215,13 +218,16 @@ def _write_group(
         (out / name).unlink()
 
 
-def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str) -> PrepareSummary:
+def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str, split_rule: str) -> PrepareSummary:
     """Write ledger and manifest; another part may do the same at the same time, with the same result."""
     summary = _merged(groups, out, plan)
     if (out / MANIFEST).is_file():
         return summary
     write_table([asdict(failure) for failure in summary.failures], out / FAILURES, FAILURE_COLUMNS)
-    write_manifest(out, _manifest(summary, settings, plan))
+    if summary.absences:
+        write_table([asdict(absence) for absence in summary.absences], out / ABSENCES, FAILURE_COLUMNS)
+    rule = {"split_rule": split_rule} if split_rule else {}
+    write_manifest(out, _manifest(summary, settings, plan) | rule)
     _clean(out)
     return summary
 
@@ -262,7 +268,7 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 def _manifest(summary: PrepareSummary, settings: ClipSettings, plan: str) -> dict[str, Any]:
     result = summary.to_json()
-    del result["failures"]
+    del result["failures"], result["absences"]
     return {**result, **_settings(settings), "plan": plan}
 
 
@@ -277,5 +283,8 @@ def _settings(settings: ClipSettings) -> dict[str, Any]:
             "min_face_px": settings.min_face_px,
             "jpeg_quality": settings.jpeg_quality,
             "mesh": settings.mesh,
+            # Folders of earlier versions without these settings keep their plan.
+            **({"min_face_measures": "crop"} if settings.min_face_px else {}),
+            **({"portraits": settings.portraits} if settings.portraits else {}),
         },
     }

@@ -8,6 +8,9 @@ import numpy as np
 
 from s2tf.media.notes import Note
 
+ABSENT = "absent"
+"""The step of a recording that is not there, such as a video that YouTube has deleted: counted, but no failure."""
+
 
 class PrepareError(Exception):
     """Error for a recording that cannot be used; it becomes a row of `failures.csv` and does not stop the others.
@@ -42,6 +45,8 @@ class LoadedClip:
     """The speaker's place, (x, y) in pixels of the first frame, by the data set; None: the largest face speaks."""
     notes: tuple[Note, ...] = ()
     """Findings made while the clip was read: the summary counts kinds, the sample's record holds kinds and texts."""
+    depth: np.ndarray | None = None
+    """(T, 68) depth of `landmarks`, away from the viewer, in pixels of `frames`; None: unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +81,8 @@ class Reader:
     """A data set's recordings, read from its tables and folders; subclasses fill `recordings`."""
 
     recordings: Sequence[Recording]
+    split_rule: str = ""
+    """The rule that divides people, as protocols name it; empty for the data set's own and for random shares."""
 
     def __len__(self) -> int:
         return len(self.recordings)

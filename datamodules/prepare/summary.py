@@ -6,13 +6,14 @@ from typing import Any
 from rich.table import Table
 
 from datamodules.prepare.clip import PreparedClip
+from datamodules.prepare.recording import ABSENT
 from datamodules.shards.records import GENDERS, SPLITS
 from s2tf.media.audio import FPS
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One row of `failures.csv`."""
+    """A row of `failures.csv`, or of `absent.csv` where the recording is not there."""
 
     clip: str
     step: str
@@ -47,10 +48,13 @@ class SplitSummary:
 
 @dataclass
 class PrepareSummary:
-    """The outcome of all recordings: `recordings` = `written` + `failed`."""
+    """The outcome of all recordings: `recordings` = `written` + `failed` + `absent`."""
 
     splits: dict[str, SplitSummary] = field(default_factory=lambda: {name: SplitSummary() for name in SPLITS})
     failures: list[Failure] = field(default_factory=list)
+    """Recordings that are there and cannot be used."""
+    absences: list[Failure] = field(default_factory=list)
+    """Recordings that are not there."""
     recordings: int = 0
     notes: dict[str, int] = field(default_factory=dict)
     """Clips `cut` to the longest length, `trimmed` to the frames with the face, or with landmarks `filled`."""
@@ -65,11 +69,16 @@ class PrepareSummary:
         for note in clip.notes:
             self.notes[note] = self.notes.get(note, 0) + 1
 
+    def add_failure(self, failure: Failure) -> None:
+        """Count a recording that cannot be used, or that is not there."""
+        (self.absences if failure.step == ABSENT else self.failures).append(failure)
+
     def merge(self, other: "PrepareSummary") -> None:
         """Add the outcome of other recordings."""
         for name, split in other.splits.items():
             self.splits[name].merge(split)
         self.failures += other.failures
+        self.absences += other.absences
         self.recordings += other.recordings
         for note, count in other.notes.items():
             self.notes[note] = self.notes.get(note, 0) + count
@@ -83,6 +92,15 @@ class PrepareSummary:
     def failed(self) -> int:
         """Rows of `failures.csv`."""
         return len(self.failures)
+
+    @property
+    def absent(self) -> int:
+        """Rows of `absent.csv`."""
+        return len(self.absences)
+
+    def too_many_failed(self, most: float) -> bool:
+        """True if more than a share `most` of the recordings that are there failed."""
+        return self.failed > most * (self.written + self.failed)
 
     @property
     def failed_steps(self) -> dict[str, int]:
@@ -104,6 +122,8 @@ class PrepareSummary:
             table.add_row(f"failed: {step}", str(count), "", "")
         table.add_section()
         table.add_row("written + failed", f"{self.written} + {self.failed}", "", "")
+        if self.absent:
+            table.add_row("absent", str(self.absent), "", "")
         for note, count in sorted(self.notes.items()):
             table.add_row(f"of those written, {note}", str(count), "", "")
         return table
@@ -114,21 +134,25 @@ class PrepareSummary:
             "recordings": self.recordings,
             "written": self.written,
             "failed": self.failed,
+            "absent": self.absent,
             "failed_steps": self.failed_steps,
             "notes": dict(sorted(self.notes.items())),
             "failures": [asdict(failure) for failure in self.failures],
+            "absences": [asdict(failure) for failure in self.absences],
             "splits": {name: _split_json(split) for name, split in self.splits.items()},
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "PrepareSummary":
-        """The summary from the result of `to_json`."""
-        return cls(
+        """The summary from the result of `to_json`; that of an earlier version counts absent recordings as failures."""
+        summary = cls(
             splits={name: _split_from_json(split) for name, split in data["splits"].items()},
-            failures=[Failure(**failure) for failure in data["failures"]],
             recordings=data["recordings"],
             notes=data["notes"],
         )
+        for row in (*data["failures"], *data.get("absences", ())):
+            summary.add_failure(Failure(**row))
+        return summary
 
 
 def _split_json(split: SplitSummary) -> dict[str, Any]:

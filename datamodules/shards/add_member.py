@@ -1,4 +1,4 @@
-"""Adds a member to every sample: copies a folder's shards with a network's output for each clip."""
+"""Copies of a folder's shards in which every sample is changed, such as by a network's output as a new member."""
 
 import json
 import os
@@ -38,6 +38,20 @@ class NewMember:
     """Function from a clip to its array, or to None for a clip without the member, which is counted."""
 
 
+@dataclass(frozen=True)
+class ShardChange:
+    """A change of every sample."""
+
+    name: str
+    """The manifest's entry that describes the change."""
+    about: Any
+    """The content of that entry; one folder holds shards of one change only."""
+    apply: Callable[[Sample], tuple[dict[str, bytes], bool]]
+    """Function from a sample to its new members, and to False for a clip that lacks what was to be added."""
+    complete: Callable[[Path, dict[str, Any]], dict[str, Any]] = lambda _, planned: planned
+    """Function from the folder with all shards and the planned manifest to the manifest, with counts of the content."""
+
+
 @dataclass
 class CopyReport:
     """The outcome of a copy."""
@@ -47,7 +61,7 @@ class CopyReport:
     written: int = 0
     """Clips that this call wrote."""
     without: int = 0
-    """Clips that this call wrote without the member."""
+    """Clips that this call wrote, and that lack what was to be added."""
     complete: bool = False
     """True if every shard and the manifest exist."""
 
@@ -61,9 +75,6 @@ def add_member(
 ) -> CopyReport:
     """Copy a shard folder, with one member added to every sample, and its checksum to the record.
 
-    Each shard is an atomic write: a copy that was killed continues with the missing shards when it is called again. The
-    manifest is written last.
-
     Args:
         source: A complete shard folder.
         out: The new folder; created if it does not exist.
@@ -72,13 +83,38 @@ def add_member(
         on_clip: Function that is called with the finished clips and all clips of this part.
 
     Raises:
+        FileNotFoundError, ShardError, ValueError: Raised as by `change_samples`, or an array does not fit its clip.
+    """
+    change = ShardChange(new.member.partition(".")[0], new.about, lambda sample: _with_member(sample, new))
+    return change_samples(source, out, change, part, on_clip)
+
+
+def change_samples(
+    source: str | Path,
+    out: str | Path,
+    change: ShardChange,
+    part: tuple[int, int] = (1, 1),
+    on_clip: OnClip | None = None,
+) -> CopyReport:
+    """Copy a shard folder, with every sample changed.
+
+    Each shard is an atomic write: a copy that was killed continues with the missing shards when it is called again. The
+    manifest is written last.
+
+    Args:
+        source: A complete shard folder.
+        out: The new folder; created if it does not exist.
+        change: The change of each sample, and the manifest's entry about it.
+        part: (i, n): do the i-th of n parts of the shards; the part that ends last writes the manifest.
+        on_clip: Function that is called with the finished clips and all clips of this part.
+
+    Raises:
         FileNotFoundError, ShardError: Raised as by `open_source`, or a sample of the source is broken; names it.
-        ValueError: `part` does not exist, `out` holds other shards, or an array does not fit its clip.
+        ValueError: `part` does not exist, or `out` holds other shards.
     """
     # The plan: the new manifest, and this part's shards.
     manifest, out, done = load_manifest(source), Path(out), CopyReport()
-    name = new.member.partition(".")[0]
-    wanted = {**manifest, name: new.about}
+    wanted = {**manifest, change.name: change.about}
     counts = {shard: count for split in manifest["splits"].values() for shard, count in split["shards"].items()}
     own = part_of(sorted(counts), part)
     if _begin(out, wanted):
@@ -91,15 +127,15 @@ def add_member(
             continue
         with new_shard(out / shard) as writer:
             for sample in read_shard(Path(source) / shard, counts[shard]):
-                members = _with_member(sample, new)
-                done.without += new.member not in members
+                members, has_it = change.apply(sample)
+                done.without += not has_it
                 writer.write(sample.key, members)
                 done.clips, done.written = done.clips + 1, done.written + 1
                 if on_clip is not None:
                     on_clip(done.clips, total)
     # The part that ends last completes the folder.
     if all((out / shard).is_file() for shard in counts):
-        write_manifest(out, wanted)
+        write_manifest(out, change.complete(out, wanted))
         _clean(out)
         done.complete = True
     return done
@@ -116,7 +152,7 @@ def _begin(out: Path, wanted: dict[str, Any]) -> bool:
     for _ in range(3):
         for name in (MANIFEST, PLAN):
             there = _read(out / name)
-            if there is not None and there != wanted:
+            if there is not None and _plan(there) != _plan(wanted):
                 raise ValueError(f"{out} holds shards of other clips or of another network: expected an empty folder")
             if there is not None and name == MANIFEST:
                 _clean(out)
@@ -125,6 +161,12 @@ def _begin(out: Path, wanted: dict[str, Any]) -> bool:
         if not any(out.glob("*.tar")):
             _claim(out / PLAN, wanted)
     raise ValueError(f"{out} holds shards already: expected an empty folder")
+
+
+def _plan(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest without the counts that are known only when all shards are written."""
+    splits = {name: {**split, "genders": None} for name, split in manifest["splits"].items()}
+    return {**manifest, "splits": splits}
 
 
 def _claim(path: Path, wanted: dict[str, Any]) -> None:
@@ -152,12 +194,12 @@ def _clean(out: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _with_member(sample: Sample, new: NewMember) -> dict[str, bytes]:
+def _with_member(sample: Sample, new: NewMember) -> tuple[dict[str, bytes], bool]:
     members = {name: member[:] for name, member in sample.members.items() if name != new.member}
     array = new.compute(sample)
     others = {name: checksum for name, checksum in sample.record.crc32.items() if name != new.member}
     if array is None:
-        return {**members, JSON: replace(sample.record, crc32=others).to_json()}
+        return {**members, JSON: replace(sample.record, crc32=others).to_json()}, False
     form = ARRAYS[new.member]
     with np.errstate(over="ignore"):
         array = np.asarray(array, form.dtype)
@@ -168,4 +210,4 @@ def _with_member(sample: Sample, new: NewMember) -> dict[str, bytes]:
         raise ValueError(f"sample {sample.key!r}: the array for {new.member} {problem}")
     data = encode_array(array)
     record = replace(sample.record, crc32={**others, new.member: zlib.crc32(data)})
-    return {**members, JSON: record.to_json(), new.member: data}
+    return {**members, JSON: record.to_json(), new.member: data}, True

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +29,9 @@ class ClipRecord:
     size: int
     """Side of the frames in pixels."""
     frames: int
-    """Number of frames, T."""
+    """Number of frames of the clip, T."""
     offsets: list[int]
-    """T + 1 byte positions in `frames.mjpeg`: frame i is offsets[i] to offsets[i + 1]."""
+    """Byte positions in `frames.mjpeg`, one more than pictures: picture i is offsets[i] to offsets[i + 1]."""
     samples: int
     """Samples of the sound at 16 kHz; 0 where the clip has no sound (frames of VFHQ)."""
     crop: dict[str, Any]
@@ -43,6 +43,14 @@ class ClipRecord:
 
     notes: list[str] = field(default_factory=list)
     """Findings about the recording's file, such as `damaged: 2 damaged packets of the sound passed over (...)`."""
+
+    portraits: list[int] = field(default_factory=list)
+    """Numbers of the frames that are stored, frame 0 the first of them; empty: all frames are."""
+
+    @property
+    def pictures(self) -> Sequence[int]:
+        """Numbers of the frames that are stored."""
+        return self.portraits or range(self.frames)
 
     def __post_init__(self) -> None:
         for name, problem in _problems(self):
@@ -72,14 +80,15 @@ class ClipRecord:
     def to_json(self) -> bytes:
         """The record as JSON with sorted keys: equal records give equal bytes."""
         data = dataclasses.asdict(self)
-        if not self.notes:
-            # Ordinary samples keep the bytes that they had before there were notes.
-            del data["notes"]
+        # Ordinary samples keep the bytes that they had before there were these fields.
+        for name in ("notes", "portraits"):
+            if not data[name]:
+                del data[name]
         return json.dumps(data, sort_keys=True, allow_nan=False).encode()
 
 
 _FIELDS = {item.name for item in dataclasses.fields(ClipRecord)}
-_REQUIRED_FIELDS = _FIELDS - {"attributes", "crc32", "notes"}
+_REQUIRED_FIELDS = _FIELDS - {"attributes", "crc32", "notes", "portraits"}
 
 
 def _short(value: object) -> str:
@@ -104,18 +113,31 @@ def _problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
             yield name, "expected an object"
     if not isinstance(record.notes, list) or not all(isinstance(note, str) for note in record.notes):
         yield "notes", "expected a list of texts"
+    portraits = record.portraits
+    if portraits and not _are_frames(portraits, record.frames):
+        yield "portraits", f"expected increasing numbers of frames below {record.frames}, the first one 0"
+        return
     yield from _offset_problems(record)
     yield from _attribute_problems(record.attributes)
 
 
 def _offset_problems(record: ClipRecord) -> Iterator[tuple[str, str]]:
-    offsets = record.offsets
-    if not isinstance(offsets, list) or len(offsets) != record.frames + 1:
-        yield "offsets", f"expected a list of frames + 1 = {record.frames + 1} byte positions"
+    offsets, count = record.offsets, len(record.portraits) or record.frames
+    if not isinstance(offsets, list) or len(offsets) != count + 1:
+        yield (
+            "offsets",
+            f"expected a list of {'portraits' if record.portraits else 'frames'} + 1 = {count + 1} byte positions",
+        )
     elif set(map(type, offsets)) != {int} or offsets[0] != 0:
         yield "offsets", "expected whole numbers, the first one 0"
     elif not all(map(operator.lt, offsets, offsets[1:])):
         yield "offsets", "expected them to increase"
+
+
+def _are_frames(numbers: object, frames: int) -> bool:
+    if not isinstance(numbers, list) or set(map(type, numbers)) != {int} or numbers[0] != 0:
+        return False
+    return all(map(operator.lt, numbers, [*numbers[1:], frames]))
 
 
 def _attribute_problems(attributes: object) -> Iterator[tuple[str, str]]:

@@ -12,13 +12,14 @@ import numpy as np
 from datamodules.shards.codecs import Bytes, decode_array, decode_jpeg
 from datamodules.shards.errors import ShardError
 from datamodules.shards.records import ClipRecord
+from s2tf.faces.face_mesh import to_ibug
 from s2tf.media.audio import SAMPLES_PER_FRAME, WAV_HEADER, decode_pcm, from_pcm, plain_wav_header
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 JSON, WAV, FRAMES, LANDMARKS, MESH = "json", "wav", "frames.mjpeg", "landmarks.npy", "mesh.npy"
-MOTION, FEATURES, TRUTH = "motion.npy", "features.npy", "truth.json"
+DEPTH, MOTION, FEATURES, TRUTH = "depth.npy", "motion.npy", "features.npy", "truth.json"
 REQUIRED = (JSON, FRAMES, LANDMARKS)
-MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, MESH, MOTION, FEATURES, TRUTH)
+MEMBERS = (JSON, WAV, FRAMES, LANDMARKS, DEPTH, MESH, MOTION, FEATURES, TRUTH)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class ArrayForm:
     row: tuple[int | None, ...]
     """Shape of a row; None: any length."""
     dtype: type[np.floating] = np.float32
+
+    of_pictures: bool = False
+    """True for an array with rows of the stored frames only."""
 
     def problem(self, array: np.ndarray, frames: int) -> str:
         """The fault in the array of a clip of `frames` frames; empty: none."""
@@ -43,8 +47,9 @@ class ArrayForm:
 
 
 ARRAYS = {
-    LANDMARKS: ArrayForm(1, (68, 2)),
-    MESH: ArrayForm(1, (478, 3), np.float16),
+    LANDMARKS: ArrayForm(1, (68, 2), of_pictures=True),
+    DEPTH: ArrayForm(1, (68,), np.float16, of_pictures=True),
+    MESH: ArrayForm(1, (478, 3), np.float16, of_pictures=True),
     MOTION: ArrayForm(1, (None,)),
     FEATURES: ArrayForm(2, (None,), np.float16),
 }
@@ -82,9 +87,14 @@ class Sample:
         return cls(key, record, members)
 
     def jpeg(self, index: int) -> bytes:
-        """The bytes of frame `index`."""
+        """The bytes of frame `index`.
+
+        Raises:
+            ShardError: The clip stores portraits, and this frame is none of them.
+        """
         offsets = self.record.offsets
-        return self.members[FRAMES][offsets[index] : offsets[index + 1]]
+        place, _ = self._places(range(index, index + 1))
+        return self.members[FRAMES][offsets[place] : offsets[place + 1]]
 
     def frame(self, index: int) -> np.ndarray:
         """Frame `index`, (size, size, 3) uint8 RGB; only its own bytes are decoded."""
@@ -135,6 +145,17 @@ class Sample:
         """Face mesh of frames start to stop - 1, (T, 478, 3) float16 in pixels, including the depth; None if absent."""
         return self._array(MESH, start, stop) if MESH in self.members else None
 
+    def depth(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
+        """Depth of the landmarks of frames start to stop - 1, away from the viewer; None if unknown.
+
+        Returns:
+            (T, 68) float32 in pixels up to a constant: as stored, or that of the face mesh.
+        """
+        if DEPTH in self.members:
+            return self._array(DEPTH, start, stop).astype(np.float32)
+        mesh = self.mesh(start, stop)
+        return None if mesh is None else to_ibug(mesh.astype(np.float32), slice(2, 3))[..., 0]
+
     def motion(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
         """Motion codes of frames start to stop - 1, (T, m) float32, or None if there are none."""
         return self._array(MOTION, start, stop) if MOTION in self.members else None
@@ -155,6 +176,9 @@ class Sample:
     def _array(self, member: str, start: int, stop: int | None) -> np.ndarray:
         form, frames = ARRAYS[member], self.record.frames
         first, last, _ = slice(start, stop).indices(frames)
+        if self.record.portraits and form.of_pictures:
+            first, last = self._places(range(first, last))
+            frames = len(self.record.portraits)
         # A whole array is read in one go.
         part = () if (first, last) == (0, frames) else (form.per_frame * first, form.per_frame * last)
         try:
@@ -165,3 +189,19 @@ class Sample:
         if problem:
             raise ShardError(f"sample {self.key!r}: {member} {problem}")
         return array
+
+    def _places(self, frames: range) -> tuple[int, int]:
+        """Positions among the stored pictures, first and last + 1, of frames that follow each other.
+
+        Raises:
+            ShardError: One of the frames is not stored.
+        """
+        stored = self.record.portraits
+        missing = sorted(set(frames) - set(stored)) if stored else []
+        if missing:
+            raise ShardError(
+                f"sample {self.key!r}: frame {missing[0]} is not stored: it has {len(stored)} of its "
+                f"{self.record.frames} frames (`s2tf prepare --portraits`), expected a clip with all frames"
+            )
+        first = stored.index(frames[0]) if stored and frames else frames.start
+        return first, first + len(frames)

@@ -95,6 +95,22 @@ class OpenSource:
             urls = [self.urls[shard] for shard in names]
         return ShardSet(urls, np.array([counts[shard] for shard in names], np.int64), self.local)
 
+    def require_all_frames(self, use: str) -> None:
+        """Check that the clips have all of their frames.
+
+        Args:
+            use: The user of the frames, for the message.
+
+        Raises:
+            ValueError: The shards hold portraits only.
+        """
+        portraits = self.manifest.get("settings", {}).get("portraits")
+        if portraits:
+            raise ValueError(
+                f"{self.source.shards!r} has {portraits} pictures of each clip (`s2tf prepare --portraits`), but {use} "
+                "needs all frames: expected shards that were prepared without --portraits"
+            )
+
     def _check_files(self, names: Sequence[str]) -> None:
         # One listing instead of a hundred thousand stats.
         missing = sorted(set(names) - set(os.listdir(self.folder)))

@@ -35,6 +35,9 @@ class SplitReport:
     with_motion: int = 0
     with_features: int = 0
     with_mesh: int = 0
+    with_age: int = 0
+    pictures: int = 0
+    """Stored frames."""
 
     def add(self, sample: Sample) -> None:
         """Count a clip."""
@@ -49,6 +52,8 @@ class SplitReport:
         self.with_motion += MOTION in sample.members
         self.with_features += FEATURES in sample.members
         self.with_mesh += MESH in sample.members
+        self.with_age += record.attributes.get("age") is not None
+        self.pictures += len(record.pictures)
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON object."""
@@ -65,6 +70,8 @@ class SplitReport:
             "with_motion": self.with_motion,
             "with_features": self.with_features,
             "with_mesh": self.with_mesh,
+            "with_age": self.with_age,
+            "pictures": self.pictures,
         }
 
 
@@ -168,10 +175,14 @@ def _decode(sample: Sample) -> None:
     for name, expected in sample.record.crc32.items():
         if name not in sample.members or zlib.crc32(sample.members[name][:]) != expected:
             raise ShardError(f"sample {sample.key!r}: {name} has changed since it was written: its checksum differs")
-    for index in range(sample.record.frames):
+    record = sample.record
+    for index in record.pictures:
         sample.frame(index)
-    sample.landmarks()
-    sample.mesh()
+    for index in record.portraits or [None]:
+        part = (0, None) if index is None else (index, index + 1)
+        sample.landmarks(*part)
+        sample.mesh(*part)
+        sample.depth(*part)
     sample.motion()
     sample.features()
     sample.truth()
@@ -204,8 +215,9 @@ def random_rows(folder: str | Path, clips: int, seed: int = 0, frames: int = 6) 
         (clip,) = read_clips(url, True, count, number, number + 1)
         if isinstance(clip, ShardError):
             raise clip
-        shown = [round(position) for position in np.linspace(0, clip.record.frames - 1, frames)]
-        rows.append((f"{clip.key} ({clip.record.split})", [clip.frame(index) for index in shown]))
+        stored = clip.record.pictures
+        shown = [round(position) for position in np.linspace(0, len(stored) - 1, frames)]
+        rows.append((f"{clip.key} ({clip.record.split})", [clip.frame(stored[index]) for index in shown]))
     return rows
 
 

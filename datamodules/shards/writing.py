@@ -3,8 +3,8 @@
 A sample's members are `<key>.json` (its `ClipRecord`), `<key>.wav` (16 kHz mono 16-bit), `<key>.frames.mjpeg` (its
 JPEGs one after the other; the record's offsets find each) and `<key>.landmarks.npy` (T, 68, 2). Some samples have more:
 `<key>.mesh.npy` (T, 478, 3) where the landmarks came from a face mesh, `<key>.motion.npy` (T, m) and
-`<key>.features.npy` (2 T, C) where `datamodules.shards.add_member` added them, `<key>.truth.json` for synthetic
-speakers. Nothing pickled is ever decoded.
+`<key>.features.npy` (2 T, C) where `datamodules.shards.add_member` added them, `<key>.depth.npy` (T, 68) and
+`<key>.truth.json` for synthetic speakers. Nothing pickled is ever decoded.
 """
 
 import io

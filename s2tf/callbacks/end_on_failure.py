@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning as L
 
 from s2tf.fault_tolerance.attempts import Attempts
-from s2tf.fault_tolerance.failures import LOST_STATUS, first_failure, lost_the_others, one_line, report_failure
+from s2tf.fault_tolerance.failures import LOST_STATUS, first_failure, lost_another_process, one_line, report_failure
 from s2tf.fault_tolerance.messages import say
 from s2tf.fault_tolerance.signals import Interruption
 
@@ -23,7 +23,7 @@ class EndOnFailure(L.Callback):
         self.attempts = attempts
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Report and end this process unless it is alone: status 1, or 74 if it only lost the other ranks."""
+        """Report and end this process unless it is alone: status 1, or 74 if it only lost another process."""
         if trainer.world_size == 1 or isinstance(exception, (Interruption, KeyboardInterrupt, SystemExit)):
             return
         try:
@@ -37,7 +37,7 @@ class EndOnFailure(L.Callback):
         except Exception as error:
             say(f"and then, while this process ended: {one_line(error)}")
         finally:
-            os._exit(LOST_STATUS if lost_the_others(exception) else 1)
+            os._exit(LOST_STATUS if lost_another_process(exception) else 1)
 
 
 def _end(trainer: L.Trainer) -> None:

@@ -17,6 +17,8 @@ WRITTEN = {"out", "json", "sheet", "runs"}
 """Arguments of all commands for their results, or for a folder in which earlier steps will have written runs."""
 NAMED = {"faces", "attributes", "perceptual", "results"}
 """Arguments of the form NAME=PATH, or NAME=PATH,PATH; a name without a path is no file."""
+WORDS = {"rgb", "bgr", "before_relu", "after_relu"}
+"""Words after the path of VGGFace."""
 
 
 class _Strict(argparse.ArgumentParser):
@@ -83,7 +85,8 @@ def _read(args: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
             if isinstance(one, Path):
                 yield name, find_experiment(one) if name == "experiment" else one
             elif name in NAMED and "=" in str(one):
-                yield from ((name, Path(path)) for path in one.partition("=")[2].split(","))
+                words = one.partition("=")[2].split(",")
+                yield from ((name, Path(path)) for path in words if path not in WORDS)
     # argparse does not parse these as paths: a source may also be a number of speakers, shards an address.
     if command == "prepare" and args["dataset"] != "synthetic":
         yield "source", Path(args["source"])

@@ -34,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--landmarks",
         default="mediapipe",
-        metavar="mediapipe | face-alignment | judges | none",
-        help="reader of landmarks; judges: for synthetic faces, none: write only frames and grid (default: mediapipe)",
+        metavar="mediapipe | face-alignment | dlib | judges | none",
+        help="reader of landmarks; dlib: not for commercial use, judges: for synthetic faces, none: write only frames "
+        "and grid (default: mediapipe)",
     )
     sync = parser.add_argument_group("lip sync: sync.png and sync.csv")
     sync.add_argument(

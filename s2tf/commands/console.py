@@ -48,7 +48,13 @@ def part_done(part: tuple[int, int], out: Path) -> str:
     return f"part {part[0]} of {part[1]} is done; the last part completes {out}"
 
 
-def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Callable[[OnClip], CopyReport]") -> None:
+def copy_with_progress(
+    what: str,
+    out: Path,
+    part: tuple[int, int],
+    copy: "Callable[[OnClip], CopyReport]",
+    lacking: str = "without sound",
+) -> None:
     """Copy shards with a new member in every sample, show the progress, and print a summary.
 
     Args:
@@ -56,6 +62,7 @@ def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Calla
         out: The new shard folder.
         part: (I, N), the part that is done.
         copy: Function that does the work; it receives a function that it calls after each clip.
+        lacking: Words for the clips that have no such member.
 
     Raises:
         UserError: The work raised a ValueError.
@@ -67,7 +74,7 @@ def copy_with_progress(what: str, out: Path, part: tuple[int, int], copy: "Calla
             added = copy(lambda done, total: report(f"{done} of {total} clips"))
     except ValueError as error:
         raise UserError(str(error)) from error
-    silent = f", {added.without} clips without sound have no {what}" if added.without else ""
+    silent = f", {added.without} clips {lacking} have no {what}" if added.without else ""
     before = f", {added.clips - added.written} were written before" if added.clips > added.written else ""
     print(f"{added.written - added.without} clips written with {what}{silent}{before}: {out}")
     if not added.complete:

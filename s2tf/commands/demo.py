@@ -5,16 +5,9 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from s2tf.commands.options import add_json, add_out_folder, seed
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from s2tf.evaluation.measurement import Measurement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from s2tf.demo.results import measure, write_speakers
+    from s2tf.demo.table import measurement_table
     from s2tf.demo.train import DemoSettings, make_shards, train_chain
 
     _quiet()
@@ -55,38 +49,11 @@ def run(args: argparse.Namespace) -> int:
     }
     for path in filter(None, (args.out / "metrics.json", args.json)):
         path.write_text(json.dumps(report, indent=2) + "\n")
-    console.print(_table(measurements))
+    console.print(measurement_table(measurements))
     if chain.random_weights:
         console.print(f"random weights, never trained: {', '.join(chain.random_weights)}")
     console.print(f"\n{len(results.speakers)} speakers in {args.out / 'speakers'}, {seconds / 60:.1f} minutes in all")
     return 0
-
-
-def _table(measurements: "Sequence[Measurement]") -> "Table":
-    """Build the table of the numbers beside their baselines, references and targets."""
-    from rich.table import Table
-
-    from s2tf.evaluation.score_table import aligned
-
-    values, truths, baselines, targets = (
-        aligned([getattr(one, name) for one in measurements]) for name in ("value", "truth", "baseline", "target")
-    )
-    marks = {True: "yes", False: "NO", None: ""}
-    columns = {
-        "what": [one.name for one in measurements],
-        "value": values,
-        "baseline": [f"{text} {one.baseline_name}" for text, one in zip(baselines, measurements, strict=True)],
-        "ground truth": truths,
-        "target": [
-            f"{text} ({one.target_rule})" if one.target is not None else ""
-            for text, one in zip(targets, measurements, strict=True)
-        ],
-        "reached": [marks[one.reached] for one in measurements],
-    }
-    table = Table(*columns, title="Numbers of speakers that no stage has seen", title_justify="left")
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
-    return table
 
 
 def _quiet() -> None:

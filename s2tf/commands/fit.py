@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.callbacks.progress import LiveProgress
     from s2tf.config import named_experiment
     from s2tf.errors import UserError, explain
-    from s2tf.fault_tolerance.failures import report_failure
+    from s2tf.fault_tolerance.failures import LOST_STATUS, lost_another_process, report_failure
     from s2tf.fault_tolerance.signals import INTERRUPTED_STATUS, Interruption
     from s2tf.runs.fit import fit_run, this_rank
     from s2tf.runs.folder import find_run
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         if not live.started and explain(error) is not None:
             raise
         report_failure(error, run.folder, this_rank())
-        return 1
+        return LOST_STATUS if lost_another_process(error) else 1
     print(f"run folder: {result.run.folder}\nnetworks:   {result.run.networks}")
     if args.json:
         args.json.write_text(json.dumps({"run": str(result.run.folder), "metrics": result.metrics}, indent=2) + "\n")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DATASETS = ("avspeech", "folder", "hdtf", "synthetic", "vfhq", "voxceleb1", "voxceleb2", "wild")
 """Names in `datamodules.prepare.readers.READERS`."""
 _MIN_FACE = {"avspeech": 256.0, "hdtf": 256.0}
-"""The paper leaves out faces below 256 px (section IV-B); the pictures of VoxCeleb are smaller than that."""
+"""The paper leaves out faces below 256 x 256 (section IV-B); the pictures of VoxCeleb are smaller than that."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,33 +37,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Clips that are refused or cut; people who are held out.
     add("--min-seconds", type=shared.number(0), default=1.0, help="refuse shorter clips (default: 1.0)")
     add("--max-seconds", type=shared.seconds, help="cut longer clips to this length (default: not cut)")
-    add(
-        "--min-face",
-        type=shared.number(0),
-        help="least side of a face in pixels (default: avspeech, hdtf 256, others 0)",
-    )
+    limit = "least side of the cut-out face in the recording's pixels (default: avspeech, hdtf 256, others 0)"
+    add("--min-face", type=shared.number(0), help=limit)
     add("--val", type=shared.share, help="share for validation (default: folder, hdtf 0.1, others 0.01)")
     add("--test", type=shared.share, help="share of people for test, if SOURCE names no test set (default: as --val)")
+    splits = "people's splits; letters: voxceleb1 by first letters, as for faces from voices (default: official)"
+    add("--splits", choices=["official", "letters"], default="official", help=splits)
     add("--seed", type=shared.seed, default=0, help="seed of the splits and synthetic speakers (default: 0)")
     # The written files.
+    portraits = "store K pictures of each clip, the first frame and others, for the first stage (default: all frames)"
+    add("--portraits", type=shared.at_least(1, 1000), metavar="K", help=portraits)
     add("--jpeg-quality", type=shared.at_least(1, 100), default=92, help="JPEG quality of the faces (default: 92)")
     add("--samples-per-shard", type=shared.positive, default=64, help="clips in a tar file (default: 64)")
-    add(
-        "--max-failures",
-        type=shared.share,
-        default=0.5,
-        help="exit with 1 if more than this share fails (default: 0.5)",
-    )
+    failures = "exit with 1 if more than this share of the present recordings fails (default: 0.5)"
+    add("--max-failures", type=shared.share, default=0.5, help=failures)
     shared.add_json(parser, "the summary")
     faces = parser.add_argument_group("face detection in real recordings")
     faces.add_argument(
-        "--detector", choices=["dlib", "mediapipe"], default="dlib", help="detector of faces (default: dlib)"
+        "--detector",
+        choices=["dlib", "dlib-cnn", "mediapipe"],
+        default="dlib",
+        help="detector of faces (default: dlib)",
     )
     faces.add_argument(
         "--landmarks",
-        choices=["mediapipe", "face-alignment"],
+        choices=["mediapipe", "face-alignment", "dlib"],
         default="mediapipe",
-        help="reader of landmarks (default: mediapipe)",
+        help="reader of landmarks; dlib's was trained on iBUG 300-W: not for commercial use (default: mediapipe)",
     )
     faces.add_argument(
         "--no-mesh", action="store_true", help="store only the 68 landmarks, without mediapipe's 478 mesh points"
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     """Prepare recordings, print the summary and write it as JSON; returns 1 when too many recordings failed."""
     from rich.console import Console
 
-    from datamodules.prepare.prepare import FAILURES, prepare
+    from datamodules.prepare.prepare import ABSENCES, FAILURES, prepare
     from datamodules.shards.sources import MANIFEST
     from s2tf.evaluation.progress import progress
 
@@ -98,15 +98,18 @@ def run(args: argparse.Namespace) -> int:
             part=args.part,
             on_progress=lambda done, total, key: report(f"{done} of {total}  {key}"),
         )
-    # Print the counts, and the file that lists the failures.
+    # Print the counts, and the files that list the failures and what is absent.
     console.print(summary.table())
-    if not (args.out / MANIFEST).is_file():
+    complete = (args.out / MANIFEST).is_file()
+    if not complete:
         console.print(part_done(args.part, args.out))
     elif summary.failed:
         console.print(f"failures and their reasons: {args.out / FAILURES}", highlight=False)
+    if complete and summary.absent:
+        console.print(f"absent, and no failure: {args.out / ABSENCES}", highlight=False)
     if args.json:
         args.json.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
-    return int(summary.failed > args.max_failures * summary.recordings)
+    return int(summary.too_many_failed(args.max_failures) or (complete and not summary.written))
 
 
 def _recordings(args: argparse.Namespace) -> "Reader | SyntheticReader":
@@ -129,7 +132,8 @@ def _settings(args: argparse.Namespace) -> "ClipSettings":
     from s2tf.faces.crop import CropRule
     from s2tf.faces.tracking import FaceSettings
 
-    second = "mediapipe" if args.landmarks == "mediapipe" else ""
+    # The second chance needs no package but that of the landmarks.
+    second = {"mediapipe": "mediapipe", "dlib": "dlib-cnn"}.get(args.landmarks, "")
     faces = FaceSettings(detector=args.detector, second_chance=second, landmarks=args.landmarks)
     if args.dataset != "synthetic":
         faces.open()
@@ -141,4 +145,5 @@ def _settings(args: argparse.Namespace) -> "ClipSettings":
         min_face_px=_MIN_FACE.get(args.dataset, 0.0) if args.min_face is None else args.min_face,
         jpeg_quality=args.jpeg_quality,
         mesh=not args.no_mesh,
+        portraits=args.portraits,
     )

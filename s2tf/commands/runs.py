@@ -3,7 +3,6 @@
 import argparse
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from s2tf.commands.options import add_json
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
-
-    from s2tf.cluster.run_status import RunState
 
 _EVERY = 5.0
 """Seconds between two updates of `--watch`."""
@@ -37,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.live import Live
 
     from s2tf.cluster.run_status import states_below
+    from s2tf.cluster.run_table import run_table
 
     console = table_console()
     if args.json or not args.watch:
@@ -44,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             args.json.write_text(json.dumps([vars(one) for one in states], indent=2) + "\n")
         if not args.watch:
-            console.print(_table(states))
+            console.print(run_table(states))
             return 0
     try:
         with Live(_look(args.runs), console=console, auto_refresh=False) as live:
@@ -60,49 +58,10 @@ def _look(runs: Path) -> "Group | Text":
     from rich.text import Text
 
     from s2tf.cluster.run_status import states_below
+    from s2tf.cluster.run_table import run_table
     from s2tf.errors import UserError
 
     try:
-        return _table(states_below(runs))
+        return run_table(states_below(runs))
     except UserError as error:
         return Text(f"{error}; trying again")
-
-
-def _table(states: "Sequence[RunState]") -> "Group":
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    from s2tf.cluster.run_status import summary
-
-    # A column for each fact; texts are wrapped, numbers are aligned to the right.
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "job", "state"):
-        table.add_column(name, overflow="fold")
-    for name in ("step", "loss", "checkpoint"):
-        table.add_column(name, justify="right")
-    for name in ("restarts", "why", "W&B"):
-        table.add_column(name, overflow="fold")
-    # A row for each run.
-    for one in states:
-        step = "-" if one.step is None else str(one.step)
-        table.add_row(
-            one.name,
-            one.job or "-",
-            one.state,
-            f"{step}/{one.steps}" if one.steps else step,
-            "-" if one.loss is None else f"{one.loss:.4g}",
-            "-" if one.checkpoint_age is None else _age(one.checkpoint_age),
-            f"{one.restarts} ({summary(one.endings)})" if one.restarts else "0",
-            # Texts from a run or from SLURM must not be read as markup.
-            Text(one.reason),
-            Text(one.wandb),
-        )
-    return Group(table, Text(summary(one.state for one in states) or "no runs"))
-
-
-def _age(seconds: float) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -73,11 +73,13 @@ def run(args: argparse.Namespace) -> int:
 def _table(folder: Path, report: "ShardReport") -> "Table":
     from rich.table import Table
 
+    # A column for each split.
     splits = {name: split.to_json() for name, split in report.splits.items()}
     table = Table(title=str(folder), title_justify="left")
     table.add_column("")
     for name in splits:
         table.add_column(name, justify="right")
+    # A line for each count, and how it is written.
     lines: dict[str, Any] = {
         "shards": lambda split: str(split["shards"]),
         "MB": lambda split: f"{split['bytes'] / 1e6:.1f}",
@@ -85,7 +87,8 @@ def _table(folder: Path, report: "ShardReport") -> "Table":
         "hours": lambda split: f"{split['hours']:.3f}",
         "identities": lambda split: str(split["identities"]),
         "female, male, unknown": lambda split: ", ".join(str(count) for count in split["genders"].values()),
-        "pixels": lambda split: ", ".join(split["sizes"]),
+        "with age": lambda split: str(split["with_age"]),
+        "pictures": lambda split: f"{split['pictures']} of {', '.join(split['sizes']) or 0} px",
         "data sets": lambda split: ", ".join(split["datasets"]),
         "without sound": lambda split: str(split["silent"]),
         "with face mesh": lambda split: str(split["with_mesh"]),

@@ -84,6 +84,8 @@ def _check_sections(config: Mapping[Any, Any], path: str | Path, overrides: Sequ
         if not isinstance(section, Mapping):
             found = "nothing" if section is None else repr(values(section))
             raise UserError(f"{where}: {key} is {found}, expected a mapping of its settings")
+        if key == "model" and "class_path" not in section:
+            raise UserError(f"{where}: model has no class_path, expected the class of a stage, such as a.b.Class")
         name = str(section.get("class_path", "a.Class"))
         if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
             raise UserError(f"{where}: {key}.class_path is {name!r}, expected the path of a class, such as a.b.Class")

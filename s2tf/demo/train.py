@@ -15,6 +15,7 @@ from datamodules.prepare.prepare import FAILURES, prepare
 from datamodules.prepare.recording import Recording
 from datamodules.prepare.splits import HeldOut
 from datamodules.prepare.synthetic.reader import SyntheticReader
+from datamodules.shards.writing import load_manifest
 from s2tf.callbacks.progress import LiveProgress
 from s2tf.config import EXPERIMENTS, compose
 from s2tf.errors import UserError
@@ -207,7 +208,10 @@ def _do(step: DemoStep, words: list[str], settings: DemoSettings, chain: Chain, 
     """Does one step with its filled-in words; returns the folder of its result."""
     folder = out / step.name
     if step.action == "prior":
-        write_priors(DEMO_EXPERIMENTS / f"{step.name}.yaml", words, folder)
+        # Recordings without a table name no gender: their prior is one of any faces.
+        genders = load_manifest(chain.shards)["splits"]["train"]["genders"]
+        unbalanced = [] if min(genders["female"], genders["male"]) else ["prior.female=null"]
+        write_priors(DEMO_EXPERIMENTS / f"{step.name}.yaml", [*words, *unbalanced], folder)
         return folder
     if step.action == "codes":
         source, autoencoder = map(Path, words)

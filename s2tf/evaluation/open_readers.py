@@ -1,38 +1,86 @@
 """Opens readers of faces by their names on the command line: `judges`, `vggface=FILE` and so on."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from s2tf.errors import UserError
 from s2tf.evaluation.judge_training import JudgeData, cache_root, load_judges
 from s2tf.faces.attributes import AttributeReader
+from s2tf.faces.backends import LANDMARK_FINDERS
 from s2tf.faces.classifier import AttributeClassifier
+from s2tf.faces.dlib_networks import DlibFeatures
 from s2tf.faces.facepp import FacePlusPlus, keys_from_environment
-from s2tf.faces.features import FaceFeatures, NetworkFeatures
+from s2tf.faces.features import FaceFeatures, NetworkFeatures, SeveralFeatures
 from s2tf.faces.judges import JudgeReader
 from s2tf.faces.motion import DetectedMotion, JudgedMotion, MotionFinder
 from s2tf.metrics.perceptual_distance import LPIPS, JudgeDistance, PerceptualDistance
-from s2tf.models.face_encoder import FaceEncoder
+from s2tf.models.face_encoder import CHANNEL_ORDERS, FEATURE_PLACES, FaceEncoder
+
+FACES = "vggface=FILE[,bgr][,before_relu], network=FOLDER, dlib or judges"
+"""Values of `--faces`, in words."""
 
 
-def open_faces(text: str, device: str, console: Console) -> FaceFeatures:
-    """Open the network that `--faces` names.
+def open_faces(given: str | Sequence[str], device: str, console: Console) -> FaceFeatures:
+    """Open the network that `--faces` names, or several beside each other.
+
+    Args:
+        given: Text of the option, or the texts where it is repeated; numbers of the first one have no label.
+        device: Device of the networks; dlib's is on the CPU.
+        console: Console that shows the training of judges, if there are none yet.
 
     Raises:
-        UserError: The text has none of the known forms.
+        UserError: A text has none of the known forms, is given twice, or the package of a network is absent.
         FileNotFoundError: The file is absent.
         ValueError: The weights do not fit, or are random.
     """
+    texts = [given] if isinstance(given, str) else list(given)
+    networks: dict[str, FaceFeatures] = {}
+    for text in texts:
+        kind, _, path = text.partition("=")
+        label = Path(path).name if kind == "network" else kind
+        label = text if label in networks else label
+        if label in networks:
+            raise UserError(f"--faces {text}: given twice, expected different networks")
+        networks[label] = _open_network(text, device, console)
+    return SeveralFeatures(networks) if len(networks) > 1 else networks[label]
+
+
+def _open_network(text: str, device: str, console: Console) -> FaceFeatures:
     kind, _, path = text.partition("=")
     if kind == "judges" and not path:
         return _judges(console)
+    if kind == "dlib" and not path:
+        try:
+            return DlibFeatures()
+        except ImportError as error:
+            raise UserError(f"--faces dlib: {error}") from error
     if kind == "vggface" and path:
-        return NetworkFeatures.vggface(path, device)
+        file, words = input_and_output(path)
+        return NetworkFeatures.vggface(file, device, **words)
     if kind == "network" and path:
         encoder = FaceEncoder.from_pretrained(path)
         return NetworkFeatures(encoder, Path(path).name, encoder.init_args["image_size"], device)
-    raise UserError(f"--faces {text}: expected vggface=FILE, network=FOLDER or judges")
+    raise UserError(f"--faces {text}: expected {FACES}")
+
+
+def input_and_output(text: str) -> tuple[str, dict[str, Any]]:
+    """Split `FILE[,bgr][,before_relu]` into the file and the words for VGGFace's channel order and feature.
+
+    Example:
+        >>> input_and_output("a,b.pth,bgr")
+        ('a,b.pth', {'channel_order': 'bgr'})
+    """
+    words: dict[str, Any] = {}
+    names = dict.fromkeys(CHANNEL_ORDERS, "channel_order") | dict.fromkeys(FEATURE_PLACES, "feature")
+    file, comma, word = text.rpartition(",")
+    while comma and word in names and names[word] not in words:
+        words[names[word]] = word
+        text = file
+        file, comma, word = text.rpartition(",")
+    return text, words
 
 
 def open_attributes(text: str, device: str, console: Console) -> AttributeReader | None:
@@ -65,12 +113,12 @@ def open_motion(text: str, console: Console) -> MotionFinder | None:
         return None
     if text == "judges":
         return JudgedMotion(_judges(console).judges)
-    if text in ("mediapipe", "face-alignment"):
+    if text in LANDMARK_FINDERS:
         try:
             return DetectedMotion(text)
         except ImportError as error:
             raise UserError(str(error)) from error
-    raise UserError(f"--landmarks {text}: expected judges, mediapipe, face-alignment or none")
+    raise UserError(f"--landmarks {text}: expected judges, mediapipe, face-alignment, dlib or none")
 
 
 def open_perceptual(text: str, device: str, console: Console) -> PerceptualDistance | None:

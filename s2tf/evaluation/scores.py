@@ -31,6 +31,10 @@ class Scores:
     """Packages besides OpenCV and torch that read or compute, if the measurements do not state them."""
     generator: str = ""
     """Description of the system that generated the measured videos, if known; no part of the protocol."""
+    system: "Mapping[str, Any]" = field(default_factory=dict)
+    """Facts about the system that reports compare with the row of a table; no part of the protocol."""
+    datasets: Sequence[str] = ()
+    """Data sets of the references, by the records of the test clips; empty where it is unknown."""
     failures: "Sequence[Mapping[str, str]]" = ()
     """Clips that could not be measured, with the keys clip, what (the measure) and reason."""
 
@@ -53,6 +57,8 @@ class Scores:
             "warnings": list(self.warnings),
             **({"frames": dict(self.frames)} if self.frames else {}),
             **({"drawn_by": self.generator} if self.generator else {}),
+            **({"system": dict(self.system)} if self.system else {}),
+            **({"datasets": list(self.datasets)} if self.datasets else {}),
             "failures": [dict(one) for one in self.failures],
         }
 

@@ -17,6 +17,10 @@ class Attributes:
     """0 female, 1 male, -1 unknown."""
     age: float = float("nan")
     """Years; NaN where unknown."""
+    confidence: float = float("nan")
+    """The reader's probability of the gender; NaN where it gives none."""
+    age_deviation: float = float("nan")
+    """The reader's standard deviation of the age in years; NaN where it gives none."""
 
     @property
     def complete(self) -> bool:

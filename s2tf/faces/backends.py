@@ -9,48 +9,18 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
-from s2tf.faces.crop import FaceBox, SquareBox, box_of, crop
+from s2tf.faces.crop import FaceBox, SquareBox, box_of, crop, square_around
+from s2tf.faces.dlib_networks import DlibCnnFaces, DlibLandmarks
 from s2tf.faces.face_mesh import MESH_POINTS, to_ibug
+from s2tf.faces.landmarks import FaceDetector, LandmarkFinder, Landmarks
 
 FACE_ALIGNMENT_WEIGHTS = "2DFAN4-11f355bf06.pth.tar"
-
-
-class FaceDetector(Protocol):
-    """A detector of faces in one picture."""
-
-    def detect(self, frame: np.ndarray) -> list[FaceBox]:
-        """All faces of a picture (H, W, 3) uint8 RGB."""
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """The landmarks of one face in every frame of a clip."""
-
-    points: np.ndarray
-    """(T, 68, 2) float32 in pixels, iBUG order; NaN in the frames where the face was not found."""
-    mesh: np.ndarray | None = None
-    """(T, 478, 3) float32 of MediaPipe's face mesh: x and y in pixels, depth in the same scale, smaller is nearer; NaN
-    in the same frames. None where the backend has no mesh."""
-
-
-class LandmarkFinder(Protocol):
-    """A finder of the landmarks of one face through a clip."""
-
-    def landmarks(self, frames: np.ndarray, box: FaceBox, start: int = 0) -> Landmarks:
-        """Follows the face that is at `box` in frame `start`, to both ends of the clip.
-
-        Args:
-            frames: (T, H, W, 3) uint8 RGB.
-            box: Box of the face in frame `start`.
-            start: Index of that frame.
-        """
 
 
 class DlibFaces:
@@ -132,11 +102,11 @@ class MediapipeFaces:
     def _follow(self, frames: np.ndarray, order: range, where: FaceBox, seen: bool, result: np.ndarray) -> None:
         """Fills `result` in this order of frames, beginning with the face at `where`; `seen`: the mesh follows it."""
         self._forget()
-        region = _region(where, self.REGION)
+        region = square_around(where, self.REGION)
         for index in order:
             if not _holds(region, where, self.REGION):
                 # A moved window moves the face within it, so the mesh needs another call to find it again.
-                region = _region(where, self.REGION)
+                region = square_around(where, self.REGION)
                 self._mesh_in(frames[index], region)
             mesh = self._mesh_in(frames[index], region)
             if mesh is None or (seen and not _near(box_of(to_ibug(mesh)), where, self.STEADY)):
@@ -163,12 +133,6 @@ class MediapipeFaces:
         # The mesh, including its depth, is given as shares of the region.
         mesh = np.array([(point.x, point.y, point.z) for point in found[0].landmark], np.float32)
         return mesh * region.side + np.array([region.x, region.y, 0], np.float32)
-
-
-def _region(face: FaceBox, scale: float) -> SquareBox:
-    side = max(16, round(scale * max(face.width, face.height)))
-    x, y = face.centre
-    return SquareBox(round(x - side / 2), round(y - side / 2), side)
 
 
 def _holds(region: SquareBox, face: FaceBox, scale: float) -> bool:
@@ -227,8 +191,8 @@ class FaceAlignmentLandmarks:
         return Landmarks(result)
 
 
-DETECTORS = {"dlib": DlibFaces, "mediapipe": MediapipeFaces}
-LANDMARK_FINDERS = {"mediapipe": MediapipeFaces, "face-alignment": FaceAlignmentLandmarks}
+DETECTORS = {"dlib": DlibFaces, "dlib-cnn": DlibCnnFaces, "mediapipe": MediapipeFaces}
+LANDMARK_FINDERS = {"mediapipe": MediapipeFaces, "face-alignment": FaceAlignmentLandmarks, "dlib": DlibLandmarks}
 
 
 @functools.cache
@@ -237,7 +201,7 @@ def _open(kind: type) -> Any:
 
 
 def open_detector(name: str) -> FaceDetector:
-    """Opens the detector `dlib` or `mediapipe`, once in each process.
+    """Opens the detector `dlib`, `dlib-cnn` or `mediapipe`, once in each process.
 
     Raises:
         ValueError: No detector has that name.
@@ -249,7 +213,7 @@ def open_detector(name: str) -> FaceDetector:
 
 
 def open_landmarks(name: str) -> LandmarkFinder:
-    """Opens the landmark finder `mediapipe` or `face-alignment`, once in each process.
+    """Opens the landmark finder `mediapipe`, `face-alignment` or `dlib`, once in each process.
 
     Raises:
         ValueError: No landmark finder has that name.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2tf.faces.attributes import FEMALE, MALE, UNKNOWN, Attributes
+from s2tf.faces.attributes import FEMALE, MALE, Attributes
 from s2tf.nn.network import weights_fingerprint
 from s2tf.nn.transformers_folder import check_folder, one_line_errors
 from s2tf.nn.weight_files import check_finite
@@ -62,16 +63,20 @@ class AttributeClassifier:
     @torch.no_grad()
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
         """Gender and age of pictures (N, H, W, 3) uint8; unknown where no classifier reads them."""
-        genders: list[int] = [UNKNOWN] * len(pictures)
-        ages: list[float] = [float("nan")] * len(pictures)
+        found = [Attributes()] * len(pictures)
         for kind, (model, processor, values) in self.readers.items():
             parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
             probabilities = torch.cat([self._probabilities(model, processor, part) for part in parts])
             if kind == "gender":
                 genders = values[probabilities.argmax(dim=1)].int().tolist()
+                read = {"gender": genders, "confidence": probabilities.amax(dim=1).tolist()}
             else:
-                ages = (probabilities @ values).tolist()
-        return [Attributes(gender, age) for gender, age in zip(genders, ages, strict=True)]
+                ages = probabilities @ values
+                variances = (probabilities * (values - ages[:, None]) ** 2).sum(dim=1)
+                read = {"age": ages.tolist(), "age_deviation": variances.sqrt().tolist()}
+            rows = zip(*read.values(), strict=True)
+            found = [replace(one, **dict(zip(read, row, strict=True))) for one, row in zip(found, rows, strict=True)]
+        return list(found)
 
     def _probabilities(self, model: Any, processor: Any, pictures: np.ndarray) -> Tensor:
         inputs = processor(images=list(pictures), return_tensors="pt").to(self.device)

@@ -175,6 +175,13 @@ def to_crop(landmarks: np.ndarray, box: SquareBox, size: int) -> np.ndarray:
     return ((landmarks - np.array([box.x, box.y])) * (size / box.side)).astype(np.float32)
 
 
+def square_around(face: FaceBox, scale: float) -> SquareBox:
+    """The square around the middle of a face whose side is `scale` times the face's."""
+    side = max(16, round(scale * max(face.width, face.height)))
+    x, y = face.centre
+    return SquareBox(round(x - side / 2), round(y - side / 2), side)
+
+
 def choose_face(faces: Sequence[FaceBox], point: tuple[float, float] | None = None) -> FaceBox:
     """Chooses the speaker among several faces: the nearest to `point` (x, y in pixels) if given, else the largest.
 

@@ -18,6 +18,6 @@ _FIRST = np.array([pair[0] for pair in MESH_TO_IBUG])
 _SECOND = np.array([pair[-1] for pair in MESH_TO_IBUG])
 
 
-def to_ibug(mesh: np.ndarray) -> np.ndarray:
-    """The 68 points (..., 68, 2) of a face mesh (..., 478, 3)."""
-    return (mesh[..., _FIRST, :2] + mesh[..., _SECOND, :2]) / 2
+def to_ibug(mesh: np.ndarray, axes: slice = slice(0, 2)) -> np.ndarray:
+    """The 68 points (..., 68, A) of a face mesh (..., 478, 3), with the coordinates that `axes` chooses: x and y."""
+    return (mesh[..., _FIRST, axes] + mesh[..., _SECOND, axes]) / 2

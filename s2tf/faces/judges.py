@@ -156,8 +156,8 @@ class JudgeReader:
 
     def read(self, pictures: np.ndarray) -> list[Attributes | None]:
         """Gender and age; judges always find a face."""
-        genders, ages = self.judges.gender(pictures) > 0.5, self.judges.age(pictures)
-        return [Attributes(int(gender), float(age)) for gender, age in zip(genders, ages, strict=True)]
+        males, ages = self.judges.gender(pictures).tolist(), self.judges.age(pictures).tolist()
+        return [Attributes(int(p > 0.5), age, max(p, 1 - p)) for p, age in zip(males, ages, strict=True)]
 
 
 def train_judges(

@@ -8,6 +8,7 @@ import numpy as np
 
 from s2tf.faces.backends import open_landmarks
 from s2tf.faces.crop import FaceBox
+from s2tf.faces.dlib_networks import PACKAGE as DLIB_FILES
 from s2tf.faces.judges import Judges
 from s2tf.faces.lips import canonical_face, has_frame, head_pose, to_picture_units
 from s2tf.nn.lips import eye_opening, mouth_opening
@@ -93,7 +94,7 @@ class DetectedMotion:
 
     def __init__(self, name: str = "mediapipe") -> None:
         self.name = name
-        self.packages = (name,)
+        self.packages: Sequence[str] = (name, DLIB_FILES) if name == "dlib" else (name,)
         self.finder = open_landmarks(name)
 
     @property

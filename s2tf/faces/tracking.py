@@ -38,9 +38,9 @@ class FaceSettings:
     """Settings of the search for faces.
 
     Args:
-        detector: `dlib` (the paper's) or `mediapipe`.
+        detector: `dlib` (the paper's), `dlib-cnn` or `mediapipe`.
         second_chance: Detector to use if the first finds nothing in any of the frames; empty for none.
-        landmarks: `mediapipe` or `face-alignment`.
+        landmarks: `mediapipe`, `face-alignment`, or `dlib`, which is not for commercial use.
         look_at: Indices of the frames that are searched, in this order, until one has a face; the paper searches only
             the first, which fails on clips that fade in from black.
         max_gap: Longest run of frames without landmarks that is interpolated (6 frames are a quarter of a second).

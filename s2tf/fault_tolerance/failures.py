@@ -18,11 +18,12 @@ FAILURE_FILE = "failure.txt"
 PATIENCE = 5.0
 """Longest time, in seconds, that a rank waits for the traceback of the one that failed first."""
 LOST_STATUS = 74
-"""Exit status of a rank that has lost the connection to the others (EX_IOERR of sysexits.h)."""
+"""Exit status of a rank that has lost the other ranks or a loader's worker (EX_IOERR of sysexits.h)."""
 LOST = re.compile(
     r"connection (closed|reset|refused|lost)|broken pipe|socket (closed|error|timeout)|remote process|timed out",
     re.IGNORECASE,
 )
+KILLED_WORKER = re.compile(r"DataLoader worker \(pid.*\) (is killed by signal|exited unexpectedly)")
 ATTEMPT_VARIABLE = "S2TF_ATTEMPT"
 
 
@@ -76,9 +77,14 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def lost_the_others(error: BaseException) -> bool:
-    """Return True if an exception only means that another rank, or the store that connects them, no longer answers."""
+def lost_another_process(error: BaseException) -> bool:
+    """Return True if an exception only means that another process of this attempt is gone.
+
+    It is another rank, the store that connects the ranks, or a loader's worker that was killed, as by a lack of memory.
+    """
     if isinstance(error, (dist.DistNetworkError, dist.DistStoreError)):
+        return True
+    if isinstance(error, RuntimeError) and KILLED_WORKER.search(str(error)):
         return True
     of_torch = isinstance(error, dist.DistBackendError) or "gloo" in str(error).lower()
     return isinstance(error, RuntimeError) and of_torch and LOST.search(str(error)) is not None

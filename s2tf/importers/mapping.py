@@ -24,6 +24,8 @@ class Imported:
     """Name of the folder to save a network in -> the network; the empty name stands for the only one."""
     unused: Mapping[str, str] = field(default_factory=dict)
     """Tensors of the file that were not needed, each with the reason."""
+    notes: Sequence[str] = ()
+    """Assumptions about the file, which does not say it."""
 
     @property
     def network(self) -> Any:

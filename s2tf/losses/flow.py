@@ -8,15 +8,17 @@ from s2tf.nn.lips import place_lips
 
 FACE_X, FACE_Y = (-0.7, 0.0, 0.7), (-0.5, 0.0, 0.5, 1.0)
 """Coordinates of a grid over the face in its canonical frame (outer-eye distances): cheek to cheek, brows to chin."""
+FACE_DEPTH = (0.1, 0.6)
+"""Depth of the grid in space behind the stable points: at the middle, and the rise with the square of x."""
 
 
 def face_points(lips: Tensor, eyes: Tensor, placement: Tensor) -> Tensor:
     """Points that move with the face: its lips, its eyelids and a coarse grid over it.
 
     Args:
-        lips: (B, 20, 2) canonical lips.
-        eyes: (B, 12, 2) canonical eyes.
-        placement: (B, 4) place of the canonical frame in the picture, see `s2tf.nn.lips.place_lips`.
+        lips: (B, 20, 2) canonical lips, or (B, 20, 3) in space.
+        eyes: (B, 12, 2) canonical eyes, or (B, 12, 3).
+        placement: (B, 4) place of the canonical frame in the picture, or (B, 6); see `s2tf.nn.lips.place_lips`.
 
     Returns:
         (B, 44, 2) in picture units.
@@ -26,6 +28,9 @@ def face_points(lips: Tensor, eyes: Tensor, placement: Tensor) -> Tensor:
         torch.Size([1, 44, 2])
     """
     grid = torch.cartesian_prod(lips.new_tensor(FACE_X), lips.new_tensor(FACE_Y))
+    if lips.shape[-1] == 3:
+        depth = FACE_DEPTH[0] + FACE_DEPTH[1] * grid[:, :1].square()
+        grid = torch.cat([grid, depth], dim=1)
     return place_lips(torch.cat([lips, eyes, grid.expand(len(lips), -1, -1)], dim=1), placement)
 
 

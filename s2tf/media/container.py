@@ -9,6 +9,8 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
+from s2tf.nn.file_kinds import odd_kind, plain_text
+
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
     | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
@@ -42,7 +44,9 @@ def naming(path: str | Path, what: Literal["video", "sound"]) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, EOFError) as error:
-        raise ValueError(f"cannot read the {what} of {path}: {explain(error)}") from error
+        kind = odd_kind(Path(path)) or plain_text(Path(path))
+        reason = explain(error) if kind is None else f"it is {kind}"
+        raise ValueError(f"cannot read the {what} of {path}: {reason}") from error
 
 
 def explain(error: BaseException) -> str:

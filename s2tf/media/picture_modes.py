@@ -121,11 +121,15 @@ def _on_background(picture: Image.Image, background: Colour) -> Image.Image:
 
 
 def read_float_tiff(path: Path) -> np.ndarray | None:
-    """Read a TIFF of several channels of floats, which Pillow cannot, as (H, W, 3) uint8; None for any other file."""
+    """Read a TIFF of several channels of floats, which Pillow cannot, as (H, W, 3 or 4) uint8; None for others.
+
+    A fourth channel is the opacity.
+    """
     data = path.read_bytes()
     if not data.startswith((b"II*\0", b"MM\0*")):
         return None
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.ndim != 3 or values.shape[2] < 3:
         return None
-    return array_to_bytes(np.ascontiguousarray(values[..., 2::-1]))
+    colours = array_to_bytes(np.ascontiguousarray(values[..., 2::-1]))
+    return colours if values.shape[2] == 3 else np.dstack([colours, array_to_bytes(values[..., 3])])

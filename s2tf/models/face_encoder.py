@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn as nn
@@ -14,6 +14,10 @@ from s2tf.nn.network import Network
 from s2tf.nn.weight_files import check_finite, read_tensors
 
 Form = Literal["fc7", "spatial"]
+ChannelOrder = Literal["rgb", "bgr"]
+FeaturePlace = Literal["before_relu", "after_relu"]
+CHANNEL_ORDERS: tuple[ChannelOrder, ...] = get_args(ChannelOrder)
+FEATURE_PLACES: tuple[FeaturePlace, ...] = get_args(FeaturePlace)
 
 VGG_CHANNELS = (64, 128, 256, 512, 512)
 """Channels of VGG16's five blocks."""
@@ -31,9 +35,10 @@ INPUT_SCALE = 128.0
 class FaceEncoder(Network):
     """Encodes a portrait into a face embedding z.
 
-    `fc7` is the paper's form: 13 convolutions, fc6, and fc7 without its ReLU, since a one-sided, sparse latent would be
-    far from the Gaussian of diffusion. Pictures of any size enter the convolutions uncropped, and the last map is
-    averaged to `pooled` × `pooled` (7 in VGGFace).
+    `fc7` is the paper's form: 13 convolutions, fc6 and fc7. E_f ends before the ReLU of fc7, since a one-sided, sparse
+    latent would be far from the Gaussian of diffusion; a comparison of faces by VGGFace reads the input of its
+    classifier, after that ReLU (`s2tf.faces.features.NetworkFeatures.vggface`). Pictures of any size enter the
+    convolutions uncropped, and the last map is averaged to `pooled` × `pooled` (7 in VGGFace).
     `spatial` ends in a convolutional latent (4, S/8, S/8) from the first four blocks, flattened to d.
 
     `shortcut` is not in the paper: a linear map of the shrunken picture, added to z. With the decoder's shortcut it is
@@ -41,7 +46,7 @@ class FaceEncoder(Network):
     steps this map is sharp, while VGG16 from random weights still gives a blur.
     """
 
-    mean_bgr: Tensor
+    mean: Tensor
 
     def __init__(
         self,
@@ -56,6 +61,8 @@ class FaceEncoder(Network):
         depths: Sequence[int] = VGG_DEPTHS,
         halvings: int = len(VGG_CHANNELS),
         shortcut: int = 0,
+        channel_order: ChannelOrder = "rgb",
+        feature: FeaturePlace = "before_relu",
     ) -> None:
         """Build the encoder.
 
@@ -74,6 +81,12 @@ class FaceEncoder(Network):
                 three leave 8 × 8 of 64 px, so that the fully connected layers still see places in small pictures.
                 The spatial form has three.
             shortcut: side of the shrunken picture that a linear map adds to z; 0 for none.
+            channel_order: order in which the convolutions see the picture's channels. `vgg_face_dag.pth` wants `rgb`:
+                its author's own evaluation (`lfw_eval.py` of pytorch-benchmarks) shows it RGB, as the demo of the
+                MatConvNet file does from which it was converted; VGGFace for Caffe and Torch wants `bgr`. A stored
+                network, or an experiment, that names none is of an earlier version, which always showed `bgr`
+                (`s2tf.nn.earlier`).
+            feature: `before_relu` or `after_relu` of fc7.
 
         Raises:
             FileNotFoundError: `weights` names a file that does not exist.
@@ -81,8 +94,11 @@ class FaceEncoder(Network):
         """
         super().__init__()
         self.dim, self.form = dim, form
+        _check_input_and_output(form, channel_order, feature)
+        self.channel_order, self.feature = channel_order, feature
         channels = vgg_blocks(form, width, depths)
-        self.register_buffer("mean_bgr", torch.tensor(MEAN_RGB[::-1]).reshape(1, 3, 1, 1), persistent=False)
+        mean = MEAN_RGB if channel_order == "rgb" else MEAN_RGB[::-1]
+        self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1), persistent=False)
         self.convolutions = _convolutions(channels, norm, block_halvings(form, halvings))
         last = channels[-1][0]
         if form == "fc7":
@@ -118,8 +134,8 @@ class FaceEncoder(Network):
         Returns:
             z, shape (B, dim).
         """
-        bgr = (portrait.flip(1) + 1) * 127.5
-        normalised = (bgr - self.mean_bgr) / INPUT_SCALE
+        ordered = portrait if self.channel_order == "rgb" else portrait.flip(1)
+        normalised = ((ordered + 1) * 127.5 - self.mean) / INPUT_SCALE
         # Convolutions of few channels run nearly twice as fast on a CPU in this layout.
         features = self.convolutions(normalised.contiguous(memory_format=torch.channels_last))
         z = self._embedding(features)
@@ -128,7 +144,8 @@ class FaceEncoder(Network):
     def _embedding(self, features: Tensor) -> Tensor:
         if self.form == "spatial":
             return self.to_latent(features).flatten(1)
-        return self.fc7(torch.relu(self.fc6(self.pool(features).flatten(1))))
+        z = self.fc7(torch.relu(self.fc6(self.pool(features).flatten(1))))
+        return torch.relu(z) if self.feature == "after_relu" else z
 
 
 class Shortcut(nn.Module):
@@ -223,6 +240,17 @@ def _convolutions(channels: list[tuple[int, int]], norm: Norm, halvings: int) ->
         if block <= halvings:
             layers[f"pool{block}"] = nn.MaxPool2d(2)
     return nn.Sequential(layers)
+
+
+def _check_input_and_output(form: Form, channel_order: str, feature: str) -> None:
+    for name, value, known in (
+        ("channel_order", channel_order, CHANNEL_ORDERS),
+        ("feature", feature, FEATURE_PLACES),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}, expected {' or '.join(map(repr, known))}")
+    if form == "spatial" and feature == "after_relu":
+        raise ValueError("feature is 'after_relu', expected 'before_relu': the spatial form has no fc7")
 
 
 def _check_spatial(dim: int, image_size: int) -> None:

@@ -26,7 +26,7 @@ class FacePrior(Network):
         female: int = 0,
         male: int = 0,
         unknown: int = 0,
-        balance: float = 0.5,
+        balance: float | None = 0.5,
         balanced: bool = True,
         seed: int = 0,
     ) -> None:
@@ -37,9 +37,9 @@ class FacePrior(Network):
             n: number N of faces averaged.
             female: faces of women among them.
             male: faces of men among them.
-            unknown: faces of unknown gender among them; all of them or none.
-            balance: the requested share of women.
-            balanced: False if no gender was known, so that the share could not be reached.
+            unknown: faces of unknown gender among them.
+            balance: the requested share of women, or None for any faces.
+            balanced: False if the share of women was not kept.
             seed: seed for the choice of faces.
         """
         super().__init__()
@@ -47,7 +47,7 @@ class FacePrior(Network):
         self.register_buffer("scale", torch.ones(()))
 
     @property
-    def provenance(self) -> dict[str, int | float | bool]:
+    def provenance(self) -> dict[str, int | float | bool | None]:
         """The record of the origin as JSON values: N, the counts by gender, the requested balance and the seed."""
         return dict(self.init_args)
 

@@ -20,11 +20,11 @@ class FaceState:
     """Lips and eyes in their canonical frame and that frame's place in the picture."""
 
     lips: Tensor
-    """(B, 20, 2) canonical lip landmarks."""
+    """(B, 20, 2) canonical lip landmarks; in space (B, 20, 3)."""
     eyes: Tensor
-    """(B, 12, 2) canonical eye landmarks."""
+    """(B, 12, 2) canonical eye landmarks; in space (B, 12, 3)."""
     placement: Tensor
-    """(B, 4) centre x, centre y, log scale, roll, see `s2tf.nn.lips.place_lips`."""
+    """(B, 4) centre x, centre y, log scale, roll; in space also yaw and pitch. See `s2tf.nn.lips.place_lips`."""
 
 
 class MotionReader(Network):
@@ -39,20 +39,25 @@ class MotionReader(Network):
         latent_dim: length of z_id.
         motion_dim: m, length of z_m.
         hidden: width of the two hidden layers.
+        space: read lips and eyes in space, freed of the head's yaw and pitch, and these two with the placement; see
+            `s2tf.faces.head`. The data must be of the same kind.
     """
 
-    def __init__(self, latent_dim: int = 512, motion_dim: int = 20, hidden: int = 256) -> None:
+    def __init__(self, latent_dim: int = 512, motion_dim: int = 20, hidden: int = 256, space: bool = False) -> None:
         super().__init__()
+        self.space = space
+        self.axes, self.placement = (3, PLACEMENT + 2) if space else (2, PLACEMENT)
         self.layers = nn.Sequential(
             nn.Linear(latent_dim + motion_dim, hidden),
             nn.SiLU(),
             nn.Linear(hidden, hidden),
             nn.SiLU(),
-            nn.Linear(hidden, 2 * (LIP_POINTS + EYE_POINTS) + PLACEMENT),
+            nn.Linear(hidden, self.axes * (LIP_POINTS + EYE_POINTS) + self.placement),
         )
 
     def forward(self, z_id: Tensor, z_m: Tensor) -> FaceState:
         """z_id (B, latent_dim) and z_m (B, m) -> the face in the frame of motion z_m."""
         values = self.layers(torch.cat([z_id, z_m], dim=-1)).float()
-        lips, eyes, placement = values.split([2 * LIP_POINTS, 2 * EYE_POINTS, PLACEMENT], dim=-1)
-        return FaceState(lips.unflatten(-1, (LIP_POINTS, 2)), eyes.unflatten(-1, (EYE_POINTS, 2)), placement)
+        axes = self.axes
+        lips, eyes, placement = values.split([axes * LIP_POINTS, axes * EYE_POINTS, self.placement], dim=-1)
+        return FaceState(lips.unflatten(-1, (LIP_POINTS, axes)), eyes.unflatten(-1, (EYE_POINTS, axes)), placement)

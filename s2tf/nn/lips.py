@@ -26,20 +26,32 @@ LINE_SHARE = 0.012
 
 
 def place_lips(lips: ArrayT, placement: ArrayT) -> ArrayT:
-    """Canonical lips as points of the picture: R(roll) lips exp(log scale) + centre.
+    """Canonical lips as points of the picture: R lips exp(log scale) + centre.
 
     Args:
-        lips: (..., N, 2) in the canonical frame, see `s2tf.faces.lips`.
-        placement: (..., 4) centre x, centre y, log scale, roll in radians; R = [[cos, -sin], [sin, cos]].
+        lips: (..., N, 2) in the canonical frame of `s2tf.faces.lips`, or (..., N, 3) in that of `s2tf.faces.head`.
+        placement: (..., 4) centre x, centre y, log scale, roll in radians, with R = [[cos, -sin], [sin, cos]]; lips in
+            space need (..., 6), with yaw and pitch behind them and R of `head_rotation`.
 
     Returns:
         (..., N, 2) in picture units, -1 and 1 at the picture's edges, y down.
+
+    Raises:
+        ValueError: The lips are in space, and the placement has no yaw and pitch.
 
     Example:
         >>> place_lips(np.array([[1.0, 0.0]]), np.array([0.5, 0.0, 0.0, 0.0])).tolist()
         [[1.5, 0.0]]
     """
     scale = _functions(placement).exp(placement[..., 2:3])[..., None]
+    if lips.shape[-1] == 3:
+        if placement.shape[-1] != 6:
+            raise ValueError(
+                f"lips of shape {tuple(lips.shape)} with a placement of shape {tuple(placement.shape)}: lips in space "
+                "need the head's yaw and pitch, expected (..., 6)"
+            )
+        across = _functions(placement).swapaxes(head_rotation(placement)[..., :2, :], -1, -2)
+        return lips @ across * scale + placement[..., None, :2]
     return rotate(lips, placement[..., 3]) * scale + placement[..., None, :2]
 
 
@@ -56,11 +68,35 @@ def rotate(points: ArrayT, angle: ArrayT) -> ArrayT:
     return functions.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
 
+def head_rotation(placement: ArrayT) -> ArrayT:
+    """The rotation (..., 3, 3) of a head placed at (..., 6): Rz(roll) Rx(pitch) Ry(yaw), z away from the viewer.
+
+    Example:
+        >>> head_rotation(np.array([0, 0, 0, 0, np.pi / 2, 0])).round(6)[..., 2].tolist()  # to the picture's left
+        [-1.0, 0.0, 0.0]
+    """
+    functions = _functions(placement)
+    (cos_roll, cos_yaw, cos_pitch), (sin_roll, sin_yaw, sin_pitch) = (
+        [function(placement[..., index]) for index in (3, 4, 5)] for function in (functions.cos, functions.sin)
+    )
+    down, away = (
+        (-sin_pitch * sin_yaw, cos_pitch, -sin_pitch * cos_yaw),
+        (cos_pitch * sin_yaw, sin_pitch, cos_pitch * cos_yaw),
+    )
+    across = (cos_yaw, 0 * cos_yaw, -sin_yaw)
+    rows = (
+        [cos_roll * x - sin_roll * y for x, y in zip(across, down, strict=True)],
+        [sin_roll * x + cos_roll * y for x, y in zip(across, down, strict=True)],
+        list(away),
+    )
+    return functions.stack([functions.stack(row, -1) for row in rows], -2)
+
+
 def mouth_opening(lips: ArrayT) -> ArrayT:
     """The mean gap between facing points of the inner lips.
 
     Args:
-        lips: (..., 20, 2) canonical lips.
+        lips: (..., 20, 2) or (..., 20, 3) canonical lips.
 
     Returns:
         (...) in outer-eye distances; 0 closed, negative where the lower lip is above the upper one.
@@ -80,7 +116,7 @@ def eye_opening(eyes: ArrayT) -> ArrayT:
     """The mean gap between facing points of the lids of both eyes.
 
     Args:
-        eyes: (..., 12, 2) canonical eyes.
+        eyes: (..., 12, 2) or (..., 12, 3) canonical eyes.
 
     Returns:
         (...) in outer-eye distances; 0 closed.
@@ -152,8 +188,8 @@ def _functions(values: Any) -> Any:
 
 
 def _check_points(points: Tensor | np.ndarray, count: int, name: str) -> None:
-    if points.shape[-2:] != (count, 2):
-        raise ValueError(f"{name} of shape {tuple(points.shape)}: expected (..., {count}, 2)")
+    if points.ndim < 2 or points.shape[-2] != count or points.shape[-1] not in (2, 3):
+        raise ValueError(f"{name} of shape {tuple(points.shape)}: expected (..., {count}, 2), or 3 in space")
 
 
 def _pixel_centres(side: int, like: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch.nn as nn
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
+from s2tf.nn.earlier import with_earlier_values
 from s2tf.nn.file_kinds import read_json
 from s2tf.nn.weight_files import check_weight_file, one_line
 
@@ -93,7 +94,8 @@ class Network(nn.Module):
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder / name} is missing: expected a folder written by `save_pretrained`")
-        network = build_network(read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
+        config = with_earlier_values(read_json(folder / CONFIG_FILE))
+        network = build_network(config, str(folder / CONFIG_FILE))
         if not isinstance(network, cls):
             raise TypeError(f"{folder / CONFIG_FILE} describes a {type(network).__name__}, expected a {cls.__name__}")
         _load_weights(network, folder / WEIGHTS_FILE)

@@ -23,13 +23,13 @@ class PriorSettings:
     """Folder of ConRe's face encoder."""
     faces: int | list[int] = 10_000
     """N of Eq. 5, or 0 for the largest number that the balance allows. A list requests a prior for each number."""
-    female: float | list[float] = 0.5
-    """Share of women, 0 to 1. A list makes a prior of each."""
+    female: float | list[float] | None = 0.5
+    """Share of women, 0 to 1, or None for any faces, also those of unknown gender. A list makes a prior of each."""
     seed: int = 0
     """Seed for the choice of faces."""
 
     @property
-    def combinations(self) -> list[tuple[int, float]]:
+    def combinations(self) -> list[tuple[int, float | None]]:
         """Every N with every share of women."""
         sizes = self.faces if isinstance(self.faces, list) else [self.faces]
         shares = self.female if isinstance(self.female, list) else [self.female]
@@ -94,5 +94,5 @@ def _note_lineage(config: dict[str, Any], data: Any, folders: list[Path], projec
         log_step(project, "prior", folders[0], config, inputs, items)
 
 
-def _name(faces: int | None, female: float) -> str:
-    return f"n{faces or 0:05d}-female{female:.2f}"
+def _name(faces: int | None, female: float | None) -> str:
+    return f"n{faces or 0:05d}-{'any' if female is None else f'female{female:.2f}'}"

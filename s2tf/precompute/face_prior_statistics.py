@@ -47,6 +47,8 @@ class _Choice:
     """The faces of one gender that are chosen so far: those with the `limit` smallest ranks."""
 
     limit: int | None
+    seen: int = 0
+    """Faces of the gender that were seen, chosen or not."""
     heap: list[tuple[int, str]] = field(default_factory=list)
     latents: dict[str, Tensor] = field(default_factory=dict)
 
@@ -70,21 +72,34 @@ class _Choice:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A requested prior of `n` faces with a share `balance` of women; None is the largest n that the balance allows.
+    """A requested prior of `n` faces with a share `balance` of women.
+
+    Attributes:
+        n: Number of faces, or None for the largest number that the balance allows.
+        balance: Share of women, or None for any faces, whether their gender is known or not.
 
     Raises:
         ValueError: A number is out of range.
     """
 
     n: int | None
-    balance: float = 0.5
+    balance: float | None = 0.5
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not 0 <= self.balance <= 1:
-            raise ValueError(f"balance is {self.balance}, expected a share of women from 0 to 1")
+        if self.balance is not None and not 0 <= self.balance <= 1:
+            raise ValueError(f"prior.female is {self.balance}, expected a share of women from 0 to 1")
         if self.n is not None and self.n < 2:
-            raise ValueError(f"n is {self.n}, expected at least 2 faces")
+            raise ValueError(f"prior.faces is {self.n}, expected at least 2 faces")
+
+    def quota(self, gender: int) -> int | None:
+        """The greatest number of faces of a gender that the prior takes; None for no limit."""
+        if self.balance is None:
+            return self.n
+        if gender == UNKNOWN:
+            return 0
+        female = None if self.n is None else round(self.n * self.balance)
+        return female if gender == FEMALE or female is None or self.n is None else self.n - female
 
 
 def compute_face_priors(
@@ -102,8 +117,8 @@ def compute_face_priors(
     smaller N are among those of a larger one; and faces that cannot be chosen any more are not encoded. A key is
     counted once. The stream must give a key the same picture every time.
 
-    If the gender of some face is known, faces of unknown gender are left out. If no gender is known, any N faces are
-    taken and the prior records `balanced: false`.
+    Faces of unknown gender are left out, since the share of women is kept exactly; only a prior of any faces (balance
+    None) takes them, and records `balanced: false`.
 
     Args:
         encoder: The face encoder, portraits (B, 3, H, W) to latents (B, d), in evaluation mode.
@@ -134,20 +149,17 @@ def compute_face_priors(
 
 
 def _prior(choices: Mapping[int, _Choice], wanted: Wanted, seed: int) -> FacePrior:
-    available = {gender: len(choice.heap) for gender, choice in choices.items()}
-    taken = _taken(available, wanted.n, wanted.balance)
-    chosen = [face for gender, count in taken.items() for face in choices[gender].smallest(count)]
-    statistics = RunningStatistics(chosen[0][1].numel())
-    for _, latent in chosen:
+    chosen = _any_faces(choices, wanted) if wanted.balance is None else _balanced(choices, wanted, wanted.balance)
+    latents = [latent for faces in chosen.values() for _, latent in faces]
+    statistics = RunningStatistics(latents[0].numel())
+    for latent in latents:
         statistics.update(latent[None])
     prior = FacePrior(
-        dim=chosen[0][1].numel(),
-        n=len(chosen),
-        female=taken[FEMALE],
-        male=taken[MALE],
-        unknown=taken[UNKNOWN],
+        dim=latents[0].numel(),
+        n=len(latents),
+        **{NAMES[gender]: len(faces) for gender, faces in chosen.items()},
         balance=wanted.balance,
-        balanced=taken[UNKNOWN] == 0,
+        balanced=wanted.balance is not None,
         seed=seed,
     )
     prior.z_p.copy_(statistics.mean)
@@ -157,14 +169,8 @@ def _prior(choices: Mapping[int, _Choice], wanted: Wanted, seed: int) -> FacePri
 
 def _quotas(wanted: Sequence[Wanted]) -> dict[int, int | None]:
     """The largest number of faces of each gender that any prior takes; None for no limit."""
-    if any(one.n is None for one in wanted):
-        return {FEMALE: None, MALE: None, UNKNOWN: None}
-    counts = [(round((one.n or 0) * one.balance), one.n or 0) for one in wanted]
-    return {
-        FEMALE: max(female for female, _ in counts),
-        MALE: max(n - female for female, n in counts),
-        UNKNOWN: max(n for _, n in counts),
-    }
+    quotas = {gender: [one.quota(gender) for one in wanted] for gender in NAMES}
+    return {gender: None if None in each else max(map(int, each)) for gender, each in quotas.items()}
 
 
 @torch.no_grad()
@@ -179,6 +185,8 @@ def _choose(
     for batch in batches:
         ranks = [_rank(key, seed) for key in batch["key"]]
         genders = [int(gender) for gender in batch["gender"]]
+        for gender in genders:
+            choices[gender].seen += 1
         rows = [row for row, gender in enumerate(genders) if choices[gender].wants(ranks[row])]
         if not rows:
             continue
@@ -188,29 +196,55 @@ def _choose(
     return choices
 
 
-def _taken(available: Mapping[int, int], n: int | None, balance: float) -> dict[int, int]:
-    female, male, unknown = available[FEMALE], available[MALE], available[UNKNOWN]
-    if female + male == 0:
-        count = unknown if n is None else n
-        if unknown < max(count, 2):
-            raise ValueError(f"the prior needs {n or 2} faces, but the data set has {unknown}, none of known gender")
-        return {FEMALE: 0, MALE: 0, UNKNOWN: count}
-    if n is None:
-        n = _largest(female, male, balance)
-    wanted = {FEMALE: round(n * balance), MALE: n - round(n * balance)}
-    if female < wanted[FEMALE] or male < wanted[MALE] or n < 2:
-        # A gender that is not lacking was counted only up to the number that is needed.
-        has = {FEMALE: female, MALE: male}
-        lacking = [
-            f"{wanted[one]} {NAMES[one]} faces, but the data set has {has[one]}"
-            for one in wanted
-            if has[one] < wanted[one]
-        ]
+Faces = list[tuple[str, Tensor]]
+"""Keys and latents."""
+
+
+def _any_faces(choices: Mapping[int, _Choice], wanted: Wanted) -> dict[int, Faces]:
+    """The faces with the smallest ranks of all genders together."""
+    ranked = sorted(((-rank, key, gender) for gender, choice in choices.items() for rank, key in choice.heap))
+    count = len(ranked) if wanted.n is None else wanted.n
+    if len(ranked) < max(count, 2):
         raise ValueError(
-            f"the prior of n = {n} faces at balance = {balance} needs {' and '.join(lacking) or 'two faces'}: "
-            "lower n or change balance"
+            f"the prior needs {max(count, 2)} faces, but the data set has {len(ranked)}: lower prior.faces"
         )
-    return {**wanted, UNKNOWN: 0}
+    keys = {key for _, key, _ in ranked[:count]}
+    return {
+        gender: sorted((key, latent) for key, latent in choice.latents.items() if key in keys)
+        for gender, choice in choices.items()
+    }
+
+
+def _balanced(choices: Mapping[int, _Choice], wanted: Wanted, balance: float) -> dict[int, Faces]:
+    """The faces with the smallest ranks of each gender.
+
+    Raises:
+        ValueError: There are too few of a gender; names the numbers, and the command that adds genders.
+    """
+    female, male = (len(choices[gender].heap) for gender in (FEMALE, MALE))
+    most = _largest(female, male, balance)
+    n = most if wanted.n is None else wanted.n
+    needs = {FEMALE: round(n * balance), MALE: n - round(n * balance), UNKNOWN: 0}
+    if n < 2 or female < needs[FEMALE] or male < needs[MALE]:
+        raise ValueError(_too_few(choices, n, balance, most))
+    return {gender: choices[gender].smallest(count) for gender, count in needs.items()}
+
+
+def _too_few(choices: Mapping[int, _Choice], n: int, balance: float, most: int) -> str:
+    has = ", ".join(f"{choices[gender].seen} {NAMES[gender]}" for gender in (FEMALE, MALE))
+    unknown = choices[UNKNOWN].seen
+    wish = f"a prior of {n} faces" if n else "a prior of two faces or more"
+    remedies = [f"lower prior.faces to at most {most}"] if most >= 2 else []
+    if unknown:
+        remedies.append(
+            f"add the gender of the {unknown} faces by `s2tf attributes SHARDS --attributes READER --out NEW` and give "
+            "vars.shards=NEW"
+        )
+    remedies.append("change the share prior.female (null takes any faces)")
+    return (
+        f"{wish} with a share of women of {balance:g} needs {round(n * balance)} female and {n - round(n * balance)} "
+        f"male faces, but the data set has {has} and {unknown} of unknown gender: {', or '.join(remedies)}"
+    )
 
 
 def _largest(female: int, male: int, balance: float) -> int:

@@ -29,12 +29,29 @@ def build_table(table: PaperTable, scores: Mapping[str, Sequence[RunScores]], no
             lines.append(Line(row.label, "paper", cells))
         if runs := scores.get(row.label):
             ours = [_mean(runs, column, "values") for column in table.columns]
-            lines.append(Line(row.label, "ours", ours, len(runs), runs[0].mark))
+            data = table.other_data(sorted({one for run in runs for one in run.datasets}))
+            lines.append(Line(row.shown, "ours", ours, len(runs), runs[0].mark, table.how, data))
     lines += _references(table, scores)
     every = [run for runs in scores.values() for run in runs]
     present = _present(table.rows, scores)
     report = ReportTable(table, lines)
     return replace(report, notes=[*table.notes, *notes, *count_notes(report), *run_notes(every, table, present)])
+
+
+def join_kinds(reports: Sequence[ReportTable]) -> ReportTable:
+    """Join the reports of one table by kind of numbers: below a row of the paper stand its lines of every kind."""
+    first, *others = reports
+    labels = list(dict.fromkeys(line.label for one in reports for line in one.lines if not line.is_reference))
+    lines = [
+        line
+        for label in labels
+        for number, one in enumerate(reports)
+        for line in one.lines
+        if line.label == label and not line.is_reference and (number == 0 or line.source != "paper")
+    ]
+    lines += [line for one in reports for line in one.lines if line.is_reference]
+    notes = dict.fromkeys(note for one in reports for note in one.notes)
+    return replace(first, lines=lines, notes=list(notes)) if others else first
 
 
 def _references(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) -> Iterator[Line]:
@@ -51,13 +68,13 @@ def _references(table: PaperTable, scores: Mapping[str, Sequence[RunScores]]) ->
             cells = [_of_all_clips(_alike(every, mark, column, name), column, name) for column in table.columns]
             open_columns[name] = [column for column, cell in zip(table.columns, cells, strict=True) if cell is None]
             if any(cell is not None for cell in cells):
-                yield Line("", source, cells, len(every), mark)
+                yield Line("", source, cells, len(every), mark, table.how)
         # Lines of single rows, for the open columns.
         for label, runs in scores.items():
             for source, name in ((table.baseline, "baselines"), (table.truth, "truths")):
                 own = [_alone(runs, one, name) if one in open_columns[name] else None for one in table.columns]
                 if runs and runs[0].mark == mark and any(cell is not None for cell in own):
-                    yield Line(label, source, own, len(runs), mark)
+                    yield Line(label, source, own, len(runs), mark, table.how)
 
 
 def _alike(every: Sequence[RunScores], mark: str, column: Column, name: str) -> list[RunScores]:

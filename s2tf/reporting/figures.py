@@ -38,13 +38,24 @@ def prior_figure(name: str, priors: Path, decoder: Path | None, out: Path) -> di
         out: Folder of the figure.
 
     Raises:
-        UserError: There are fewer than two priors, or no balanced one to compare with.
+        UserError: There are fewer than two priors or no balanced one to compare with, or priors of different faces are
+            equal.
     """
     found = _priors(priors, "n" if name == "figure10" else "balance")
+    if name == "figure11" and not all(prior.provenance["balanced"] for prior in found):
+        raise UserError(
+            f"{priors}: priors of unknown gender (balanced: false), expected shares of women that were kept: run `s2tf "
+            "prior` again on shards with genders (`s2tf attributes`)"
+        )
     pairs = _successive(found) if name == "figure10" else _from_balanced(found, priors)
     rows = []
     for label, prior, other in pairs:
         distance = (prior.z_p - other.z_p).abs()
+        if prior is not other and not distance.any():
+            raise UserError(
+                f"{priors}: the prior {label} equals the one that it is compared with (L1 distance 0), expected priors "
+                "of different faces: run `s2tf prior` again, on shards with genders (`s2tf attributes`)"
+            )
         share = float(distance.mean() / other.scale)
         rows.append({"prior": label, "l1": float(distance.sum()), "mean over scale": share, **_counts(prior)})
     write_table(rows, out / f"{name}.csv", list(rows[0]))
@@ -106,7 +117,7 @@ def _priors(folder: Path, varied: str) -> list[FacePrior]:
             f"{folder}: {len(found)} priors, expected at least two: run `s2tf prior` with a list of sizes or shares"
         )
     for name in ("n", "balance", "seed", "balanced"):
-        values = sorted({prior.provenance[name] for prior in found})
+        values = sorted({prior.provenance[name] for prior in found}, key=str)
         if name != varied and len(values) > 1:
             raise UserError(
                 f"{folder}: priors of different {name}: {values}, expected one {name} and different {varied}"

@@ -27,6 +27,14 @@ NOT_COMPARED = (*SEEDS, "tracking")
 """Keys of a config in which runs of one row may differ: their seeds, and how they are tracked."""
 RECONSTRUCTION_PARTS = ("lip_refiner", "codebook")
 """Parts of the motion autoencoder that distinguish the rows of Table X."""
+PAPERS_RUN = "codebook"
+"""Run of the paper's chain, experiments/codebook.yaml: it has both parts."""
+CONTROLS = ("prior", "normalise")
+"""Arguments of a weighting of the prior that distinguish our controls from the paper's rows."""
+READING, SPEECH = "landmarks supervise the codes", "speech_features"
+"""Further differences between rows of Tables X and XI."""
+WITHOUT_CONRE = ("table3-frozen_speech",)
+"""Experiments with a frozen speech encoder that ConRe has not trained."""
 SPEECH_ENCODERS = {"table6-wav2vec": "WaveformSpeechEncoder"}
 """Experiments whose speech encoder is not the CNN."""
 ABLATED = ("train_speech_encoder", "diffusion.injection", "diffusion.weighting.class_path")
@@ -88,7 +96,7 @@ def _check_portraits(label: str, experiment: str, run: Path) -> None:
     before = _run_of(Path(config["model"]["init_args"]["face_encoder"]["init_args"]["folder"]))
     if before is not None:
         # A speech encoder that is trained with the diffusion means pretraining without ConRe.
-        wanted["ConRe's contrastive loss"] = not wanted[ABLATED[0]]
+        wanted["ConRe's contrastive loss"] = not wanted[ABLATED[0]] and experiment not in WITHOUT_CONRE
         weight = read_config(before)["model"]["init_args"].get("contrastive_weight", 1.0)
         found["ConRe's contrastive loss"] = weight > 0
     _refuse_differences(label, run, wanted, found)
@@ -97,20 +105,50 @@ def _check_portraits(label: str, experiment: str, run: Path) -> None:
 def _check_reconstruction(label: str, experiment: str, run: Path) -> None:
     """Refuse a run of the motion autoencoder whose network has other parts than its row's."""
     has = _network_config(run, "motion_autoencoder")["init_args"]
-    found = {part: has.get(part) is not None for part in RECONSTRUCTION_PARTS}
-    row = experiment.rpartition("-")[2]
-    wanted = {part: row in (part, "both") for part in RECONSTRUCTION_PARTS}
+    found: dict[str, Any] = {part: has.get(part) is not None for part in RECONSTRUCTION_PARTS}
+    wanted: dict[str, Any] = _parts_of(experiment)
+    if not any(wanted.values()):
+        stages = (config["model"]["init_args"] for config in (_expected(experiment), read_config(run)))
+        wanted[READING], found[READING] = (one.get("weights", {}).get("motion_reader", 1.0) > 0 for one in stages)
     _refuse_differences(label, run, wanted, found)
+
+
+def _parts_of(experiment: str) -> dict[str, Any]:
+    """Return the parts of the motion autoencoder that an experiment has by its name."""
+    row = "both" if experiment == PAPERS_RUN else experiment.rpartition("-")[2].removesuffix("_jointly")
+    return {part: row in (part, "both") for part in RECONSTRUCTION_PARTS}
+
+
+def check_system(row: Row, kind: str, score: RunScores) -> None:
+    """Refuse the results of an arm whose pipeline is not that of the row: its parts, or its speech features.
+
+    Args:
+        row: The row.
+        kind: Kind of numbers of the table's own runs, by which its rows differ.
+        score: Results; those that tell nothing about their system are taken as they are named.
+
+    Raises:
+        UserError: The pipeline is that of another row.
+    """
+    if not score.system or not row.runs:
+        return
+    wanted: dict[str, Any] = {}
+    if kind == "reconstruction":
+        wanted = _parts_of(row.runs[0])
+    elif kind == "motion":
+        wanted = {SPEECH: _speech_features(_expected(row.runs[0]))}
+    _refuse_differences(row.label, Path(score.folder), wanted, {key: score.system.get(key) for key in wanted})
 
 
 def _check_motion(label: str, experiment: str, run: Path) -> None:
     """Refuse a run of motion diffusion whose speech features are not its row's."""
-    stages = (_expected(experiment), read_config(run))
-    wanted, found = (
-        {"speech_features": config["model"]["init_args"]["speech_features"]["class_path"].rpartition(".")[2]}
-        for config in stages
-    )
+    wanted, found = ({SPEECH: _speech_features(config)} for config in (_expected(experiment), read_config(run)))
     _refuse_differences(label, run, wanted, found)
+
+
+def _speech_features(config: Mapping[str, Any]) -> str:
+    """Return the class of a motion diffusion's speech features."""
+    return str(config["model"]["init_args"]["speech_features"]["class_path"].rpartition(".")[2])
 
 
 _CHECKS = {PORTRAITS: _check_portraits, "reconstruction": _check_reconstruction, "motion": _check_motion}
@@ -144,7 +182,8 @@ def _ablated(config: Mapping[str, Any]) -> dict[str, Any]:
         diffusion.get("injection"),
         diffusion["weighting"]["class_path"],
     )
-    return dict(zip(ABLATED, values, strict=True))
+    controls = {f"weighting.{key}": diffusion["weighting"].get("init_args", {}).get(key) for key in CONTROLS}
+    return {**dict(zip(ABLATED, values, strict=True)), **controls}
 
 
 def _without_seeds(tree: Any) -> Any:

@@ -38,7 +38,12 @@ def run_notes(runs: Sequence[RunScores], table: PaperTable, first: Sequence[str]
         return list(first)
     several = "mean ± standard deviation over seeds. " if table.explained else ""
     how, *apart = _protocols(runs, [column.measurement for column in table.columns])
-    notes = [*first, *([table.explained] if table.explained else []), f"Ours: {several}{how}", *apart]
+    notes = [
+        *first,
+        *([table.explained] if table.explained else []),
+        f"Ours{table.how and f', {table.how}'}: {several}{how}",
+        *apart,
+    ]
     # Notes of single runs.
     notes += software_notes({run.folder: run.software for run in runs})
     notes += [f"{run.folder}: {remark}" for run in runs for remark in run.remarks]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from s2tf.errors import UserError
 
 PUBLISHED = Path(__file__).parent / "published" / "see_the_speaker.yaml"
 """The tables with the numbers that the paper prints."""
+NOT_IN_PAPER = "not in the paper"
 PARTS = ("columns", "notes", "kinds", "tables")
 """The keys of such a file: sets of columns, sets of notes and kinds of tables by name, and the tables that use them."""
 
@@ -41,7 +42,12 @@ class Row:
     paper: tuple[float, ...] = ()
     """The printed numbers in the order of the columns; columns after the last of them are ours alone."""
     optional: bool = False
-    """True for a row that we add to the paper's: a table without it is complete."""
+    """True for a row that we add to the paper's, which is marked so: a table without it is complete."""
+
+    @property
+    def shown(self) -> str:
+        """Label as it is shown."""
+        return f"{self.label} [{NOT_IN_PAPER}]" if self.optional else self.label
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,26 @@ class PaperTable:
     """Name of the line that shows the reference data's own values."""
     explained: str = ""
     """Explanation of baseline and truth; empty where the table has neither."""
+    how: str = ""
+    """Words that tell the lines of this kind from those of the other kind, in a table of two."""
+    also: Mapping[str, str] = field(default_factory=dict)
+    """Kind of further numbers that fill the table, on lines of their own: its name as `kind`, and its words."""
+    own_kind: str = ""
+    """Kind of the table's own runs, where it is filled with two kinds; see `kinds`."""
+    datasets: tuple[str, ...] = ()
+    """Data sets of the paper's numbers; empty where the paper names none."""
+    only: bool = False
+    """True if a run below a folder of runs counts only by the data set of its test clips."""
+
+    @property
+    def kinds(self) -> "tuple[PaperTable, ...]":
+        """The table by kind of numbers: those of `also` come first, since they are what the paper's are."""
+        own = replace(self, also={}, own_kind=self.kind if self.also else "")
+        return (replace(own, **{"how": "", **self.also}), own) if self.also else (own,)
+
+    def other_data(self, datasets: Sequence[str]) -> str:
+        """Return the data sets in words if they are known and others than the paper's; else an empty text."""
+        return ", ".join(datasets) if self.datasets and not set(datasets) <= set(self.datasets) else ""
 
 
 def read_tables(path: Path) -> dict[str, PaperTable]:
@@ -96,6 +122,9 @@ def _table(
 ) -> PaperTable:
     """Build one table, in which the names of sets are replaced by the sets; `where` names file and key for messages."""
     kind = _named(kinds, entry.get("kind"), f"{where}.kind")
+    entry = {**entry, "datasets": tuple(entry.get("datasets", ()))}
+    if "also" in entry:
+        entry["also"] = {"kind": entry["also"], **_named(kinds, entry["also"], f"{where}.also")}
     joined = {
         key: tuple(one for name in entry.get(key, ()) for one in _named(sets, name, f"{where}.{key}"))
         for key, sets in (("columns", columns), ("notes", notes))
@@ -125,7 +154,7 @@ def _named(sets: Mapping[str, Any], name: Any, where: str) -> Any:
 
 def _build(cls: Any, entry: Mapping[str, Any], where: str) -> Any:
     """Build a dataclass from a mapping whose keys must be exactly its fields."""
-    known = {one.name: one.default is MISSING for one in fields(cls)}
+    known = {one.name: one.default is MISSING and one.default_factory is MISSING for one in fields(cls)}
     if unknown := [key for key in entry if key not in known]:
         raise UserError(f"{where}: unknown key {unknown[0]!r}, expected {', '.join(known)}")
     if missing := [key for key, needed in known.items() if needed and key not in entry]:

@@ -29,6 +29,14 @@ def read_scores(path: Path, kind: str, seed: int) -> RunScores:
     return scores_of(record, kind, seed, str(path), str(path.parent if path.name == METRICS_FILE else path))
 
 
+def kind_of(path: Path) -> str | None:
+    """Return the kind of a `metrics.json`, or None where `read_scores` refuses the file."""
+    try:
+        return str(read_json(path)["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, folder: str) -> RunScores:
     """Read the content of a `metrics.json`.
 
@@ -63,6 +71,8 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
             remarks=tuple(_remarks(record)),
             software=_software(measurements),
             protocols={name: _own_protocol(one, kind, shared) for name, one in measurements.items()},
+            datasets=tuple(record.get("datasets", ())),
+            system=record.get("system", {}),
             counts={name: one.get("counts", {}) for name, one in measurements.items()},
         )
     except (KeyError, TypeError, AttributeError) as error:

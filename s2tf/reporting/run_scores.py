@@ -29,6 +29,10 @@ class RunScores:
     """Protocol of each measurement beyond the shared one."""
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Counts of each measurement, see `s2tf.evaluation.measurement.Measurement`."""
+    datasets: tuple[str, ...] = ()
+    """Data sets of the test clips; empty where they are unknown."""
+    system: Mapping[str, Any] = field(default_factory=dict)
+    """Facts about the system, see `s2tf.evaluation.scores.Scores`."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """By measurement, the first letter of those that measured it in the same way; `mark` where it is not named."""
 

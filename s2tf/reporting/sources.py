@@ -33,8 +33,17 @@ class Result:
         left, equals, path = (rest if table in TABLES else text).partition("=")
         if not (left.strip() and equals and path):
             raise UserError(f"--results {text}: expected NAME=PATH or TABLE:NAME=PATH, such as table8:HRTF=results")
-        file = Path(path) / METRICS_FILE if Path(path).is_dir() else Path(path)
+        found = _in_any_case(Path(path))
+        file = found / METRICS_FILE if found.is_dir() else found
         return cls(normal_name(left.strip()), file, table if table in TABLES else None)
+
+
+def _in_any_case(path: Path) -> Path:
+    """Return a path, or the one beside it whose name differs in upper and lower case only, such as hrtf for HRTF."""
+    if path.exists() or not path.parent.is_dir():
+        return path
+    alike = [one for one in sorted(path.parent.iterdir()) if one.name.casefold() == path.name.casefold()]
+    return alike[0] if alike else path
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,31 @@ class Sources:
     """Runs found in W&B."""
     mixed: bool = False
     """True if rows of different protocols may stand in one table."""
+
+
+def parse_arms(texts: Sequence[str], table: str | None) -> list[Result]:
+    """Parse folders that `s2tf evaluate arms` or `evaluate pipeline` has written: a subfolder is the row of its name.
+
+    Args:
+        texts: `FOLDER` or `TABLE=FOLDER`.
+        table: The only table of the report; None where each folder must name its table.
+
+    Raises:
+        UserError: A text has another form or names another table, or its folder holds no results.
+    """
+    results = []
+    for text in texts:
+        left, equals, rest = text.partition("=")
+        named, folder = (left, Path(rest)) if equals and left in TABLES else (table, Path(text))
+        if named is None:
+            raise UserError(f"--arms {text}: expected its table too, such as table10={text}")
+        if table not in (None, named):
+            raise UserError(f"--arms {text}: belongs to {named}, but the report is {table}")
+        found = sorted(folder.glob(f"*/{METRICS_FILE}"))
+        if not found:
+            raise UserError(f"--arms {text}: no {METRICS_FILE} in any folder in {folder}")
+        results += [Result(normal_name(path.parent.name), path, named) for path in found]
+    return results
 
 
 def parse_results(texts: Sequence[str], table: str | None) -> list[Result]:

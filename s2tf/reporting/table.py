@@ -73,6 +73,10 @@ class Line:
     runs: int = 0
     mark: str = ""
     """Letter of the protocol where the table has several."""
+    how: str = ""
+    """Words for the kind of its numbers, in a table of two kinds."""
+    data: str = ""
+    """Data sets of its clips, if they are others than those of the paper's numbers."""
 
     @property
     def is_reference(self) -> bool:
@@ -94,7 +98,8 @@ class Line:
             over.append("its own clips" if self.clips is None else f"its own {self.clips} clips")
         elif self.clips is not None:
             over.append(f"{self.clips} clips")
-        return f"{self.source}{_in_brackets(over)}{self.mark and f', protocol {self.mark}'}"
+        how, mark, data = self.how and f", {self.how}", self.mark and f", protocol {self.mark}", self.data
+        return f"{self.source}{how}{_in_brackets(over)}{mark}{data and f', on {data}'}"
 
     def text(self, cell: Cell | None, digits: int, tells_frames: bool) -> str:
         """Return a cell's number with its seeds, clips and frames, unless the whole line shares them."""
@@ -130,11 +135,11 @@ class ReportTable:
 
     def _comparable(self, number: int) -> Iterator[dict[int, float]]:
         """Yield a column's numbers by line, in groups of one source, protocol, number of clips and of frames."""
-        groups: dict[tuple[str, str], dict[int, Cell]] = {}
+        groups: dict[tuple[str, ...], dict[int, Cell]] = {}
         for index, line in enumerate(self.lines):
             cell = line.cells[number]
             if not line.is_reference and cell is not None and not math.isnan(cell.mean):
-                groups.setdefault((line.source, cell.mark), {})[index] = cell
+                groups.setdefault((line.source, line.how, cell.mark), {})[index] = cell
         for group in groups.values():
             most = max(map(_measured, group.values()))
             # Leaving out a hard clip must not make a row the best.
@@ -167,6 +172,7 @@ class ReportTable:
                 "source": line.source,
                 "runs": line.runs,
                 "protocol": line.mark,
+                **{key: value for key, value in (("how", line.how), ("data", line.data)) if value},
                 "cells": {
                     column.heading: None if cell is None or math.isnan(cell.mean) else cell.to_json()
                     for cell, column in zip(line.cells, self.table.columns, strict=True)

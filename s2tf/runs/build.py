@@ -8,10 +8,12 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.base import ShardDataModule
 from s2tf.config import innermost_cause
 from s2tf.errors import UserError
+from s2tf.nn.earlier import with_earlier_values
 from s2tf.provenance.facts import job_type
 from s2tf.runs.folder import Run, wandb_id
 from s2tf.runs.tracking import Tracking
@@ -47,7 +49,12 @@ def build(
     # it puts objects into lists.
     Tracking.parse(config.get("tracking", {}))
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
-    config = {key: copy.deepcopy(value) for key, value in config.items() if key != "tracking"}
+    # Filled in only here, since the identity of a run must not change with what its config leaves out.
+    config = {
+        key: with_earlier_values(copy.deepcopy(value), rank_zero_warn)
+        for key, value in config.items()
+        if key != "tracking"
+    }
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
     if run is not None or not instantiate:

@@ -7,11 +7,20 @@ from typing import Any
 
 from s2tf.errors import UserError
 from s2tf.pipelines.index import INDEX_FILE, read_index
-from s2tf.systems.declaration import PipelineClass, System, Task
+from s2tf.systems.declaration import PipelineClass, RunInput, System, Task
 from s2tf.systems.see_the_speaker import SEE_THE_SPEAKER
 
 SYSTEMS: tuple[System, ...] = (SEE_THE_SPEAKER,)
 """One line for each system; its declaration is a file of its own in this folder."""
+
+
+def run_inputs(systems: Sequence[System] = SYSTEMS) -> list[RunInput]:
+    """The runs that pipelines of all systems are assembled from, each name once."""
+    found: dict[str, RunInput] = {}
+    for system in systems:
+        for one in system.runs:
+            found.setdefault(one.name, one)
+    return list(found.values())
 
 
 def find_system(name: str, systems: Sequence[System] = SYSTEMS) -> System:

@@ -66,8 +66,8 @@ class FileFinder:
     def find(self, text: str) -> Path | None:
         """Find a file, or return None if there is none of this name.
 
-        A file that is named exactly so comes first; else backslashes separate folders, as on Windows, and letters may
-        be composed or decomposed.
+        A file that is named exactly so comes first; else backslashes separate folders, as on Windows, letters may be
+        composed or decomposed, and the name may have spaces around it, which the cells of a table have not.
         """
         for spelling in dict.fromkeys((text, text.replace("\\", "/"))):
             path = self._existing(self.folder / spelling)
@@ -79,15 +79,14 @@ class FileFinder:
         """Return a path that exists and has the same name; None if there is none."""
         if os.path.exists(path):
             return path
-        if str(path).isascii():
-            return None
         parent = self._existing(path.parent) if path.parent != path else None
         name = None if parent is None else self._entries(parent).get(normal_name(path.name))
         return None if parent is None or name is None else parent / name
 
     def _entries(self, folder: Path) -> dict[str, str]:
-        """Names in a folder by their normal names, listed once."""
+        """Names in a folder by their normal names, with and without spaces around them, listed once."""
         if folder not in self._names:
             names = sorted(os.listdir(folder)) if folder.is_dir() else []
-            self._names[folder] = {normal_name(name): name for name in names}
+            exact = {normal_name(name): name for name in names}
+            self._names[folder] = {key.strip(): name for key, name in exact.items()} | exact
         return self._names[folder]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from s2tf.cluster.settings import SLURM
-from s2tf.fault_tolerance.failures import LOST_STATUS, lost_the_others
+from s2tf.fault_tolerance.failures import LOST_STATUS, lost_another_process
 from s2tf.fault_tolerance.lock import IN_USE_STATUS
 from s2tf.fault_tolerance.signals import INTERRUPTED_STATUS
 
@@ -80,10 +80,12 @@ def test_a_folder_that_stays_in_use_is_not_waited_for_for_ever_though_its_holder
     [
         (RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1"), True),
         (RuntimeError("[gloo/transport/tcp/buffer.cc:72] Timed out waiting 1800000ms for recv operation"), True),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), True),
+        (RuntimeError("DataLoader worker (pid(s) 7, 8) exited unexpectedly"), True),
         (RuntimeError("Connection closed by peer"), False),  # of W&B, say
         (ValueError("gloo: connection closed"), False),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )
-def test_a_lost_connection_of_the_ranks_is_told_from_other_errors(error, lost):
-    assert lost_the_others(error) == lost
+def test_a_lost_process_is_told_from_other_errors(error, lost):
+    assert lost_another_process(error) == lost

@@ -76,6 +76,7 @@ def test_changed_class_path_drops_the_old_init_args(experiment):
         ("- a\n- b", [], "mapping"),
         ("a: [", [], "YAML"),
         ("model: ${vars.gone}", [], "vars.gone"),
+        ("model: {init_args: {x: 1}}", [], "model has no class_path"),
     ],
 )
 def test_a_mistake_is_named(experiment, text, overrides, telling):

@@ -67,7 +67,8 @@ def test_local_classifiers_read_gender_and_age(tmp_path):
     age = classifier(tmp_path / "age", ["10-19", "40-49"], 1)
     pictures = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
     reader = AttributeClassifier([gender, age])
-    assert reader.read(pictures) == [Attributes(FEMALE, pytest.approx(45.0))] * 3
+    sure = {"confidence": pytest.approx(1.0), "age_deviation": pytest.approx(0.0, abs=1e-6)}
+    assert reader.read(pictures) == [Attributes(FEMALE, pytest.approx(45.0), **sure)] * 3
     assert reader.protocol["age"]["labels"] == ["10-19", "40-49"]
     alone = AttributeClassifier([gender]).read(pictures)[0]
     assert alone.gender == FEMALE

@@ -73,6 +73,10 @@ def test_floats_have_the_white_that_their_range_shows(tmp_path, upright, scale):
     plain = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
     cv2.imwrite(str(tmp_path / "rgb.tif"), upright[..., ::-1].astype(np.float32) * np.float32(scale), plain)
     assert difference(read_picture(tmp_path / "rgb.tif"), upright) < 0.01
+    # All of it transparent: its background is seen.
+    clear = np.dstack([upright[..., ::-1], np.zeros_like(upright[..., :1])]).astype(np.float32)
+    cv2.imwrite(str(tmp_path / "rgba.tif"), clear * np.float32(scale), plain)
+    assert (read_picture(tmp_path / "rgba.tif", (10, 20, 30)) == (10, 20, 30)).all()
 
 
 @pytest.mark.parametrize(

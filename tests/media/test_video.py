@@ -160,10 +160,23 @@ def test_a_start_after_the_end_is_one_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize("read", [read_video, VideoStream, read_audio])
-def test_an_unreadable_file_is_one_clear_error(tmp_path, read):
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"not a video" * 100, "a text, 'not a video"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "pointer of git-lfs for a file of 9 bytes",
+        ),
+        (b"<!DOCTYPE html><title>Sign in</title>", "an HTML page, 'Sign in'"),
+        (b"", "empty"),
+        (bytes(range(200, 256)) * 20, "Invalid data"),
+    ],
+)
+def test_an_unreadable_file_is_one_clear_error(tmp_path, read, data, kind):
     path = tmp_path / "broken.mp4"
-    path.write_bytes(b"not a video" * 100)
-    with pytest.raises(ValueError, match=r"broken\.mp4"):
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"broken\.mp4.*{kind}"):
         read(path)
     with pytest.raises(FileNotFoundError, match=r"absent\.mp4"):
         read(tmp_path / "absent.mp4")

@@ -89,7 +89,7 @@ def test_priors_that_there_are_faces_for_are_computed_though_others_cannot_be():
     )
     assert list(priors) == [Wanted(8)]
     assert missing[0][0] == Wanted(40, 1.0)
-    assert "needs 40 female faces, but the data set has 10" in str(missing[0][1])
+    assert "needs 40 female and 0 male faces, but the data set has 10 female" in str(missing[0][1])
     with pytest.raises(ValueError, match="no prior is requested"):
         compute_face_priors(_encode, _batches(_faces([0, 1]), 2), [])
 
@@ -118,18 +118,46 @@ def test_few_faces_are_encoded_beyond_those_taken():
     assert seen < 250
 
 
-def test_too_few_faces_of_a_gender_are_an_error_with_the_numbers():
-    with pytest.raises(ValueError, match="needs 10 female faces, but the data set has 3: lower n"):
-        prior_of(_encode, _batches(_faces([0] * 3 + [1] * 20), 8), 20)
-    with pytest.raises(ValueError, match="needs 9 faces, but the data set has 4, none of known gender"):
-        prior_of(_encode, _batches(_faces([-1] * 4), 8), 9)
+@pytest.mark.parametrize(
+    ("genders", "wanted", "problem"),
+    [
+        (
+            [0] * 3 + [1] * 20,
+            Wanted(20),
+            r"needs 10 female and 10 male faces, but the data set has 3 female, 20 male and 0 of unknown gender: "
+            r"lower prior\.faces to at most 6, or change the share",
+        ),
+        (
+            [-1] * 9,
+            Wanted(8),
+            r"needs 4 female and 4 male faces, but the data set has 0 female, 0 male and 9 of unknown gender: "
+            r"add the gender of the 9 faces by `s2tf attributes SHARDS --attributes READER --out NEW`",
+        ),
+        ([-1] * 9, Wanted(None), r"a prior of two faces or more .* 9 of unknown gender: add the gender"),
+        ([0] * 9, Wanted(4, 0.25), r"needs 1 female and 3 male faces, but the data set has 9 female, 0 male"),
+        ([-1] * 4, Wanted(9, None), r"needs 9 faces, but the data set has 4: lower prior\.faces"),
+    ],
+)
+def test_a_balance_that_cannot_be_kept_is_an_error_with_the_numbers_and_the_remedy(genders, wanted, problem):
+    with pytest.raises(ValueError, match=problem):
+        compute_face_priors(_encode, _batches(_faces(genders), 8), [wanted])
 
 
-def test_unknown_genders_are_left_out_or_recorded():
-    mixed = prior_of(_encode, _batches(_faces([0, 1, -1] * 4), 5), 8)
+def test_faces_of_unknown_gender_are_taken_only_where_any_are_wanted():
+    faces = _faces([0, 1, -1] * 4)
+    mixed = prior_of(_encode, _batches(faces, 5), 8)
     assert (mixed.provenance["unknown"], mixed.provenance["balanced"]) == (0, True)
-    unknown = prior_of(_encode, _batches(_faces([-1] * 12), 5), 8)
-    assert (unknown.provenance["unknown"], unknown.provenance["balanced"]) == (8, False)
+    everything = prior_of(_encode, _batches(faces, 5), None, None)
+    assert {name: everything.provenance[name] for name in ("n", "female", "male", "unknown", "balanced")} == {
+        "n": 12,
+        "female": 4,
+        "male": 4,
+        "unknown": 4,
+        "balanced": False,
+    }
+    torch.testing.assert_close(everything.z_p, torch.stack([picture.flatten() for _, picture, _ in faces]).mean(0))
+    some = prior_of(_encode, _batches(faces, 5), 5, None)
+    assert (some.provenance["n"], sum(some.provenance[name] for name in ("female", "male", "unknown"))) == (5, 5)
 
 
 def test_a_saved_prior_keeps_values_and_provenance(tmp_path):

@@ -11,6 +11,7 @@ from tiny_shards import tiny_shards
 
 from datamodules.shards.writing import read_split
 from s2tf.demo.train import DEMO_EXPERIMENTS
+from s2tf.fault_tolerance.failures import LOST_STATUS
 
 SCRIPT = Path(__file__).parents[1] / "support" / "fit_ranks.py"
 STEPS = 5
@@ -60,6 +61,34 @@ def test_two_ranks_resume_to_the_bit_and_validate_each_clip_once(shards, tmp_pat
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
+
+
+LAST_MOMENT = """
+import os, signal, sys
+from lightning import Trainer
+from s2tf.cli import main
+
+fit = Trainer.fit
+
+def fit_and_die(trainer, *args, **more):
+    fit(trainer, *args, **more)
+    if trainer.global_rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Trainer.fit = fit_and_die
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_rank_that_dies_after_the_last_step_leaves_a_run_to_be_continued(shards, tmp_path):
+    script = tmp_path / "last_moment.py"
+    script.write_text(LAST_MOMENT)
+    command = [
+        *(sys.executable, str(script), "fit", str(CONRE[0]), f"vars.shards={shards}", "trainer.max_steps=1"),
+        *("trainer.devices=2", "trainer.strategy=ddp", "trainer.limit_val_batches=0", "--runs", str(tmp_path / "runs")),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == LOST_STATUS, done.stderr[-3000:]
 
 
 def rank_weights(runs):

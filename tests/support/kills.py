@@ -51,7 +51,8 @@ class Killer:
                 return
             if state in ENDED:
                 # All else is queued again by itself.
-                assert self.done[-1].startswith("job SIGKILL"), f"{state} after {self.done[-1]}"
+                log = Path(self._fact(job, "StdOut")).read_text(errors="replace")[-8000:]
+                assert self.done[-1].startswith("job SIGKILL"), f"{state} after {self.done[-1]}:\n{log}"
                 job = self.submit()
             elif state == "RUNNING" and pending and self.begun(job):
                 self.kill(job, *pending.pop(0))

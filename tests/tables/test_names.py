@@ -29,6 +29,13 @@ def test_the_exact_spelling_comes_first(tmp_path):
         assert FileFinder(tmp_path).find(name) == tmp_path / name
 
 
+def test_a_cell_without_the_spaces_around_a_name_finds_it(tmp_path):
+    (tmp_path / " take 1 .mp4 ").touch()
+    assert FileFinder(tmp_path).find("take 1 .mp4") == tmp_path / " take 1 .mp4 "
+    (tmp_path / "take 1 .mp4").touch()
+    assert FileFinder(tmp_path).find("take 1 .mp4") == tmp_path / "take 1 .mp4"
+
+
 @pytest.mark.parametrize("name", ["", ".", "no.mp4", "ä" * 300, "x\0y", "../é", "C:\\videos\\a.mp4"])
 def test_a_name_without_a_file_finds_nothing(tmp_path, name):
     assert FileFinder(tmp_path).find(name) is None

@@ -24,12 +24,14 @@ class SyntheticClip:
         frames: (T, size, size, 3) uint8 RGB.
         waveform: (S,) float32 in [-1, 1].
         landmarks: (T, 68, 2) float32, iBUG order, x and y in pixels; 0 and `size` are the picture's edges.
+        depth: (T, 68) float32, the landmarks' depth in pixels, away from the viewer.
         truth: The speaker's parameters, and the content of each frame, as JSON values.
     """
 
     frames: np.ndarray
     waveform: np.ndarray
     landmarks: np.ndarray
+    depth: np.ndarray
     truth: dict[str, Any]
 
 
@@ -64,8 +66,8 @@ def render_clip(speaker: Speaker, seconds: float, size: int, seed: int) -> Synth
     # The pictures, and the ground truth.
     scene = make_scene(speaker, proportions(speaker), motion)
     truth = {**speaker.truth(), "phonemes": timeline.transcript(), "frames": _frame_truth(motion)}
-    landmarks = (scene.landmarks * size).astype(np.float32)
-    return SyntheticClip(render(speaker, scene, size), waveform, landmarks, truth)
+    landmarks, depth = ((points * size).astype(np.float32) for points in (scene.landmarks, scene.depth))
+    return SyntheticClip(render(speaker, scene, size), waveform, landmarks, depth, truth)
 
 
 def _frame_truth(motion: Motion) -> dict[str, Any]:

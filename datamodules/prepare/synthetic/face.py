@@ -50,15 +50,21 @@ class Projection:
     Attributes:
         linear: (T, 2, 3).
         offset: (T, 2).
+        away: (T, 3), the direction away from the viewer.
     """
 
     linear: np.ndarray
     offset: np.ndarray
+    away: np.ndarray
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Project points (N, 3), or (T, N, 3) that move, to (T, N, 2)."""
         moved = np.broadcast_to(points, (len(self.linear), *points.shape[-2:]))
         return np.einsum("tij,tnj->tni", self.linear, moved) + self.offset[:, None]
+
+    def depth(self, points: np.ndarray) -> np.ndarray:
+        """Compute the depth (T, N) of points (T, N, 3) away from the viewer, up to a constant of each frame."""
+        return np.einsum("tj,tnj->tn", self.away, points)
 
     def plane(self, depth: float) -> np.ndarray:
         """The affine maps, (T, 2, 3), of the view for points at one depth z."""
@@ -138,16 +144,17 @@ def head_projection(size: Proportions, motion: Motion) -> Projection:
     rotation = np.einsum("ijt,jkt,klt->til", tilt, nod, turn)
     scale, origin = framing(size)
     pivot = np.array([0.0, 0.75 * size.length, -0.35])
-    linear = rotation[:, :2] * (scale * motion.zoom)[:, None, None]
+    posed = rotation * (scale * motion.zoom)[:, None, None]
+    linear = posed[:, :2]
     offset = origin + scale * pivot[:2] + motion.shift - linear @ pivot
-    return Projection(linear, offset)
+    return Projection(linear, offset, -posed[:, 2])
 
 
 def body_projection(size: Proportions, motion: Motion) -> Projection:
     """The view of neck and shoulders, which follow the head's translation in part and never turn."""
     scale, origin = framing(size)
-    linear = np.broadcast_to(scale * np.eye(3)[:2], (len(motion.yaw), 2, 3))
-    return Projection(linear, origin + 0.55 * motion.shift)
+    posed = np.broadcast_to(scale * np.eye(3), (len(motion.yaw), 3, 3))
+    return Projection(posed[:, :2], origin + 0.55 * motion.shift, -posed[:, 2])
 
 
 def framing(size: Proportions) -> tuple[float, np.ndarray]:

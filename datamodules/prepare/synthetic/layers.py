@@ -44,12 +44,14 @@ class Scene:
     Attributes:
         layers: From back to front.
         landmarks: (T, 68, 2) in parts of the picture's side.
+        depth: (T, 68) in the same unit, away from the viewer, up to a constant of each frame.
         head: The view of the head.
         size: The lengths of the face.
     """
 
     layers: tuple[Layer, ...]
     landmarks: np.ndarray
+    depth: np.ndarray
     head: Projection
     size: Proportions
 
@@ -68,7 +70,8 @@ def make_scene(speaker: Speaker, size: Proportions, motion: Motion) -> Scene:
         *_mouth(speaker, face, motion, head),
         *(Layer(head(points), "hair") for points in hair.cap),
     )
-    return Scene(layers, head(face.landmarks()), head, size)
+    points = face.landmarks()
+    return Scene(layers, head(points), head.depth(points), head, size)
 
 
 def spline(points: np.ndarray, steps: int) -> np.ndarray:

@@ -33,7 +33,7 @@ class SyntheticRecording(Recording):
         seconds = self.seconds if self.max_seconds is None else min(self.seconds, self.max_seconds)
         speaker = make_speaker(self.seed, self.index, self.day)
         clip = render_clip(speaker, seconds, self.size, self.clip)
-        return LoadedClip(clip.frames, clip.waveform, clip.landmarks, clip.truth)
+        return LoadedClip(clip.frames, clip.waveform, clip.landmarks, clip.truth, depth=clip.depth)
 
 
 class SyntheticReader:

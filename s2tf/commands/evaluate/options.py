@@ -4,14 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.commands.options import add_device, add_json, add_out_folder, add_removed, part, positive, side
+from s2tf.commands.options import add_device, add_json, add_out_folder, add_removed, part, positive, seed, side
 from s2tf.errors import UserError
 
 if TYPE_CHECKING:
+    from s2tf.evaluation.videos.evaluate_pipeline import SpeechDrivenTest
     from s2tf.evaluation.videos.open_measures import MeasureChoices
 
-FACES = "vggface=FILE | network=FOLDER | judges"
-LANDMARKS = "judges | mediapipe | face-alignment"
+FACES = "vggface=FILE[,bgr][,before_relu] | network=FOLDER | dlib | judges"
+LANDMARKS = "judges | mediapipe | face-alignment | dlib"
 PERCEPTUAL = "alex=FILE | vgg=FILE | judges"
 ATTRIBUTES = "facepp | classifier=FOLDER[,FOLDER] | judges | none"
 OF_METRIC = {
@@ -38,6 +39,12 @@ def add_result_arguments(parser: argparse.ArgumentParser, out: str, required: bo
     parser.add_argument(
         "--wandb", metavar="PROJECT", help="write the numbers into the summary of a W&B run as well (default: no W&B)"
     )
+
+
+def add_faces(group: "argparse._ActionsContainer", default: str, required: bool = False) -> None:
+    """Declare the network that compares faces; `default` is the last part of the help."""
+    text = f"network that compares faces; repeated: the numbers of each, the first in the tables ({default})"
+    group.add_argument("--faces", action="append", metavar=FACES, required=required, help=text)
 
 
 def add_part_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +92,10 @@ def add_measure_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--perceptual", metavar=PERCEPTUAL, help="network of the perceptual distance (default: the public LPIPS)"
     )
-    group.add_argument("--faces", metavar=FACES, help="network that compares faces (default: the public VGGFace)")
-    group.add_argument("--landmarks", metavar=LANDMARKS, help="reader of landmarks (default: mediapipe)")
+    add_faces(group, "default: the public VGGFace")
+    group.add_argument(
+        "--landmarks", metavar=LANDMARKS, help="reader of landmarks; dlib: not for commercial use (default: mediapipe)"
+    )
 
 
 def measure_choices(args: argparse.Namespace) -> "MeasureChoices":
@@ -110,6 +119,35 @@ def measure_choices(args: argparse.Namespace) -> "MeasureChoices":
 def add_clips_argument(parser: argparse.ArgumentParser) -> None:
     """Declare the number of clips."""
     parser.add_argument("--clips", type=positive, metavar="N", help="take the first N clips (default: all)")
+
+
+def add_speech_driven_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the test clips whose speech drives a pipeline, and everything by which its videos are measured."""
+    parser.add_argument("--shards", required=True, help="shard folder or address of the test data")
+    parser.add_argument(
+        "--split", choices=["train", "val", "test"], default="test", help="split of the clips (default: test)"
+    )
+    add_result_arguments(parser, "", required=True)
+    add_clips_argument(parser)
+    add_part_arguments(parser)
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the noise (default: 0)")
+    parser.add_argument("--steps", type=positive, help="number of denoising steps (default: as stored in the pipeline)")
+    parser.add_argument(
+        "--no-videos", action="store_true", help="do not keep the generated videos (default: keep them in OUT)"
+    )
+    add_measure_arguments(parser)
+
+
+def speech_driven_test(args: argparse.Namespace) -> "SpeechDrivenTest":
+    """Find the test clips of `add_speech_driven_arguments`, and read the choices of metrics."""
+    from s2tf.evaluation.process_share import choose_part
+    from s2tf.evaluation.videos.evaluate_pipeline import SpeechDrivenTest
+    from s2tf.evaluation.videos.pipeline_clips import clips_with_sound
+    from s2tf.evaluation.videos.request import COMPARED_SIZE
+
+    part, choices, size = choose_part(args.part), measure_choices(args), args.size or COMPARED_SIZE
+    clips = clips_with_sound(args.shards, args.split, args.clips)
+    return SpeechDrivenTest(clips, choices, args.seed, args.steps, size, part, not args.no_videos)
 
 
 def _part_of_clips(text: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from s2tf.commands.console import table_console
 from s2tf.commands.evaluate.console import Destination, announce_part, finish
-from s2tf.commands.evaluate.options import ATTRIBUTES, FACES, add_part_arguments, add_result_arguments
+from s2tf.commands.evaluate.options import ATTRIBUTES, add_faces, add_part_arguments, add_result_arguments
 from s2tf.commands.options import add_background_argument, seed, user_errors
 from s2tf.errors import UserError
 from s2tf.evaluation.progress import progress
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_part_arguments(parser)
     parser.add_argument("--name", help="name of the system in reports (default: the folder's name)")
     parser.add_argument("--seed", type=seed, help="seed with which the system was trained, for --wandb (default: 0)")
-    parser.add_argument("--faces", required=True, metavar=FACES, help="network that compares faces")
+    add_faces(parser, "required", required=True)
     parser.add_argument(
         "--attributes",
         default="none",

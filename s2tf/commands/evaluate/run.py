@@ -8,10 +8,10 @@ from s2tf.commands.console import table_console
 from s2tf.commands.evaluate.console import Destination, deliver
 from s2tf.commands.evaluate.options import (
     ATTRIBUTES,
-    FACES,
     LANDMARKS,
     PERCEPTUAL,
     add_clips_argument,
+    add_faces,
     add_result_arguments,
 )
 from s2tf.commands.options import add_removed, at_least, factor, number, positive, seed, share, side, user_errors
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=positive, help="number of portraits or frames that are computed together (default: 32)"
     )
     parser.add_argument("--pictures", type=at_least(0), help="number of clips whose pictures are written (default: 64)")
-    parser.add_argument("--faces", metavar=FACES, help="network that compares faces; required for SCFP (default: none)")
+    add_faces(parser, "required for SCFP, default: none")
 
     sampling = parser.add_argument_group("SCFP and motion diffusion")
     sampling.add_argument("--seed", type=seed, help="seed of the noise (default: 0)")
@@ -62,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     frames = parser.add_argument_group("motion autoencoder")
     frames.add_argument(
-        "--landmarks", metavar=LANDMARKS, help="reader of landmarks, for lips, eyes and pose (default: none)"
+        "--landmarks",
+        metavar=LANDMARKS,
+        help="reader of landmarks, for lips, eyes and pose; dlib: not for commercial use (default: none)",
     )
     frames.add_argument("--perceptual", metavar=PERCEPTUAL, help="network of the perceptual distance (default: none)")
     frames.add_argument("--split", choices=["train", "val", "test"], help="split of the clips (default: test)")

@@ -36,6 +36,15 @@ def add_source_arguments(parser: argparse.ArgumentParser, results: str) -> None:
         help="add a metrics.json of any system, or its folder, as the row NAME, an old or a new row; repeat a name for "
         "its other seeds",
     )
+    arms = results.replace("NAME=PATH", "FOLDER").replace(":", "=")
+    parser.add_argument(
+        "--arms",
+        action="append",
+        default=[],
+        metavar=arms,
+        help="add the results of `s2tf evaluate arms`: each folder in FOLDER is the row of its name; repeat "
+        "it for seeds",
+    )
     parser.add_argument(
         "--wandb",
         metavar="ENTITY/PROJECT",
@@ -64,10 +73,10 @@ def open_sources(args: argparse.Namespace, table: str | None = None) -> "Sources
     Raises:
         UserError: A result is malformed or names another table, or W&B cannot be read.
     """
-    from s2tf.reporting.sources import Sources, parse_results
+    from s2tf.reporting.sources import Sources, parse_arms, parse_results
     from s2tf.reporting.wandb_records import LoggedRuns, read_offline, read_project
 
-    results = parse_results(args.results, table)
+    results = parse_results(args.results, table) + parse_arms(args.arms, table)
     logged = LoggedRuns()
     if args.wandb:
         logged += read_project(args.wandb)

@@ -11,6 +11,7 @@ from torch import Tensor
 from s2tf.evaluation.clip_records import ClipRecord
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.portraits.find_pairs import PicturePairs, person_of
+from s2tf.evaluation.portraits.network_scores import network_scores, readings_of
 from s2tf.evaluation.portraits.read_picture import (
     ATTRIBUTES,
     FACES,
@@ -21,7 +22,7 @@ from s2tf.evaluation.portraits.read_picture import (
     Picture,
     attributes_of,
 )
-from s2tf.evaluation.portraits.scores import PortraitReadings, portrait_scores, retrieval_ranks
+from s2tf.evaluation.portraits.scores import PortraitReadings, retrieval_ranks
 from s2tf.evaluation.result_files import FAILURE_COLUMNS
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.sources import SourceFile, fingerprint
@@ -102,7 +103,7 @@ def merge_readings(
         packages=readers.packages,
         failures=[dict(zip(FAILURE_COLUMNS, one, strict=True)) for one in _failures(pairs, readings)],
     )
-    return scores, _rows(pairs, found, readings)
+    return scores, _rows(pairs, readings_of(found, readers.faces), readings)
 
 
 def _with_failed(one: Measurement, failed: int, unread: int) -> Measurement:
@@ -169,7 +170,7 @@ def _measurements(
 ) -> list[Measurement]:
     mean = (readings.total / readings.summed).numpy().round().astype(np.uint8)
     reader = readers.attributes.protocol if readers.attributes is not None else None
-    return portrait_scores(found, readers.faces.embed(mean[None]), readers.faces.protocol, reader, protocol)
+    return network_scores(found, readers.faces.embed(mean[None]), readers.faces, reader, protocol)
 
 
 def _failures(pairs: PicturePairs, readings: Readings) -> Iterator[tuple[str, str, str]]:

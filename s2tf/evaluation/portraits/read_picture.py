@@ -65,7 +65,7 @@ class FaceReaders:
     @property
     def packages(self) -> list[str]:
         """Packages that read the pictures, besides OpenCV and torch."""
-        return ["pillow", *(self.attributes.packages if self.attributes is not None else ())]
+        return ["pillow", *self.faces.packages, *(self.attributes.packages if self.attributes is not None else ())]
 
     @property
     def measured(self) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2tf.evaluation.clips_of_run import clip_pairs, count_test_clips, data_of_run, data_protocol
+from s2tf.evaluation.clips_of_run import clip_pairs, count_test_clips, data_of_run, data_protocol, datasets_of
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.portraits.scores import retrieval_scores
 from s2tf.evaluation.scores import Scores
@@ -59,7 +59,7 @@ class _Embeddings:
     """z_s (d,)."""
     faces: list[Tensor] = field(default_factory=list)
     """z_f (d,) of one frame."""
-    other: list[Tensor] = field(default_factory=list)
+    other: list[Tensor | None] = field(default_factory=list)
     """z_f of another frame."""
 
 
@@ -91,7 +91,7 @@ def evaluate_alignment(run: Path, test: AlignmentTest, out: Path, report: Report
         *_choices(found, protocol),
         *_choices_of_changed_faces(found, stage_run, data.size, test.device, protocol),
     ]
-    return stage_run.write(KIND, measurements, protocol, out)
+    return stage_run.write(KIND, measurements, protocol, out, datasets=datasets_of(one.source for one in data.sources))
 
 
 def _embed(data: Any, stage_run: StageRun, test: AlignmentTest) -> _Embeddings:
@@ -103,7 +103,10 @@ def _embed(data: Any, stage_run: StageRun, test: AlignmentTest) -> _Embeddings:
         with torch.no_grad():
             found.speech.extend(speech_encoder(first[speech_encoder.reads].to(test.device)).cpu())
             found.faces.extend(face_encoder(first["portrait"].to(test.device)).cpu())
-            found.other.extend(face_encoder(second["portrait"].to(test.device)).cpu())
+            others = face_encoder(second["portrait"].to(test.device)).cpu()
+        # A clip with one picture has no other one.
+        different = (first["portrait"] != second["portrait"]).flatten(1).any(dim=1).tolist()
+        found.other += [row if two else None for row, two in zip(others, different, strict=True)]
         found.keys += first["key"]
         found.identities += first["identity"].tolist()
         found.genders += first["gender"].tolist()

@@ -1,6 +1,6 @@
 """Evaluations of runs by the class name of their stage, with the options that each evaluation uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from s2tf.diffusion.samplers import Sampler
 from s2tf.errors import UserError
-from s2tf.evaluation.open_readers import open_attributes, open_faces, open_motion, open_perceptual
+from s2tf.evaluation.open_readers import FACES, open_attributes, open_faces, open_motion, open_perceptual
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.conre import AlignmentTest, evaluate_alignment
 from s2tf.evaluation.stages.lip_landmarks import LipTest, evaluate_lips
@@ -43,7 +43,7 @@ class RunOptions:
     size: int | None = None
     pairs: int = 64
     autoencoder: Path | None = None
-    faces: str | None = None
+    faces: str | Sequence[str] | None = None
     attributes: str = "none"
     landmarks: str = "none"
     perceptual: str = "none"
@@ -77,7 +77,7 @@ def _alignment(run: Path, options: RunOptions, out: Path, console: Console, repo
 
 def _portraits(run: Path, options: RunOptions, out: Path, console: Console, report: Report) -> Scores:
     if options.faces is None:
-        raise UserError("--faces must be given for a run of SCFPStage: vggface=FILE, network=FOLDER or judges")
+        raise UserError(f"--faces must be given for a run of SCFPStage: {FACES}")
     test = PortraitTest(PortraitSettings(**options.among(*SAMPLING)), **options.among(*PORTRAITS))
     faces = open_faces(options.faces, options.device, console)
     attributes = open_attributes(options.attributes, options.device, console)

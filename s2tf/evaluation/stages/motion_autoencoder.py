@@ -11,13 +11,13 @@ from torch import Tensor
 
 from datamodules.shards.sources import ShardSource
 from s2tf.errors import UserError
-from s2tf.evaluation.clips_of_run import another, clips_of_split, shards_of, shards_protocol
+from s2tf.evaluation.clips_of_run import another, clips_of_split, datasets_of, shards_of, shards_protocol
 from s2tf.evaluation.result_files import CLIPS_FILE
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
 from s2tf.evaluation.stages.render_clips import ClipRenderer, EncodedClip, in_batches
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
-from s2tf.evaluation.stages.transfer_scores import Transfer, similarity, transfer_measurements
+from s2tf.evaluation.stages.transfer_scores import Transfer, compare_faces, transfer_measurements
 from s2tf.faces.features import FaceFeatures
 from s2tf.faces.motion import MotionFinder
 from s2tf.figures.sheet import draw_grid, sheet_indices
@@ -119,8 +119,11 @@ def evaluate_reconstruction(
         record = {**protocol, "faces": dict(readers.faces.protocol)}
         measurements += transfer_measurements(pairs, record, scores.readable_pose()) if pairs else []
 
-    packages = [name for one in (readers.motion, readers.perceptual) if one is not None for name in one.packages]
-    result = stage_run.write(KIND, measurements, protocol, out, packages)
+    # Write the numbers with the versions of all packages that read pictures.
+    packages = [
+        name for one in (readers.motion, readers.perceptual, readers.faces) if one is not None for name in one.packages
+    ]
+    result = stage_run.write(KIND, measurements, protocol, out, packages, datasets_of([shards], test.split))
     write_table(rows, out / CLIPS_FILE, ("key", "frames"))
     return result
 
@@ -175,10 +178,12 @@ def _transfers(
             return
         b = clips[samples.index(other)]
         generated = renderer.render(renderer.encode_source(b), a.codes)
-        face = features(generated)
+        sets = [features(frames) for frames in (generated, b.frames(renderer.size), a.frames(renderer.size))]
+        to_b, to_a, kept_by = compare_faces(faces, *sets)
         yield Transfer(
-            similar_to_b=similarity(face, features(b.frames(renderer.size))),
-            similar_to_a=similarity(face, features(a.frames(renderer.size))),
+            similar_to_b=to_b,
+            similar_to_a=to_a,
+            kept_by=kept_by,
             landmarks=a.landmarks if motion is not None else None,
             read_generated=motion.read(generated) if motion is not None else None,
         )

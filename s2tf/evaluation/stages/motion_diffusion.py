@@ -8,18 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.shards.face import face_of
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest
 from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.windows import Windows
 from s2tf.errors import UserError
-from s2tf.evaluation.clips_of_run import another, clip_seed, first_test_clips, shards_of, shards_protocol, speech_for
+from s2tf.evaluation.clips_of_run import (
+    another,
+    clip_seed,
+    datasets_of,
+    first_test_clips,
+    shards_of,
+    shards_protocol,
+    speech_for,
+)
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.motion_scores import MotionClip, MotionScores, Signals, frame_steps
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
 from s2tf.faces.crop import resize
-from s2tf.faces.lips import canonical_face, to_picture_units
 from s2tf.media.pictures import to_tensor
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.lips import eye_opening, mouth_opening
@@ -90,7 +98,7 @@ def evaluate_motion(run: Path, test: MotionTest, out: Path, report: Report = sil
         AUTOENCODER: autoencoder.fingerprint(),
         **{name: getattr(test, name) for name in ("seed", "seeds", "steps", "sampler", "guidance", "temperature")},
     }
-    return stage_run.write(KIND, scores.measurements(protocol), protocol, out)
+    return stage_run.write(KIND, scores.measurements(protocol), protocol, out, datasets=datasets_of([shards]))
 
 
 def _open_autoencoder(run: Path, shards: ShardSource, test: MotionTest) -> MotionAutoencoder:
@@ -176,7 +184,7 @@ def _clip(sample: Sample, other: Sample | None, generator: _Generator, reader: _
     if other is not None:
         wrong = reader.signals(generator.codes(other.waveform(), start, frames, seeds[0]), z_id)
     return MotionClip(
-        landmarks=_signals_of_landmarks(sample),
+        landmarks=_signals_of_landmarks(sample, reader.autoencoder.motion_reader.space),
         reference=reader.signals(codes, z_id),
         generated=[reader.signals(one, z_id) for one in generated],
         wrong=wrong,
@@ -186,6 +194,6 @@ def _clip(sample: Sample, other: Sample | None, generator: _Generator, reader: _
     )
 
 
-def _signals_of_landmarks(sample: Sample) -> Signals:
-    face = canonical_face(to_picture_units(sample.landmarks(), sample.record.size))
+def _signals_of_landmarks(sample: Sample, space: bool) -> Signals:
+    face = face_of(sample, space)
     return Signals(mouth_opening(face.lips), eye_opening(face.eyes), face.placement)

@@ -1,8 +1,8 @@
 """Evaluation of SCFP: portraits of a run's test speakers, measured as in Tables I to VI.
 
-One portrait is generated from the beginning of the speech of each test clip. It is compared with the clip's frame that
-seed 0 chooses. Another frame of the same clip takes the portrait's place in the ground-truth row, and the run's mean
-face in the baseline of the feature distances.
+One portrait is generated from the beginning of the speech of each test clip. It is compared with the clip's first
+frame, or with the one that seed 0 chooses, as the run's data say. Another frame of the same clip takes the portrait's
+place in the ground-truth row, and the run's mean face in the baseline of the feature distances.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from s2tf.evaluation.clips_of_run import clip_pairs, clip_seed, count_test_clips, data_of_run, data_protocol
-from s2tf.evaluation.portraits.scores import PortraitReadings, portrait_scores
+from s2tf.evaluation.clips_of_run import (
+    clip_pairs,
+    clip_seed,
+    count_test_clips,
+    data_of_run,
+    data_protocol,
+    datasets_of,
+)
+from s2tf.evaluation.portraits.network_scores import network_scores, readings_of
+from s2tf.evaluation.portraits.scores import PortraitReadings
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
 from s2tf.faces.attributes import AttributeReader, Attributes
@@ -31,6 +39,11 @@ SAMPLES = "samples"
 PORTRAIT, REFERENCE = ".portrait.png", ".true.png"
 """Suffixes of the pictures in `samples`: the portrait generated from a clip's speech, and the clip's own frame."""
 KIND = "portraits"
+COMPARED_WITH = {
+    "first": "the first frame of the same clip",
+    "random": "a random frame of the same clip, the same for all runs",
+}
+"""The reference face by the data's choice of portraits."""
 NETWORKS = ("portrait_diffusion", "speech_encoder", "face_decoder")
 
 
@@ -114,17 +127,18 @@ def evaluate_portraits(
         "faces": dict(faces.protocol),
         "speech (s)": pipeline.portrait_settings.seconds,
         "picture (px)": data.size,
-        "compared with": "a random frame of the same clip, the same for all runs",
+        "compared with": COMPARED_WITH[data.portrait],
         **{name: getattr(test.settings, name) for name in ("steps", "sampler", "guidance", "temperature")},
         "seed": test.seed,
     }
     # Measure all portraits together, and write the results.
     reader = attributes.protocol if attributes is not None else None
     mean_face = faces.embed(_mean_face(pipeline))
-    measurements = portrait_scores(readings, mean_face, faces.protocol, reader, protocol)
-    packages = attributes.packages if attributes is not None else ()
-    scores = stage_run.write(KIND, measurements, protocol, out, packages)
-    _write_clips(readings, out / CLIPS_FILE)
+    measurements = network_scores(readings, mean_face, faces, reader, protocol)
+    packages = [*faces.packages, *(attributes.packages if attributes is not None else ())]
+    datasets = datasets_of(one.source for one in data.sources)
+    scores = stage_run.write(KIND, measurements, protocol, out, packages, datasets)
+    _write_clips(readings_of(readings, faces), out / CLIPS_FILE)
     return scores
 
 

@@ -77,6 +77,7 @@ class StageRun:
         protocol: Mapping[str, Any],
         out: Path,
         packages: Sequence[str] = (),
+        datasets: Sequence[str] = (),
     ) -> Scores:
         """Write `metrics.json` into `out`.
 
@@ -86,9 +87,10 @@ class StageRun:
             protocol: The conditions that all numbers share.
             out: Folder of the results.
             packages: Packages besides OpenCV and torch whose versions belong to the numbers.
+            datasets: Data sets of the clips, see `datasets_of`.
         """
         scores = Scores(kind, self.experiment, list(measurements), dict(protocol), self.random_weights)
-        scores.packages = packages
+        scores.packages, scores.datasets = packages, datasets
         scores.write(out)
         return scores
 

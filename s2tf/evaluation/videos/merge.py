@@ -74,6 +74,8 @@ def _scores(evaluation: VideoEvaluation, totals: _Totals, found: Mapping[str, Se
         warnings=[text for one in measures if found[one.name] for text in one.warnings],
         frames=_frames([row for row in totals.rows if "frames" in row]) if measures else {},
         generator=evaluation.generator,
+        system=evaluation.system,
+        datasets=evaluation.datasets,
         failures=[dict(zip(FAILURE_COLUMNS, one, strict=True)) for one in totals.failures],
     )
 

@@ -19,7 +19,7 @@ from s2tf.evaluation.videos.metric_files import FILES, METRICS
 from s2tf.evaluation.videos.motion_measures import FaceMeasure, SteadinessMeasure
 from s2tf.evaluation.videos.pixel_measures import IdentityMeasure, PerceptualMeasure, PixelMeasure, SharpnessMeasure
 from s2tf.evaluation.videos.sync_measure import SyncMeasure
-from s2tf.faces.features import NetworkFeatures
+from s2tf.faces.features import NetworkFeatures, SeveralFeatures
 from s2tf.faces.track_settings import TrackSettings
 from s2tf.importers.syncnet import import_syncnet
 from s2tf.metrics.frechet import InceptionFeatures
@@ -48,7 +48,7 @@ class MeasureChoices:
         protocol: SyncNet's view: the crop around the tracked face, or the whole frame.
         syncnet: Folder of a SyncNet, or None for the public SyncNet.
         perceptual: Perceptual distance, see `open_perceptual`, or None for the public LPIPS.
-        faces: Network that compares faces, see `open_faces`, or None for the public VGGFace.
+        faces: Network that compares faces, or several, see `open_faces`; None for the public VGGFace.
         landmarks: Reader of landmarks, see `open_motion`.
     """
 
@@ -59,7 +59,7 @@ class MeasureChoices:
     protocol: Literal["tracked", "frame"] = "tracked"
     syncnet: Path | None = None
     perceptual: str | None = None
-    faces: str | None = None
+    faces: str | Sequence[str] | None = None
     landmarks: str = "mediapipe"
 
     @property
@@ -129,7 +129,8 @@ def open_measures(choices: MeasureChoices, console: Console) -> OpenedMeasures:
     not_computed: dict[str, str] = {}
     for name in names:
         try:
-            opened.append(MEASURES[name](choices, console))
+            found = MEASURES[name](choices, console)
+            opened += [found] if isinstance(found, VideoMeasure) else found
         except MissingFileError as error:
             not_computed[name] = str(error)
     return OpenedMeasures(opened, not_computed)
@@ -179,9 +180,13 @@ def _landmarks(choices: MeasureChoices, console: Console) -> VideoMeasure:
     return FaceMeasure(finder)
 
 
-def _identity(choices: MeasureChoices, console: Console) -> VideoMeasure:
+def _identity(choices: MeasureChoices, console: Console) -> VideoMeasure | Sequence[VideoMeasure]:
     if choices.faces is not None:
-        return IdentityMeasure(open_faces(choices.faces, choices.device, console))
+        faces = open_faces(choices.faces, choices.device, console)
+        if not isinstance(faces, SeveralFeatures):
+            return IdentityMeasure(faces)
+        labels = ["", *list(faces.networks)[1:]]
+        return [IdentityMeasure(one, label) for label, one in zip(labels, faces.networks.values(), strict=True)]
     file = choices.public_file("identity")
     with _same_random():
         network = NetworkFeatures.vggface(file, choices.device, allow_random=choices.allow_random)
@@ -200,7 +205,7 @@ def _same_random() -> Iterator[None]:
         yield
 
 
-MEASURES: dict[str, Callable[[MeasureChoices, Console], VideoMeasure]] = {
+MEASURES: dict[str, Callable[[MeasureChoices, Console], VideoMeasure | Sequence[VideoMeasure]]] = {
     "sync": _sync,
     "lpips": _lpips,
     "pixels": _pixels,
@@ -210,4 +215,4 @@ MEASURES: dict[str, Callable[[MeasureChoices, Console], VideoMeasure]] = {
     "identity": _identity,
     "sharpness": _sharpness,
 }
-"""Opening function of each of `METRICS`."""
+"""Opening function of each of `METRICS`; identity has a measure for each face network."""

@@ -125,13 +125,23 @@ class PerceptualMeasure(FramesBesideReference):
 
 
 class IdentityMeasure(FramesBesideReference):
-    """Cosine of the face in the generated frame and in the reference frame of the same time."""
+    """Cosine of the face in the generated frame and in the reference frame of the same time.
 
-    name = "identity"
+    Args:
+        features: The network that compares the faces.
+        label: Label of a second network in the names of its numbers; empty for the first.
+    """
 
-    def __init__(self, features: FaceFeatures) -> None:
+    def __init__(self, features: FaceFeatures, label: str = "") -> None:
         metric = partial(IdentitySimilarity, features, every=1)
-        super().__init__(metric, {"identity": 1.0}, higher_is_better=True)
+        self.name = f"identity ({label})" if label else "identity"
+        super().__init__(metric, {self.name: 1.0}, higher_is_better=True)
+        self.features = features
+
+    @property
+    def packages(self) -> Iterable[str]:
+        """See `VideoMeasure.packages`."""
+        return self.features.packages
 
     @property
     def protocol(self) -> Mapping[str, Any]:

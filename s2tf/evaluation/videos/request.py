@@ -29,6 +29,8 @@ class VideoEvaluation:
         part: Part of the clips that this process measures.
         random_weights: Networks of the system with random weights, if known.
         generator: Description of the system that generated the videos, if known.
+        system: Facts about the system that reports compare with the row of a table.
+        datasets: Data sets of the references, if known.
     """
 
     name: str
@@ -40,6 +42,8 @@ class VideoEvaluation:
     part: Part = field(default_factory=Part)
     random_weights: Sequence[str] = ()
     generator: str = ""
+    system: Mapping[str, Any] = field(default_factory=dict)
+    datasets: Sequence[str] = ()
 
     @property
     def measures(self) -> Sequence[VideoMeasure]:

@@ -28,7 +28,7 @@ def folders(tmp_path):
             made = (picture + rng.normal(0, noise, picture.shape)).clip(0, 255).astype(np.uint8)
             (tmp_path / name / f"person{person}").mkdir(parents=True)
             Image.fromarray(made).save(tmp_path / name / f"person{person}" / "face.png")
-    encoder = FaceEncoder(dim=8, width=0.05, image_size=32, hidden=16, pooled=1)
+    encoder = FaceEncoder(dim=8, width=0.05, image_size=32, hidden=16, pooled=1, channel_order="bgr")
     encoder.mark_trained()
     encoder.save_pretrained(tmp_path / "encoder")
     return tmp_path

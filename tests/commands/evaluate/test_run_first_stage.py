@@ -274,7 +274,7 @@ def test_priors_of_many_sizes_and_shares_become_figures(study, tmp_path, capsys)
     assert main([*more, "--out", str(tmp_path / "some")]) == 2
     message = capsys.readouterr().err
     assert "1 of 3 priors are written" in message
-    assert "needs 4 female faces, but the data set has 2" in message
+    assert "needs 4 female and 0 male faces, but the data set has 2 female" in message
     assert (tmp_path / "some" / "n00004-female0.50" / "config.json").is_file()
 
 
@@ -289,6 +289,25 @@ def test_the_weights_of_saw_are_drawn(study, tmp_path):
     assert all(float(row["mean"]) == pytest.approx(0.01, abs=0.005) for row in rows)
     assert png_size(tmp_path / "figure12.png")[0] > 300
     assert torch.isfinite(torch.tensor([float(row["std"]) for row in rows])).all()
+
+
+@pytest.mark.slow
+def test_portraits_of_several_seeds_are_shown_by_weight_of_the_prior(study, tmp_path, capsys):
+    for name in ("table3-both", "table3-conre"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "0").symlink_to(run_folders(study, name)[0])
+    arguments = ["report", "figure", "figure3", "--runs", str(tmp_path / "runs"), "--clips", "2", "--seeds", "2"]
+    arguments += ["--steps", "2", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "no finished run of table4-beta0, expected one for β⁰" in capsys.readouterr().err
+    (tmp_path / "runs" / "table4-beta0").mkdir()
+    (tmp_path / "runs" / "table4-beta0" / "0").symlink_to(run_folders(study, "table3-both")[1])
+    assert main(arguments) == 0
+    rows = read_csv(tmp_path / "out" / "figure3.csv")
+    assert [row["weight"] for row in rows] == ["no prior", "β⁰", "β"] * 2
+    assert all(float(row["between seeds"]) > 0 for row in rows)
+    # A reference, and two seeds for each of three weights, 96 pixels wide each.
+    assert png_size(tmp_path / "out" / "figure3.png")[0] > 7 * 96
 
 
 @pytest.mark.slow

@@ -182,6 +182,40 @@ def test_a_pipeline_of_finished_runs_is_measured_from_the_true_first_frame(study
     assert again["measurements"]["PSNR"]["value"] != psnr["value"]
 
 
+def test_arms_are_assembled_and_speak_the_test_clips(study, tmp_path, capsys):
+    runs = {name: run_of(study, name) for name in ("table10-lip_refiner", "table10-both", "lip_landmarks")}
+    words = [
+        "--lip-landmarks",
+        str(runs["lip_landmarks"]),
+        "--motion-diffusion",
+        str(run_of(study, "motion_diffusion")),
+    ]
+    for row in ("lip_refiner", "both"):
+        words += ["--arm", row, f"motion-autoencoder={runs[f'table10-{row}']}"]
+    words += ["--shards", str(study / "shards"), "--out", str(tmp_path / "out"), "--metrics", "pixels"]
+    words += ["--size", "64", "--steps", "2", "--clips", "1"]
+    assert main(["evaluate", "arms", *words]) == 0
+    refiner, both = (
+        json.loads((tmp_path / "out" / row / "metrics.json").read_text()) for row in ("lip_refiner", "both")
+    )
+    assert (refiner["kind"], refiner["experiment"], refiner["datasets"]) == ("videos", "lip_refiner", ["synthetic"])
+    parts = [{part: one["system"][part] for part in ("lip_refiner", "codebook")} for one in (refiner, both)]
+    assert parts == [{"lip_refiner": True, "codebook": False}, {"lip_refiner": True, "codebook": True}]
+    assert refiner["protocol"] == both["protocol"]
+    assert refiner["measurements"]["PSNR"]["counts"]["clips"] == 1
+    # Continued: the records of the clips are there.
+    videos = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/videos/*.mp4")}
+    assert len(videos) == 2
+    assert main(["evaluate", "arms", *words]) == 0
+    assert {path: path.stat().st_mtime_ns for path in videos} == videos
+    # A wrong arm is refused before the first is measured.
+    capsys.readouterr()
+    wrong = [*words, "--arm", "wrong", f"motion-autoencoder={runs['lip_landmarks']}"]
+    assert main(["evaluate", "arms", *wrong]) == 2
+    assert "arm wrong: " in capsys.readouterr().err
+    assert (tmp_path / "out" / "both" / "metrics.json").is_file()
+
+
 def test_runs_that_do_not_belong_together_are_not_assembled(study, tmp_path, capsys):
     lips, motion = (str(run_of(study, name)) for name in ("lip_landmarks", "motion_diffusion"))
     out = ["--out", str(tmp_path / "pipeline")]

@@ -62,6 +62,8 @@ class MeanColours:
 class FaceColours:
     """A face is its mean colours."""
 
+    packages = ()
+
     @property
     def protocol(self):
         return {"network": "mean colours"}

@@ -1,0 +1,132 @@
+"""Data sets of the tables, arms of Tables X and XI, and the names under which both are found."""
+
+import json
+
+import pytest
+from written_scores import video_scores
+
+from s2tf.cli import main
+from s2tf.config import compose, write_yaml
+from s2tf.config.experiments import EXPERIMENTS
+from s2tf.evaluation.measurement import Measurement
+from s2tf.evaluation.scores import Scores
+
+PARTS = {
+    "baseline": (False, False),
+    "codebook": (False, True),
+    "lip_refiner": (True, False),
+    "both": (True, True),
+}
+
+
+def report(folder, table, *words):
+    """Exit status; the lines by method, and the notes."""
+    out = folder / "t.json"
+    status = main(["report", "table", table, "--runs", str(folder / "runs"), *words, "--json", str(out)])
+    record = json.loads(out.read_text()) if status == 0 else {"lines": [], "notes": []}
+    return status, record["lines"], " ".join(record["notes"])
+
+
+def scfp_run(folder, dataset):
+    """A run of SCFP as its evaluation leaves it."""
+    run = folder / "runs" / "scfp" / "0123abcd"
+    network = {"speech_encoder": "s2tf.models.speech_encoder.SpeechEncoder"}
+    for name, class_path in network.items():
+        (run / "networks" / name).mkdir(parents=True)
+        (run / "networks" / name / "config.json").write_text(json.dumps({"class_path": class_path}))
+    (run / "config.yaml").write_text(write_yaml(compose(EXPERIMENTS / "scfp.yaml", missing="random")))
+    protocol = {"clips": 2, "shards": "test", "data": "0"}
+    Scores("portraits", "scfp", [Measurement("L1", 1.0, protocol)], protocol, [], datasets=dataset).write(run)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "tables"),
+    [
+        (["avspeech"], ["table1"]),
+        (["voxceleb2"], ["table2"]),
+        (["synthetic"], []),
+        (["avspeech", "hdtf"], []),
+        ([], []),
+    ],
+)
+def test_a_run_counts_for_the_table_of_its_own_data_set(tmp_path, capsys, dataset, tables):
+    scfp_run(tmp_path, dataset)
+    assert [name for name in ("table1", "table2") if report(tmp_path, name)[0] == 0] == tables
+    assert f"its test clips are of {', '.join(dataset) or 'an unknown data set'}, expected" in capsys.readouterr().err
+    # A table of ablations takes any, and says which.
+    _, lines, _ = report(tmp_path, "table3")
+    (ours,) = [line for line in lines if line["source"] == "ours"]
+    assert ours.get("data", "") == ("" if dataset in (["avspeech"], []) else ", ".join(dataset))
+
+
+def test_videos_count_by_their_data_set_and_say_another_where_they_are_given(tmp_path):
+    scores = video_scores(tmp_path / "runs" / "hrtf" / "0", left_out={"datasets": ["hdtf"]})
+    assert scores["datasets"] == ["hdtf"]
+    assert [report(tmp_path, name)[0] for name in ("table7", "table8", "table9")] == [2, 0, 2]
+    status, lines, _ = report(tmp_path, "table7", "--results", f"hrtf={tmp_path / 'runs' / 'hrtf' / '0'}")
+    assert status == 0
+    assert [(line["method"], line["data"]) for line in lines if line["source"] == "ours"] == [("HRTF", "hdtf")]
+
+
+def arms(folder, seed=0, **changed):
+    for name, (lip_refiner, codebook) in PARTS.items():
+        system = {"lip_refiner": lip_refiner, "codebook": codebook, **changed.get(name, {})}
+        extra = {"system": system, "datasets": ["voxceleb2"]}
+        video_scores(folder / name, name, 1.0 + seed, left_out=extra)
+    return folder
+
+
+def test_arms_fill_the_papers_columns_of_table_ten(tmp_path):
+    words = [word for seed in range(2) for word in ("--arms", str(arms(tmp_path / f"arms{seed}", seed)))]
+    status, lines, _ = report(tmp_path, "table10", *words)
+    assert status == 0
+    ours = {line["method"]: line for line in lines if line["source"] == "ours"}
+    assert list(ours) == ["baseline", "+ codebook", "+ lip refiner", "+ lip refiner + codebook"]
+    assert [cell["mean"] for cell in ours["baseline"]["cells"].values() if cell] == [1.5 * n for n in range(1, 8)]
+    assert {line["runs"] for line in ours.values()} == {2}
+
+
+def test_an_arm_with_other_parts_than_its_row_is_refused(tmp_path, capsys):
+    folder = arms(tmp_path / "arms", baseline={"lip_refiner": True})
+    assert report(tmp_path, "table10", "--arms", str(folder))[0] == 2
+    assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
+
+
+def test_reconstructed_frames_stand_on_lines_of_their_own_beside_those_of_speech(tmp_path):
+    protocol = {"clips": 2, "shards": "test", "data": "0"}
+    measured = [Measurement(name, 30.0, protocol, baseline=1.0) for name in ("PSNR", "sharpness")]
+    Scores("reconstruction", "table10-both", measured, protocol, [], datasets=["synthetic"]).write(tmp_path / "own")
+    words = ["--arms", str(arms(tmp_path / "arms")), "--results", f"both={tmp_path / 'own'}"]
+    status, lines, notes = report(tmp_path, "table10", *words)
+    assert status == 0
+    both = [line for line in lines if line["method"] == "+ lip refiner + codebook"]
+    assert [(line["source"], line.get("how"), line.get("data")) for line in both] == [
+        ("paper", None, None),
+        ("ours", None, None),
+        ("ours", "reconstructed", "synthetic"),
+    ]
+    assert [line["cells"]["PSNR ↑"]["mean"] for line in both[1:]] == [5.0, 30.0]
+    assert "Ours, reconstructed: mean" in notes
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--arms", "nothing"], "no metrics.json in any folder in nothing"),
+        (["--arms", "table11=arms"], "belongs to table11, but the report is table10"),
+    ],
+)
+def test_arms_that_cannot_be_read_are_refused(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "table", "table10", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_page_takes_arms_of_several_tables_and_folders_in_any_case(tmp_path):
+    hrtf = video_scores(tmp_path / "videos" / "hrtf", left_out={"datasets": ["hdtf"]})
+    assert hrtf
+    words = ["--arms", f"table10={arms(tmp_path / 'arms')}", "--results", f"table8:HRTF={tmp_path / 'videos' / 'HRTF'}"]
+    assert main(["report", "page", "--runs", str(tmp_path), "--out", str(tmp_path), *words]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "the parts of the second stage" in page
+    assert "talking faces on HDTF" in page
