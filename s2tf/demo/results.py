@@ -14,6 +14,7 @@ from s2tf.demo.targets import gender_targets, mouth_target, reconstruction_targe
 from s2tf.demo.train import Chain, DemoSettings
 from s2tf.evaluation.judge_training import JudgeData, load_judges
 from s2tf.evaluation.measurement import Measurement
+from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pictures, spread
 from s2tf.faces.crop import resize
 from s2tf.faces.dlib_networks import DlibFeatures, has_dlib_networks
 from s2tf.faces.motion import DetectedMotion, FaceMotion
@@ -155,6 +156,7 @@ def _reconstruction(results: Results) -> list[Measurement]:
     """Frames reconstructed from the first frame and their own motion, against copies of the first frame."""
     autoencoder = results.pipeline.talking_face.motion_autoencoder
     reconstructed, copied = FrameQuality(), FrameQuality()
+    codebook = CodebookScores.of(autoencoder)
     for speaker in results.speakers:
         chosen, first = speaker.frames[:: FPS // 5][1:], speaker.frames[:1]
         with torch.no_grad():
@@ -165,6 +167,11 @@ def _reconstruction(results: Results) -> list[Measurement]:
         generated, reference, copy = (torch.from_numpy(frames).permute(0, 3, 1, 2) for frames in pictures)
         reconstructed.update(generated, reference)
         copied.update(copy.expand_as(reference), reference)
+        if codebook is not None:
+            some = spread(len(codes))
+            codebook.update(
+                control_pictures(autoencoder, source, codes[some], autoencoder.output_size), reference[some], copy
+            )
     protocol = {
         "source": "frame 0",
         "frames": "every fifth but the first",
@@ -172,7 +179,8 @@ def _reconstruction(results: Results) -> list[Measurement]:
         "mouth": "predicted",
         "fps": FPS,
     }
-    return reconstruction_targets(reconstructed, copied, protocol)
+    controls = [] if codebook is None else codebook.measurements(protocol)
+    return reconstruction_targets(reconstructed, copied, protocol) + controls
 
 
 def _resized(frames: np.ndarray, size: int) -> np.ndarray:

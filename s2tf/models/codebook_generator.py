@@ -68,13 +68,14 @@ class CodebookGenerator(Network):
         self.norm = group_norm(widths[-1])
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
-    def forward(self, codes: Tensor, faithful: Mapping[int, Tensor], fidelity: float = 1.0) -> Tensor:
+    def forward(self, codes: Tensor, faithful: Mapping[int, Tensor], fidelity: float | Tensor = 1.0) -> Tensor:
         """Generate a picture, near [-1, 1] but not clamped.
 
         Args:
             codes: (B, code_dim, S, S).
             faithful: features by side, (B, width, side, side); sides without features are not fused.
-            fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the faithful features fully, 0 the codes alone.
+            fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the faithful features fully, 0 the codes alone; a number,
+                or (B, 1, 1, 1) for a number of each row.
         """
         x = self.head(codes)
         for level in self.levels:
@@ -103,7 +104,7 @@ class _Level(nn.Module):
         self.fusion = Fusion(fused, channels, normalise_fusion) if fused else None
         self.up = Upsample(channels) if up else None
 
-    def forward(self, x: Tensor, faithful: Tensor | None, fidelity: float) -> Tensor:
+    def forward(self, x: Tensor, faithful: Tensor | None, fidelity: float | Tensor) -> Tensor:
         """(B, C_in, S, S) -> (B, C, S, S), or 2 S where the level doubles."""
         for index, block in enumerate(self.blocks):
             x = block(x)

@@ -8,6 +8,7 @@ from s2tf.losses.vgg import VGGPyramid
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.lips import mouth_region
+from s2tf.stages.lip_noise import noisy_lips, placement_deviations
 from s2tf.stages.motion_autoencoder import LossWeights, MotionAutoencoderStage
 
 pytestmark = [
@@ -231,3 +232,19 @@ def test_in_the_high_resolution_phase_only_the_codebook_learns(tmp_path):
     assert not module.autoencoder.image_encoder.training
     with pytest.raises(ValueError, match="no cdebook: image_encoder, "):
         MotionAutoencoderStage(network, trained=["cdebook"])
+
+
+def test_lips_are_as_noisy_as_asked_and_their_points_move_together():
+    torch.manual_seed(0)
+    lips = torch.rand(4000, 20, 3)
+    noise = noisy_lips(lips, 0.01) - lips
+    assert noise.std().item() == pytest.approx(0.01, rel=0.1)
+    # A third of the noise at most would remain in the mean of 20 points of independent noise.
+    assert noise.mean(dim=1).std() > 0.5 * noise.std()
+
+
+def test_placements_get_the_noise_of_each_value():
+    assert placement_deviations(0.5, 4).tolist() == [0.5] * 4
+    assert placement_deviations([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 6).tolist() == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(ValueError, match="placement_noise has 2 numbers, expected one for all or 4"):
+        placement_deviations([1.0, 2.0], 4)

@@ -1,4 +1,4 @@
-"""The memory of a training step of the second stage, counted without values: each stage's step fits its networks and batch."""
+"""The memory of a training step of the second stage, counted on tensors without values."""
 
 import pytest
 
