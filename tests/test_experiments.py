@@ -89,6 +89,7 @@ def experiment(request, tmp_path_factory):
             part.save_pretrained(folder / "lia" / name)
     known = {
         "conre": str(folder),
+        "speech": str(folder),
         "prior": str(folder / "prior"),
         "motion_autoencoder": str(folder / "motion"),
         "lia": str(folder / "lia"),
@@ -168,7 +169,12 @@ def first_stage(tmp_path_factory):
     debug = ["+" + str(EXPERIMENTS / "debug" / "conre.yaml"), f"vars.shards={shards}"]
     run = fit(EXPERIMENTS / "conre.yaml", debug, folder / "runs").run
     FacePrior(64).save_pretrained(folder / "prior")
-    return {"shards": str(shards), "conre": str(run.networks), "prior": str(folder / "prior")}
+    return {
+        "shards": str(shards),
+        "conre": str(run.networks),
+        "speech": str(run.networks),
+        "prior": str(folder / "prior"),
+    }
 
 
 @pytest.mark.slow
