@@ -26,7 +26,7 @@ from s2tf.runs.fit import fit
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 DEBUG = EXPERIMENTS / "debug"
 SHARED = {"trainer.yaml", "cpu.yaml"}
-OVERLAYS = ("debug", "small", "chains", "sweeps", "parts")
+OVERLAYS = ("debug", "small", "chains", "paper", "sweeps", "parts")
 YAMLS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if path.parent.name not in OVERLAYS]
 PRIORS = [path for path in YAMLS if path.stem == "prior" or path.parent.name in ("figure10", "figure11")]
 FILES = [path for path in YAMLS if path.name not in SHARED and path not in PRIORS]
