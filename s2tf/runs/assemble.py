@@ -34,6 +34,7 @@ def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None
         component: _folder(path, network)
         for name, path in runs.items()
         for component, network in system.run(name).components.items()
+        if component not in kind.optional or (path / "networks" / network).is_dir()
     }
     components = load_once(places, lambda _, folder: load_network(str(folder)))
     for pair in system.codes:

@@ -20,7 +20,8 @@ from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.codes import CodeCourse, latents_themselves
-from s2tf.stages.optimisation import total_steps, warmup_cosine
+from s2tf.stages.lip_noise import noisy_lips, placement_deviations
+from s2tf.stages.optimisation import by_kind_of_layer, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
 
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
@@ -28,9 +29,6 @@ GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 SECOND_MOMENT = 0.99
 COMPARED = 1 / 4
 """Share of a batch that is also decoded without the lip refiner: enough to bound the refiner's reach, and cheap."""
-ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
-"""Layers that use their weights as stored; equalised layers store unit variance and need larger steps."""
-
 CODE_TERMS = ("codebook", "commitment")
 
 LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
@@ -64,7 +62,8 @@ class MotionAutoencoderStage(Stage):
         adversarial_start: int = 0,
         alternate: bool = False,
         restart_codes_every: int = 0,
-        placement_noise: float = 0.0,
+        placement_noise: float | list[float] = 0.0,
+        lip_noise: float = 0.0,
         trained: Sequence[str] | None = None,
         discriminator_learning_rate: float | None = None,
         codes_alone: float | None = None,
@@ -90,15 +89,17 @@ class MotionAutoencoderStage(Stage):
                 discriminator at odd ones. Otherwise both move at every step.
             restart_codes_every: steps between two moves of dead codes to current latents, or 0 for never.
             placement_noise: standard deviation of the noise that is added in training to the reference placement for
-                the guider, which prepares it for predicted placements.
+                the guider, which prepares it for predicted placements; one number, or one for each value.
+            lip_noise: standard deviation of the noise that is added in training to the reference lips for the guider,
+                which prepares it for lips from audio2lmk; in outer-eye distances, see `s2tf.stages.lip_noise`.
             trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
                 others stay as they are. None trains all.
             discriminator_learning_rate: rate of the discriminator, times LIA's 16/17; None for `learning_rate`.
             codes_alone: share of the rows of a batch whose picture the codes must carry alone, at fidelity 0 (Eq. 18 as
                 printed); the others get a random fidelity between 0 and 1. None trains all at the codebook's own.
-            quantise_from: optimizer step from which codes take the place of latents; until then the picture is generated
-                from the latents themselves, among which all codes are then placed. For codebooks that start at random:
-                latents that move fast leave codes behind, of which a handful stays in use.
+            quantise_from: optimizer step from which codes take the place of latents; until then the picture is
+                generated from the latents themselves, among which all codes are then placed. For codebooks that
+                start at random: latents that move fast leave codes behind, of which a handful stays in use.
 
         Raises:
             ValueError: `trained` names a part that the autoencoder does not have, or `codes_alone` is no share.
@@ -109,14 +110,30 @@ class MotionAutoencoderStage(Stage):
         self.learning_rate, self.ordinary_learning_rate = learning_rate, ordinary_learning_rate
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start, self.alternate = beta, adversarial_start, alternate
-        self.placement_noise, self.discriminator_learning_rate = placement_noise, discriminator_learning_rate
+        self.discriminator_learning_rate = discriminator_learning_rate
         self.code_course = CodeCourse(restart_codes_every, codes_alone, quantise_from)
+        self.placement_noise = placement_deviations(placement_noise, autoencoder.motion_reader.placement)
+        self.lip_noise = lip_noise
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
         codebook = autoencoder.codebook
         self.code_use = None if codebook is None else CodeUse(len(codebook.quantiser.usage))
         self.frozen = ("vgg", *_untrained_parts(autoencoder, trained))
         self.freeze_parts()
+
+    def setup(self, stage: str) -> None:
+        """Check that the data's lips are of the kind that the motion reader reads.
+
+        Raises:
+            ValueError: They are in the plane and in space.
+        """
+        space = self.autoencoder.motion_reader.space
+        data = getattr(self.trainer, "datamodule", None)
+        if getattr(data, "space", space) != space:
+            raise ValueError(
+                f"data.init_args.space is {str(not space).lower()}, expected {str(space).lower()} as that of the "
+                "autoencoder's motion reader: set vars.space"
+            )
 
     def networks(self) -> dict[str, Network]:
         """The autoencoder as `motion_autoencoder`; the discriminator is only in the checkpoint."""
@@ -186,15 +203,7 @@ class MotionAutoencoderStage(Stage):
 
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
-        # The autoencoder's parameters by kind of layer.
-        ordinary = [
-            parameter
-            for module in self.autoencoder.modules()
-            if isinstance(module, ORDINARY_LAYERS)
-            for parameter in module.parameters()
-        ]
-        known = {id(parameter) for parameter in ordinary}
-        equalised = [parameter for parameter in self.autoencoder.parameters() if id(parameter) not in known]
+        equalised, ordinary = by_kind_of_layer(self.autoencoder)
         # Each kind has its own rate; frozen parameters are left out.
         rate = self.learning_rate
         rates = ((equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate))
@@ -215,14 +224,13 @@ class MotionAutoencoderStage(Stage):
 
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
         target = batch["target_placement"]
-        placement = target + self.placement_noise * torch.randn_like(target)
+        placement = target + self.placement_noise.to(target) * torch.randn_like(target)
+        lips = batch["target_lips"] if self.lip_noise == 0 else noisy_lips(batch["target_lips"], self.lip_noise)
         compared = math.ceil(COMPARED * len(target)) if self.weights.outside_mouth > 0 else 0
         # The codes of this step: alone or with finer latents, or the latents themselves.
         fidelity = self.code_course.fidelities(len(target), target.device)
         change = None if self.code_course.is_quantised(self.global_step) else latents_themselves
-        return self.autoencoder(
-            batch["source"], batch["target"], batch["target_lips"], placement, compared, fidelity, change
-        )
+        return self.autoencoder(batch["source"], batch["target"], lips, placement, compared, fidelity, change)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])

@@ -1,4 +1,4 @@
-"""Controls of a codebook: the same pictures with the codes replaced, and at other fidelities, beside the ordinary ones."""
+"""Controls of a codebook: the same pictures with other codes and at other fidelities."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -94,7 +94,9 @@ class CodebookScores:
 
     codes: int
     fidelity: float
-    quality: dict[str, FrameQuality] = field(default_factory=lambda: {name: FrameQuality() for name in (*CONTROLS, COPY)})
+    quality: dict[str, FrameQuality] = field(
+        default_factory=lambda: {name: FrameQuality() for name in (*CONTROLS, COPY)}
+    )
     sharpness: dict[str, list[Tensor]] = field(default_factory=lambda: {name: [] for name in CONTROLS})
     use: CodeUse = field(init=False)
 

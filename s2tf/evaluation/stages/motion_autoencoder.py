@@ -15,6 +15,7 @@ from s2tf.evaluation.clips_of_run import another, clips_of_split, datasets_of, s
 from s2tf.evaluation.result_files import CLIPS_FILE
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pictures, spread
+from s2tf.evaluation.stages.lip_landmarks import LipNetwork
 from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
 from s2tf.evaluation.stages.render_clips import ClipRenderer, EncodedClip, in_batches
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
@@ -23,6 +24,8 @@ from s2tf.faces.features import FaceFeatures
 from s2tf.faces.motion import MotionFinder
 from s2tf.figures.sheet import draw_grid, sheet_indices
 from s2tf.metrics.perceptual_distance import PerceptualDistance
+from s2tf.models.lips_from_speech import check_lips
+from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 from s2tf.tables.write_table import write_table
 
 KIND = "reconstruction"
@@ -51,6 +54,8 @@ class ReconstructionTest:
     pictures: int = 16
     """Number of clips for which a sheet is written."""
     device: str = "cpu"
+    lips: Path | None = None
+    """Finished run of the lip landmarks, whose lips the refiner gets; None: lips read from the motion codes."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that leave nothing to measure.
@@ -91,7 +96,8 @@ def evaluate_reconstruction(
     stage_run = StageRun.open(run, NETWORKS, test.device, report)
     shards = shards_of(stage_run.config, run, test.shards)
     autoencoder = stage_run.networks["motion_autoencoder"]
-    renderer = ClipRenderer(autoencoder, test.size or autoencoder.output_size, test.batch, test.device)
+    lips = None if test.lips is None else _open_lips(test.lips, autoencoder, test.device)
+    renderer = ClipRenderer(autoencoder, test.size or autoencoder.output_size, test.batch, test.device, lips)
     (out / SHEETS).mkdir(parents=True, exist_ok=True)
 
     # Reconstruct clip by clip; keep some clips for the transfers, which need two people.
@@ -149,7 +155,8 @@ def _clips(
 def _reconstruct(clip: EncodedClip, renderer: ClipRenderer, readers: Readers) -> ReconstructedClip:
     """Reconstruct and read a clip's frames."""
     reference, source = clip.frames(renderer.size), clip.source(renderer.size)
-    reconstructed, change = renderer.render_and_compare(renderer.encode_source(clip), clip.codes)
+    features = renderer.encode_source(clip)
+    reconstructed, change = renderer.render_and_compare(features, clip.codes, clip.lips)
     read = readers.motion.read if readers.motion is not None else None
     return ReconstructedClip(
         reference=_channels_first(reference),
@@ -160,6 +167,7 @@ def _reconstruct(clip: EncodedClip, renderer: ClipRenderer, readers: Readers) ->
         read_source=read(source) if read else None,
         read_reconstructed=read(reconstructed) if read else None,
         refiner_change=change,
+        read_error=_read_error(features, clip, renderer),
     )
 
 
@@ -171,6 +179,29 @@ def _add_controls(
     source = renderer.encode_source(clip)
     controls = control_pictures(renderer.autoencoder, source, clip.codes[chosen], renderer.size)
     codebook.update(controls, reconstructed.reference[chosen], reconstructed.source)
+
+
+def _open_lips(run: Path, autoencoder: MotionAutoencoder, device: str) -> LipNetwork:
+    """Open a run of the lip landmarks for the refiner of an autoencoder.
+
+    Raises:
+        UserError: The run is not finished, or its lips are of another kind than the autoencoder's.
+    """
+    lips = LipNetwork.open(run, device)
+    try:
+        check_lips(lips.network, lips.features, autoencoder.motion_reader.space)
+    except ValueError as error:
+        raise UserError(f"--lips {run}: {error}") from error
+    return lips
+
+
+def _read_error(
+    features: SourceFeatures, clip: EncodedClip, renderer: ClipRenderer
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the errors of placement and lips; None where the data do not hold the landmarks' depth."""
+    if renderer.autoencoder.motion_reader.space and clip.sample.depth() is None:
+        return None
+    return renderer.read_error(features, clip)
 
 
 def _transfers(
@@ -215,7 +246,7 @@ def _protocol(
         "source": "frame 0, not counted",
         "picture (px)": size,
         "resize": "area averages down, cubic up",
-        "lips": "as read off the motion code",
+        "lips": "as read off the motion code" if test.lips is None else f"audio2lmk of {test.lips.parent.name}",
     }
     for reader in (readers.motion, readers.perceptual):
         protocol |= reader.protocol if reader is not None else {}

@@ -22,11 +22,11 @@ class Transfer:
     similar_to_b: float
     """Cosine between the features of the generated face and of B's face."""
     similar_to_a: float
-    kept_by: Mapping[str, bool] = field(default_factory=dict)
-    """Label of each further face network -> True if B is more similar by it."""
     landmarks: FaceMotion | None = None
     """Motion of A's frames, from their landmarks, or None without a reader of generated frames."""
     read_generated: FaceMotion | None = None
+    kept_by: Mapping[str, bool] = field(default_factory=dict)
+    """Label of each further face network -> True if B is more similar by it."""
 
 
 def transfer_measurements(

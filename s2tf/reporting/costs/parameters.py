@@ -64,7 +64,7 @@ def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, An
             "face_decoder": conre["face_decoder"],
         },
         "stage_two": {
-            **{name: _with_sizes(config) for name, config in features.items()},
+            **{name: with_sizes(config) for name, config in features.items()},
             "motion_autoencoder": _model("motion_autoencoder")["autoencoder"],
             "codebook": _model("codebook")["autoencoder"]["init_args"]["codebook"],
             "motion_diffusion": motion["diffusion"],
@@ -78,7 +78,7 @@ def _count(networks: dict[str, dict[str, Any]]) -> StageParameters:
         return StageParameters({name: build_network(config, name).parameter_count for name, config in networks.items()})
 
 
-def _with_sizes(features: dict[str, Any]) -> dict[str, Any]:
+def with_sizes(features: dict[str, Any]) -> dict[str, Any]:
     """Give speech features that come from HuBERT-large's folder its sizes."""
     if not features["class_path"].endswith("HubertFeatures"):
         return features
