@@ -79,7 +79,7 @@ class EncoderLevel(nn.Module):
         self.attentions = nn.ModuleList(PositionAttention(channels) for _ in range(res_blocks if attention else 0))
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
-        """(B, C_in, H, W) -> (B, C, H / 2, W / 2), or the same sides at the first level; `added` joins behind halving."""
+        """(B, C_in, H, W) -> (B, C, H / 2, W / 2), or the same sides at the first level; `added` joins then."""
         if self.down is not None:
             # Only one row and one column at the end, as in VQGAN.
             x = self.down(F.pad(x, (0, 1, 0, 1)))

@@ -17,7 +17,9 @@ def decoder(**arguments) -> CodebookDecoder:
 
 def pyramid(rows: int = 2) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(1)
-    return tuple(torch.randn(rows, width, side, side, generator=generator) for side, width in ((8, 16), (16, 8), (32, 4)))
+    return tuple(
+        torch.randn(rows, width, side, side, generator=generator) for side, width in ((8, 16), (16, 8), (32, 4))
+    )
 
 
 def codeformer(width: int = 16) -> CodeFormer:
@@ -92,7 +94,10 @@ def test_an_encoder_of_other_widths_is_refused(tmp_path):
     ("arguments", "message"),
     [
         ({"fused_sides": (8,)}, r"fused_sides has 8, expected sides of \[16, 32\]"),
-        ({"code_widths": (8, 8)}, r"code_widths has 2 numbers, expected 4: the entrance's, then one per side in \[32, "),
+        (
+            {"code_widths": (8, 8)},
+            r"code_widths has 2 numbers, expected 4: the entrance's, then one per side in \[32, ",
+        ),
         ({"fidelity": 2.0}, r"fidelity is 2.0, expected 0 \(codes alone\) to 1"),
     ],
 )
