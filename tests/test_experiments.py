@@ -26,7 +26,7 @@ from s2tf.runs.fit import fit
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 DEBUG = EXPERIMENTS / "debug"
 SHARED = {"trainer.yaml", "cpu.yaml"}
-OVERLAYS = ("debug", "small", "chains", "sweeps", "parts")
+OVERLAYS = ("debug", "small", "chains", "paper", "sweeps", "parts")
 YAMLS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if path.parent.name not in OVERLAYS]
 PRIORS = [path for path in YAMLS if path.stem == "prior" or path.parent.name in ("figure10", "figure11")]
 FILES = [path for path in YAMLS if path.name not in SHARED and path not in PRIORS]
@@ -89,6 +89,7 @@ def experiment(request, tmp_path_factory):
             part.save_pretrained(folder / "lia" / name)
     known = {
         "conre": str(folder),
+        "speech": str(folder),
         "prior": str(folder / "prior"),
         "motion_autoencoder": str(folder / "motion"),
         "lia": str(folder / "lia"),
@@ -168,7 +169,12 @@ def first_stage(tmp_path_factory):
     debug = ["+" + str(EXPERIMENTS / "debug" / "conre.yaml"), f"vars.shards={shards}"]
     run = fit(EXPERIMENTS / "conre.yaml", debug, folder / "runs").run
     FacePrior(64).save_pretrained(folder / "prior")
-    return {"shards": str(shards), "conre": str(run.networks), "prior": str(folder / "prior")}
+    return {
+        "shards": str(shards),
+        "conre": str(run.networks),
+        "speech": str(run.networks),
+        "prior": str(folder / "prior"),
+    }
 
 
 @pytest.mark.slow

@@ -56,11 +56,11 @@ class FaceCodeEncoder(Network):
         return self.tail(x), features
 
 
-def encoder_tail(width: int, code_dim: int) -> nn.Sequential:
+def encoder_tail(width: int, code_dim: int, attention: bool = True) -> nn.Sequential:
     """Blocks behind the encoder's coarsest level: (B, width, S, S) to the latent (B, code_dim, S, S)."""
     return nn.Sequential(
         ResidualBlock(width, width),
-        PositionAttention(width),
+        PositionAttention(width) if attention else nn.Identity(),
         ResidualBlock(width, width),
         group_norm(width),
         nn.Conv2d(width, code_dim, 3, padding=1),

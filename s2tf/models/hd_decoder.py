@@ -118,6 +118,7 @@ class CodebookDecoder(Network):
         fidelity: the w in use where a caller gives none.
         code_patches: True to add a linear patch of each code to the picture, for short trainings from scratch: the
             generator then starts from a mosaic and not from nothing. Not with CodeFormer's weights, which need none.
+        attention: attention over the codes' places, as in CodeFormer; it grows with the square of their number.
         weights: folder of CodeFormer (`s2tf import codeformer`), whose codebook, generator, fusion and, with
             `code_widths`, encoder this starts from, or `random`. A network that was saved records `saved`. The
             convolutions that change the latents to the widths of the codes and of the fusion are new.
@@ -145,6 +146,7 @@ class CodebookDecoder(Network):
         fused_sides: tuple[int, ...] | None = None,
         fidelity: float = 1.0,
         code_patches: bool = False,
+        attention: bool = True,
     ) -> None:
         super().__init__()
         latents = {side: octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")}
@@ -163,7 +165,7 @@ class CodebookDecoder(Network):
         if code_widths is None:
             self.to_code = nn.Conv2d(latents[latent_side], code_dim, 1)
         else:
-            self.to_code = CodeEncoder(finer, code_dim, code_widths, res_blocks)
+            self.to_code = CodeEncoder(finer, code_dim, code_widths, res_blocks, attention)
         self.quantiser = VectorQuantiser(codes, code_dim)
 
         # The generator, with the fusion of latents that are finer than the codes.
@@ -173,7 +175,7 @@ class CodebookDecoder(Network):
         self.fused_sides = tuple(fused) if fused_sides is None else tuple(fused_sides)
         pairs = tuple((side, fused[side]) for side in self.fused_sides)
         self.generator = CodebookGenerator(
-            latent_side, output_size, code_dim, widths, res_blocks, pairs, normalise_fusion
+            latent_side, output_size, code_dim, widths, res_blocks, pairs, normalise_fusion, attention
         )
         self.patches = _CodePatches(code_dim, output_size // latent_side) if code_patches else None
         if image_skip or code_patches:

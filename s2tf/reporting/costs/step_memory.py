@@ -14,14 +14,13 @@ from torch.overrides import TorchFunctionMode
 from s2tf.config import EXPERIMENTS, compose
 from s2tf.media.audio import SAMPLES_PER_FRAME
 from s2tf.reporting.costs.memory import MemoryEstimate, saved_bytes
-from s2tf.reporting.costs.parameters import with_sizes
+from s2tf.reporting.costs.parameters import lip_network, with_sizes
 from s2tf.runs.build import build
 
 SECOND_STAGE = ("motion_autoencoder", "codebook", "lip_landmarks", "motion_diffusion")
 ALONE = {"accelerator": "cpu", "devices": 1, "strategy": "auto", "precision": "32-true", "logger": False}
 FROM_THE_START = {"adversarial_start": 0, "restart_codes_every": 0}
 """Settings that put every term into the step that is counted, and nothing that reads values, for there are none."""
-LIPS, EYES, PLACEMENT = (20, 2), (12, 2), (4,)
 
 
 def estimate_second_stage() -> dict[str, MemoryEstimate]:
@@ -43,7 +42,8 @@ def _estimate(name: str) -> MemoryEstimate:
     count = sum(value.numel() for value in stage.parameters())
     trained = sum(value.numel() for value in stage.parameters() if value.requires_grad)
     averaged = "ExponentialMovingAverage" in str(config["trainer"].get("callbacks"))
-    return MemoryEstimate((4 + 2) * count, 4 * trained * (4 if averaged else 3), two - one, batch=batch_size)
+    # An estimate halves what is counted; here it is counted under bf16.
+    return MemoryEstimate((4 + 2) * count, 4 * trained * (4 if averaged else 3), 2 * (two - one), batch=batch_size)
 
 
 @contextmanager
@@ -67,8 +67,10 @@ def _on_one_machine(name: str) -> dict[str, Any]:
     config = compose(EXPERIMENTS / f"{name}.yaml", missing="random")
     config["trainer"] |= ALONE
     parts = config["model"]["init_args"]
-    if "speech_features" in parts:
+    if parts.get("speech_features"):
         parts["speech_features"] = with_sizes(parts["speech_features"])
+    if "lip_landmarks" in parts:
+        parts["lip_landmarks"] = lip_network(parts["lip_landmarks"])
     if name == "codebook":
         earlier = compose(EXPERIMENTS / "motion_autoencoder.yaml", missing="random")["model"]["init_args"][
             "autoencoder"
@@ -99,21 +101,26 @@ class _Counts(TorchFunctionMode):
 
 
 def _step(stage: Any, data: dict[str, Any], rows: int) -> torch.Tensor:
-    with _Counts():
+    with _Counts(), torch.autocast("cpu", torch.bfloat16):
         return stage.training_step(_batch(stage, data, rows), 0)
 
 
 def _batch(stage: Any, data: dict[str, Any], rows: int) -> dict[str, Any]:
     """Return an empty batch of frame pairs or of motion sequences, see `s2tf.batches`."""
+    axes, placement = (3, 6) if data.get("space") else (2, 4)
+    lips = (20, axes)
     if "input_size" in data:
         sides = {"source": data["input_size"], "target": data["input_size"]}
         sides |= {f"{name}_output": data["output_size"] for name in ("source", "target")}
         shapes: dict[str, tuple[int, ...]] = {name: (3, side, side) for name, side in sides.items()}
         for name in ("source", "target"):
-            shapes |= {f"{name}_lips": LIPS, f"{name}_eyes": EYES, f"{name}_placement": PLACEMENT}
+            shapes |= {f"{name}_lips": lips, f"{name}_eyes": (12, axes), f"{name}_placement": (placement,)}
     else:
         frames = data["frames"]
-        shapes = {"waveform": (frames * SAMPLES_PER_FRAME,), "lips": (frames, *LIPS), "reference_lips": LIPS}
+        shapes = {"waveform": (frames * SAMPLES_PER_FRAME,), "lips": (frames, *lips), "reference_lips": lips}
+        shapes["level"] = (2,)
+        if data.get("points"):
+            shapes |= {"face": (frames, data["points"], 3), "reference_face": (data["points"], 3)}
         if hasattr(stage, "diffusion"):
             shapes["motion"] = (frames, stage.diffusion.motion_dim)
     return {name: torch.zeros(rows, *shape) for name, shape in shapes.items()} | {"key": [""] * rows}
