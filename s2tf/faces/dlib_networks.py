@@ -203,7 +203,7 @@ class DlibCnnFaces:
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         view = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=method)
         return [
-            FaceBox(*(edge / scale for edge in _edges_of(one.rect)), one.confidence)
+            FaceBox(*[edge / scale for edge in _edges_of(one.rect)], score=one.confidence)
             for one in self._network(np.ascontiguousarray(view), 0)
         ]
 
