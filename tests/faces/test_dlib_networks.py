@@ -67,12 +67,12 @@ def test_features_tell_a_face_from_others_and_need_no_face_to_be_found(face):
 
 @needs_networks
 @pytest.mark.slow
-def test_recordings_of_one_person_are_nearer_than_those_of_others(clips_folder):
-    people = read_people(clips_folder / "portrait")
-    several = [number for number, person in enumerate(people.people) if people.people.count(person) > 2]
-    pairs = PairCosines.of_features(
-        DlibFeatures().embed(people.pictures[several]), [people.people[number] for number in several]
-    )
+def test_recordings_of_one_person_are_nearer_than_those_of_others(clips_folder, tmp_path):
+    for name in ("Obama", "deepface_C", "deepface_I"):
+        for file in sorted((clips_folder / "portrait").glob(f"{name}--*"))[:4]:
+            (tmp_path / file.name).symlink_to(file)
+    people = read_people(tmp_path)
+    pairs = PairCosines.of_features(DlibFeatures().embed(people.pictures), people.people)
     assert summarise(pairs).separation > 3
 
 
