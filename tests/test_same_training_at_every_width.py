@@ -21,7 +21,7 @@ FREE = re.compile(
 )
 """Keys that may differ without a reason: width, batch, steps, data and device."""
 STAGES = ("conre", "prior", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion", "syncnet", "codebook")
-IN_WORK = {("codebook", "small"), ("motion_autoencoder", "demo"), ("lip_landmarks", "small"), ("lip_landmarks", "demo")}
+IN_WORK = {("codebook", "small"), ("motion_autoencoder", "demo")}
 """Pairs whose files are being changed."""
 PAIRS = [
     pytest.param(

@@ -13,8 +13,8 @@ from s2tf.runs.chain import Step
 
 Parse = Callable[[Sequence[str], type[argparse.ArgumentParser]], Any]
 """Parser of a command line, `s2tf.cli.parse`: an argument, since only the commands may import it."""
-WRITTEN = {"out", "json", "sheet", "runs"}
-"""Arguments of all commands for their results, or for a folder in which earlier steps will have written runs."""
+WRITTEN = {"out", "json", "sheet", "runs", "steps"}
+"""Arguments of all commands for their results, or for folders that earlier steps write whether they succeed or not."""
 NAMED = {"faces", "attributes", "perceptual", "results"}
 """Arguments of the form NAME=PATH, or NAME=PATH,PATH; a name without a path is no file."""
 WORDS = {"rgb", "bgr", "before_relu", "after_relu"}

@@ -22,7 +22,7 @@ from s2tf.cluster.script import dependency, render, values_of
 from s2tf.cluster.slurm import submit
 from s2tf.errors import UserError
 from s2tf.fault_tolerance.atomic_files import atomic_write
-from s2tf.runs.chain import DONE_FILE, Step
+from s2tf.runs.chain import DONE_FILE, PARTIAL_FILE, Step
 from s2tf.runs.folder import Run
 
 PREPARE = "prepare.sbatch"
@@ -81,8 +81,10 @@ def _named(step: Step) -> Iterator[None]:
 
 
 def _after(step: Step, jobs: Mapping[str, str], request: JobRequest) -> JobRequest:
-    """Return the request for a step, which waits for the jobs of the steps that it needs."""
-    return replace(request, needs={before.name: jobs[before.name] for before in step.needs if before.name in jobs})
+    """Return the request for a step, which waits for the jobs of the steps before it."""
+    ended = {before.name: jobs[before.name] for before in step.ended if before.name in jobs}
+    needs = {before.name: jobs[before.name] for before in step.required if before.name in jobs}
+    return replace(request, needs=needs, needs_end=ended)
 
 
 def _plan(step: Step, request: JobRequest, parse: Parse) -> Planned | str | None:
@@ -106,6 +108,7 @@ def _plan(step: Step, request: JobRequest, parse: Parse) -> Planned | str | None
         request, values = _command_values(step, request, parse)
     else:
         request, values = _training_values(step, run, request, parse)
+    values |= dependency(request.dependencies, list(request.needs_end.values()))
     confirm_with_slurm(render(PREPARE if run is None else TRAIN, values), request)
     return Planned(step, request, values)
 
@@ -148,7 +151,7 @@ def _command_values(step: Step, request: JobRequest, parse: Parse) -> tuple[JobR
 def _queue(planned: Planned) -> str:
     """Queue a step; returns the id of its job."""
     step, request = planned.step, planned.request
-    values = planned.values | dependency(request.dependencies)
+    values = planned.values | dependency(request.dependencies, list(request.needs_end.values()))
     if step.run is not None:
         # The job marks the step as done in this folder.
         step.folder.mkdir(parents=True, exist_ok=True)
@@ -159,6 +162,7 @@ def _queue(planned: Planned) -> str:
             say_active(job, folder)
             return job.id
         step.forget_replaced()
+        _forget_partial(folder)
         (folder / PREPARE).write_text(render(PREPARE, values))
         number = submit(folder / PREPARE)
         note(folder, Submission(number, request.cluster.name, shlex.join(request.argv), step.name, request.needs))
@@ -176,20 +180,30 @@ def _count(settings: dict[str, object], key: str, default: int) -> int:
 
 
 def _done(step: Step, parts: int) -> str:
-    """Write the shell lines that mark a step as done, as `s2tf chain` does; only the last of several parts does so."""
-    done = step.folder / DONE_FILE
-    part, record = shlex.quote(f"{done}.part"), shlex.quote(step.record(step.result).strip())
-    write = f"printf '%s\\n' {record} >{part}\nmv {part} {shlex.quote(str(done))}"
-    if parts == 1:
-        return write
-    folder = shlex.quote(str(step.folder))
-    return "\n".join(
-        [
-            f'touch {folder}/part-"$SLURM_ARRAY_TASK_ID"-of-{parts}',
+    """Write the shell lines that record a step's end, as `s2tf chain` does; only the last of several parts does so."""
+    folder, record = shlex.quote(str(step.folder)), shlex.quote(step.record(step.result).strip())
+    lines = [f"record={DONE_FILE}"]
+    if parts > 1:
+        # Every part leaves its status.
+        lines = [
+            f'echo "$status" >{folder}/part-"$SLURM_ARRAY_TASK_ID"-of-{parts}',
             f"if [ \"$(find {folder} -maxdepth 1 -name 'part-*-of-{parts}' | wc -l)\" -lt {parts} ]; then exit 0; fi",
-            write,
+            *lines,
+            f"if grep -qhv '^0$' {folder}/part-*-of-{parts}; then status=3; fi",
         ]
-    )
+    lines.append(f'if [ "$status" -ne 0 ]; then record={PARTIAL_FILE}; fi')
+    # What a step needs may lack a part, too, or have failed.
+    if needed := " ".join(shlex.quote(str(one.folder / DONE_FILE)) for one in step.needs):
+        lines.append(f'for needed in {needed}; do [ -f "$needed" ] || record={PARTIAL_FILE}; done')
+    path = f'{folder}/"$record"'
+    return "\n".join([*lines, f"printf '%s\\n' {record} >{path}.part", f"mv {path}.part {path}"])
+
+
+def _forget_partial(folder: Path) -> None:
+    """Remove the record of a partial result, which the queued job computes again, and those of its parts."""
+    if (folder / PARTIAL_FILE).is_file():
+        for path in [folder / PARTIAL_FILE, *folder.glob("part-*-of-*")]:
+            path.unlink(missing_ok=True)
 
 
 def _mark_done(step: Step, result: str) -> None:

@@ -35,6 +35,8 @@ class JobRequest:
     """Jobs that must succeed first."""
     needs: dict[str, str] = field(default_factory=dict)
     """Jobs of a chain's steps that must succeed first, by the steps' names."""
+    needs_end: dict[str, str] = field(default_factory=dict)
+    """Jobs of a chain's steps that must have ended first, however they ended."""
     planned_outputs: Sequence[Path] = ()
     """Folders that those jobs will create."""
     done: str = ""

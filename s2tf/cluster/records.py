@@ -20,7 +20,7 @@ from s2tf.fault_tolerance.attempts import ATTEMPTS_FILE
 from s2tf.fault_tolerance.json_lines import append_line
 from s2tf.fault_tolerance.messages import say
 
-SUBMISSIONS_FILE, DONE_FILE = "submissions.jsonl", "done.json"
+SUBMISSIONS_FILE, DONE_FILE, PARTIAL_FILE = "submissions.jsonl", "done.json", "partial.json"
 BLOCK = 65536
 """Bytes per read of a file that is read backwards."""
 LATEST = 100

@@ -13,6 +13,7 @@ from typing import Any
 
 from s2tf.cluster.links import begun_link, wandb_link
 from s2tf.cluster.records import (
+    PARTIAL_FILE,
     SUBMISSIONS_FILE,
     Submission,
     has_broken_line,
@@ -46,7 +47,8 @@ class RunState:
     folder: str
     job: str | None
     state: str
-    """`finished`, `failed`, `killed`, `interrupted`, `new`, `running`, or SLURM's state of a job that is not over."""
+    """`finished`, `partial` (a chain's step whose result lacks a part), `failed`, `killed`, `interrupted`, `new`,
+    `running`, or SLURM's state of a job that is not over."""
     step: int | None
     """Optimizer steps that were logged or saved."""
     steps: int | None
@@ -146,6 +148,8 @@ def _word(folder: Path, attempt: Mapping[str, Any], job: Job | None) -> str:
         return "finished"
     if attempt.get("event") == "start" and _alive(folder, attempt):
         return "running"
+    if (folder / PARTIAL_FILE).is_file():
+        return "partial"
     if job is not None:
         # The job of an agent or of a chain's step records no end itself.
         return "finished" if job.state == "COMPLETED" else job.state.lower()

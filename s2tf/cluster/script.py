@@ -97,12 +97,11 @@ def values_of(
     }
 
 
-def dependency(after: Sequence[str]) -> dict[str, object]:
-    """Return the values of a job that waits for the success of the jobs `after`."""
-    return {
-        "dependency": f"afterok:{':'.join(after)}" if after else None,
-        "kill_on_invalid_dep": "yes" if after else None,
-    }
+def dependency(after: Sequence[str], after_any: Sequence[str] = ()) -> dict[str, object]:
+    """Return the values of a job that waits for the success of jobs, and for the end of others, be it a failure."""
+    kinds = {"afterok": after, "afterany": after_any}
+    waits = ",".join(":".join([kind, *jobs]) for kind, jobs in kinds.items() if jobs)
+    return {"dependency": waits or None, "kill_on_invalid_dep": "yes" if after else None}
 
 
 def one_line(text: str) -> str:

@@ -6,38 +6,32 @@ import os
 import shlex
 import signal
 import sys
-from pathlib import Path
 
-from s2tf.commands.options import add_json, add_out_folder, at_least, numbers
+from s2tf.commands.options import add_chain_arguments, add_json, at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("chain", type=Path, help="a chain YAML or its short name, such as chains/portraits.yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values for the chain's `vars`")
-    add_out_folder(parser, "folder of all results; finished steps are kept")
+    add_chain_arguments(parser)
     parser.add_argument(
         "--jobs",
         type=at_least(1, 1000),
         default=1,
         help="number of steps that run at the same time (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seeds", type=numbers, metavar="N", help="seeds, such as 0-2 or 0,3,5 (default: the chain's own seeds)"
-    )
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
     add_json(parser, "state and result of each step")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the steps that are not done yet; returns 1 if one failed."""
+    """Run the steps that are not done yet; returns 1 if one failed, 3 if a part of a result is missing."""
     from s2tf.cli import parse
     from s2tf.cluster.preflight_steps import parse_strictly
     from s2tf.errors import UserError
-    from s2tf.runs.chain import load_chain
+    from s2tf.runs.chain_file import load_chain
     from s2tf.runs.chain_runner import run_steps
 
-    steps = load_chain(args.chain, args.overrides, args.out, args.seeds)
+    steps = load_chain(args.chain, args.overrides, args.out, args.seeds, args.to)
     # A misspelt last step is told before the first one has trained for hours.
     for step in steps:
         try:
@@ -55,4 +49,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         record = {step.name: {"state": states[step.name], "result": step.result} for step in steps}
         args.json.write_text(json.dumps(record, indent=2) + "\n")
-    return int(any(state != "done" for state in states.values()))
+    # 3: every step has a result, but a part of some results is missing.
+    return 0 if set(states.values()) <= {"done"} else 3 if set(states.values()) <= {"done", "partial"} else 1

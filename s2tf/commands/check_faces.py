@@ -31,14 +31,7 @@ def run(args: argparse.Namespace) -> int:
         faces = open_faces(args.faces, args.device, console)
         people = read_people(args.pictures)
         found = check_order(faces, people, report)
-    # Print a row for each way to show the pictures, then the conclusion.
-    print(f"{len(people.people)} pictures of {len(people.names)} persons, of {people.repeated} two or more", end="")
-    print(f"; without a face: {len(people.without_face)}" if people.without_face else "")
-    print(f"{'':20}{'same person':>13}{'different':>13}{'separation':>13}")
-    for name, row in found.rows.items():
-        print(f"{name:20}{row.same:13.4f}{row.different:13.4f}{row.separation:13.3f}")
-    for line in found.conclusions:
-        print(line)
+    print("\n".join([people.summary, *found.lines]))
     if args.json:
         args.json.write_text(json.dumps(found.to_json(), indent=2) + "\n")
     return 0

@@ -212,6 +212,17 @@ def add_part(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_chain_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare a chain, values for its variables, and the choice of its steps."""
+    parser.add_argument("chain", type=Path, help="a chain YAML or its short name, such as chains/portraits.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values for the chain's `vars`")
+    add_out_folder(parser, "folder of all results; finished steps are kept")
+    seeds = "seeds, such as 0-2 or 0,3,5 (default: the chain's own seeds)"
+    parser.add_argument("--seeds", type=numbers, metavar="N", help=seeds)
+    to = "run this step and those that it needs; may be repeated (default: all steps)"
+    parser.add_argument("--to", action="append", default=[], metavar="STEP", help=to)
+
+
 def add_copy_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of a command that copies shards and adds a member to every sample."""
     parser.add_argument("shards", type=Path, help="a shard folder written by `s2tf prepare`")

@@ -158,6 +158,7 @@ def _reconstruction(results: Results) -> list[Measurement]:
     reconstructed, copied = FrameQuality(), FrameQuality()
     codebook = CodebookScores.of(autoencoder)
     for speaker in results.speakers:
+        # Frames reconstructed from the first one and their own motion.
         chosen, first = speaker.frames[:: FPS // 5][1:], speaker.frames[:1]
         with torch.no_grad():
             source = autoencoder.encode_source(to_tensor(_resized(first, autoencoder.input_size)))
@@ -167,6 +168,7 @@ def _reconstruction(results: Results) -> list[Measurement]:
         generated, reference, copy = (torch.from_numpy(frames).permute(0, 3, 1, 2) for frames in pictures)
         reconstructed.update(generated, reference)
         copied.update(copy.expand_as(reference), reference)
+        # The same pictures with other codes.
         if codebook is not None:
             some = spread(len(codes))
             codebook.update(

@@ -51,6 +51,12 @@ class PersonPictures:
         """Number of persons with two pictures or more."""
         return sum(self.people.count(person) > 1 for person in range(len(self.names)))
 
+    @property
+    def summary(self) -> str:
+        """Line with the numbers of pictures and persons."""
+        text = f"{len(self.people)} pictures of {len(self.names)} persons, of {self.repeated} two or more"
+        return f"{text}; without a face: {len(self.without_face)}" if self.without_face else text
+
 
 @dataclass(frozen=True)
 class OrderCheck:
@@ -68,9 +74,11 @@ class OrderCheck:
     """Reason why the order cannot be told, else empty."""
 
     @property
-    def conclusions(self) -> list[str]:
-        """Lines that say what the cosines tell."""
-        lines = []
+    def lines(self) -> list[str]:
+        """A table of the cosines, and lines that say what they tell."""
+        lines = [f"{'':20}{'same person':>13}{'different':>13}{'separation':>13}"]
+        for name, row in self.rows.items():
+            lines.append(f"{name:20}{row.same:13.4f}{row.different:13.4f}{row.separation:13.3f}")
         if self.margin is not None:
             one = self.margin
             lines.append(

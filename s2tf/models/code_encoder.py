@@ -20,12 +20,15 @@ class CodeEncoder(nn.Module):
         code_dim: length of a code.
         widths: width behind the entrance, then at each side; CodeFormer's are 64, then 128, 128, 256, 256, 512.
         res_blocks: residual blocks per side.
+        attention: attention over the codes' places, as in CodeFormer.
 
     Raises:
         ValueError: `widths` does not have one entry more than there are sides.
     """
 
-    def __init__(self, latents: Mapping[int, int], code_dim: int, widths: Sequence[int], res_blocks: int) -> None:
+    def __init__(
+        self, latents: Mapping[int, int], code_dim: int, widths: Sequence[int], res_blocks: int, attention: bool = True
+    ) -> None:
         super().__init__()
         self.sides = list(latents)
         if len(widths) != len(self.sides) + 1:
@@ -38,11 +41,12 @@ class CodeEncoder(nn.Module):
         self.added = nn.ModuleList(nn.Conv2d(own, width, 1) for own, width in zip(added, widths[1:-1], strict=True))
         for convolution in self.added:
             nn.init.zeros_(convolution.weight)  # type: ignore[arg-type]
+        last = len(self.sides) - 1
         self.levels = nn.ModuleList(
-            EncoderLevel(widths[index], width, res_blocks, attention=index == len(self.sides) - 1, down=index > 0)
+            EncoderLevel(widths[index], width, res_blocks, attention and index == last, down=index > 0)
             for index, width in enumerate(widths[1:])
         )
-        self.tail = encoder_tail(widths[-1], code_dim)
+        self.tail = encoder_tail(widths[-1], code_dim, attention)
 
     def forward(self, latents: Mapping[int, Tensor]) -> Tensor:
         """Latents (B, C_side, side, side) by side -> (B, code_dim, S, S)."""

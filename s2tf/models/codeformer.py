@@ -56,11 +56,11 @@ class FaceCodeEncoder(Network):
         return self.tail(x), features
 
 
-def encoder_tail(width: int, code_dim: int) -> nn.Sequential:
+def encoder_tail(width: int, code_dim: int, attention: bool = True) -> nn.Sequential:
     """Blocks behind the encoder's coarsest level: (B, width, S, S) to the latent (B, code_dim, S, S)."""
     return nn.Sequential(
         ResidualBlock(width, width),
-        PositionAttention(width),
+        PositionAttention(width) if attention else nn.Identity(),
         ResidualBlock(width, width),
         group_norm(width),
         nn.Conv2d(width, code_dim, 3, padding=1),
@@ -79,7 +79,7 @@ class EncoderLevel(nn.Module):
         self.attentions = nn.ModuleList(PositionAttention(channels) for _ in range(res_blocks if attention else 0))
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
-        """(B, C_in, H, W) -> (B, C, H / 2, W / 2), or the same sides at the first level; `added` joins behind halving."""
+        """(B, C_in, H, W) -> (B, C, H / 2, W / 2), or the same sides at the first level; `added` joins then."""
         if self.down is not None:
             # Only one row and one column at the end, as in VQGAN.
             x = self.down(F.pad(x, (0, 1, 0, 1)))

@@ -1,6 +1,6 @@
 """Decoder HD_f: the refined latents to a picture, at the input's size or through a codebook at twice the size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -96,7 +96,7 @@ class CodebookDecoder(Network):
     under a weight w. The experiments depart from Eq. 18 as little as that allows: one level of the generator, the
     first finer than the codes, is fused (`fused_sides`), at w = 0.5 (`fidelity`). Training with
     `MotionAutoencoderStage.codes_alone` sees half of its pictures at w = 0, so that the codes must carry the picture.
-    The defaults of the constructor are those of runs from before: a 1x1 convolution to the codes, all levels fused, w = 1;
+    The defaults of the constructor are those of earlier runs: a 1x1 convolution to the codes, all levels fused, w = 1;
     there the generator learned to go without its codes.
 
     Args:
@@ -109,15 +109,17 @@ class CodebookDecoder(Network):
         res_blocks: residual blocks per level.
         channel_base: width times side of the latents, the image encoder's.
         channel_max: greatest width of the latents, the image encoder's.
-        image_skip: True to add the generator's picture to the doubled picture of the RGB decoder, not to replace it. The
-            content then goes around the codes.
+        image_skip: True to add the generator's picture to the doubled picture of the RGB decoder, not to replace it;
+            the content then bypasses the codes.
         normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
         code_widths: widths of the encoder from the latents of all sides to the codes (`CodeEncoder`), or None for a 1x1
             convolution of the latents at `latent_side`.
         fused_sides: sides at which finer latents are fused into the generator: none is Eq. 18 as printed, None all.
         fidelity: the w in use where a caller gives none.
-        code_patches: True to add a linear patch of each code to the picture, for short trainings from scratch: the
-            generator then starts from a mosaic and not from nothing. Not with CodeFormer's weights, which need none.
+        code_patches: True to add linear maps to both ends, from patches of the finest latents to codes and from codes
+            to patches of the picture, for short trainings from scratch: encoder and generator, whose normalisations
+            take away a picture's colours, then start from a mosaic. CodeFormer's weights need none.
+        attention: attention over the codes' places, as in CodeFormer; it grows with the square of their number.
         weights: folder of CodeFormer (`s2tf import codeformer`), whose codebook, generator, fusion and, with
             `code_widths`, encoder this starts from, or `random`. A network that was saved records `saved`. The
             convolutions that change the latents to the widths of the codes and of the fusion are new.
@@ -145,6 +147,7 @@ class CodebookDecoder(Network):
         fused_sides: tuple[int, ...] | None = None,
         fidelity: float = 1.0,
         code_patches: bool = False,
+        attention: bool = True,
     ) -> None:
         super().__init__()
         latents = {side: octave_channels(side, channel_base, channel_max) for side in octaves(8, size, "size")}
@@ -163,7 +166,7 @@ class CodebookDecoder(Network):
         if code_widths is None:
             self.to_code = nn.Conv2d(latents[latent_side], code_dim, 1)
         else:
-            self.to_code = CodeEncoder(finer, code_dim, code_widths, res_blocks)
+            self.to_code = CodeEncoder(finer, code_dim, code_widths, res_blocks, attention)
         self.quantiser = VectorQuantiser(codes, code_dim)
 
         # The generator, with the fusion of latents that are finer than the codes.
@@ -173,12 +176,16 @@ class CodebookDecoder(Network):
         self.fused_sides = tuple(fused) if fused_sides is None else tuple(fused_sides)
         pairs = tuple((side, fused[side]) for side in self.fused_sides)
         self.generator = CodebookGenerator(
-            latent_side, output_size, code_dim, widths, res_blocks, pairs, normalise_fusion
+            latent_side, output_size, code_dim, widths, res_blocks, pairs, normalise_fusion, attention
         )
-        self.patches = _CodePatches(code_dim, output_size // latent_side) if code_patches else None
+        self.patches = None
+        if code_patches:
+            self.patches = _CodePatches(latents[size], code_dim, size // latent_side, output_size // latent_side)
+        # What is added to another picture, or to other codes, starts at zero.
         if image_skip or code_patches:
-            nn.init.zeros_(self.generator.to_rgb.weight)
-            nn.init.zeros_(self.generator.to_rgb.bias)  # type: ignore[arg-type]
+            _start_at_zero(self.generator.to_rgb)
+        if code_patches and isinstance(self.to_code, CodeEncoder):
+            _start_at_zero(self.to_code.tail[-1])
 
         if weights not in ("random", "saved"):
             self._start_from(CodeFormer.from_pretrained(weights), weights)
@@ -216,6 +223,11 @@ class CodebookDecoder(Network):
         side = self.latent_side * 2 ** int(key.split(".")[1])
         return side not in self.fused_sides
 
+    def encode(self, latents: Mapping[int, Tensor]) -> Tensor:
+        """Latents by side to the map (B, code_dim, S, S) that is quantised."""
+        z = self.to_code(latents) if isinstance(self.to_code, CodeEncoder) else self.to_code(latents[self.latent_side])
+        return z if self.patches is None else z + self.patches.codes(latents[max(latents)])
+
     def forward(
         self,
         pyramid: tuple[Tensor, ...],
@@ -228,18 +240,17 @@ class CodebookDecoder(Network):
         Args:
             pyramid: the latents.
             coarse: the RGB decoder's picture, in use with `image_skip` only.
-            fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the finer latents fully, 0 the codebook alone; (B, 1, 1, 1)
-                for a number of each row; None for the network's own.
+            fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the finer latents fully, 0 the codebook alone; a number,
+                or (B, 1, 1, 1) for one of each row; None for the network's own.
             change_codes: gives the codes that the picture is generated from; None for the nearest ones.
         """
         fidelity = self.fidelity if fidelity is None else fidelity
         latents = {z.shape[-1]: z for z in pyramid}
-        z = self.to_code(latents) if isinstance(self.to_code, CodeEncoder) else self.to_code(latents[self.latent_side])
-        code = self.quantiser(z)
+        code = self.quantiser(self.encode(latents))
         codes = code.output if change_codes is None else change_codes(code)
         image = self.generator(codes, {side: latents[side] for side in self.fused_sides}, fidelity)
         if self.patches is not None:
-            image = image + self.patches(codes)
+            image = image + self.patches.picture(codes)
         if self.image_skip:
             image = image + F.interpolate(
                 coarse, size=(self.output_size, self.output_size), mode="bilinear", align_corners=False
@@ -248,16 +259,26 @@ class CodebookDecoder(Network):
 
 
 class _CodePatches(nn.Module):
-    """A linear picture of `side` x `side` pixels for each code: (B, code_dim, S, S) to (B, 3, S side, S side)."""
+    """Linear maps of patches of the finest latents to codes, and of codes to patches of the picture."""
 
-    def __init__(self, code_dim: int, side: int) -> None:
+    def __init__(self, channels: int, code_dim: int, side_in: int, side_out: int) -> None:
         super().__init__()
-        self.linear = nn.Conv2d(code_dim, 3 * side**2, 1)
-        self.side = side
+        self.to_code = nn.Conv2d(channels, code_dim, side_in, stride=side_in)
+        self.to_picture = nn.Conv2d(code_dim, 3 * side_out**2, 1)
+        self.side = side_out
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Render codes."""
-        return F.pixel_shuffle(self.linear(codes), self.side)
+    def codes(self, latents: Tensor) -> Tensor:
+        """(B, C, side, side) -> (B, code_dim, S, S)."""
+        return self.to_code(latents)
+
+    def picture(self, codes: Tensor) -> Tensor:
+        """(B, code_dim, S, S) -> (B, 3, R, R)."""
+        return F.pixel_shuffle(self.to_picture(codes), self.side)
+
+
+def _start_at_zero(convolution: nn.Module) -> None:
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
 
 
 def _contains(name: str, parts: tuple[str, ...]) -> bool:

@@ -162,8 +162,8 @@ class MotionAutoencoder(Network):
             z_m: (B, m) motion codes.
             lips: (B, 20, 2) canonical lips, or None to predict them from z_id and z_m.
             placement: (B, 4) place of the lips' frame in the picture, or None to predict it.
-            fidelity: weight w of the finer latents in the codebook's generator, in 0..1, or (B, 1, 1, 1) for one of each
-                row; None for the codebook's own.
+            fidelity: weight w of the finer latents in the codebook's generator, in 0..1: a number, or
+                (B, 1, 1, 1) for one of each row; None for the codebook's own.
             compare_unrefined: number of rows that are also decoded without the lip refiner, if there is one.
             change_codes: gives the codes (B, d, S, S) that the picture is generated from; None for the nearest ones.
         """

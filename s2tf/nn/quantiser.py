@@ -35,8 +35,8 @@ class Quantised:
 class VectorQuantiser(nn.Module):
     """A codebook C of `codes` vectors of length `dim` and the look-up of the nearest one in the L2 norm.
 
-    It starts uniform in +-1 / codes, as CodeFormer's, and unused, so that the first `restart_dead` moves all but the few
-    codes in use among the latents. `usage` follows the use of each code in training, over all ranks.
+    It starts uniform in +-1 / codes, as CodeFormer's, and unused, so that the first `restart_dead` moves nearly all
+    codes among the latents. `usage` follows the use of each code in training, over all ranks.
 
     Example:
         >>> VectorQuantiser(codes=16, dim=4)(torch.zeros(2, 4, 3, 3)).indices.shape

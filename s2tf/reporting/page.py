@@ -7,6 +7,7 @@ JPEG; figures, whose lines JPEG would blur, stay PNG.
 import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from s2tf.media.pictures import read_picture
 from s2tf.reporting.paper import TABLES
 from s2tf.reporting.paper_tables import NothingMeasuredError, report_table
 from s2tf.reporting.portrait_sheet import by_seed, portraits_sheet, random_weights_note
+from s2tf.reporting.read_scores import EFFICIENCY
 from s2tf.reporting.sources import Sources
+from s2tf.reporting.steps import StepEnd, steps_sections
 from s2tf.reporting.table import ReportTable
 from s2tf.reporting.write_html import Section, write_page, write_section
 
@@ -39,43 +42,60 @@ QUALITY = 90
 """JPEG quality of the pictures."""
 
 
-def write_report(sources: Sources, clips: int, out: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PageParts:
+    """Parts of the page beside tables and pictures of runs."""
+
+    figures: Sequence[Path] = ()
+    """Folders with figures, beside the page's own."""
+    steps: Sequence[StepEnd] = ()
+    """Ends of a chain's steps."""
+
+
+def write_report(sources: Sources, clips: int, out: Path, parts: PageParts | None = None) -> dict[str, Any]:
     """Write `out`/report.html.
 
-    Figures are read from `out`, where `s2tf report figure` has written them; the sheet of portraits is drawn again
+    Figures are read from `out`, or from the first other folder that has them; the sheet of portraits is drawn again
     where runs have portraits.
 
     Args:
         sources: Sources of the tables; each result names its table.
         clips: Number of clips to show of an experiment.
         out: Folder of the page.
+        parts: Folders of figures, and ends of steps.
 
     Returns:
-        The tables, the names of the figures, the folders whose pictures are shown, and the reason for all left out.
+        The tables, the names of the figures, the folders whose pictures are shown, the reason for all left out, and the
+        ends of steps that lack something.
 
     Raises:
         UserError: There is nothing to show.
     """
     # Collect all that can be shown.
+    parts = parts or PageParts()
     tables, left_out = _tables(sources)
     _draw_portraits(sources.runs, clips, out, left_out)
-    figures = [name for name in FIGURES if name not in left_out and (out / f"{name}.png").is_file()]
+    figures = {name: path for name in FIGURES if name not in left_out and (path := _drawn(name, out, parts.figures))}
+    if parts.figures:
+        left_out |= {name: "not drawn" for name in FIGURES if name not in figures and name not in left_out}
     samples = list(_sample_folders(sources))
     if not (tables or figures or samples):
         raise UserError(f"{sources.runs or 'W&B'}: nothing to report: no table has a run, and there are no pictures")
     # Write the page.
     sections = [
         *(write_section(table) for table in tables.values()),
-        *(_figure(name, out / f"{name}.png") for name in figures),
+        *(_figure(name, path) for name, path in figures.items()),
         *(_samples(number, name, folder, clips) for number, (name, folder) in enumerate(samples)),
+        *steps_sections(parts.steps),
         _left_out(left_out),
     ]
     (out / PAGE).write_text(write_page(TITLE, sections), encoding="utf-8")
     return {
         "tables": {name: table.to_json() for name, table in tables.items()},
-        "figures": figures,
+        "figures": list(figures),
         "samples": [str(folder) for _, folder in samples],
         "left out": left_out,
+        "steps": {end.name: end.to_json() for end in parts.steps if end.lacks},
     }
 
 
@@ -83,7 +103,7 @@ def _tables(sources: Sources) -> tuple[dict[str, ReportTable], dict[str, str]]:
     """Return the tables that can be filled, and the reason for each other one."""
     filled, left_out = {}, {}
     for name, table in TABLES.items():
-        if table.kind == "efficiency":
+        if table.kind == EFFICIENCY and not any(result.table == name for result in sources.results):
             left_out[name] = MEASURED
             continue
         try:
@@ -93,6 +113,11 @@ def _tables(sources: Sources) -> tuple[dict[str, ReportTable], dict[str, str]]:
         except UserError as error:
             left_out[name] = str(error)
     return filled, left_out
+
+
+def _drawn(name: str, out: Path, folders: Sequence[Path]) -> Path | None:
+    """Find the picture of a figure."""
+    return next((path for folder in (out, *folders) if (path := folder / f"{name}.png").is_file()), None)
 
 
 def _draw_portraits(runs: Path | None, clips: int, out: Path, left_out: dict[str, str]) -> None:

@@ -10,8 +10,8 @@ from s2tf.evaluation.scores import METRICS_FILE
 from s2tf.nn.file_kinds import read_json
 from s2tf.reporting.run_scores import RunScores
 
-PORTRAITS, VIDEOS = "portraits", "videos"
-"""Kinds of `metrics.json` whose protocols are read in their own way."""
+PORTRAITS, VIDEOS, EFFICIENCY = "portraits", "videos", "efficiency"
+"""Kinds of `metrics.json` that reports treat in their own way."""
 
 
 def read_scores(path: Path, kind: str, seed: int) -> RunScores:

@@ -21,7 +21,7 @@ from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.codes import CodeCourse, latents_themselves
 from s2tf.stages.lip_noise import noisy_lips, placement_deviations
-from s2tf.stages.optimisation import total_steps, warmup_cosine
+from s2tf.stages.optimisation import by_kind_of_layer, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
 
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
@@ -29,9 +29,6 @@ GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 SECOND_MOMENT = 0.99
 COMPARED = 1 / 4
 """Share of a batch that is also decoded without the lip refiner: enough to bound the refiner's reach, and cheap."""
-ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
-"""Layers that use their weights as stored; equalised layers store unit variance and need larger steps."""
-
 CODE_TERMS = ("codebook", "commitment")
 
 LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
@@ -100,9 +97,9 @@ class MotionAutoencoderStage(Stage):
             discriminator_learning_rate: rate of the discriminator, times LIA's 16/17; None for `learning_rate`.
             codes_alone: share of the rows of a batch whose picture the codes must carry alone, at fidelity 0 (Eq. 18 as
                 printed); the others get a random fidelity between 0 and 1. None trains all at the codebook's own.
-            quantise_from: optimizer step from which codes take the place of latents; until then the picture is generated
-                from the latents themselves, among which all codes are then placed. For codebooks that start at random:
-                latents that move fast leave codes behind, of which a handful stays in use.
+            quantise_from: optimizer step from which codes take the place of latents; until then the picture is
+                generated from the latents themselves, among which all codes are then placed. For codebooks that
+                start at random: latents that move fast leave codes behind, of which a handful stays in use.
 
         Raises:
             ValueError: `trained` names a part that the autoencoder does not have, or `codes_alone` is no share.
@@ -206,15 +203,7 @@ class MotionAutoencoderStage(Stage):
 
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
-        # The autoencoder's parameters by kind of layer.
-        ordinary = [
-            parameter
-            for module in self.autoencoder.modules()
-            if isinstance(module, ORDINARY_LAYERS)
-            for parameter in module.parameters()
-        ]
-        known = {id(parameter) for parameter in ordinary}
-        equalised = [parameter for parameter in self.autoencoder.parameters() if id(parameter) not in known]
+        equalised, ordinary = by_kind_of_layer(self.autoencoder)
         # Each kind has its own rate; frozen parameters are left out.
         rate = self.learning_rate
         rates = ((equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate))

@@ -8,7 +8,7 @@ from slurm_jobs import wait_for
 
 from s2tf.cli import main
 from s2tf.cluster.records import last_submission
-from s2tf.runs.chain import load_chain
+from s2tf.runs.chain_file import load_chain
 
 pytestmark = pytest.mark.slow
 CHAIN = """

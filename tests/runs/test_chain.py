@@ -8,13 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from s2tf.cli import main, parse
 from s2tf.errors import UserError
 from s2tf.runs import chain as chains
-from s2tf.runs import chain_runner
-from s2tf.runs.chain import load_chain
+from s2tf.runs import chain_file, chain_runner
+from s2tf.runs.chain_file import load_chain
 from s2tf.runs.chain_runner import run_steps
 from s2tf.runs.folder import find_run
 
@@ -128,6 +127,11 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
         ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
         ("steps: {a: {run: prepare, afer: [b]}}", [], "step a: unknown key 'afer'"),
         ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no earlier step"),
+        ("steps: {a: {run: prepare, after_any: ['b*']}}", [], "step a: after_any: 'b\\*' is no earlier step"),
+        ("steps: {a: 'prepare --out={needs}'}", [], "step a: --out={needs}: expected {needs} as a word of its own"),
+        ("steps: {a: prepare}\nappend: {b: --help}", [], "append: no step is named 'b'"),
+        ("steps: {a: prepare}\nbase: c.yaml", [], "its `base:` files form a cycle"),
+        ("base: nothing.yaml", [], "this chain file does not exist"),
     ],
 )
 def test_what_is_wrong_in_a_chain_is_named(experiment, tmp_path, text, settings, message):
@@ -163,6 +167,100 @@ def test_done_steps_are_kept_and_changed_ones_run_again_with_what_needs_them(tmp
         ran.clear()
         run_steps(load_chain(path, settings, tmp_path / "out"), 1, 1)
         assert ran == expected, settings
+
+
+def exits(tmp_path, monkeypatch):
+    """Stands in for the program that runs a step: a word such as `exit3` is its status."""
+    package = tmp_path / "fake" / "s2tf"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "cli.py").write_text(
+        "import pathlib, sys\n"
+        "codes = [w.removeprefix('exit') for w in sys.argv if w.startswith('exit')]\n"
+        "files = [pathlib.Path(w.removeprefix('status=')) for w in sys.argv if w.startswith('status=')]\n"
+        "sys.exit(int(files[0].read_text() if files else codes[0] if codes else 0))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
+    monkeypatch.chdir(tmp_path / "fake")
+
+
+PARTIAL = """
+vars:
+  status: ???
+steps:
+  whole: runs
+  partial: runs status={status}
+  on: runs {partial}
+  broken: runs exit1
+  held_up: runs {broken}
+  page:
+    run: runs {whole} --steps {needs}
+    after_any: ["*"]
+  strict: {run: runs, after: [held_up]}
+"""
+
+
+def test_a_step_with_a_part_of_its_result_lets_others_go_on_and_is_tried_again(tmp_path, monkeypatch):
+    exits(tmp_path, monkeypatch)
+    status = tmp_path / "status"
+    status.write_text("3")
+    path, out, said = write(tmp_path / "c.yaml", PARTIAL), tmp_path / "out", []
+    steps = load_chain(path, [f"status={status}"], out)
+    expected = {"whole": "done", "partial": "partial", "on": "partial", "broken": "failed", "held_up": "waiting"}
+    assert run_steps(steps, 2, 1, said.append) == {**expected, "page": "partial", "strict": "waiting"}
+    assert any(text.startswith("partial: partial, a part of its result is missing, see ") for text in said)
+    assert [step.name for step in steps if step.partial] == ["partial", "on", "page"]
+    # The page gets the folders of all steps that it waits for, of those that failed as well.
+    page = next(step for step in steps if step.name == "page")
+    named = ["whole", "partial", "on", "broken", "held_up"]
+    words = page.arguments[page.arguments.index("--steps") + 1 :]
+    assert words == [str(step.folder) for name in named for step in steps if step.name == name]
+    # Once the step finds everything, what needs it runs again, and what was whole before does not.
+    status.write_text("0")
+    begun = [text.partition(":")[0] for text in said if ": begins" in text]
+    said.clear()
+    steps = load_chain(path, [f"status={status}"], out)
+    states = run_steps(steps, 2, 1, said.append)
+    assert {name: states[name] for name in ("partial", "on", "page")} == {
+        "partial": "done",
+        "on": "done",
+        "page": "partial",
+    }
+    again = [text.partition(":")[0] for text in said if ": begins" in text]
+    assert sorted(again) == sorted(set(begun) - {"whole"})
+
+
+def test_a_chain_of_partial_results_alone_ends_with_their_status(tmp_path, monkeypatch):
+    exits(tmp_path, monkeypatch)
+    path = write(tmp_path / "c.yaml", "steps: {a: 'runs --runs exit3'}")
+    assert main(["chain", str(path), "--out", str(tmp_path / "out")]) == 3
+
+
+PART = """
+vars: {side: 64}
+steps:
+  data: prepare synthetic 2 --size {side} --out {out}
+  look: shards {data}
+"""
+
+
+def test_a_chain_is_divided_into_files_and_another_one_changes_it(tmp_path):
+    write(tmp_path / "data.yaml", PART)
+    write(tmp_path / "first.yaml", "base: data.yaml\nsteps: {score_a: 'runs {data}'}")
+    write(tmp_path / "all.yaml", "base: [first.yaml, data.yaml]\nseeds: [1]\nsteps: {score_b: 'runs {score_a} {seed}'}")
+    write(
+        tmp_path / "narrow.yaml",
+        "base: all.yaml\nvars: {side: 32}\nappend: {data: --workers 0, score_*: '--json {look}'}",
+    )
+    steps = named(tmp_path / "narrow.yaml", [], tmp_path / "out")
+    assert list(steps) == ["data", "look", "score_a", "score_b-seed1"]
+    data, look = steps["data"], str(steps["look"].folder)
+    words = ["prepare", "synthetic", "2", "--size", "32", "--out", str(data.folder), "--workers", "0"]
+    assert data.arguments == words
+    assert steps["score_a"].arguments == ["runs", str(data.folder), "--json", look]
+    assert steps["score_b-seed1"].arguments[-2:] == ["--json", look]
+    # What the other chain leaves as it is keeps its folder.
+    assert named(tmp_path / "all.yaml", ["side=32"], tmp_path / "out")["look"].name == "look"
 
 
 def test_braces_in_a_variable_are_kept(tmp_path):
@@ -264,7 +362,7 @@ def test_senseless_numbers_are_refused(tmp_path, capsys, arguments):
 
 def given(path):
     """Words for all that a chain leaves open."""
-    return [f"{name}={name}" for name, value in yaml.safe_load(path.read_text())["vars"].items() if value == "???"]
+    return [f"{name}={name}" for name, value in chain_file._load(path, ()).variables.items() if value == "???"]
 
 
 def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
@@ -272,11 +370,23 @@ def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):
     for step in load_chain(PAPER, given(PAPER), tmp_path):
         parents = {parent.name.partition("-seed")[0] for parent in step.needs}
         before[step.name.partition("-seed")[0]] = parents.union(*(before[name] for name in parents))
-    assert before["scfp"] >= {"portraits", "conre", "prior"}
-    assert before["codebook"] >= {"sharp", "motion_autoencoder"}
-    assert before["motion"] >= {"codes", "talking", "motion_autoencoder"}
-    assert before["pipeline"] >= {"scfp", "codebook", "lips", "motion"}
+    # Both stages learn from two data sets, as the paper says.
+    assert before["scfp"] >= {"portraits", "faces", "conre", "prior"}
+    assert before["lip_refiner"] == {"faces", "voxceleb_clips", "talking"}
+    assert before["both"] >= {"sharp", "lip_refiner"}
+    assert before["motion"] >= {"faces_codes", "talking_codes", "lip_refiner"}
+    assert before["motion_plain"] >= {"faces_plain_codes", "plain"}
+    assert before["pipeline"] >= {"scfp", "both", "lips", "motion"}
     assert before["report"] == set(before) - {"report"}
+
+
+def test_a_chain_goes_only_as_far_as_it_is_asked_to(tmp_path):
+    settings = [one for one in given(PAPER) if one.partition("=")[0] in ("avspeech", "voxceleb", "vggface", "alexnet")]
+    # What the other steps leave open need not be given.
+    steps = load_chain(PAPER, [*settings, "attributes=facepp"], tmp_path, to=["conre"])
+    assert [step.name for step in steps] == ["voxceleb_clips", "faces", "avspeech_clips", "portraits", "conre-seed0"]
+    with pytest.raises(UserError, match="--to conrE: expected a step: voxceleb_clips, "):
+        load_chain(PAPER, settings, tmp_path, to=["conrE"])
 
 
 @pytest.mark.parametrize("path", sorted(CHAINS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -36,9 +36,12 @@ def run(args: argparse.Namespace) -> int:
 
     console = table_console()
     if args.table == _MEASURED_HERE:
-        from s2tf.reporting.costs.efficiency import efficiency_table
+        from s2tf.reporting.costs.efficiency import efficiency_table, measure_efficiency, write_efficiency
 
-        report = efficiency_table(args.pipeline, args.device, args.seconds)
+        found = measure_efficiency(args.pipeline, args.device, args.seconds)
+        report = efficiency_table(found)
+        if args.out:
+            write_efficiency(found, args.out)
     else:
         from s2tf.reporting.paper_tables import report_table
 

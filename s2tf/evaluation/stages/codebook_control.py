@@ -1,4 +1,4 @@
-"""Controls of a codebook: the same pictures with the codes replaced, and at other fidelities, beside the ordinary ones."""
+"""Controls of a codebook: the same pictures with other codes and at other fidelities."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

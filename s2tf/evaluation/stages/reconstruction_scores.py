@@ -181,6 +181,7 @@ class ReconstructionScores:
         """Compute the deviation of placement and lips from the landmarks: the noise that the refiner has to bear."""
         rows = []
         units = {"placement": "picture units, log scale, radians", "lips": "outer-eye distances"}
+        titles = {"placement": "placement error", "lips": "error of the refiner's lips"}
         for name, errors in self.read_errors.items():
             if errors:
                 each = np.sqrt(np.square(np.concatenate(errors)).mean(axis=0))
@@ -188,7 +189,7 @@ class ReconstructionScores:
                 if name == "placement":
                     record |= dict(zip(PLACEMENT, np.round(each, 4).tolist(), strict=False))
                 value = float(np.sqrt(np.square(each).mean()))
-                rows.append(Measurement(f"{name} error", value, record, truth=0.0, higher_is_better=False))
+                rows.append(Measurement(titles[name], value, record, truth=0.0, higher_is_better=False))
         return rows
 
     def _sharpness(self, protocol: dict[str, object]) -> Measurement:

@@ -13,6 +13,8 @@ import torch
 
 from s2tf.diffusion.portrait_diffusion import PortraitDiffusion
 from s2tf.errors import UserError
+from s2tf.evaluation.measurement import Measurement
+from s2tf.evaluation.scores import Scores
 from s2tf.media.audio import SAMPLE_RATE
 from s2tf.models.audio_to_mesh import AudioToMesh
 from s2tf.models.face_prior import FacePrior
@@ -24,10 +26,13 @@ from s2tf.pipelines.talking_face import TalkingFacePipeline
 from s2tf.reporting.build_table import build_table
 from s2tf.reporting.costs.parameters import paper_networks
 from s2tf.reporting.paper import TABLES
+from s2tf.reporting.read_scores import EFFICIENCY
 from s2tf.reporting.run_scores import RunScores
 from s2tf.reporting.table import ReportTable
 from s2tf.systems.registry import open_pipeline
 
+ROWS = {"HRTF": "hrtf", "HRTF-SCFP": "hrtf-scfp"}
+"""Row of Table XII -> name of the measured stages."""
 WARM_UP_SECONDS = 0.2
 """Length of the speech that is generated before anything is timed."""
 
@@ -46,16 +51,30 @@ class Efficiency:
     """Seconds for a portrait."""
     protocol: Mapping[str, Any]
 
+    def values(self, name: str) -> dict[str, float]:
+        """Return the numbers of `hrtf` or `hrtf-scfp`, named as in Table XII."""
+        return {"parameters": self.parameters[name], "memory": self.memory[name], "speed": self.speed}
 
-def efficiency_table(folder: Path | None, device: str, seconds: float) -> ReportTable:
+    @property
+    def full_protocol(self) -> dict[str, Any]:
+        """The protocol, with the time of a portrait."""
+        return {**self.protocol, "seconds for a portrait": round(self.portrait_seconds, 2)}
+
+
+def efficiency_table(found: Efficiency) -> ReportTable:
     """Return Table XII with a measurement on this machine, see `measure_efficiency`."""
-    found = measure_efficiency(folder, device, seconds)
-    protocol = {**found.protocol, "seconds for a portrait": round(found.portrait_seconds, 2)}
-    scores = {}
-    for label, name in (("HRTF", "hrtf"), ("HRTF-SCFP", "hrtf-scfp")):
-        values = {"parameters": found.parameters[name], "memory": found.memory[name], "speed": found.speed}
-        scores[label] = [RunScores(name, "", 0, values, {}, {}, protocol)]
+    scores = {
+        label: [RunScores(name, "", 0, found.values(name), {}, {}, found.full_protocol)] for label, name in ROWS.items()
+    }
     return build_table(TABLES["table12"], scores)
+
+
+def write_efficiency(found: Efficiency, out: Path) -> None:
+    """Write `out`/hrtf/metrics.json and `out`/hrtf-scfp/metrics.json, results of Table XII for a page of all tables."""
+    for name in ROWS.values():
+        measurements = [Measurement(key, value, found.full_protocol) for key, value in found.values(name).items()]
+        (out / name).mkdir(parents=True, exist_ok=True)
+        Scores(EFFICIENCY, name, measurements, found.full_protocol, []).write(out / name)
 
 
 def measure_efficiency(folder: Path | None, device: str, seconds: float) -> Efficiency:

@@ -7,7 +7,7 @@ from slurm_stubs import stub_slurm
 from s2tf.cli import main
 from s2tf.cluster import queue_chain, queue_runs
 from s2tf.config import EXPERIMENTS
-from s2tf.runs.chain import load_chain
+from s2tf.runs.chain_file import load_chain
 
 CHAIN = """
 steps:

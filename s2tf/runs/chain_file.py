@@ -1,0 +1,266 @@
+"""Reads the steps of a chain from a YAML.
+
+A chain YAML has `seeds`, `vars` and `steps`, a command line by name:
+
+    steps:
+      conre: fit ../conre.yaml vars.shards={shards} seed_everything={seed}
+      prior: prior ../prior.yaml vars.conre={conre}/networks --out {out}
+
+`{conre}` is the result of the step of that name: the run folder of a `fit`, else the step's own folder, which is
+`{out}` in its own command line. A step with `{seed}` runs once for each seed, and so do the steps that need it.
+Words that end in `.yaml` are files beside the chain's own, or short names of experiments. Every `fit` gets the same
+`--runs`, so that all runs of a chain are in one folder, which is `{runs}`.
+
+A step may also be a mapping: `run` is its command line, and
+
+    after: [a]       steps whose results it reads without naming them
+    after_any: [b]   steps that must have ended first, be it with an error: `{needs}`, a word of its own, then stands
+                     for the folders of all steps that it waits for
+    job: {parts: 2}  its settings for a cluster (`s2tf submit chain`): keys of `slurm/clusters/*.yaml`, and
+                     `parts` (divide a command with the option `--part I/N` among the tasks of an array) and
+                     `gpus` (number of GPUs for a command that is no training)
+
+A chain may be divided into files, and one may change another:
+
+    base: [data.yaml, first.yaml]   chains whose vars and steps come first; a file that is named twice is read once
+    append: {score_*: --steps 2}    words that are added to the commands of steps, found by name or by a pattern
+"""
+
+import fnmatch
+import os
+import shlex
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from s2tf.config import EXPERIMENTS, clear_values, find_experiment, read_yaml
+from s2tf.errors import UserError
+from s2tf.runs.chain import NEEDS, OUT, RUNS, Step
+
+KEYS = ("seeds", "base", "vars", "steps", "append")
+STEP_KEYS = ("run", "after", "after_any", "job")
+
+
+def load_chain(
+    path: Path, settings: Sequence[str], out: Path, seeds: Sequence[int] | None = None, to: Sequence[str] = ()
+) -> list[Step]:
+    """Read the steps of a chain YAML, parents before children, and compose every experiment to find mistakes early.
+
+    Args:
+        path: The YAML, or its short name, such as `chains/portraits.yaml`.
+        settings: `key=value` for its `vars`.
+        out: Folder of the chain.
+        seeds: Seeds instead of the YAML's.
+        to: Names of the steps that are wanted, with those that they need; empty for all.
+
+    Raises:
+        UserError: The file is no chain, a variable is unknown or not given, a step needs a step that does not exist, or
+            an experiment does not compose.
+    """
+    found = find_experiment(path, "chain")
+    packaged, path = found != path, found
+    tree = _load(path, ())
+    if not tree.entries:
+        raise UserError(f"{path} is no chain, expected `steps` with a command line for each name")
+    chain = _Chain(path, _variables(path, tree.variables, settings), out.resolve(), packaged)
+    for entry in _wanted(path, tree.entries, to):
+        chain.add(entry, tree.seeds if seeds is None else seeds)
+    return list(chain.steps.values())
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of `steps`."""
+
+    name: str
+    path: Path
+    """File of the entry, which the message of an error names."""
+    words: list[str]
+    """Words of its command, whose names in braces are not filled in yet."""
+    options: Mapping[str, Any]
+    """Its `after`, `after_any` and `job`."""
+
+    @property
+    def fields(self) -> list[str]:
+        """Names in braces."""
+        parts = (part for word in self.words for part in string.Formatter().parse(word))
+        return [name for _, name, _, _ in parts if name is not None]
+
+
+@dataclass
+class _Tree:
+    """Content of a chain's file with that of its bases."""
+
+    seeds: Sequence[int] = (0,)
+    variables: dict[str, object] = field(default_factory=dict)
+    entries: dict[str, _Entry] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The steps of a chain while it is read."""
+
+    path: Path
+    variables: Mapping[str, str]
+    out: Path
+    packaged: bool
+    steps: dict[tuple[str, int | None], Step] = field(default_factory=dict)
+    """Name and seed -> step; the seed is None for a step without a seed."""
+
+    def add(self, entry: _Entry, seeds: Sequence[int]) -> None:
+        """Add the step of an entry in the YAML, once for each seed if it depends on the seed."""
+        fields = entry.fields
+        seeded = "seed" in fields or any((one, seeds[0]) in self.steps for one in fields)
+        for seed in seeds if seeded else [None]:
+            step = Step(
+                entry.name if seed is None else f"{entry.name}-seed{seed}",
+                *self._template(entry, fields, seed),
+                self.out,
+                *(tuple(self._before(entry, key, seed)) for key in ("after", "after_any")),
+                entry.options["job"],
+                self.packaged,
+            )
+            step.check()
+            self.steps[entry.name, seed] = step
+
+    def _template(
+        self, entry: _Entry, fields: Sequence[str], seed: int | None
+    ) -> tuple[tuple[str, ...], dict[str, Step]]:
+        """Fill in variables, and return the words and the parents; the parents' results stay as `{name}` for now."""
+        # The words are formatted twice: now, and when the parents' results are known.
+        escaped = {key: value.replace("{", "{{").replace("}", "}}") for key, value in self.variables.items()}
+        runs = str(self.out / RUNS)
+        known = {**escaped, "seed": str(seed), "out": OUT, "runs": runs, "needs": NEEDS}
+        # Every other name in braces is a step: the step of the same seed, or a step without a seed.
+        parents: dict[str, Step] = {}
+        for one in fields:
+            if known.get(one) == "???":
+                raise UserError(f"{self.path}: vars.{one} must be given (it is `???`): add {one}=VALUE to the command")
+            if one in known:
+                continue
+            parent = self.steps.get((one, seed)) or self.steps.get((one, None))
+            if parent is None:
+                raise UserError(f"{entry.path}: step {entry.name}: {{{one}}} is neither a variable nor an earlier step")
+            parents[one] = parent
+        for word in entry.words:
+            if NEEDS in word and word != NEEDS:
+                raise UserError(f"{entry.path}: step {entry.name}: {word}: expected {NEEDS} as a word of its own")
+        names = {parent: f"{{{parent}}}" for parent in parents}
+        # Braces that stand for themselves are written twice, also for the second time.
+        template = [word if word == NEEDS else _formatted(word, {**known, **names}) for word in entry.words]
+        return (*template, *(["--runs", runs] if template[0] == "fit" else [])), parents
+
+    def _before(self, entry: _Entry, key: str, seed: int | None) -> Iterator[Step]:
+        """Find the steps that `after` names: the step of this seed, the step without a seed, or those of all seeds."""
+        for before in entry.options[key]:
+            matching = list(dict.fromkeys(name for name, _ in self.steps if fnmatch.fnmatchcase(name, before)))
+            if not matching:
+                raise UserError(f"{entry.path}: step {entry.name}: {key}: {before!r} is no earlier step")
+            for one in matching:
+                found = [self.steps[place] for place in ((one, seed), (one, None)) if place in self.steps][:1]
+                yield from found or [step for (name, _), step in self.steps.items() if name == one]
+
+
+def _wanted(path: Path, entries: Mapping[str, _Entry], to: Sequence[str]) -> list[_Entry]:
+    """Choose the entries of the wanted steps, and of those that they need."""
+    if unknown := [name for name in to if name not in entries]:
+        raise UserError(f"{path}: --to {unknown[0]}: expected a step: {', '.join(entries)}")
+    wanted = set(to or entries)
+    for name in reversed(entries):
+        if name in wanted:
+            entry = entries[name]
+            patterns = [*entry.fields, *entry.options["after"], *entry.options["after_any"]]
+            wanted |= {one for one in entries for pattern in patterns if fnmatch.fnmatchcase(one, pattern)}
+    return [entry for name, entry in entries.items() if name in wanted]
+
+
+def _formatted(word: str, values: Mapping[str, str]) -> str:
+    """Fill in the names in braces; `{{` and `}}` stay as they are, since the word is formatted once more."""
+    parts = []
+    for text, name, _, _ in string.Formatter().parse(word):
+        parts += [text.replace("{", "{{").replace("}", "}}"), "" if name is None else values[name]]
+    return "".join(parts)
+
+
+def _load(path: Path, parents: tuple[Path, ...]) -> _Tree:
+    """Read a chain's file over its bases."""
+    path = Path(os.path.normpath(path))
+    if path in parents:
+        raise UserError(f"{path}: its `base:` files form a cycle: {' -> '.join(map(str, (*parents, path)))}")
+    tree, result = _read(path), _Tree()
+    bases = tree.get("base") or []
+    for base in bases if isinstance(bases, list) else [bases]:
+        beside = path.parent / str(base)
+        below = _load(beside if beside.is_file() else find_experiment(str(base), "chain"), (*parents, path))
+        result.seeds = below.seeds if below.seeds != (0,) else result.seeds
+        result.variables |= below.variables
+        result.entries |= below.entries
+    result.seeds = tree.get("seeds", result.seeds)
+    result.variables |= tree.get("vars") or {}
+    result.entries |= {name: _entry(path, name, entry) for name, entry in (tree.get("steps") or {}).items()}
+    for pattern, text in (tree.get("append") or {}).items():
+        names = [name for name in result.entries if fnmatch.fnmatchcase(name, pattern)]
+        if not names:
+            raise UserError(f"{path}: append: no step is named {pattern!r}")
+        words = _words(path, f"append: {pattern}", str(text))
+        for name in names:
+            result.entries[name] = replace(result.entries[name], words=[*result.entries[name].words, *words])
+    return result
+
+
+def _read(path: Path) -> dict[str, Any]:
+    tree = clear_values(read_yaml(path))
+    sections = [tree.get(key) or {} for key in ("vars", "steps", "append")] if isinstance(tree, dict) else [None]
+    if not all(isinstance(one, dict) for one in sections) or not ("steps" in tree or "base" in tree):
+        raise UserError(f"{path} is no chain, expected `steps` with a command line for each name")
+    unknown = sorted(set(tree) - set(KEYS))
+    if unknown:
+        raise UserError(f"{path}: unknown key {unknown[0]!r}, expected {', '.join(KEYS)}")
+    seeds = tree.get("seeds", [0])
+    if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
+        raise UserError(f"{path}: seeds is {seeds!r}, expected a list of numbers")
+    return tree
+
+
+def _entry(path: Path, step: str, entry: Any) -> _Entry:
+    """Read an entry of the YAML, a command line or a mapping with one."""
+    options = entry if isinstance(entry, dict) else {"run": entry}
+    unknown = sorted(set(options) - set(STEP_KEYS))
+    if unknown or "run" not in options:
+        wrong = f"unknown key {unknown[0]!r}" if unknown else "no command line"
+        raise UserError(f"{path}: step {step}: {wrong}, expected `run`, optionally {', '.join(STEP_KEYS[1:])}")
+    defaults: dict[str, Any] = {"after": [], "after_any": [], "job": {}}
+    given = {key: options.get(key) or default for key, default in defaults.items()}
+    return _Entry(step, path, _words(path, f"step {step}", str(options["run"])), given)
+
+
+def _words(path: Path, where: str, line: str) -> list[str]:
+    """Split a command line into words."""
+    try:
+        words = [_located(word, path.parent) for word in shlex.split(line)]
+        for word in words:
+            list(string.Formatter().parse(word))
+    except ValueError as error:
+        raise UserError(f"{path}: {where}: {error}: {line}") from error
+    return words
+
+
+def _variables(path: Path, variables: Mapping[str, object], settings: Sequence[str]) -> dict[str, str]:
+    values = {name: str(value) for name, value in variables.items()}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or name not in values:
+            raise UserError(f"{path}: {setting!r}: expected key=value with a key of: {', '.join(values) or 'none'}")
+        values[name] = value
+    return values
+
+
+def _located(word: str, folder: Path) -> str:
+    """Turn a word that names a file beside the chain into a path from the working folder; other words do not change."""
+    if not word.endswith(".yaml") or "=" in word or "{" in word:
+        return word
+    plus = "+" if word.startswith("+") else ""
+    path = os.path.normpath(folder / word[len(plus) :])
+    return word if not os.path.isfile(path) and (EXPERIMENTS / word[len(plus) :]).is_file() else f"{plus}{path}"
