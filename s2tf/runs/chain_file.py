@@ -116,13 +116,16 @@ class _Chain:
         fields = entry.fields
         seeded = "seed" in fields or any((one, seeds[0]) in self.steps for one in fields)
         for seed in seeds if seeded else [None]:
+            template, parents = self._template(entry, fields, seed)
             step = Step(
                 entry.name if seed is None else f"{entry.name}-seed{seed}",
-                *self._template(entry, fields, seed),
+                template,
+                parents,
                 self.out,
-                *(tuple(self._before(entry, key, seed)) for key in ("after", "after_any")),
-                entry.options["job"],
-                self.packaged,
+                others=tuple(self._before(entry, "after", seed)),
+                ended=tuple(self._before(entry, "after_any", seed)),
+                job=entry.options["job"],
+                packaged=self.packaged,
             )
             step.check()
             self.steps[entry.name, seed] = step
@@ -170,7 +173,7 @@ def _wanted(path: Path, entries: Mapping[str, _Entry], to: Sequence[str]) -> lis
     if unknown := [name for name in to if name not in entries]:
         raise UserError(f"{path}: --to {unknown[0]}: expected a step: {', '.join(entries)}")
     wanted = set(to or entries)
-    for name in reversed(entries):
+    for name in reversed(list(entries)):
         if name in wanted:
             entry = entries[name]
             patterns = [*entry.fields, *entry.options["after"], *entry.options["after_any"]]
