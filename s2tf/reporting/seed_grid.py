@@ -37,7 +37,8 @@ def seed_grid(runs: Path, clips: int, seeds: int, out: Path, steps: int = 50) ->
     """
     folders = {label: _finished(runs, label) for label in WEIGHTS}
     # Portraits by weight and seed; the seed of the noise is the same for all weights.
-    shown, random = {}, set()
+    shown: dict[str, list[PortraitRows]] = {}
+    random: set[str] = set()
     for label, folder in folders.items():
         shown[label] = []
         for seed in range(seeds):

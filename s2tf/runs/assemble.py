@@ -7,6 +7,7 @@ from typing import Any
 from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest
 from s2tf.errors import UserError
+from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.network import load_network
 from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.shared_networks import load_once
@@ -41,6 +42,7 @@ def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None
         if {pair.run, pair.autoencoder} <= set(runs):
             shards, autoencoder = runs[pair.run], runs[pair.autoencoder]
             network = components[next(iter(system.run(pair.autoencoder).components))]
+            assert isinstance(network, MotionAutoencoder)
             check_codes(_manifest(system, pair.run, shards), network, str(autoencoder), f"the data of {shards}")
     # Chosen settings win over those that a run determines.
     found = {one.setting: _stored(system, one, runs[one.run]) for one in system.stored if one.run in runs}

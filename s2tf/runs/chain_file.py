@@ -23,7 +23,9 @@ A step may also be a mapping: `run` is its command line, and
 A chain may be divided into files, and one may change another:
 
     base: [data.yaml, first.yaml]   chains whose vars and steps come first; a file that is named twice is read once
-    append: {score_*: --steps 2}    words that are added to the commands of steps, found by name or by a pattern
+    change: {score_*: --steps 2}    words for the commands of steps, found by name or by a pattern: an option takes the
+                                    place of the same one, with its values, and other words stand before the options
+    change: {score_*: {job: {gpus: 2}}}    other settings for a cluster
 """
 
 import fnmatch
@@ -39,7 +41,7 @@ from s2tf.config import EXPERIMENTS, clear_values, find_experiment, read_yaml
 from s2tf.errors import UserError
 from s2tf.runs.chain import NEEDS, OUT, RUNS, Step
 
-KEYS = ("seeds", "base", "vars", "steps", "append")
+KEYS = ("seeds", "base", "vars", "steps", "change")
 STEP_KEYS = ("run", "after", "after_any", "job")
 
 
@@ -114,13 +116,16 @@ class _Chain:
         fields = entry.fields
         seeded = "seed" in fields or any((one, seeds[0]) in self.steps for one in fields)
         for seed in seeds if seeded else [None]:
+            template, parents = self._template(entry, fields, seed)
             step = Step(
                 entry.name if seed is None else f"{entry.name}-seed{seed}",
-                *self._template(entry, fields, seed),
+                template,
+                parents,
                 self.out,
-                *(tuple(self._before(entry, key, seed)) for key in ("after", "after_any")),
-                entry.options["job"],
-                self.packaged,
+                others=tuple(self._before(entry, "after", seed)),
+                ended=tuple(self._before(entry, "after_any", seed)),
+                job=entry.options["job"],
+                packaged=self.packaged,
             )
             step.check()
             self.steps[entry.name, seed] = step
@@ -168,7 +173,7 @@ def _wanted(path: Path, entries: Mapping[str, _Entry], to: Sequence[str]) -> lis
     if unknown := [name for name in to if name not in entries]:
         raise UserError(f"{path}: --to {unknown[0]}: expected a step: {', '.join(entries)}")
     wanted = set(to or entries)
-    for name in reversed(entries):
+    for name in reversed(list(entries)):
         if name in wanted:
             entry = entries[name]
             patterns = [*entry.fields, *entry.options["after"], *entry.options["after_any"]]
@@ -200,19 +205,44 @@ def _load(path: Path, parents: tuple[Path, ...]) -> _Tree:
     result.seeds = tree.get("seeds", result.seeds)
     result.variables |= tree.get("vars") or {}
     result.entries |= {name: _entry(path, name, entry) for name, entry in (tree.get("steps") or {}).items()}
-    for pattern, text in (tree.get("append") or {}).items():
+    for pattern, text in (tree.get("change") or {}).items():
         names = [name for name in result.entries if fnmatch.fnmatchcase(name, pattern)]
         if not names:
-            raise UserError(f"{path}: append: no step is named {pattern!r}")
-        words = _words(path, f"append: {pattern}", str(text))
+            raise UserError(f"{path}: change: no step is named {pattern!r}")
+        given = text if isinstance(text, dict) else {"run": text}
+        if unknown := sorted(set(given) - {"run", "job"}):
+            raise UserError(
+                f"{path}: change: {pattern}: unknown key {unknown[0]!r}, expected words, or `run` and `job`"
+            )
+        words = _words(path, f"change: {pattern}", str(given.get("run", "")))
         for name in names:
-            result.entries[name] = replace(result.entries[name], words=[*result.entries[name].words, *words])
+            entry = result.entries[name]
+            options = {**entry.options, **({"job": given["job"] or {}} if "job" in given else {})}
+            result.entries[name] = replace(entry, words=_changed(entry.words, words), options=options)
     return result
+
+
+def _changed(words: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Add words to a command: an option takes the place of the same one, other words stand before the options."""
+    (plain, *options), (more, *others) = _by_option(words), _by_option(given)
+    replaced = {option[0] for option in others}
+    kept = [option for option in options if option[0] not in replaced]
+    return [*plain, *more, *(word for option in (*kept, *others) for word in option)]
+
+
+def _by_option(words: Sequence[str]) -> list[list[str]]:
+    """Divide a command: the words before its first option, then each option with the words behind it."""
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word.startswith("--"):
+            parts.append([])
+        parts[-1].append(word)
+    return parts
 
 
 def _read(path: Path) -> dict[str, Any]:
     tree = clear_values(read_yaml(path))
-    sections = [tree.get(key) or {} for key in ("vars", "steps", "append")] if isinstance(tree, dict) else [None]
+    sections = [tree.get(key) or {} for key in ("vars", "steps", "change")] if isinstance(tree, dict) else [None]
     if not all(isinstance(one, dict) for one in sections) or not ("steps" in tree or "base" in tree):
         raise UserError(f"{path} is no chain, expected `steps` with a command line for each name")
     unknown = sorted(set(tree) - set(KEYS))

@@ -129,7 +129,7 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
         ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no earlier step"),
         ("steps: {a: {run: prepare, after_any: ['b*']}}", [], "step a: after_any: 'b\\*' is no earlier step"),
         ("steps: {a: 'prepare --out={needs}'}", [], "step a: --out={needs}: expected {needs} as a word of its own"),
-        ("steps: {a: prepare}\nappend: {b: --help}", [], "append: no step is named 'b'"),
+        ("steps: {a: prepare}\nchange: {b: --help}", [], "change: no step is named 'b'"),
         ("steps: {a: prepare}\nbase: c.yaml", [], "its `base:` files form a cycle"),
         ("base: nothing.yaml", [], "this chain file does not exist"),
     ],
@@ -250,12 +250,12 @@ def test_a_chain_is_divided_into_files_and_another_one_changes_it(tmp_path):
     write(tmp_path / "all.yaml", "base: [first.yaml, data.yaml]\nseeds: [1]\nsteps: {score_b: 'runs {score_a} {seed}'}")
     write(
         tmp_path / "narrow.yaml",
-        "base: all.yaml\nvars: {side: 32}\nappend: {data: --workers 0, score_*: '--json {look}'}",
+        "base: all.yaml\nvars: {side: 32}\nchange: {data: '--clips 1 --size 16', score_*: '--json {look}'}",
     )
     steps = named(tmp_path / "narrow.yaml", [], tmp_path / "out")
     assert list(steps) == ["data", "look", "score_a", "score_b-seed1"]
     data, look = steps["data"], str(steps["look"].folder)
-    words = ["prepare", "synthetic", "2", "--size", "32", "--out", str(data.folder), "--workers", "0"]
+    words = ["prepare", "synthetic", "2", "--out", str(data.folder), "--clips", "1", "--size", "16"]
     assert data.arguments == words
     assert steps["score_a"].arguments == ["runs", str(data.folder), "--json", look]
     assert steps["score_b-seed1"].arguments[-2:] == ["--json", look]

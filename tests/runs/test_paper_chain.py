@@ -1,6 +1,6 @@
 """The paper's chain runs to its last page at debug width, on miniature trees of the data sets with their known defects.
 
-The steps are forks of a process that has imported everything (`forked_steps`): 60 starts of `s2tf` would import torch for
+The steps are forks of a process that has imported everything (`forked_steps`): 60 starts of `s2tf` import torch for
 five minutes. Each has its own command line, log and exit status, as when `s2tf chain` starts it.
 """
 
@@ -12,7 +12,6 @@ from forked_steps import fork_steps
 from paper_trees import write_classifiers, write_trees
 
 from s2tf.cli import main
-from s2tf.reporting.page import FIGURES
 from s2tf.reporting.paper import TABLES
 from s2tf.runs.chain_file import load_chain
 

@@ -70,10 +70,10 @@ def write_avspeech(folder: Path, people: Iterator[LoadedClip]) -> None:
 
 
 def write_voxceleb(folder: Path, people: Iterator[LoadedClip]) -> None:
-    """Four people for training and two for test, half of them women, and a file that was cut off."""
+    """Eight people for training and two for test, half of them women, and a file that was cut off."""
     table = VOXCELEB_TABLE
-    for index in range(6):
-        name, test = f"id{10001 + index}", index >= 4
+    for index in range(10):
+        name, test = f"id{10001 + index}", index >= 8
         table += f"{name}\tSomebody\t{'mf'[index % 2]}\tUSA\t{'test' if test else 'dev'}\n"
         place = folder / ("test" if test else "dev") / "mp4" / name / "vvvvvvvvvvv"
         _video(place / "00001.mp4", next(people))

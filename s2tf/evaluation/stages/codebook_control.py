@@ -127,9 +127,9 @@ class CodebookScores:
         rows = []
         for name in CONTROLS:
             own = record | ({"fidelity": FIDELITIES[name]} if name in FIDELITIES else {})
-            target = (psnr[COPY], "copy") if name == TRUE else (None, "")
+            target, rule = (psnr[COPY], "copy") if name == TRUE else (None, "")
             rows += [
-                Measurement(f"PSNR, {name}", psnr[name], own, psnr[COPY], COPY, 100.0, *target, counts=counts),
+                Measurement(f"PSNR, {name}", psnr[name], own, psnr[COPY], COPY, 100.0, target, rule, counts=counts),
                 Measurement(
                     f"sharpness, {name}",
                     float(torch.cat(self.sharpness[name]).mean()),

@@ -82,8 +82,8 @@ def lip_network(config: dict[str, Any]) -> dict[str, Any]:
     """Give a lip network that starts from imported weights the sizes of those: AniPortrait's, on wav2vec 2.0 base."""
     if not config["class_path"].endswith("from_audio2mesh"):
         return config
-    speech = {"class_path": "s2tf.models.pretrained_speech.Wav2Vec2Features"}
-    speech |= {"init_args": {"weights": "random", "trainable": True}}
+    sizes = {"weights": "random", "trainable": True}
+    speech = {"class_path": "s2tf.models.pretrained_speech.Wav2Vec2Features", "init_args": sizes}
     chosen = {name: value for name, value in config["init_args"].items() if name != "folder"}
     return {"class_path": "s2tf.models.audio_to_mesh.AudioToMesh", "init_args": {"speech": speech, **chosen}}
 

@@ -90,6 +90,7 @@ def test_a_span_of_each_clip_and_fewer_readers(study, tmp_path):
     assert record["protocol"]["frames"] == 3 * TEST_PEOPLE
     assert record["protocol"]["part of each clip"] == [0.75, 1.0]
     without = {"PSNR", "SSIM", "sharpness", "refiner's change outside the mouth, of that inside"}
+    without |= {"placement error", "error of the refiner's lips"}
     assert set(record["measurements"]) == without
 
 
@@ -100,6 +101,21 @@ def test_lips_are_measured_in_speech_and_in_silence(study, tmp_path):
     assert set(record["measurements"]) == names
     few = evaluate(run_of(study, "lip_landmarks"), tmp_path, "--clips", "2")
     assert few["protocol"]["clips"] == 2
+
+
+def test_the_refiner_is_measured_with_lips_from_speech(study, tmp_path):
+    run, lips = run_of(study, "table10-lip_refiner"), run_of(study, "lip_landmarks")
+    read, spoken = (
+        evaluate(run, tmp_path / name, "--clips", "1", "--stride", "10", *more)
+        for name, more in (("read", []), ("spoken", ["--lips", str(lips)]))
+    )
+    assert spoken["protocol"]["lips"] == "audio2lmk of lip_landmarks"
+    errors = [
+        {name: one["value"] for name, one in record["measurements"].items() if "error" in name}
+        for record in (read, spoken)
+    ]
+    assert errors[0]["placement error"] == errors[1]["placement error"] > 0
+    assert errors[0]["error of the refiner's lips"] != errors[1]["error of the refiner's lips"]
 
 
 def test_motion_is_measured_and_the_seed_decides(study, tmp_path):
