@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
+from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.quantiser import Quantised, VectorQuantiser
 
 
@@ -47,3 +49,8 @@ class CodeCourse:
 def latents_themselves(code: Quantised) -> Tensor:
     """Latents in the place of their codes."""
     return code.z
+
+
+def codes_of_network(network: MotionAutoencoder) -> list[Parameter]:
+    """List the codes of an autoencoder; nothing without a codebook."""
+    return [] if network.codebook is None else [network.codebook.quantiser.embedding.weight]

@@ -42,6 +42,14 @@ def test_codes_take_their_places_when_the_latents_have_settled():
     assert not seen[2][1]
 
 
+def test_codes_have_a_rate_of_their_own():
+    module = MotionAutoencoderStage(narrow_autoencoder(), code_learning_rate=0.01, ordinary_learning_rate=0.001)
+    groups = module.configure_optimizers().param_groups
+    assert [group["lr"] for group in groups] == pytest.approx([0.0016, 0.001, 0.01])
+    assert groups[2]["params"][0] is module.autoencoder.codebook.quantiser.embedding.weight
+    assert sum(len(group["params"]) for group in groups) == len(list(module.autoencoder.parameters()))
+
+
 def test_a_share_of_the_rows_is_trained_with_codes_alone():
     torch.manual_seed(0)
     course = CodeCourse(alone=0.5)
