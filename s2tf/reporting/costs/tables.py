@@ -49,7 +49,8 @@ def memory_cost(scfp: Path | None) -> Cost:
         *parts, total = (f"{size / 1e9:.2f} GB" for size in sizes)
         table.add_row(stage, *parts, str(estimate.batch), total, str(estimate.largest_batch() or "not known"))
     note = (
-        "Counted without running: activations in float32, halved for bf16; attention with its full matrix, which fused "
+        "Counted without running: the first stage's activations in float32, halved for bf16, its losses left out; the "
+        "second stage's whole step under bf16; attention with its full matrix, which fused "
         "kernels do not keep. Workspaces and fragmentation are not counted: 15 % of the GPU is left free for them."
     )
     return Cost(table, note, {stage: estimate.to_json() for stage, estimate in estimates.items()})
