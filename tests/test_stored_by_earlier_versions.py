@@ -73,8 +73,8 @@ def on_this_machine(words):
 
 
 def command_of(run):
-    """The experiment and the overrides that a run was trained with."""
-    return on_this_machine(EXPECTED["overrides"][run])
+    """A run's own config, with no override: the experiments that it came from have changed since."""
+    return f"{run}/config.yaml", []
 
 
 def digest(tensor):
@@ -179,7 +179,10 @@ def test_a_finished_run_is_evaluated_to_its_numbers(stored, run, options):
     # With the same protocol: numbers of both versions stand in one table.
     again = json.loads(Path("again/metrics.json").read_text())
     assert again.pop("datasets") == ["synthetic"]
-    assert_close(again, json.loads(Path(run, "metrics.json").read_text()))
+    expected = json.loads(Path(run, "metrics.json").read_text())
+    # Later versions measure more.
+    again["measurements"] = {name: one for name, one in again["measurements"].items() if name in expected["measurements"]}
+    assert_close(again, expected)
 
 
 class Loaded(L.Callback):

@@ -15,7 +15,13 @@ INTERVAL = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class PairCosines:
-    """Cosines of pairs of pictures, summed by person: numbers, sums and sums of squares."""
+    """Cosines of pairs of pictures, summed by person: numbers, sums and sums of squares.
+
+    Example:
+        >>> import torch
+        >>> PairCosines.of_features(torch.eye(3)[[0, 0, 1]], [0, 0, 1]).same[0].tolist()
+        [1.0, 0.0]
+    """
 
     same: np.ndarray
     """(3, P): of the pairs of pictures of each person."""
@@ -54,7 +60,12 @@ class PairCosines:
 
 @dataclass(frozen=True)
 class Verification:
-    """Summary of the cosines of all pairs."""
+    """Summary of the cosines of all pairs.
+
+    Example:
+        >>> Verification(same=0.8, different=0.2, separation=3.0).separation
+        3.0
+    """
 
     same: float
     """Mean cosine of two pictures of one person."""
@@ -82,7 +93,12 @@ def summarise(pairs: PairCosines) -> Verification:
 
 @dataclass(frozen=True)
 class Margin:
-    """Difference of two separations, with the interval that the choice of persons leaves."""
+    """Difference of two separations, with the interval that the choice of persons leaves.
+
+    Example:
+        >>> Margin(0.2, 0.1, 0.3).sign, Margin(0.2, -0.1, 0.5).sign
+        (1, 0)
+    """
 
     value: float
     low: float
@@ -101,6 +117,14 @@ def compare_separations(one: PairCosines, other: PairCosines, seed: int = 0) -> 
         one: Cosines by one way.
         other: Cosines of the same pictures by the other way.
         seed: Seed of the choices.
+
+    Example:
+        >>> import torch
+        >>> people = [0, 0, 1, 1, 2, 2]
+        >>> clear = torch.eye(3)[people] + 0.1 * torch.rand(6, 3)
+        >>> ways = [PairCosines.of_features(features, people) for features in (clear, torch.rand(6, 3))]
+        >>> compare_separations(*ways).value > 0
+        True
     """
     people = one.same.shape[1]
     weights = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=RESAMPLED)

@@ -113,6 +113,7 @@ class _Chain:
 
     def add(self, entry: _Entry, seeds: Sequence[int]) -> None:
         """Add the step of an entry in the YAML, once for each seed if it depends on the seed."""
+        # A step that names the seed, or a step of a seed, is done for each.
         fields = entry.fields
         seeded = "seed" in fields or any((one, seeds[0]) in self.steps for one in fields)
         for seed in seeds if seeded else [None]:

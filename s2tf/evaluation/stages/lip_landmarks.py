@@ -109,7 +109,6 @@ def evaluate_lips(run: Path, test: LipTest, out: Path, report: Report = silent) 
     protocol = {
         **shards_protocol(shards, len(samples)),
         "reference": "the lips of frame 0",
-        "lips": "in the plane of the picture, in outer-eye distances",
         "silence": f"{SILENCE_SECONDS} s of zeros behind the speech, the first {SETTLING} s left out",
     }
     return stage_run.write(KIND, lip_scores(clips, protocol), protocol, out, datasets=datasets_of([shards]))
