@@ -181,7 +181,9 @@ def test_a_finished_run_is_evaluated_to_its_numbers(stored, run, options):
     assert again.pop("datasets") == ["synthetic"]
     expected = json.loads(Path(run, "metrics.json").read_text())
     # Later versions measure more.
-    again["measurements"] = {name: one for name, one in again["measurements"].items() if name in expected["measurements"]}
+    again["measurements"] = {
+        name: one for name, one in again["measurements"].items() if name in expected["measurements"]
+    }
     assert_close(again, expected)
 
 

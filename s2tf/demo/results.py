@@ -174,6 +174,7 @@ def _reconstruction(results: Results) -> list[Measurement]:
             codebook.update(
                 control_pictures(autoencoder, source, codes[some], autoencoder.output_size), reference[some], copy
             )
+    # The conditions of all these numbers.
     protocol = {
         "source": "frame 0",
         "frames": "every fifth but the first",

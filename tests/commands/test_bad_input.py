@@ -59,7 +59,9 @@ WORDS = {
     "assemble": "assemble --out {out} --scfp {pipeline}",
 }
 """Command -> a command line whose places are filled by the fixture."""
-WITH_JSON = sorted(set(WORDS) - {"attributes", "codes", "features", "import", "submit run", "submit chain", "sweep", "assemble"})
+WITH_JSON = sorted(
+    set(WORDS) - {"attributes", "codes", "features", "import", "submit run", "submit chain", "sweep", "assemble"}
+)
 WITH_DEVICE = sorted(
     [
         *("animate", "generate", "portrait", "attributes", "check-faces", "codes", "features", "prior"),
