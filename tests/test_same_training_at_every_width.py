@@ -68,8 +68,9 @@ def reasons(path: Path) -> set[str]:
 
 
 def is_said(key: str, said: set[str]) -> bool:
-    """True if the key has a reason; that of another class counts for all of its arguments."""
-    return key in said or any(
+    """True if the key has a reason, or its variable; that of another class counts for all of its arguments."""
+    variable = f"vars.{key.rpartition('.')[2]}"
+    return bool({key, variable} & said) or any(
         f"{key[: place.start()]}.class_path" in said for place in re.finditer(r"\.init_args\.", key)
     )
 

@@ -246,9 +246,8 @@ def _protocol(
         "source": "frame 0, not counted",
         "picture (px)": size,
         "resize": "area averages down, cubic up",
+        "lips": "as read off the motion code" if test.lips is None else f"audio2lmk of {test.lips.parent.name}",
     }
-    if test.lips is not None:
-        protocol["lips"] = f"audio2lmk of {test.lips.parent.name}"
     for reader in (readers.motion, readers.perceptual):
         protocol |= reader.protocol if reader is not None else {}
     return protocol
