@@ -59,7 +59,7 @@ class MotionSequenceExample:
         from_pcm(self.pcm, out=waveform[: len(self.pcm)])
         waveform[len(self.pcm) :] = 0
         batcher.put("key", self.key)
-        batcher.put("length", np.int64(_length(len(self.landmarks) - 1)))
+        batcher.put("length", np.int64(_length(len(self.landmarks) - 1, self.frames)))
         if self.level is not None:
             batcher.put("level", self.level)
         batcher.put("lips", lips[1:])
@@ -76,9 +76,9 @@ def _repeat_edge(array: np.ndarray, length: int) -> np.ndarray:
     return array if missing <= 0 else np.concatenate([array, array[-1:].repeat(missing, axis=0)])
 
 
-def _length(frames: int) -> int:
-    """The number of frames of a clip that count: a multiple of `LENGTH_STEP`, or all where there are fewer."""
-    return frames if frames < LENGTH_STEP else frames // LENGTH_STEP * LENGTH_STEP
+def _length(frames: int, window: int) -> int:
+    """The number of frames that count: all of a full window; of a shorter clip a multiple of `LENGTH_STEP`, or all."""
+    return frames if frames >= window or frames < LENGTH_STEP else frames // LENGTH_STEP * LENGTH_STEP
 
 
 @dataclass(frozen=True)

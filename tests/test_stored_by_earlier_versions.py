@@ -162,7 +162,8 @@ def test_networks_load_with_their_weights(folder):
 def test_a_finished_run_is_found_measured_and_exported_again(stored):
     experiment, overrides = command_of(LIPS)
     found = find_run(experiment, overrides, "trained")
-    assert (str(found.folder), found.last_checkpoint) == (LIPS, Path(LIPS, "checkpoints", "last.ckpt"))
+    assert found.folder == Path(LIPS).resolve()
+    assert found.last_checkpoint == found.folder / "checkpoints" / "last.ckpt"
     assert evaluate(experiment, "validate", overrides, "trained") == pytest.approx(
         EXPECTED["validate"][LIPS], rel=ROUNDING
     )
@@ -217,7 +218,7 @@ def test_an_interrupted_run_goes_on_to_the_weights_that_it_had_before(stored):
     loaded = Loaded()
     experiment, overrides = command_of(INTERRUPTED)
     result = fit(experiment, overrides, "trained", [loaded])
-    assert str(result.run.folder) == INTERRUPTED
+    assert result.run.folder == Path(INTERRUPTED).resolve()
     assert loaded.found == EXPECTED["loaded"][INTERRUPTED]
     assert result.step == 8
     assert_same_weights(Path(INTERRUPTED), Path(FINISHED))
