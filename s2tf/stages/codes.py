@@ -53,4 +53,4 @@ def latents_themselves(code: Quantised) -> Tensor:
 
 def codes_of_network(network: MotionAutoencoder) -> list[Parameter]:
     """List the codes of an autoencoder; nothing without a codebook."""
-    return [] if network.codebook is None else [network.codebook.quantiser.embedding.weight]
+    return [] if network.codebook is None else list(network.codebook.quantiser.embedding.parameters())
