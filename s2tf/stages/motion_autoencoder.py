@@ -210,8 +210,7 @@ class MotionAutoencoderStage(Stage):
         equalised, ordinary = by_kind_of_layer(self.autoencoder, apart=codes)
         rate = self.learning_rate
         rates = [(equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate)]
-        if self.code_learning_rate is not None:
-            rates.append((codes, self.code_learning_rate))
+        rates += [] if self.code_learning_rate is None else [(codes, self.code_learning_rate)]
         trained = (([one for one in parameters if one.requires_grad], own) for parameters, own in rates)
         groups = [self._group(parameters, own, GENERATOR_RATIO) for parameters, own in trained if parameters]
         if self.discriminator is not None:
