@@ -196,6 +196,7 @@ def _load(path: Path, parents: tuple[Path, ...]) -> _Tree:
     if path in parents:
         raise UserError(f"{path}: its `base:` files form a cycle: {' -> '.join(map(str, (*parents, path)))}")
     tree, result = _read(path), _Tree()
+    # The bases first, each over the one before it, then what this file says itself.
     bases = tree.get("base") or []
     for base in bases if isinstance(bases, list) else [bases]:
         beside = path.parent / str(base)
@@ -206,6 +207,7 @@ def _load(path: Path, parents: tuple[Path, ...]) -> _Tree:
     result.seeds = tree.get("seeds", result.seeds)
     result.variables |= tree.get("vars") or {}
     result.entries |= {name: _entry(path, name, entry) for name, entry in (tree.get("steps") or {}).items()}
+    # Changes of steps that a base, or this file, has.
     for pattern, text in (tree.get("change") or {}).items():
         names = [name for name in result.entries if fnmatch.fnmatchcase(name, pattern)]
         if not names:
