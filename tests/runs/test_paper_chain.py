@@ -5,6 +5,7 @@ five minutes. Each has its own command line, log and exit status, as when `s2tf 
 """
 
 import json
+import os
 
 import pytest
 import torch
@@ -16,7 +17,10 @@ from s2tf.reporting.paper import TABLES
 from s2tf.runs.chain_file import load_chain
 
 pytest.importorskip("mediapipe", reason="faces are found by the extra `mediapipe`")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("S2TF_REHEARSAL" not in os.environ, reason="takes long: set S2TF_REHEARSAL=1"),
+]
 REHEARSAL = "chains/rehearsal.yaml"
 
 
