@@ -18,7 +18,7 @@ LIMIT = 16 * 2**30
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory) -> Path:
-    return tiny_shards(tmp_path_factory.mktemp("full") / "shards", people=3, seconds=1.0, size=512)
+    return tiny_shards(tmp_path_factory.mktemp("full") / "shards", people=3, seconds=2.0, size=512)
 
 
 def step(name: str, shards: Path, device: str) -> dict[str, object]:
