@@ -73,8 +73,13 @@ class SpeechPortraitSampler:
         return [self._example(sample, self._frame(sample, rng), start)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
-        """The first frame or one chosen by the seed, and the beginning of the speech, as in the paper."""
-        return self._example(sample, self._frame(sample, rng), 0)
+        """The first frame or one chosen by the seed, and the beginning of the speech, as in the paper.
+
+        A second example of a clip, with which evaluations compare the first, is another frame if there are several.
+        """
+        others = sample.record.pictures[1:]
+        frame = rng.choice(others) if self.portrait == "first" and number and others else self._frame(sample, rng)
+        return self._example(sample, frame, 0)
 
     def _frame(self, sample: Sample, rng: random.Random) -> int:
         return 0 if self.portrait == "first" else rng.choice(sample.record.pictures)

@@ -57,7 +57,7 @@ class MotionSequenceBatch(TypedDict):
     waveform: Tensor
     """(B, T * 640) 16 kHz mono in [-1, 1]: exactly as long as T frames at 25 a second."""
     level: Tensor
-    """(B, 2) mean and mean square of the whole recording's sound; only if the datamodule has `level: recording`."""
+    """(B, 2) mean and variance of the whole recording's sound; only if the datamodule has `level: recording`."""
     length: Tensor
     """(B,) int64 number of frames that the clip has: what stands behind them is padding, see `s2tf.stages.padding`."""
     lips: Tensor

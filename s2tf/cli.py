@@ -26,6 +26,7 @@ COMMANDS = {
     "prior": "prior",
     "evaluate": "evaluate",
     "compare": "compare",
+    "check-faces": "check_faces",
     "chain": "chain",
     "submit": "submit",
     "sweep": "sweep",

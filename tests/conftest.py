@@ -36,8 +36,8 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(pytest.mark.skip(reason=reason))
     if config.getoption("--slow") or config.getoption("-m"):
         return
-    selected = [item for item in items if "slow" not in item.keywords]
-    config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
+    selected = [item for item in items if not item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
     items[:] = selected
 
 

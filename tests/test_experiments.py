@@ -8,7 +8,7 @@ import pytest
 from fit_ranks import InterruptAfter, InterruptionError, saving
 from narrow_autoencoder import narrow_autoencoder
 from tiny_shards import tiny_shards
-from transformers import HubertConfig, HubertModel
+from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
 from undrawn import Undrawn
 
 from datamodules.shards.sources import ShardSource
@@ -33,6 +33,8 @@ FILES = [path for path in YAMLS if path.name not in SHARED and path not in PRIOR
 SECOND_STAGE = ("table10", "table11")
 ROWS = [path for path in FILES if path.parent.parent.name == "ablations" and path.parent.name not in SECOND_STAGE]
 SPEECH_WEIGHTS = "model.init_args.speech_features.init_args.weights"
+LARGE = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 1, "intermediate_size": 8}
+"""As wide as HuBERT-large, and shallow."""
 DEMO = ("conre", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion")
 
 
@@ -89,16 +91,18 @@ def experiment(request, tmp_path_factory):
             part.save_pretrained(folder / "lia" / name)
     known = {
         "conre": str(folder),
+        "speech_run": str(folder),
         "prior": str(folder / "prior"),
         "motion_autoencoder": str(folder / "motion"),
         "lia": str(folder / "lia"),
     }
     asked = {f"{SPEECH_WEIGHTS}=random", "vars.hubert=random"} & set(overrides)
     if asked and "HubertFeatures" in str(compose(path, overrides)):
-        # As wide as HuBERT-large, and shallow.
-        shape = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 1, "intermediate_size": 8}
-        HubertModel(HubertConfig(**shape)).save_pretrained(folder / "hubert")
+        HubertModel(HubertConfig(**LARGE)).save_pretrained(folder / "hubert")
         known[SPEECH_WEIGHTS] = known["hubert"] = str(folder / "hubert")
+    if "vars.wav2vec_large=random" in overrides:
+        Wav2Vec2Model(Wav2Vec2Config(**LARGE)).save_pretrained(folder / "wav2vec")
+        known["wav2vec_large"] = str(folder / "wav2vec")
     return path, completed(path, known)
 
 
@@ -168,7 +172,12 @@ def first_stage(tmp_path_factory):
     debug = ["+" + str(EXPERIMENTS / "debug" / "conre.yaml"), f"vars.shards={shards}"]
     run = fit(EXPERIMENTS / "conre.yaml", debug, folder / "runs").run
     FacePrior(64).save_pretrained(folder / "prior")
-    return {"shards": str(shards), "conre": str(run.networks), "prior": str(folder / "prior")}
+    return {
+        "shards": str(shards),
+        "conre": str(run.networks),
+        "speech_run": str(run.networks),
+        "prior": str(folder / "prior"),
+    }
 
 
 @pytest.mark.slow

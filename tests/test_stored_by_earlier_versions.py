@@ -73,8 +73,8 @@ def on_this_machine(words):
 
 
 def command_of(run):
-    """The experiment and the overrides that a run was trained with."""
-    return on_this_machine(EXPECTED["overrides"][run])
+    """A run's own config, with no override: the experiments that it came from have changed since."""
+    return f"{run}/config.yaml", []
 
 
 def digest(tensor):
@@ -162,7 +162,8 @@ def test_networks_load_with_their_weights(folder):
 def test_a_finished_run_is_found_measured_and_exported_again(stored):
     experiment, overrides = command_of(LIPS)
     found = find_run(experiment, overrides, "trained")
-    assert (str(found.folder), found.last_checkpoint) == (LIPS, Path(LIPS, "checkpoints", "last.ckpt"))
+    assert found.folder == Path(LIPS).resolve()
+    assert found.last_checkpoint == found.folder / "checkpoints" / "last.ckpt"
     assert evaluate(experiment, "validate", overrides, "trained") == pytest.approx(
         EXPECTED["validate"][LIPS], rel=ROUNDING
     )
@@ -179,7 +180,12 @@ def test_a_finished_run_is_evaluated_to_its_numbers(stored, run, options):
     # With the same protocol: numbers of both versions stand in one table.
     again = json.loads(Path("again/metrics.json").read_text())
     assert again.pop("datasets") == ["synthetic"]
-    assert_close(again, json.loads(Path(run, "metrics.json").read_text()))
+    expected = json.loads(Path(run, "metrics.json").read_text())
+    # Later versions measure more.
+    again["measurements"] = {
+        name: one for name, one in again["measurements"].items() if name in expected["measurements"]
+    }
+    assert_close(again, expected)
 
 
 class Loaded(L.Callback):
@@ -212,7 +218,7 @@ def test_an_interrupted_run_goes_on_to_the_weights_that_it_had_before(stored):
     loaded = Loaded()
     experiment, overrides = command_of(INTERRUPTED)
     result = fit(experiment, overrides, "trained", [loaded])
-    assert str(result.run.folder) == INTERRUPTED
+    assert result.run.folder == Path(INTERRUPTED).resolve()
     assert loaded.found == EXPECTED["loaded"][INTERRUPTED]
     assert result.step == 8
     assert_same_weights(Path(INTERRUPTED), Path(FINISHED))

@@ -90,7 +90,7 @@ def prepare(
         return finished
     _prepare_groups(own, out, settings, workers, on_progress)
     if all(_ledger(out, group).is_file() for group in groups):
-        return _complete(groups, out, settings, plan)
+        return _complete(groups, out, settings, plan, getattr(recordings, "split_rule", ""))
     return _merged(own, out, plan)
 
 
@@ -218,7 +218,7 @@ def _write_group(
         (out / name).unlink()
 
 
-def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str) -> PrepareSummary:
+def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str, split_rule: str) -> PrepareSummary:
     """Write ledger and manifest; another part may do the same at the same time, with the same result."""
     summary = _merged(groups, out, plan)
     if (out / MANIFEST).is_file():
@@ -226,7 +226,8 @@ def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str)
     write_table([asdict(failure) for failure in summary.failures], out / FAILURES, FAILURE_COLUMNS)
     if summary.absences:
         write_table([asdict(absence) for absence in summary.absences], out / ABSENCES, FAILURE_COLUMNS)
-    write_manifest(out, _manifest(summary, settings, plan))
+    rule = {"split_rule": split_rule} if split_rule else {}
+    write_manifest(out, _manifest(summary, settings, plan) | rule)
     _clean(out)
     return summary
 

@@ -24,6 +24,7 @@ class ReaderSettings:
         source: The data set's folder; `wild`: a list of clips; `synthetic`: the number of speakers.
         val: Share of people held out for validation, or None for the data set's default.
         test: Share of people held out for test, or None for the data set's default.
+        splits: `official`, or `letters`: the people of voxceleb1 by the first letters of their names.
         seed: Seed for the splits and for the synthetic speakers.
         clips: Clips of each synthetic speaker.
         seconds: Length of a synthetic clip.
@@ -34,6 +35,7 @@ class ReaderSettings:
     source: str
     val: float | None = None
     test: float | None = None
+    splits: str = "official"
     seed: int = 0
     clips: int = 2
     seconds: float = 4.0
@@ -56,8 +58,10 @@ def open_reader(settings: ReaderSettings) -> "Reader | SyntheticReader":
 
     Raises:
         FileNotFoundError: The source or one of its tables is missing.
-        ValueError: The source has another form, or the shares do not fit the data set.
+        ValueError: The source has another form, or the shares or splits do not fit the data set.
     """
+    if settings.splits != "official" and settings.dataset != "voxceleb1":
+        raise ValueError(f"--splits {settings.splits}: {settings.dataset} has no such splits, expected voxceleb1")
     return READERS[settings.dataset](settings)
 
 
@@ -70,7 +74,11 @@ def _synthetic(settings: ReaderSettings) -> SyntheticReader:
 
 
 def _voxceleb(settings: ReaderSettings) -> VoxCelebReader:
-    return VoxCelebReader(settings.source, settings.dataset, settings.held_out(voxceleb.HELD_OUT))
+    if settings.splits == "letters" and settings.val is not None:
+        raise ValueError(f"--val {settings.val} has no effect with --splits letters, which names its validation set")
+    return VoxCelebReader(
+        settings.source, settings.dataset, settings.held_out(voxceleb.HELD_OUT), splits=settings.splits
+    )
 
 
 READERS: dict[str, Callable[[ReaderSettings], Reader | SyntheticReader]] = {

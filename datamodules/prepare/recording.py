@@ -81,6 +81,8 @@ class Reader:
     """A data set's recordings, read from its tables and folders; subclasses fill `recordings`."""
 
     recordings: Sequence[Recording]
+    split_rule: str = ""
+    """The rule that divides people, as protocols name it; empty for the data set's own and for random shares."""
 
     def __len__(self) -> int:
         return len(self.recordings)

@@ -50,7 +50,6 @@ def _depth(sample: Sample) -> np.ndarray:
     if depth is None:
         raise ShardError(
             f"sample {sample.key!r} has neither the depth of its landmarks ({DEPTH}) nor a face mesh ({MESH}), which "
-            "lips in space need: prepare the data with --landmarks mediapipe (synthetic speakers: prepare them again), "
-            "or train with vars.space=false"
+            "lips in space need: prepare the data again, with --landmarks mediapipe and without --no-mesh"
         )
     return depth

@@ -178,8 +178,8 @@ def _decode(sample: Sample) -> None:
     record = sample.record
     for index in record.pictures:
         sample.frame(index)
-    for index in record.portraits or [None]:
-        part = (0, None) if index is None else (index, index + 1)
+    parts: list[tuple[int, int | None]] = [(index, index + 1) for index in record.portraits]
+    for part in parts or [(0, None)]:
         sample.landmarks(*part)
         sample.mesh(*part)
         sample.depth(*part)

@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--min-face", type=shared.number(0), help=limit)
     add("--val", type=shared.share, help="share for validation (default: folder, hdtf 0.1, others 0.01)")
     add("--test", type=shared.share, help="share of people for test, if SOURCE names no test set (default: as --val)")
+    splits = "people's splits; letters: voxceleb1 by first letters, as for faces from voices (default: official)"
+    add("--splits", choices=["official", "letters"], default="official", help=splits)
     add("--seed", type=shared.seed, default=0, help="seed of the splits and synthetic speakers (default: 0)")
     # The written files.
     portraits = "store K pictures of each clip, the first frame and others, for the first stage (default: all frames)"

@@ -14,7 +14,9 @@ from s2tf.demo.targets import gender_targets, mouth_target, reconstruction_targe
 from s2tf.demo.train import Chain, DemoSettings
 from s2tf.evaluation.judge_training import JudgeData, load_judges
 from s2tf.evaluation.measurement import Measurement
+from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pictures, spread
 from s2tf.faces.crop import resize
+from s2tf.faces.dlib_networks import DlibFeatures, has_dlib_networks
 from s2tf.faces.motion import DetectedMotion, FaceMotion
 from s2tf.figures.sheet import draw_sheet, sheet_indices
 from s2tf.media.audio import FPS, write_wav
@@ -111,16 +113,16 @@ def _write(speaker: UnseenSpeaker, folder: Path, random_weights: tuple[str, ...]
 
 
 def measure(settings: DemoSettings, results: Results, console: Console) -> list[Measurement]:
-    """The demo's numbers; judges read synthetic speakers only, since their accuracy on real faces is not known."""
+    """The demo's numbers; the judges read synthetic speakers only, and dlib's face network reads real ones."""
     measurements = _reconstruction(results)
     if settings.source is not None:
         mouths = _mouths(results, _detected_opening, "mediapipe landmarks", settings.compared)
         if not mouths:
             console.print("mouth opening: not measured, mediapipe finds no face in the generated videos")
-        console.print("portraits: not measured, there is no judge of real faces")
+        portraits = _retrieved_by_dlib(settings, results, console)
         console.print("targets: none, they are those of synthetic speakers")
         # A minute of real recordings is not asked for what hundreds of synthetic speakers reach.
-        return [replace(one, target=None, target_rule="") for one in (*measurements, *mouths)]
+        return [replace(one, target=None, target_rule="") for one in (*measurements, *portraits, *mouths)]
     judges = load_judges(JudgeData(), console)
     portraits = np.stack([speaker.portrait for speaker in results.speakers])
     videos = [speaker.frames for speaker in results.speakers]
@@ -132,11 +134,31 @@ def measure(settings: DemoSettings, results: Results, console: Console) -> list[
     return measurements
 
 
+def _retrieved_by_dlib(settings: DemoSettings, results: Results, console: Console) -> list[Measurement]:
+    """Retrieval of real speakers by the features of dlib's face network, where its files are installed."""
+    if not has_dlib_networks():
+        console.print(
+            'portraits: not measured, there is no judge of real faces: pip install "s2tf[dlib]"', markup=False
+        )
+        return []
+    if len(results.speakers) < 2:
+        console.print("portraits: not measured, only one person is left for test")
+        return []
+    faces = DlibFeatures()
+    portraits = np.stack([speaker.portrait for speaker in results.speakers])
+    videos = [speaker.frames for speaker in results.speakers]
+    protocol = {"speakers": "real, unseen", "seed": settings.seed, "faces": faces.protocol}
+    ranks = tuple(rank for rank in (1, 5) if rank < len(videos))
+    return retrieval_targets(faces, portraits, videos, {**protocol, "embedding": faces.protocol["network"]}, ranks)
+
+
 def _reconstruction(results: Results) -> list[Measurement]:
     """Frames reconstructed from the first frame and their own motion, against copies of the first frame."""
     autoencoder = results.pipeline.talking_face.motion_autoencoder
     reconstructed, copied = FrameQuality(), FrameQuality()
+    codebook = CodebookScores.of(autoencoder)
     for speaker in results.speakers:
+        # Frames reconstructed from the first one and their own motion.
         chosen, first = speaker.frames[:: FPS // 5][1:], speaker.frames[:1]
         with torch.no_grad():
             source = autoencoder.encode_source(to_tensor(_resized(first, autoencoder.input_size)))
@@ -146,6 +168,13 @@ def _reconstruction(results: Results) -> list[Measurement]:
         generated, reference, copy = (torch.from_numpy(frames).permute(0, 3, 1, 2) for frames in pictures)
         reconstructed.update(generated, reference)
         copied.update(copy.expand_as(reference), reference)
+        # The same pictures with other codes.
+        if codebook is not None:
+            some = spread(len(codes))
+            codebook.update(
+                control_pictures(autoencoder, source, codes[some], autoencoder.output_size), reference[some], copy
+            )
+    # The conditions of all these numbers.
     protocol = {
         "source": "frame 0",
         "frames": "every fifth but the first",
@@ -153,7 +182,8 @@ def _reconstruction(results: Results) -> list[Measurement]:
         "mouth": "predicted",
         "fps": FPS,
     }
-    return reconstruction_targets(reconstructed, copied, protocol)
+    controls = [] if codebook is None else codebook.measurements(protocol)
+    return reconstruction_targets(reconstructed, copied, protocol) + controls
 
 
 def _resized(frames: np.ndarray, size: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from s2tf.evaluation.measurement import Measurement
+from s2tf.faces.features import FaceFeatures
 from s2tf.faces.judges import Judges
 from s2tf.metrics.correlation import mean_correlation
 from s2tf.metrics.image import FrameQuality
@@ -23,7 +24,7 @@ PSNR_MARGIN = 2.0
 
 
 def retrieval_targets(
-    judges: Judges,
+    judges: Judges | FaceFeatures,
     portraits: np.ndarray,
     videos: Sequence[np.ndarray],
     protocol: Mapping[str, Any] | None = None,

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from datamodules.shards.samples import Sample
-from datamodules.shards.sources import ShardSource
+from datamodules.shards.sources import ShardSource, open_source
 from datamodules.shards.writing import load_manifest, read_split
 from s2tf.errors import UserError
 from s2tf.media.audio import SAMPLES_PER_FRAME
 from s2tf.runs.build import build_parts
 
-ADDED = ("motion", "features")
+ADDED = ("motion", "features", "attributes")
 """Keys of a manifest about members that later commands have added."""
 
 
@@ -42,7 +42,12 @@ def shards_of(config: Mapping[str, Any], run: Path, shards: str | None) -> Shard
 
 
 def clips_of_split(shards: ShardSource, split: str, clips: int | None) -> Iterator[Sample]:
-    """Yield the first `clips` clips of a split in their order, or all if None."""
+    """Yield the first `clips` clips of a split in their order, or all if None.
+
+    Raises:
+        ValueError: The shards hold portraits only.
+    """
+    open_source(shards).require_all_frames("this evaluation")
     return islice(read_split(shards, split), clips)
 
 
@@ -94,7 +99,7 @@ def clip_seed(seed: int, key: str) -> int:
 
 
 def data_of_run(config: Mapping[str, Any], shards: str | None, batch: int) -> Any:
-    """Build the data module of a run's config; it yields each test clip twice, each time with another random frame.
+    """Build the data module of a run's config; it yields each test clip twice, with different frames if it has several.
 
     Args:
         config: The run's resolved config.
@@ -113,8 +118,11 @@ def data_of_run(config: Mapping[str, Any], shards: str | None, batch: int) -> An
 
 def data_protocol(data: Any, keys: Sequence[str]) -> dict[str, Any]:
     """Describe the clips in a protocol: their number, the shards' names and the fingerprint of the manifests."""
+    rules = list(dict.fromkeys(source.manifest.get("split_rule", "") for source in data.sources))
     return {
         "clips": len(keys),
+        # Retrieval among the people of another split is another number.
+        **({"people's splits": "; ".join(rule or "official" for rule in rules)} if any(rules) else {}),
         "shards": ", ".join(Path(source.source.shards).name for source in data.sources),
         "data": manifests_fingerprint([source.manifest for source in data.sources]),
     }
@@ -127,14 +135,24 @@ def count_test_clips(data: Any, clips: int | None) -> int:
 
 
 def manifests_fingerprint(manifests: Sequence[Mapping[str, Any]]) -> str:
-    """Hash the manifests of shard folders; added codes and features do not change the hash."""
-    plain = [{key: value for key, value in manifest.items() if key not in ADDED} for manifest in manifests]
+    """Hash the manifests of shard folders; added codes, features and attributes do not change the hash."""
+    before = [_with_former_genders(manifest) for manifest in manifests]
+    plain = [{key: value for key, value in manifest.items() if key not in ADDED} for manifest in before]
     text = json.dumps(plain, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _with_former_genders(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A manifest with the genders that it counted before attributes were added."""
+    if not manifest.get("attributes"):
+        return manifest
+    former = manifest["attributes"][0]["genders_before"]
+    splits = {name: {**split, "genders": former[name]} for name, split in manifest["splits"].items()}
+    return {**manifest, "splits": splits}
+
+
 def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield pairs of batches of test clips: row i of both batches is the same clip with two different random frames.
+    """Yield pairs of batches of test clips: row i of both batches is the same clip, with different frames.
 
     Args:
         data: A data module of `data_of_run`.

@@ -37,13 +37,14 @@ def open_faces(given: str | Sequence[str], device: str, console: Console) -> Fac
         ValueError: The weights do not fit, or are random.
     """
     texts = [given] if isinstance(given, str) else list(given)
-    networks: dict[str, FaceFeatures] = {}
     for text in texts:
+        if texts.count(text) > 1:
+            raise UserError(f"--faces {text}: given twice, expected different networks")
+    networks: dict[str, FaceFeatures] = {}
+    for number, text in enumerate(texts, start=1):
         kind, _, path = text.partition("=")
         label = Path(path).name if kind == "network" else kind
-        label = text if label in networks else label
-        if label in networks:
-            raise UserError(f"--faces {text}: given twice, expected different networks")
+        label = f"{label} {number}" if label in networks else label
         networks[label] = _open_network(text, device, console)
     return SeveralFeatures(networks) if len(networks) > 1 else networks[label]
 

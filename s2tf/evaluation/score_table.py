@@ -19,6 +19,8 @@ UNITS = {
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 """Arrow by `higher_is_better`; no arrow if the value of the ground truth is the best."""
 SIGNIFICANT = 4
+SHOWN_FAILURES = 10
+"""Greatest number of failures that are printed; all are in `metrics.json`."""
 MOST_DECIMALS = 9
 """Greatest number of decimals, so that a rounding error near zero does not look like a value."""
 
@@ -80,3 +82,13 @@ def _title(scores: "Scores") -> str:
 
 def _failed(one: "Measurement") -> int:
     return one.counts.get("failed", 0)
+
+
+def missing_lines(scores: Scores) -> list[str]:
+    """Return the lines of warnings, of metrics that were not computed and of clips that failed."""
+    lines = [f"warning: {text}" for text in scores.warnings]
+    lines += [f"not computed: {what}: {reason}" for what, reason in scores.not_computed.items()]
+    lines += [f"failed: {one['clip']}: {one['what']}: {one['reason']}" for one in scores.failures[:SHOWN_FAILURES]]
+    if len(scores.failures) > SHOWN_FAILURES:
+        lines.append(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
+    return lines

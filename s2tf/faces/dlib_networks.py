@@ -202,10 +202,11 @@ class DlibCnnFaces:
         scale = self.SIDE / max(frame.shape[:2])
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         view = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=method)
-        return [
-            FaceBox(*(edge / scale for edge in _edges_of(one.rect)), one.confidence)
-            for one in self._network(np.ascontiguousarray(view), 0)
-        ]
+        faces = []
+        for one in self._network(np.ascontiguousarray(view), 0):
+            left, top, right, bottom = (edge / scale for edge in _edges_of(one.rect))
+            faces.append(FaceBox(left, top, right, bottom, one.confidence))
+        return faces
 
 
 def detector_box(points: np.ndarray) -> FaceBox:

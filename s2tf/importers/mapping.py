@@ -25,7 +25,7 @@ class Imported:
     unused: Mapping[str, str] = field(default_factory=dict)
     """Tensors of the file that were not needed, each with the reason."""
     notes: Sequence[str] = ()
-    """What was assumed about the file, which does not say it."""
+    """Assumptions about the file, which does not say it."""
 
     @property
     def network(self) -> Any:

@@ -25,6 +25,7 @@ class CodebookGenerator(Network):
         res_blocks: residual blocks per level.
         fused: width of the faithful features as [side, width] pairs; sides without a pair are not fused.
         normalise_fusion: keep the fusion's growth linear (`s2tf.nn.vq_blocks.Fusion`); not with CodeFormer's weights.
+        attention: attention over the codes' places, as in CodeFormer.
 
     Raises:
         ValueError: `widths` does not have one entry per side.
@@ -39,6 +40,7 @@ class CodebookGenerator(Network):
         res_blocks: int = 2,
         fused: tuple[tuple[int, int], ...] = ((32, 256), (64, 256), (128, 128), (256, 128)),
         normalise_fusion: bool = False,
+        attention: bool = True,
     ) -> None:
         super().__init__()
         sides = octaves(latent_side, output_size, "output_size")
@@ -48,7 +50,7 @@ class CodebookGenerator(Network):
         self.head = nn.Sequential(
             nn.Conv2d(code_dim, first, 3, padding=1),
             ResidualBlock(first, first),
-            PositionAttention(first),
+            PositionAttention(first) if attention else nn.Identity(),
             ResidualBlock(first, first),
         )
         # A level for each side, with attention at the coarsest and fusion at the others.
@@ -58,7 +60,7 @@ class CodebookGenerator(Network):
                 before[index],
                 width,
                 res_blocks,
-                attention=index == 0,
+                attention=attention and index == 0,
                 fused=faithful.get(side, 0) if index > 0 else 0,
                 normalise_fusion=normalise_fusion,
                 up=side < output_size,
@@ -68,13 +70,14 @@ class CodebookGenerator(Network):
         self.norm = group_norm(widths[-1])
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
-    def forward(self, codes: Tensor, faithful: Mapping[int, Tensor], fidelity: float = 1.0) -> Tensor:
+    def forward(self, codes: Tensor, faithful: Mapping[int, Tensor], fidelity: float | Tensor = 1.0) -> Tensor:
         """Generate a picture, near [-1, 1] but not clamped.
 
         Args:
             codes: (B, code_dim, S, S).
             faithful: features by side, (B, width, side, side); sides without features are not fused.
-            fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the faithful features fully, 0 the codes alone.
+            fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the faithful features fully, 0 the codes alone; a number,
+                or (B, 1, 1, 1) for a number of each row.
         """
         x = self.head(codes)
         for level in self.levels:
@@ -103,7 +106,7 @@ class _Level(nn.Module):
         self.fusion = Fusion(fused, channels, normalise_fusion) if fused else None
         self.up = Upsample(channels) if up else None
 
-    def forward(self, x: Tensor, faithful: Tensor | None, fidelity: float) -> Tensor:
+    def forward(self, x: Tensor, faithful: Tensor | None, fidelity: float | Tensor) -> Tensor:
         """(B, C_in, S, S) -> (B, C, S, S), or 2 S where the level doubles."""
         for index, block in enumerate(self.blocks):
             x = block(x)

@@ -41,16 +41,10 @@ class FaceCodeEncoder(Network):
         self.from_rgb = nn.Conv2d(3, widths[0], 3, padding=1)
         before = (widths[0], *widths)
         self.levels = nn.ModuleList(
-            _EncoderLevel(before[index], width, res_blocks, attention=index == len(widths) - 1, down=index > 0)
+            EncoderLevel(before[index], width, res_blocks, attention=index == len(widths) - 1, down=index > 0)
             for index, width in enumerate(widths)
         )
-        self.tail = nn.Sequential(
-            ResidualBlock(last, last),
-            PositionAttention(last),
-            ResidualBlock(last, last),
-            group_norm(last),
-            nn.Conv2d(last, code_dim, 3, padding=1),
-        )
+        self.tail = encoder_tail(last, code_dim)
 
     def forward(self, image: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
         """The latent (B, code_dim, S, S), and the features of every side, (B, width, side, side)."""
@@ -62,7 +56,18 @@ class FaceCodeEncoder(Network):
         return self.tail(x), features
 
 
-class _EncoderLevel(nn.Module):
+def encoder_tail(width: int, code_dim: int, attention: bool = True) -> nn.Sequential:
+    """Blocks behind the encoder's coarsest level: (B, width, S, S) to the latent (B, code_dim, S, S)."""
+    return nn.Sequential(
+        ResidualBlock(width, width),
+        PositionAttention(width) if attention else nn.Identity(),
+        ResidualBlock(width, width),
+        group_norm(width),
+        nn.Conv2d(width, code_dim, 3, padding=1),
+    )
+
+
+class EncoderLevel(nn.Module):
     """Halves the side (except at the first level), then residual blocks; at the last level with attention."""
 
     def __init__(self, in_channels: int, channels: int, res_blocks: int, attention: bool, down: bool) -> None:
@@ -73,11 +78,13 @@ class _EncoderLevel(nn.Module):
         )
         self.attentions = nn.ModuleList(PositionAttention(channels) for _ in range(res_blocks if attention else 0))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) -> (B, C, H / 2, W / 2), or the same sides at the first level."""
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """(B, C_in, H, W) -> (B, C, H / 2, W / 2), or the same sides at the first level; `added` joins then."""
         if self.down is not None:
             # Only one row and one column at the end, as in VQGAN.
             x = self.down(F.pad(x, (0, 1, 0, 1)))
+        if added is not None:
+            x = x + added
         for index, block in enumerate(self.blocks):
             x = block(x)
             if self.attentions:

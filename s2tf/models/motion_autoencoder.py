@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from s2tf.models.flow_generator import FlowGenerator
-from s2tf.models.hd_decoder import CodebookDecoder, RGBDecoder
+from s2tf.models.hd_decoder import ChangeCodes, CodebookDecoder, RGBDecoder
 from s2tf.models.image_encoder import ImageEncoder
 from s2tf.models.lip_refiner import LipRefiner
 from s2tf.models.motion_encoder import IdentityEncoder, MotionEncoder
@@ -151,8 +151,9 @@ class MotionAutoencoder(Network):
         z_m: Tensor,
         lips: Tensor | None = None,
         placement: Tensor | None = None,
-        fidelity: float = 1.0,
+        fidelity: float | Tensor | None = None,
         compare_unrefined: int = 0,
+        change_codes: ChangeCodes | None = None,
     ) -> Rendering:
         """Move the source by z_m and give it the lips, Eq. 12, 13 and 18.
 
@@ -161,8 +162,10 @@ class MotionAutoencoder(Network):
             z_m: (B, m) motion codes.
             lips: (B, 20, 2) canonical lips, or None to predict them from z_id and z_m.
             placement: (B, 4) place of the lips' frame in the picture, or None to predict it.
-            fidelity: weight w of the finer latents in the codebook's generator, in 0..1.
+            fidelity: weight w of the finer latents in the codebook's generator, in 0..1: a number, or
+                (B, 1, 1, 1) for one of each row; None for the codebook's own.
             compare_unrefined: number of rows that are also decoded without the lip refiner, if there is one.
+            change_codes: gives the codes (B, d, S, S) that the picture is generated from; None for the nearest ones.
         """
         source = source.expand(len(z_m))
         face = self.motion_reader(source.z_id, z_m)
@@ -175,17 +178,21 @@ class MotionAutoencoder(Network):
             mouth = place_lips(lips.detach(), placement.detach())
             z_wr = self.lip_refiner(warped.pyramid, mouth)
             if compare_unrefined:
-                unrefined = self._paint(tuple(z_w[:compare_unrefined] for z_w in warped.pyramid), fidelity)[0]
-        image, coarse, code = self._paint(z_wr, fidelity)
+                rows = slice(compare_unrefined)
+                own = fidelity[rows] if isinstance(fidelity, Tensor) else fidelity
+                unrefined = self._paint(tuple(z_w[rows] for z_w in warped.pyramid), own, change_codes)[0]
+        image, coarse, code = self._paint(z_wr, fidelity, change_codes)
         flow, occlusion = warped.flows[-1], warped.occlusions[-1]
         return Rendering(image, coarse, flow, occlusion, face, self.read_face(source), code, unrefined, mouth)
 
-    def _paint(self, pyramid: tuple[Tensor, ...], fidelity: float) -> tuple[Tensor, Tensor, Quantised | None]:
+    def _paint(
+        self, pyramid: tuple[Tensor, ...], fidelity: float | Tensor | None, change_codes: ChangeCodes | None = None
+    ) -> tuple[Tensor, Tensor, Quantised | None]:
         """Latents to the picture, the RGB decoder's picture and the codes."""
         coarse = self.decoder(pyramid)
         if self.codebook is None:
             return coarse, coarse, None
-        decoded = self.codebook(pyramid, coarse, fidelity)
+        decoded = self.codebook(pyramid, coarse, fidelity, change_codes)
         return decoded.image, coarse, decoded.code
 
     def forward(
@@ -195,10 +202,12 @@ class MotionAutoencoder(Network):
         lips: Tensor | None = None,
         placement: Tensor | None = None,
         compare_unrefined: int = 0,
+        fidelity: float | Tensor | None = None,
+        change_codes: ChangeCodes | None = None,
     ) -> Rendering:
         """Reconstruct target pictures (B, 3, S, S) from source pictures of the same shape; see `decode`."""
         source_features, z_m = self.encode_source(source), self.encode_motion(target)
-        return self.decode(source_features, z_m, lips, placement, compare_unrefined=compare_unrefined)
+        return self.decode(source_features, z_m, lips, placement, fidelity, compare_unrefined, change_codes)
 
 
 def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
@@ -220,6 +229,11 @@ def with_codebook(folder: str, codebook: CodebookDecoder) -> MotionAutoencoder:
         earlier.lip_refiner,
         codebook,
     )
+
+
+def from_folder(folder: str) -> MotionAutoencoder:
+    """The motion autoencoder in `folder`, to be trained further."""
+    return MotionAutoencoder.from_pretrained(folder)
 
 
 def from_lia(

@@ -38,6 +38,7 @@ class _TransformerFeatures(SpeechFeatures):
     with the square of the length; the normalisation still covers the whole waveform.
     """
 
+    has_transformer = True
     model_class: type[PreTrainedModel]
     config_class: type[PretrainedConfig]
     key: str
@@ -103,6 +104,20 @@ class _TransformerFeatures(SpeechFeatures):
         count = (waveform.shape[-1] - self.window) // HOP + 1
         pieces = [self._piece(waveform, start, min(start + CHUNK, count), count) for start in range(0, count, CHUNK)]
         return torch.cat(pieces, dim=1)
+
+    def convolved(self, waveform: Tensor) -> Tensor:
+        """See `SpeechFeatures.convolved`; they are frozen."""
+        with torch.set_grad_enabled(False):
+            return cast(Any, self.backbone).feature_extractor(waveform)
+
+    def transformed(self, features: Tensor) -> Tensor:
+        """See `SpeechFeatures.transformed`."""
+        backbone = cast(Any, self.backbone)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
+            hidden = backbone.feature_projection(features)
+            # wav2vec 2.0 also gives the normalised features.
+            hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+            return backbone.encoder(hidden).last_hidden_state
 
     def _piece(self, waveform: Tensor, start: int, stop: int, count: int) -> Tensor:
         """Features `start` to `stop`, computed with their context."""

@@ -28,6 +28,8 @@ class SpeechFeatures(Network):
 
     out_dim: int
     trainable: bool
+    has_transformer: bool = False
+    """True if the network has the two parts `convolved` and `transformed`, as AniPortrait's speech network."""
 
     @property
     def is_random(self) -> bool:
@@ -39,15 +41,16 @@ class SpeechFeatures(Network):
         """Names of the parts whose weights come from a file and are not trained: checkpoints can leave them out."""
         return ()
 
-    def forward(self, waveform: Tensor, frames: int) -> Tensor:
+    def forward(self, waveform: Tensor, frames: int, level: Tensor | None = None) -> Tensor:
         """Describe speech, two features per frame.
 
-        The waveform is normalised to zero mean and unit variance over its whole length: give whole recordings, not
-        pieces of them.
+        The waveform is normalised to zero mean and unit variance over its whole length: give whole recordings, or
+        pieces of them with the recording's level.
 
         Args:
             waveform: 16 kHz mono, shape (B, S).
             frames: number T of video frames at 25 a second; round(S / 640), at least 1.
+            level: mean and variance (B, 2) of the recordings that the waveforms are pieces of; None: their own.
 
         Returns:
             Features, shape (B, 2 T, C). Where the sound ends within the last frame, the last feature is repeated.
@@ -56,7 +59,7 @@ class SpeechFeatures(Network):
             ValueError: the waveform is empty, or longer or shorter than the frames by more than one of them.
         """
         _check_length(waveform, frames)
-        features = self.features(normalised(waveform))[:, : 2 * frames]
+        features = self.features(normalised(waveform, level))[:, : 2 * frames]
         missing = 2 * frames - features.shape[1]
         return torch.cat([features, features[:, -1:].expand(-1, missing, -1)], dim=1)
 
@@ -64,9 +67,20 @@ class SpeechFeatures(Network):
         """All features of a normalised waveform (B, S): (B, about S / 320, C), at least one."""
         raise NotImplementedError
 
+    def convolved(self, waveform: Tensor) -> Tensor:
+        """Convolutional features of a normalised waveform (B, S): (B, C', N), to be resampled to the frames."""
+        raise NotImplementedError
 
-def normalised(waveform: Tensor) -> Tensor:
-    """Each row of a waveform (B, S) at zero mean and unit variance over its whole length."""
+    def transformed(self, features: Tensor) -> Tensor:
+        """The transformer's output (B, T, out_dim) for convolutional features (B, T, C')."""
+        raise NotImplementedError
+
+
+def normalised(waveform: Tensor, level: Tensor | None = None) -> Tensor:
+    """Each row of a waveform (B, S) at zero mean and unit variance over its whole length, or by the `level` (B, 2)."""
+    if level is not None:
+        mean, variance = level.to(waveform)[:, :, None].unbind(1)
+        return (waveform - mean) / torch.sqrt(variance + SILENCE)
     centred = waveform - waveform.mean(dim=-1, keepdim=True)
     return centred / torch.sqrt(centred.square().mean(dim=-1, keepdim=True) + SILENCE)
 

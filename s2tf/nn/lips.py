@@ -72,7 +72,7 @@ def head_rotation(placement: ArrayT) -> ArrayT:
     """The rotation (..., 3, 3) of a head placed at (..., 6): Rz(roll) Rx(pitch) Ry(yaw), z away from the viewer.
 
     Example:
-        >>> head_rotation(np.array([0, 0, 0, 0, np.pi / 2, 0])).round(6)[..., 2].tolist()  # to the picture's left
+        >>> (head_rotation(np.array([0, 0, 0, 0, np.pi / 2, 0])).round(6)[..., 2] + 0.0).tolist()  # to the left
         [-1.0, 0.0, 0.0]
     """
     functions = _functions(placement)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from s2tf.nn.export import register_for_export
 
-USAGE_DECAY = 0.99
+USAGE_DECAY = 0.95
+"""Share of the use that a step keeps: at 0.99 an unused code counted as alive for 300 steps."""
 DEAD_SHARE = 0.05
 """A code is dead when its use is below this share of the average use."""
 
@@ -34,7 +35,8 @@ class Quantised:
 class VectorQuantiser(nn.Module):
     """A codebook C of `codes` vectors of length `dim` and the look-up of the nearest one in the L2 norm.
 
-    It starts uniform in +-1 / codes, as CodeFormer's. `usage` follows the use of each code in training, over all ranks.
+    It starts uniform in +-1 / codes, as CodeFormer's, and unused, so that the first `restart_dead` moves nearly all
+    codes among the latents. `usage` follows the use of each code in training, over all ranks.
 
     Example:
         >>> VectorQuantiser(codes=16, dim=4)(torch.zeros(2, 4, 3, 3)).indices.shape
@@ -47,7 +49,7 @@ class VectorQuantiser(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(codes, dim)
         nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
-        self.register_buffer("usage", torch.full((codes,), 1 / codes))
+        self.register_buffer("usage", torch.zeros(codes))
 
     def forward(self, z: Tensor) -> Quantised:
         """Quantise (B, d, h, w)."""
@@ -75,6 +77,11 @@ class VectorQuantiser(nn.Module):
     def dead(self) -> Tensor:
         """Number of codes that training rarely uses, () int64."""
         return (self.usage < DEAD_SHARE / len(self.usage)).sum()
+
+    def start_among(self, z: Tensor) -> None:
+        """Move every code to a random vector of `z` (B, d, h, w), the same on all ranks."""
+        self.usage.zero_()
+        self.restart_dead(z)
 
     @torch.no_grad()
     def restart_dead(self, z: Tensor) -> None:

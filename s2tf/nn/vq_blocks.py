@@ -113,8 +113,8 @@ class Fusion(nn.Module):
         self.scale = self._head(channels)
         self.shift = self._head(channels)
 
-    def forward(self, x: Tensor, faithful: Tensor, fidelity: float = 1.0) -> Tensor:
-        """Fuse (B, in_channels, H, W) into `x` (B, channels, H, W) with the weight w = `fidelity`."""
+    def forward(self, x: Tensor, faithful: Tensor, fidelity: float | Tensor = 1.0) -> Tensor:
+        """Fuse (B, in_channels, H, W) into `x` (B, channels, H, W) with the weight w = `fidelity`, or (B, 1, 1, 1)."""
         encoded = self.norm(self.encode(torch.cat([self.adapter(faithful), x], dim=1)))
         return x + fidelity * (x * self.scale(encoded) + self.shift(encoded))
 

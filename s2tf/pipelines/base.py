@@ -10,7 +10,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -25,8 +26,9 @@ PipelineT = TypeVar("PipelineT", bound="Pipeline")
 class Pipeline:
     """Networks and settings that work together; subclasses declare them as annotations and add `__call__`.
 
-    An annotation whose type is a network declares a component, a dataclass a section of settings (with a default for
-    every value), and a pipeline a part, whose components and settings are the whole's too:
+    An annotation whose type is a network declares a component (one that may be absent, as `Network | None`), a
+    dataclass a section of settings (with a default for every value), and a pipeline a part, whose components and
+    settings are the whole's too:
 
         class PortraitPipeline(Pipeline):
             speech_encoder: SpeechEmbedder
@@ -46,6 +48,8 @@ class Pipeline:
 
     component_types: ClassVar[Mapping[str, type[Network]]] = {}
     """The declared networks, those of the parts first."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """The declared networks that may be absent."""
     settings_types: ClassVar[Mapping[str, type]] = {}
     """The declared sections of settings, those of the parts first."""
     part_types: ClassVar[Mapping[str, "type[Pipeline]"]] = {}
@@ -55,11 +59,14 @@ class Pipeline:
     def __init_subclass__(cls) -> None:
         """Collect what the subclass declares."""
         super().__init_subclass__()
-        cls.declared = {name: kind for name, kind in get_type_hints(cls).items() if _can_be_declared(kind)}
+        hints = {name: _without_none(kind) for name, kind in get_type_hints(cls).items()}
+        cls.declared = {name: kind for name, (kind, _) in hints.items() if _can_be_declared(kind)}
+        cls.optional = frozenset(name for name in cls.declared if hints[name][1])
         cls.part_types = {name: kind for name, kind in cls.declared.items() if issubclass(kind, Pipeline)}
         components: dict[str, type[Network]] = {}
         settings: dict[str, type] = {}
         for part in cls.part_types.values():
+            cls.optional |= part.optional
             components |= part.component_types
             settings |= part.settings_types
         components |= {name: kind for name, kind in cls.declared.items() if issubclass(kind, Network)}
@@ -83,6 +90,9 @@ class Pipeline:
         """Store the value of a declaration as an attribute and among the components or the settings."""
         if value is None and dataclasses.is_dataclass(kind):
             value = kind()
+        if value is None and name in self.optional:
+            setattr(self, name, None)
+            return
         if not isinstance(value, kind):
             raise TypeError(f"{type(self).__name__}: {name} is a {type(value).__name__}, expected a {kind.__name__}")
         setattr(self, name, value)
@@ -180,6 +190,14 @@ class Pipeline:
         return cls.from_components(components, settings, index["random_weights"])
 
 
+def _without_none(kind: Any) -> tuple[Any, bool]:
+    """The type of an annotation without `None`, and whether it had it."""
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if type(None) not in kinds:
+        return kind, False
+    return Union[tuple(one for one in kinds if one is not type(None))], True  # noqa: UP007
+
+
 def _can_be_declared(kind: Any) -> bool:
     return isinstance(kind, type) and (issubclass(kind, (Network, Pipeline)) or dataclasses.is_dataclass(kind))
 
@@ -217,7 +235,7 @@ def _same_kind(default: Any, value: Any) -> bool:
 
 
 def _check_components(pipeline_type: type[Pipeline], index: Mapping[str, Any], origin: str) -> None:
-    missing = sorted(set(pipeline_type.component_types) - set(index["components"]))
+    missing = sorted(set(pipeline_type.component_types) - set(index["components"]) - pipeline_type.optional)
     if missing:
         raise ValueError(
             f"{origin} describes a {index.get('class')}: it lacks {missing}, which {pipeline_type.__name__} needs"

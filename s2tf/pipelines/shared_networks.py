@@ -35,7 +35,7 @@ def shared_components(components: Mapping[str, Network]) -> dict[str, str]:
 
 
 def folders_of(index: Mapping[str, Any], folder: Path, names: Mapping[str, Any], origin: str) -> dict[str, Path]:
-    """Return the folder of each component's network.
+    """Return the folder of the network of each component that the index lists; others may be absent.
 
     Raises:
         ValueError: The index shares a network with something that is no component.
@@ -44,7 +44,7 @@ def folders_of(index: Mapping[str, Any], folder: Path, names: Mapping[str, Any],
     known = list(index["components"])
     if not isinstance(shared, dict) or not all(one in known for one in (*shared, *shared.values())):
         raise ValueError(f"{origin}: {SHARED} is {shared!r}, expected components whose network is that of another one")
-    return {name: folder / shared.get(name, name) for name in names}
+    return {name: folder / shared.get(name, name) for name in names if name in known}
 
 
 def _equal(one: Path, other: Path) -> bool:

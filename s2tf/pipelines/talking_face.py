@@ -1,6 +1,6 @@
 """Pipeline of the second stage: a portrait and speech to the frames of a talking face (HRTF, §III-B of the paper)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,11 @@ from s2tf.errors import require_at_least_one
 from s2tf.faces.crop import resize
 from s2tf.media import audio
 from s2tf.media.pictures import to_tensor, to_uint8
-from s2tf.models.lip_landmarks import LipLandmarks
+from s2tf.models.lips_from_speech import check_lips, lips_from_speech
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 from s2tf.models.motion_reader import FaceState
 from s2tf.models.speech_features import SpeechFeatures
+from s2tf.nn.network import Network
 from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.motion_gains import Gains, scaled_codes, scaled_lips
 from s2tf.pipelines.sampling import Sampling, Seed, check_waveform, generator_of
@@ -68,7 +69,7 @@ class Motion:
     codes: Tensor
     """(T, m) motion codes z_m."""
     lips: Tensor
-    """(T, 20, 2) canonical lips from audio2lmk."""
+    """(T, 20, 2) canonical lips from audio2lmk, or (T, 20, 3) in space."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +90,22 @@ class TalkingFacePipeline(Pipeline):
     """Portrait and speech to frames: lips and motion from the speech, then every frame rendered from the portrait."""
 
     motion_autoencoder: MotionAutoencoder
-    lip_features: SpeechFeatures
-    lip_landmarks: LipLandmarks
+    lip_features: SpeechFeatures | None
+    """Speech features of `LipLandmarks`; `AudioToMesh` has its own."""
+    lip_landmarks: Network
+    """audio2lmk: an `AudioToMesh` or a `LipLandmarks`."""
     motion_features: SpeechFeatures
     motion_diffusion: MotionDiffusion
     talking_settings: TalkingSettings
+
+    def __init__(self, *parts: Any, random_weights: Sequence[str] = (), **named: Any) -> None:
+        """Build the pipeline, see `Pipeline`.
+
+        Raises:
+            ValueError: The lips of audio2lmk are of another kind than those of the motion autoencoder.
+        """
+        super().__init__(*parts, random_weights=random_weights, **named)
+        check_lips(self.lip_landmarks, self.lip_features, self.motion_autoencoder.motion_reader.space)
 
     @property
     def output_size(self) -> int:
@@ -213,9 +225,9 @@ class TalkingFacePipeline(Pipeline):
             **sampling.filled(self.talking_settings),
         )
         face = self.motion_autoencoder.read_face(source)
-        # A network that both have in common runs once.
-        shared = self.lip_features is self.motion_features
-        lips = self.lip_landmarks(features if shared else self.lip_features(speech, frames), face.lips)
+        # Features that both have in common are computed once.
+        shared = features if self.lip_features is self.motion_features else None
+        lips = lips_from_speech(self.lip_landmarks, self.lip_features, speech, frames, face.lips, shared)
         if not isinstance(gains, Gains):
             gains = replace(self.talking_settings.gains(), **(gains or {}))
         return self._scaled(Motion(codes[0], lips[0]), source, face, gains)

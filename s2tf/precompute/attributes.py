@@ -16,7 +16,7 @@ from s2tf.faces.attributes import MALE, UNKNOWN, AttributeReader, Attributes
 from s2tf.precompute.copying import ShardCopy
 
 ENTRY = "attributes"
-"""The manifest's entry: the readers that were applied, in their order."""
+"""The manifest's entry: the readers that were applied, in their order, and the genders that it counted before each."""
 READ = "read"
 """Entry of a record's attributes: those that were read from the pictures, with confidence and reader."""
 OLDEST = 130.0
@@ -58,7 +58,8 @@ def write_attributes(copy: ShardCopy, reader: AttributeReader, reading: Reading 
         "pictures": reading.pictures,
         "min_confidence": reading.min_confidence,
     }
-    before = load_manifest(copy.shards).get(ENTRY) or []
+    manifest = load_manifest(copy.shards)
+    former = {"genders_before": {name: split["genders"] for name, split in manifest["splits"].items()}}
     name = str(reader.protocol.get("network", type(reader).__name__))
 
     def apply(sample: Sample) -> tuple[dict[str, bytes], bool]:
@@ -69,7 +70,7 @@ def write_attributes(copy: ShardCopy, reader: AttributeReader, reading: Reading 
         record = replace(sample.record, attributes=known)
         return {**members, JSON: record.to_json()}, {"gender", "age"} <= set(known)
 
-    change = ShardChange(ENTRY, [*before, described], apply, _with_genders)
+    change = ShardChange(ENTRY, [*manifest.get(ENTRY, []), described | former], apply, _with_genders)
     return change_samples(copy.shards, copy.out, change, copy.part, copy.on_clip)
 
 

@@ -169,8 +169,12 @@ def _prior(choices: Mapping[int, _Choice], wanted: Wanted, seed: int) -> FacePri
 
 def _quotas(wanted: Sequence[Wanted]) -> dict[int, int | None]:
     """The largest number of faces of each gender that any prior takes; None for no limit."""
-    quotas = {gender: [one.quota(gender) for one in wanted] for gender in NAMES}
-    return {gender: None if None in each else max(map(int, each)) for gender, each in quotas.items()}
+    quotas: dict[int, int | None] = {}
+    for gender in NAMES:
+        each = [one.quota(gender) for one in wanted]
+        known = [quota for quota in each if quota is not None]
+        quotas[gender] = max(known) if len(known) == len(each) else None
+    return quotas
 
 
 @torch.no_grad()

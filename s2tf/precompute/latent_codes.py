@@ -7,6 +7,7 @@ import torch
 
 from datamodules.shards.add_member import CopyReport
 from datamodules.shards.samples import MOTION, Sample
+from datamodules.shards.sources import ShardSource, open_source
 from s2tf.faces.crop import resize
 from s2tf.media.pictures import to_tensor
 from s2tf.models.motion_autoencoder import MotionAutoencoder
@@ -25,8 +26,9 @@ def write_codes(copy: ShardCopy, autoencoder: Path, device: str = "cpu", batch: 
 
     Raises:
         FileNotFoundError: The shards or the autoencoder's folder are absent.
-        ValueError: The new folder holds other shards.
+        ValueError: The new folder holds other shards, or the shards hold portraits only.
     """
+    open_source(ShardSource(str(copy.shards))).require_all_frames("s2tf codes")
     network = MotionAutoencoder.from_pretrained(autoencoder)
     about = {MOTION_ENCODER: network.encoder_fingerprints()}
 

@@ -126,7 +126,7 @@ def _priors(folder: Path, varied: str) -> list[FacePrior]:
 
 
 def _successive(priors: Sequence[FacePrior]) -> list[tuple[str, FacePrior, FacePrior]]:
-    ordered = sorted(priors, key=lambda prior: int(prior.provenance["n"]))
+    ordered = sorted(priors, key=lambda prior: int(prior.provenance["n"] or 0))
     names = [str(prior.provenance["n"]) for prior in ordered]
     return [
         (f"{names[index]} - {names[index + 1]}", ordered[index + 1], ordered[index])
@@ -138,8 +138,8 @@ def _from_balanced(priors: Sequence[FacePrior], folder: Path) -> list[tuple[str,
     balanced = [prior for prior in priors if prior.provenance["balance"] == BALANCED]
     if not balanced:
         raise UserError(f"{folder}: {len(priors)} priors, none of them of half women: the others are compared with it")
-    ordered = sorted(priors, key=lambda prior: -float(prior.provenance["balance"]))
-    share = [100 * float(prior.provenance["balance"]) for prior in ordered]
+    ordered = sorted(priors, key=lambda prior: -float(prior.provenance["balance"] or 0))
+    share = [100 * float(prior.provenance["balance"] or 0) for prior in ordered]
     return [(f"{part:.0f}:{100 - part:.0f}", prior, balanced[0]) for part, prior in zip(share, ordered, strict=True)]
 
 

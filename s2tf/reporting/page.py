@@ -30,6 +30,7 @@ from s2tf.reporting.write_html import Section, write_page, write_section
 PAGE = "report.html"
 TITLE = "From speech alone to a talking face"
 FIGURES = {
+    "figure3": "Figure 3: portraits of one speech from several seeds, without the face prior, with β⁰, and with β",
     "figure10": "Figure 10: the face prior and the number of its faces",
     "figure11": "Figure 11: the face prior and its share of women",
     "figure12": "Figure 12: where the weights of the face prior act",

@@ -69,7 +69,7 @@ class PaperTable:
     """Explanation of baseline and truth; empty where the table has neither."""
     how: str = ""
     """Words that tell the lines of this kind from those of the other kind, in a table of two."""
-    also: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, Any] = field(default_factory=dict)
     """Kind of further numbers that fill the table, on lines of their own: its name as `kind`, and its words."""
     own_kind: str = ""
     """Kind of the table's own runs, where it is filled with two kinds; see `kinds`."""

@@ -59,6 +59,7 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
             {name: one[key] for name, one in measurements.items() if one[key] is not None}
             for key in ("value", "baseline", "truth")
         )
+        # Optional entries, which records of earlier versions lack, have defaults.
         return RunScores(
             experiment=record["experiment"],
             folder=folder,

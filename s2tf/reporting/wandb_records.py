@@ -11,6 +11,7 @@ import requests
 
 from s2tf.errors import UserError
 from s2tf.loggers.wandb_files import find_files, records
+from s2tf.runs.folder import WANDB_ID_FILE, read_config
 
 PREFIX = "metrics"
 RECORD, SEED = f"{PREFIX}/record", f"{PREFIX}/seed"
@@ -83,6 +84,24 @@ def log_record(record: Mapping[str, Any], seed: int, project: str, folder: Path,
     # A finished run is only announced to W&B's service, which writes the run's file later. Ending the service waits
     # for that.
     wandb.teardown()
+
+
+def log_scores(record: Mapping[str, Any], project: str, out: Path, seed: int, run: Path | None) -> None:
+    """Write a `metrics.json` into the W&B run of a finished run, or into a new W&B run.
+
+    Args:
+        record: Record as `Scores.to_json` returns it.
+        project: Project at W&B.
+        out: Folder of the results.
+        seed: Seed of the system, if it is no run of ours.
+        run: Finished run, whose config holds its seed; None for a new W&B run.
+    """
+    if run is None:
+        log_record(record, seed, project, out, None)
+        return
+    id_file = run / WANDB_ID_FILE
+    run_id = id_file.read_text().strip() if id_file.is_file() else None
+    log_record(record, read_config(run)["seed_everything"], project, run, run_id)
 
 
 def from_summary(summary: Mapping[str, Any], name: str) -> LoggedRun | None:

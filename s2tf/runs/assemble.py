@@ -7,6 +7,7 @@ from typing import Any
 from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest
 from s2tf.errors import UserError
+from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.network import load_network
 from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.shared_networks import load_once
@@ -34,12 +35,14 @@ def assemble(runs: Mapping[str, Path], settings: Mapping[str, Any] | None = None
         component: _folder(path, network)
         for name, path in runs.items()
         for component, network in system.run(name).components.items()
+        if component not in kind.optional or (path / "networks" / network).is_dir()
     }
     components = load_once(places, lambda _, folder: load_network(str(folder)))
     for pair in system.codes:
         if {pair.run, pair.autoencoder} <= set(runs):
             shards, autoencoder = runs[pair.run], runs[pair.autoencoder]
             network = components[next(iter(system.run(pair.autoencoder).components))]
+            assert isinstance(network, MotionAutoencoder)
             check_codes(_manifest(system, pair.run, shards), network, str(autoencoder), f"the data of {shards}")
     # Chosen settings win over those that a run determines.
     found = {one.setting: _stored(system, one, runs[one.run]) for one in system.stored if one.run in runs}

@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from datamodules.base import ShardDataModule
 from s2tf.config import innermost_cause
@@ -49,7 +50,11 @@ def build(
     Tracking.parse(config.get("tracking", {}))
     defaults: dict[str, Any] = {"callbacks": list(callbacks)}
     # Filled in only here, since the identity of a run must not change with what its config leaves out.
-    config = {key: with_earlier_values(copy.deepcopy(value)) for key, value in config.items() if key != "tracking"}
+    config = {
+        key: with_earlier_values(copy.deepcopy(value), rank_zero_warn)
+        for key, value in config.items()
+        if key != "tracking"
+    }
     if run is not None:
         defaults["default_root_dir"] = str(run.folder)
     if run is not None or not instantiate:

@@ -113,16 +113,20 @@ class _Chain:
 
     def add(self, entry: _Entry, seeds: Sequence[int]) -> None:
         """Add the step of an entry in the YAML, once for each seed if it depends on the seed."""
+        # A step that names the seed, or a step of a seed, is done for each.
         fields = entry.fields
         seeded = "seed" in fields or any((one, seeds[0]) in self.steps for one in fields)
         for seed in seeds if seeded else [None]:
+            template, parents = self._template(entry, fields, seed)
             step = Step(
                 entry.name if seed is None else f"{entry.name}-seed{seed}",
-                *self._template(entry, fields, seed),
+                template,
+                parents,
                 self.out,
-                *(tuple(self._before(entry, key, seed)) for key in ("after", "after_any")),
-                entry.options["job"],
-                self.packaged,
+                others=tuple(self._before(entry, "after", seed)),
+                ended=tuple(self._before(entry, "after_any", seed)),
+                job=entry.options["job"],
+                packaged=self.packaged,
             )
             step.check()
             self.steps[entry.name, seed] = step
@@ -170,7 +174,7 @@ def _wanted(path: Path, entries: Mapping[str, _Entry], to: Sequence[str]) -> lis
     if unknown := [name for name in to if name not in entries]:
         raise UserError(f"{path}: --to {unknown[0]}: expected a step: {', '.join(entries)}")
     wanted = set(to or entries)
-    for name in reversed(entries):
+    for name in reversed(list(entries)):
         if name in wanted:
             entry = entries[name]
             patterns = [*entry.fields, *entry.options["after"], *entry.options["after_any"]]
@@ -192,6 +196,7 @@ def _load(path: Path, parents: tuple[Path, ...]) -> _Tree:
     if path in parents:
         raise UserError(f"{path}: its `base:` files form a cycle: {' -> '.join(map(str, (*parents, path)))}")
     tree, result = _read(path), _Tree()
+    # The bases first, each over the one before it, then what this file says itself.
     bases = tree.get("base") or []
     for base in bases if isinstance(bases, list) else [bases]:
         beside = path.parent / str(base)
@@ -202,6 +207,7 @@ def _load(path: Path, parents: tuple[Path, ...]) -> _Tree:
     result.seeds = tree.get("seeds", result.seeds)
     result.variables |= tree.get("vars") or {}
     result.entries |= {name: _entry(path, name, entry) for name, entry in (tree.get("steps") or {}).items()}
+    # Changes of steps that a base, or this file, has.
     for pattern, text in (tree.get("change") or {}).items():
         names = [name for name in result.entries if fnmatch.fnmatchcase(name, pattern)]
         if not names:

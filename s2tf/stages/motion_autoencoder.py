@@ -19,7 +19,9 @@ from s2tf.models.motion_reader import FaceState
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
-from s2tf.stages.optimisation import total_steps, warmup_cosine
+from s2tf.stages.codes import CodeCourse, codes_of_network, latents_themselves
+from s2tf.stages.lip_noise import noisy_lips, placement_deviations
+from s2tf.stages.optimisation import by_kind_of_layer, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
 
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
@@ -27,8 +29,7 @@ GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
 SECOND_MOMENT = 0.99
 COMPARED = 1 / 4
 """Share of a batch that is also decoded without the lip refiner: enough to bound the refiner's reach, and cheap."""
-ORDINARY_LAYERS = (torch.nn.Conv2d, torch.nn.Linear, torch.nn.GroupNorm, torch.nn.Embedding)
-"""Layers that use their weights as stored; equalised layers store unit variance and need larger steps."""
+CODE_TERMS = ("codebook", "commitment")
 
 LOGGED = {"motion_reader": "reading", "outside_mouth": "elsewhere"}
 """Loss term -> its name in the log, which is the name in earlier runs, so that a resumed run continues its curve."""
@@ -61,8 +62,13 @@ class MotionAutoencoderStage(Stage):
         adversarial_start: int = 0,
         alternate: bool = False,
         restart_codes_every: int = 0,
-        placement_noise: float = 0.0,
+        placement_noise: float | list[float] = 0.0,
+        lip_noise: float = 0.0,
         trained: Sequence[str] | None = None,
+        discriminator_learning_rate: float | None = None,
+        code_learning_rate: float | None = None,
+        codes_alone: float | None = None,
+        quantise_from: int = 0,
     ) -> None:
         """Build the stage.
 
@@ -84,12 +90,21 @@ class MotionAutoencoderStage(Stage):
                 discriminator at odd ones. Otherwise both move at every step.
             restart_codes_every: steps between two moves of dead codes to current latents, or 0 for never.
             placement_noise: standard deviation of the noise that is added in training to the reference placement for
-                the guider, which prepares it for predicted placements.
+                the guider, which prepares it for predicted placements; one number, or one for each value.
+            lip_noise: standard deviation of the noise that is added in training to the reference lips for the guider,
+                which prepares it for lips from audio2lmk; in outer-eye distances, see `s2tf.stages.lip_noise`.
             trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
                 others stay as they are. None trains all.
+            discriminator_learning_rate: rate of the discriminator, times LIA's 16/17; None for `learning_rate`.
+            code_learning_rate: rate of the codes; None for `ordinary_learning_rate`, at which random codes fall behind.
+            codes_alone: share of the rows of a batch whose picture the codes must carry alone, at fidelity 0 (Eq. 18 as
+                printed); the others get a random fidelity between 0 and 1. None trains all at the codebook's own.
+            quantise_from: optimizer step from which codes take the place of latents; until then the picture is
+                generated from the latents themselves, among which all codes are then placed. For random codes,
+                which fast latents would leave behind, and a handful would stay in use.
 
         Raises:
-            ValueError: `trained` names a part that the autoencoder does not have.
+            ValueError: `trained` names a part that the autoencoder does not have, or `codes_alone` is no share.
         """
         super().__init__()
         self.autoencoder, self.discriminator, self.vgg = autoencoder, discriminator, vgg
@@ -97,13 +112,30 @@ class MotionAutoencoderStage(Stage):
         self.learning_rate, self.ordinary_learning_rate = learning_rate, ordinary_learning_rate
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start, self.alternate = beta, adversarial_start, alternate
-        self.restart_codes_every, self.placement_noise = restart_codes_every, placement_noise
+        self.discriminator_learning_rate, self.code_learning_rate = discriminator_learning_rate, code_learning_rate
+        self.code_course = CodeCourse(restart_codes_every, codes_alone, quantise_from)
+        self.placement_noise = placement_deviations(placement_noise, autoencoder.motion_reader.placement)
+        self.lip_noise = lip_noise
         self.quality = FrameQuality()
         self.copy_quality = FrameQuality()
         codebook = autoencoder.codebook
         self.code_use = None if codebook is None else CodeUse(len(codebook.quantiser.usage))
         self.frozen = ("vgg", *_untrained_parts(autoencoder, trained))
         self.freeze_parts()
+
+    def setup(self, stage: str) -> None:
+        """Check that the data's lips are of the kind that the motion reader reads.
+
+        Raises:
+            ValueError: They are in the plane and in space.
+        """
+        space = self.autoencoder.motion_reader.space
+        data = getattr(self.trainer, "datamodule", None)
+        if getattr(data, "space", space) != space:
+            raise ValueError(
+                f"data.init_args.space is {str(not space).lower()}, expected {str(space).lower()} as that of the "
+                "autoencoder's motion reader: set vars.space"
+            )
 
     def networks(self) -> dict[str, Network]:
         """The autoencoder as `motion_autoencoder`; the discriminator is only in the checkpoint."""
@@ -173,23 +205,18 @@ class MotionAutoencoderStage(Stage):
 
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
-        # The autoencoder's parameters by kind of layer.
-        ordinary = [
-            parameter
-            for module in self.autoencoder.modules()
-            if isinstance(module, ORDINARY_LAYERS)
-            for parameter in module.parameters()
-        ]
-        known = {id(parameter) for parameter in ordinary}
-        equalised = [parameter for parameter in self.autoencoder.parameters() if id(parameter) not in known]
-        # Each kind has its own rate; frozen parameters are left out.
+        # Each kind of layer has its own rate, and so may the codes; frozen parameters are left out.
+        codes = [] if self.code_learning_rate is None else codes_of_network(self.autoencoder)
+        equalised, ordinary = by_kind_of_layer(self.autoencoder, apart=codes)
         rate = self.learning_rate
-        rates = ((equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate))
+        rates = [(equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate)]
+        rates += [] if self.code_learning_rate is None else [(codes, self.code_learning_rate)]
         trained = (([one for one in parameters if one.requires_grad], own) for parameters, own in rates)
         groups = [self._group(parameters, own, GENERATOR_RATIO) for parameters, own in trained if parameters]
         if self.discriminator is not None:
             parameters = list(self.discriminator.parameters())
-            groups.append(self._group(parameters, rate * DISCRIMINATOR_RATIO, DISCRIMINATOR_RATIO))
+            own = rate if self.discriminator_learning_rate is None else self.discriminator_learning_rate
+            groups.append(self._group(parameters, own * DISCRIMINATOR_RATIO, DISCRIMINATOR_RATIO))
         optimizer = torch.optim.Adam(groups)
         if self.schedule == "constant":
             return optimizer
@@ -201,15 +228,22 @@ class MotionAutoencoderStage(Stage):
 
     def _reconstruct(self, batch: FramePairBatch) -> Rendering:
         target = batch["target_placement"]
-        placement = target + self.placement_noise * torch.randn_like(target)
+        placement = target + self.placement_noise.to(target) * torch.randn_like(target)
+        lips = batch["target_lips"] if self.lip_noise == 0 else noisy_lips(batch["target_lips"], self.lip_noise)
         compared = math.ceil(COMPARED * len(target)) if self.weights.outside_mouth > 0 else 0
-        return self.autoencoder(batch["source"], batch["target"], batch["target_lips"], placement, compared)
+        # The codes of this step: alone or with finer latents, or the latents themselves.
+        fidelity = self.code_course.fidelities(len(target), target.device)
+        change = None if self.code_course.is_quantised(self.global_step) else latents_themselves
+        return self.autoencoder(batch["source"], batch["target"], lips, placement, compared, fidelity, change)
 
     def _generator_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         source = FaceState(batch["source_lips"], batch["source_eyes"], batch["source_placement"])
         target = FaceState(batch["target_lips"], batch["target_eyes"], batch["target_placement"])
         reference = ReferenceFrames(batch["target"], batch["target_output"], source, target)
-        return generator_terms(rendering, reference, self.beta, self.vgg if self.weights.vgg > 0 else None)
+        terms = generator_terms(rendering, reference, self.beta, self.vgg if self.weights.vgg > 0 else None)
+        # Latents are not drawn to codes that are still to be placed; `ddp` needs the codes' gradient all the same.
+        early = not self.code_course.is_quantised(self.global_step)
+        return {name: 0 * term if early and name in CODE_TERMS else term for name, term in terms.items()}
 
     def _adversarial_terms(self, rendering: Rendering, batch: FramePairBatch) -> dict[str, Tensor]:
         assert self.discriminator is not None
@@ -252,10 +286,8 @@ class MotionAutoencoderStage(Stage):
         return {"perplexity": rendering.code.perplexity, "dead_codes": dead}
 
     def _restart_codes(self, rendering: Rendering) -> None:
-        every = self.restart_codes_every
-        if every and rendering.code is not None and self.global_step % every == 0:
-            assert self.autoencoder.codebook is not None
-            self.autoencoder.codebook.quantiser.restart_dead(rendering.code.z)
+        if rendering.code is not None and self.autoencoder.codebook is not None:
+            self.code_course.move_codes(self.autoencoder.codebook.quantiser, rendering.code.z, self.global_step)
 
 
 def _untrained_parts(autoencoder: MotionAutoencoder, trained: Sequence[str] | None) -> list[str]:

@@ -19,6 +19,7 @@ from s2tf.nn.network import Network
 from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
 from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.padding import mean_losses, without_padding
 from s2tf.stages.rendering import beside_truth, source_of
 from s2tf.stages.speech_features import check_stored_features, checked_features, features_of, restorable
 
@@ -103,7 +104,8 @@ class MotionDiffusionStage(Stage):
         statistics = cast(MotionStatistics, self.diffusion.statistics)
         if not statistics.fitted:
             batches = itertools.islice(self._other_batches(), self.statistics_batches)
-            moments = sum(statistics.moments(_codes(batch)) for batch in batches)
+            parts = (part for batch in batches for part, _ in without_padding(batch))
+            moments = sum(statistics.moments(_codes(part)) for part in parts)
             if not isinstance(moments, Tensor):
                 raise ValueError("the training data is empty: there are no motion codes to compute statistics from")
             # Every process has read its own part.
@@ -116,14 +118,17 @@ class MotionDiffusionStage(Stage):
 
     def training_step(self, batch: MotionSequenceBatch, batch_idx: int) -> Tensor:
         """One step on a batch of sequences."""
-        losses = self.losses(batch, self.draws, self.speech_dropout)
+        losses = mean_losses(batch, lambda part: self.losses(part, self.draws, self.speech_dropout))
         self.log_losses("train", losses, len(batch["waveform"]))
         return self.checked(losses, cast(Any, batch))
 
     def validation_step(self, batch: MotionSequenceBatch, batch_idx: int) -> None:
         """Log the loss at each clip's own noise, the same every time."""
-        generators = generators_of(batch["key"], VALIDATION_SEED, self.device)
-        losses = self.losses(batch, VALIDATION_DRAWS, 0.0, generators)
+
+        def losses_of(part: MotionSequenceBatch) -> dict[str, Tensor]:
+            return self.losses(part, VALIDATION_DRAWS, 0.0, generators_of(part["key"], VALIDATION_SEED, self.device))
+
+        losses = mean_losses(batch, losses_of)
         self.log_losses("val", losses, len(batch["waveform"]))
 
     def samples(self, batch: MotionSequenceBatch, clips: Sequence[Clip]) -> Samples:

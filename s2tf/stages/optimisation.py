@@ -7,6 +7,25 @@ from typing import Any
 import torch
 import torch.nn as nn
 
+ORDINARY_LAYERS = (nn.Conv2d, nn.Linear, nn.GroupNorm, nn.Embedding)
+"""Layers that use their weights as stored; equalised layers store unit variance and need larger steps."""
+
+
+def by_kind_of_layer(
+    network: nn.Module, apart: Sequence[nn.Parameter] = ()
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Divide a network's parameters, without those `apart`, into those of equalised layers and of ordinary ones."""
+    taken = {id(parameter) for parameter in apart}
+    ordinary = [
+        parameter
+        for module in network.modules()
+        if isinstance(module, ORDINARY_LAYERS)
+        for parameter in module.parameters()
+        if id(parameter) not in taken
+    ]
+    taken |= {id(parameter) for parameter in ordinary}
+    return [parameter for parameter in network.parameters() if id(parameter) not in taken], ordinary
+
 
 def decay_groups(modules: Sequence[nn.Module], learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
     """Parameter groups for AdamW: matrices and kernels decay; biases, norms and single values do not.

@@ -50,10 +50,14 @@ class Silence:
         return torch.lerp(features, silent.to(features).expand_as(features), mask)
 
     def lips(self, lips: Tensor) -> Tensor:
-        """Move the lips (B, T, 20, 2) during silence to the most closed lips of their row, within `CLOSING` frames."""
+        """Move the lips (B, T, 20, D) during silence to the most closed lips of their row, within `CLOSING` frames."""
+        return self.closed(lips, lips)
+
+    def closed(self, points: Tensor, lips: Tensor) -> Tensor:
+        """Move points (B, T, P, D) during silence to their places in the row's frame with the most closed `lips`."""
         closest = mouth_opening(lips).argmin(dim=1)
-        rest = lips[torch.arange(len(lips), device=lips.device), closest][:, None]
-        return torch.lerp(lips, rest.expand_as(lips), self._closing()[..., None, None].to(lips))
+        rest = points[torch.arange(len(points), device=points.device), closest][:, None]
+        return torch.lerp(points, rest.expand_as(points), self._closing()[..., None, None].to(points))
 
     def _closing(self) -> Tensor:
         """The mask with ramps inside it: a mouth closes after the sound has ended, and opens before it begins."""

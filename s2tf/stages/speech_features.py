@@ -33,7 +33,7 @@ def restorable(speech_features: SpeechFeatures) -> tuple[str, ...]:
 
 def features_of(batch: MotionSequenceBatch, speech_features: SpeechFeatures, frames: int) -> Tensor:
     """Return the speech features (B, 2 T, C) of a batch: the stored features if it has them, else the network's."""
-    return batch["features"] if "features" in batch else speech_features(batch["waveform"], frames)
+    return batch["features"] if "features" in batch else speech_features(batch["waveform"], frames, batch.get("level"))
 
 
 def check_stored_features(trainer: L.Trainer, speech_features: SpeechFeatures) -> None:

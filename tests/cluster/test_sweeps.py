@@ -15,6 +15,7 @@ from s2tf.reporting.paper import TABLES
 
 GIVEN = {
     "prior_weighting": ["vars.shards=s", "vars.conre=c", "vars.prior=p"],
+    "controls": ["vars.shards=s", "vars.conre=c", "vars.prior=p"],
     "face_parts": ["vars.shards=s", "vars.vgg=random"],
     "speech_encoders": ["vars.shards=s", "vars.hubert=h", "vars.wav2vec=w"],
 }

@@ -28,6 +28,8 @@ WORDS = {
     "prepare": "prepare synthetic 4 --out {out}",
     "compare": "compare {video} {video} --names a,b --landmarks none --out {out}",
     "codes": "codes {shards} --autoencoder {pipeline}/motion_autoencoder --out {out}",
+    "attributes": "attributes {shards} --attributes judges --out {out}",
+    "check-faces": "check-faces judges {faces}",
     "features": "features {shards} --hubert {pipeline} --out {out}",
     "prior": "prior demo/prior.yaml vars.shards={shards} vars.conre={pipeline} --out {out}",
     "evaluate videos": "evaluate videos {video} {video} --metrics pixels --out {out}",
@@ -57,10 +59,12 @@ WORDS = {
     "assemble": "assemble --out {out} --scfp {pipeline}",
 }
 """Command -> a command line whose places are filled by the fixture."""
-WITH_JSON = sorted(set(WORDS) - {"codes", "features", "import", "submit run", "submit chain", "sweep", "assemble"})
+WITH_JSON = sorted(
+    set(WORDS) - {"attributes", "codes", "features", "import", "submit run", "submit chain", "sweep", "assemble"}
+)
 WITH_DEVICE = sorted(
     [
-        *("animate", "generate", "portrait", "codes", "features", "prior"),
+        *("animate", "generate", "portrait", "attributes", "check-faces", "codes", "features", "prior"),
         *(
             "evaluate videos",
             "evaluate portraits",

@@ -25,8 +25,11 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys, undrawn):
     state = {name: torch.tensor(1e-3).expand(shape) for name, shape in shapes.items()} | {"fc8.bias": torch.zeros(2622)}
     torch.save(state, tmp_path / "vgg.pth")
     assert main(["import", "vggface", str(tmp_path / "vgg.pth"), "--out", str(tmp_path / "face")]) == 0
-    assert "FaceEncoder, 134." in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "FaceEncoder, 134." in text
+    assert "assumed: channels rgb, feature after_relu of fc7" in text
     encoder = Network.from_pretrained(tmp_path / "face")
+    assert (encoder.channel_order, encoder.feature) == ("rgb", "after_relu")
     assert not encoder.is_random
     weights = dict(encoder.named_parameters())
     assert weights["fc7.weight"].unique().tolist() == pytest.approx([1e-3])
@@ -71,3 +74,9 @@ def test_a_transformers_folder_becomes_speech_features(tmp_path, capsys):
     assert features(torch.randn(1, 6400), 10).shape == (1, 20, 16)
     assert main(["import", "wav2vec2", str(tmp_path / "nowhere"), "--out", str(tmp_path / "features")]) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_the_order_of_channels_is_an_option_of_vggface_only(tmp_path, capsys):
+    words = ["--out", str(tmp_path / "out"), "--channel-order", "bgr"]
+    assert main(["import", "hubert", str(tmp_path / "nowhere"), *words]) == 2
+    assert "--channel-order has no effect on hubert, expected vggface" in capsys.readouterr().err

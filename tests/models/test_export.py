@@ -19,14 +19,17 @@ from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
 from s2tf.models.lip_landmarks import LipLandmarks
 from s2tf.models.log_mel_features import LogMelFeatures
+from s2tf.models.log_mel_transformer import LogMelTransformer
 from s2tf.models.motion_unet import MotionUNet
 from s2tf.models.portrait_unet import PortraitUNet
 from s2tf.models.pretrained_speech import HubertFeatures, Wav2Vec2Features
 from s2tf.models.prior_weighting import (
     AttentionWeighting,
     NoPrior,
+    ReplacedPrior,
     SampleAdaptiveWeighting,
     SampleEquivalentWeighting,
+    SpeechPath,
 )
 from s2tf.models.speech_encoder import SpeechEncoder
 from s2tf.models.syncnet import SyncNet
@@ -91,10 +94,13 @@ CASES = {
     "NoPrior": lambda: (NoPrior(), *VECTORS),
     "SampleEquivalentWeighting": lambda: (SampleEquivalentWeighting(), *VECTORS),
     "SampleAdaptiveWeighting": lambda: (SampleAdaptiveWeighting(16), *VECTORS),
+    "SpeechPath": lambda: (SpeechPath(16), *VECTORS),
+    "ReplacedPrior": lambda: (ReplacedPrior(SampleEquivalentWeighting(), "ones"), *VECTORS),
     "AttentionWeighting": lambda: (AttentionWeighting(16), *VECTORS),
     "LipLandmarks": lambda: (LipLandmarks(8, 16, 2), torch.rand(1, 10, 8), torch.rand(1, 20, 2)),
     "MotionUNet": lambda: (motion_unet(), torch.randn(1, 9, 6), torch.tensor([3]), torch.randn(1, 18, 8)),
     "LogMelFeatures": lambda: (LogMelFeatures(8), torch.randn(1, 6400), 10),
+    "LogMelTransformer": lambda: (LogMelTransformer(8, 1, 2, 4), torch.randn(1, 6400), 10),
     "HubertFeatures": lambda: (transformer(HubertFeatures), torch.randn(1, 6400), 10),
     "Wav2Vec2Features": lambda: (transformer(Wav2Vec2Features), torch.randn(1, 6400), 10),
     "SyncNet": lambda: (SyncNet(80, 0.1, 8), 255 * torch.rand(1, 3, 5, 80, 80), torch.randn(1, 1, 13, 20)),

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -102,14 +104,16 @@ def _vggface_file(encoder, path):
     return state
 
 
-def test_vggface_weights_see_bgr_with_the_mean_subtracted(tmp_path):
+@pytest.mark.parametrize(("order", "channels"), [({}, (0, 1, 2)), ({"channel_order": "bgr"}, (2, 1, 0))])
+def test_vggface_weights_see_the_channels_in_their_order_with_the_mean_subtracted(tmp_path, order, channels):
+    """RGB unless said otherwise: so the author of `vgg_face_dag.pth` evaluates it (lfw_eval.py)."""
     path = tmp_path / "vgg_face.pth"
     state = _vggface_file(FaceEncoder(**FC7), path)
-    encoder = FaceEncoder(**FC7, weights=str(path))
+    encoder = FaceEncoder(**FC7, weights=str(path), **order)
     rgb = torch.randint(0, 256, (2, 3, 64, 64)).float()
     mean = torch.tensor(MEAN_RGB)
-    bgr = torch.stack([rgb[:, c] - mean[c] for c in (2, 1, 0)], dim=1)
-    expected = torch.nn.functional.conv2d(bgr, state["conv1_1.weight"], state["conv1_1.bias"], padding=1)
+    shown = torch.stack([rgb[:, c] - mean[c] for c in channels], dim=1)
+    expected = torch.nn.functional.conv2d(shown, state["conv1_1.weight"], state["conv1_1.bias"], padding=1)
     seen = []
     # Cloned, since the ReLU that follows works in place.
     encoder.convolutions.conv1_1.register_forward_hook(lambda module, inputs, output: seen.append(output.clone()))
@@ -117,6 +121,35 @@ def test_vggface_weights_see_bgr_with_the_mean_subtracted(tmp_path):
     torch.testing.assert_close(seen[0], expected, rtol=1e-4, atol=1e-2)
     torch.testing.assert_close(encoder.convolutions.conv1_1.weight, state["conv1_1.weight"] * INPUT_SCALE)
     assert not encoder.is_random
+
+
+def test_the_feature_may_be_before_or_after_the_relu_of_fc7(tmp_path):
+    torch.manual_seed(0)
+    portrait = torch.rand(2, 3, 64, 64)
+    encoder = FaceEncoder(**FC7)
+    before = encoder(portrait)
+    encoder.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["init_args"]["feature"] = "after_relu"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert before.min() < 0
+    torch.testing.assert_close(Network.from_pretrained(tmp_path)(portrait), before.clamp(min=0))
+    with pytest.raises(ValueError, match="the spatial form has no fc7"):
+        FaceEncoder(**SPATIAL, feature="after_relu")
+    with pytest.raises(ValueError, match="channel_order is 'gbr', expected 'rgb' or 'bgr'"):
+        FaceEncoder(**FC7, channel_order="gbr")
+
+
+def test_an_encoder_stored_before_the_order_could_be_chosen_still_sees_bgr(tmp_path):
+    encoder = FaceEncoder(**FC7, channel_order="bgr").eval()
+    encoder.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["init_args"]["channel_order"], config["init_args"]["feature"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    loaded = Network.from_pretrained(tmp_path)
+    portrait = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(loaded(portrait), encoder(portrait))
+    assert loaded.config["init_args"]["channel_order"] == "bgr"
 
 
 def test_missing_and_wrong_weights_are_named(tmp_path):

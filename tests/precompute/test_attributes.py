@@ -15,6 +15,7 @@ from datamodules.shards.verify import inspect
 from datamodules.shards.writing import load_manifest, read_split
 from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.cli import main
+from s2tf.evaluation.clips_of_run import manifests_fingerprint
 from s2tf.faces.attributes import FEMALE, MALE, Attributes
 from s2tf.precompute.attributes import Reading, write_attributes
 from s2tf.precompute.copying import ShardCopy
@@ -72,7 +73,8 @@ def test_the_records_get_the_attributes_with_confidence_and_reader(nameless, tmp
     assert found.count({"gender": "male", "age": 50.0, "read": {"gender": plain, "age": plain}}) == 3
     assert found.count({}) == 3
     manifest = load_manifest(tmp_path / "out")
-    assert manifest["attributes"] == [{"reader": reader.protocol, "pictures": 1, "min_confidence": 0.0}]
+    (entry,) = manifest["attributes"]
+    assert (entry["reader"], entry["pictures"], entry["min_confidence"]) == (reader.protocol, 1, 0.0)
     counted = [split["genders"] for split in manifest["splits"].values()]
     assert {name: sum(one[name] for one in counted) for name in counted[0]} == {"female": 3, "male": 3, "unknown": 3}
     assert not inspect(tmp_path / "out", verify=True).broken
@@ -203,3 +205,10 @@ def test_the_command_reads_with_classifiers_in_parts_and_refuses_no_reader(namel
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["attributes"][0]["reader"]["gender"]["labels"] == ["male", "female"]
     assert np.sum([split["genders"]["female"] for split in manifest["splits"].values()]) == 9
+
+
+def test_protocols_name_the_same_data_with_and_without_the_attributes(nameless, tmp_path):
+    write_attributes(ShardCopy(nameless, tmp_path / "one"), Reader(Attributes(FEMALE)))
+    write_attributes(ShardCopy(tmp_path / "one", tmp_path / "two"), Reader(Attributes(MALE, 20.0)))
+    manifests = [load_manifest(folder) for folder in (nameless, tmp_path / "one", tmp_path / "two")]
+    assert len({manifests_fingerprint([manifest]) for manifest in manifests}) == 1

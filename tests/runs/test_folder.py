@@ -66,8 +66,8 @@ def test_a_run_folder_from_before_a_key_was_renamed_is_that_run_and_trains(tmp_p
     run = find_run(EXPERIMENTS / "motion_autoencoder.yaml", given, tmp_path)
     write_config(run)
     path = run.folder / CONFIG_FILE
-    path.write_text(path.read_text().replace("      motion_reader: 1.0", "      reading: 1.0"))
-    assert "reading: 1.0" in path.read_text()
+    path.write_text(path.read_text().replace("      motion_reader: ", "      reading: "))
+    assert "      reading: " in path.read_text()
     again = find_run(path)
     assert (again.folder, again.config) == (run.folder.resolve(), run.config)
     assert read_config(run.folder) == run.config

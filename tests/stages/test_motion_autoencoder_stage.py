@@ -1,6 +1,7 @@
 import lightning as L
 import pytest
 import torch
+from frame_pair_rows import rows
 from narrow_autoencoder import NARROW, narrow_autoencoder, narrow_parts
 from torch.utils.data import DataLoader
 
@@ -8,6 +9,7 @@ from s2tf.losses.vgg import VGGPyramid
 from s2tf.models.discriminator import Discriminator
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.lips import mouth_region
+from s2tf.stages.lip_noise import noisy_lips, placement_deviations
 from s2tf.stages.motion_autoencoder import LossWeights, MotionAutoencoderStage
 
 pytestmark = [
@@ -27,28 +29,6 @@ def stage(**kwargs) -> MotionAutoencoderStage:
     weights = LossWeights(vgg=0.1, adversarial=0.1)
     arguments = {"vgg": VGGPyramid("random", 2, 1, 0.1), "weights": weights} | kwargs
     return MotionAutoencoderStage(autoencoder(), Discriminator(32, **NARROW), **arguments)
-
-
-def rows(count: int = 4, value: float = 1.0) -> list[dict]:
-    generator = torch.Generator().manual_seed(3)
-    colours = torch.rand(2 * count, 3, 2, 2, generator=generator) * 2 - 1
-    pictures = torch.nn.functional.interpolate(colours, size=32, mode="bilinear").view(count, 2, 3, 32, 32)
-    return [
-        {
-            "key": f"clip-{index}",
-            "source": torch.nn.functional.avg_pool2d(pair[0], 2),
-            "target": torch.nn.functional.avg_pool2d(pair[1], 2) * value,
-            "source_output": pair[0],
-            "target_output": pair[1],
-            "source_lips": torch.rand(20, 2, generator=generator),
-            "target_lips": torch.rand(20, 2, generator=generator),
-            "source_eyes": torch.rand(12, 2, generator=generator),
-            "target_eyes": torch.rand(12, 2, generator=generator),
-            "source_placement": torch.zeros(4),
-            "target_placement": torch.full((4,), 0.1),
-        }
-        for index, pair in enumerate(pictures)
-    ]
 
 
 QUIET = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -231,3 +211,25 @@ def test_in_the_high_resolution_phase_only_the_codebook_learns(tmp_path):
     assert not module.autoencoder.image_encoder.training
     with pytest.raises(ValueError, match="no cdebook: image_encoder, "):
         MotionAutoencoderStage(network, trained=["cdebook"])
+
+
+def test_a_new_discriminator_has_its_own_rate():
+    groups = stage(learning_rate=0.002, discriminator_learning_rate=1e-4).configure_optimizers().param_groups
+    assert groups[-1]["lr"] == pytest.approx(1e-4 * 16 / 17)
+    assert groups[0]["lr"] == pytest.approx(0.0016)
+
+
+def test_lips_are_as_noisy_as_asked_and_their_points_move_together():
+    torch.manual_seed(0)
+    lips = torch.rand(4000, 20, 3)
+    noise = noisy_lips(lips, 0.01) - lips
+    assert noise.std().item() == pytest.approx(0.01, rel=0.1)
+    # A third of the noise at most would remain in the mean of 20 points of independent noise.
+    assert noise.mean(dim=1).std() > 0.5 * noise.std()
+
+
+def test_placements_get_the_noise_of_each_value():
+    assert placement_deviations(0.5, 4).tolist() == [0.5] * 4
+    assert placement_deviations([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 6).tolist() == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(ValueError, match="placement_noise has 2 numbers, expected one for all or 4"):
+        placement_deviations([1.0, 2.0], 4)

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     given = {one.name: getattr(args, one.name) for one in run_inputs()}
     arms = read_arms(args.arm, {name: path for name, path in given.items() if path is not None})
-    # Every arm is assembled once before the first is measured, so that a wrong one is known at once.
+    # Every arm is assembled once before the first is measured, so that a wrong one stops the command before the work.
     for arm in arms.values():
         open_arm(arm, args.device)
     test = speech_driven_test(args)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 INCOMPLETE = 3
 """Exit status if numbers are written, but a requested metric or clip is missing from them."""
-SHOWN_FAILURES = 10
 
 
 @dataclass(frozen=True)
@@ -107,37 +106,16 @@ def deliver(scores: "Scores", destination: Destination, console: "Console") -> i
     Returns:
         The exit status: 0, or `INCOMPLETE`.
     """
-    from s2tf.evaluation.score_table import score_table
+    from s2tf.evaluation.score_table import missing_lines, score_table
 
     console.print(score_table(scores))
-    for line in _missing(scores):
+    for line in missing_lines(scores):
         say(console, line)
     say(console, f"written to {destination.out}")
     if destination.json_file is not None:
         destination.json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
     if destination.project is not None:
-        _log(scores, destination, destination.project)
+        from s2tf.reporting.wandb_records import log_scores
+
+        log_scores(scores.to_json(), destination.project, destination.out, destination.seed, destination.run)
     return 0 if scores.complete else INCOMPLETE
-
-
-def _missing(scores: "Scores") -> list[str]:
-    """Return the lines of warnings, of metrics that were not computed and of clips that failed."""
-    lines = [f"warning: {text}" for text in scores.warnings]
-    lines += [f"not computed: {what}: {reason}" for what, reason in scores.not_computed.items()]
-    lines += [f"failed: {one['clip']}: {one['what']}: {one['reason']}" for one in scores.failures[:SHOWN_FAILURES]]
-    if len(scores.failures) > SHOWN_FAILURES:
-        lines.append(f"and {len(scores.failures) - SHOWN_FAILURES} more, see metrics.json")
-    return lines
-
-
-def _log(scores: "Scores", destination: Destination, project: str) -> None:
-    from s2tf.reporting.wandb_records import log_record
-    from s2tf.runs.folder import WANDB_ID_FILE, read_config
-
-    if destination.run is None:
-        log_record(scores.to_json(), destination.seed, project, destination.out, None)
-        return
-    id_file = destination.run / WANDB_ID_FILE
-    run_id = id_file.read_text().strip() if id_file.is_file() else None
-    seed = read_config(destination.run)["seed_everything"]
-    log_record(scores.to_json(), seed, project, destination.run, run_id)

@@ -66,6 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=LANDMARKS,
         help="reader of landmarks, for lips, eyes and pose; dlib: not for commercial use (default: none)",
     )
+    frames.add_argument(
+        "--lips", type=Path, metavar="RUN", help="run of lip landmarks for the refiner (default: read from the codes)"
+    )
     frames.add_argument("--perceptual", metavar=PERCEPTUAL, help="network of the perceptual distance (default: none)")
     frames.add_argument("--split", choices=["train", "val", "test"], help="split of the clips (default: test)")
     frames.add_argument(

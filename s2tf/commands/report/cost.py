@@ -2,10 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from s2tf.commands.options import add_json, positive
 from s2tf.commands.report.options import write_json
+
+_TITLES = {
+    "parameters": "parameters of every network at the paper's size",
+    "memory": "estimated memory of training each stage on one GPU",
+    "communication": "bytes that the GPUs of each stage send each other in a step, and the least time for it",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,80 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compute and print one of the costs."""
-    write_json(args.json, _COSTS[args.cost](args))
+    from s2tf.commands.console import table_console
+    from s2tf.reporting.costs.tables import communication_cost, memory_cost, parameter_cost
+
+    if args.cost == "communication":
+        cost = communication_cost(args.nodes, args.gpus)
+    else:
+        cost = {"parameters": parameter_cost, "memory": memory_cost}[args.cost](args.scfp)
+    console = table_console()
+    console.print(cost.table)
+    console.print(cost.note)
+    write_json(args.json, cost.numbers)
     return 0
-
-
-def _parameters(args: argparse.Namespace) -> dict[str, Any]:
-    from rich.table import Table
-
-    from s2tf.commands.console import table_console
-    from s2tf.reporting.costs.parameters import PAPER, count_parameters
-
-    counts = count_parameters(args.scfp)
-    table = Table(
-        "network", "parameters", "paper (Table XII)", title="networks of a talking face", title_justify="left"
-    )
-    for name, stage in counts.items():
-        for network, count in stage.networks.items():
-            table.add_row(f"{name} {network}", _millions(count), "")
-        table.add_row(f"{name} total", _millions(stage.total), f"{PAPER[name] / 1e6:.0f} M", end_section=True)
-    console = table_console()
-    console.print(table)
-    console.print("Not counted, since only training needs them: face encoder, discriminator, networks of the losses.")
-    return {name: stage.to_json() for name, stage in counts.items()}
-
-
-def _millions(count: int) -> str:
-    return f"{count / 1e6:.1f} M"
-
-
-def _memory(args: argparse.Namespace) -> dict[str, Any]:
-    from rich.table import Table
-
-    from s2tf.commands.console import table_console
-    from s2tf.reporting.costs.memory import BATCH, estimate_memory
-
-    estimates = estimate_memory(scfp=args.scfp)
-    columns = ("stage", "weights", "gradients, Adam, averages", "a sample (bf16)", f"batch {BATCH}", "most in 48 GB")
-    table = Table(*columns, title="memory of training on one GPU, estimated", title_justify="left")
-    for stage, estimate in estimates.items():
-        sizes = (estimate.weights, estimate.training, estimate.sample, estimate.total(BATCH))
-        table.add_row(stage, *(f"{size / 1e9:.2f} GB" for size in sizes), str(estimate.largest_batch() or "not known"))
-    console = table_console()
-    console.print(table)
-    console.print(
-        "Counted without running: activations in float32, halved for bf16; attention with its full matrix, which fused "
-        "kernels do not keep. Workspaces and fragmentation are not counted: 15 % of the GPU is left free for them."
-    )
-    return {stage: estimate.to_json() for stage, estimate in estimates.items()}
-
-
-def _communication(args: argparse.Namespace) -> dict[str, Any]:
-    from rich.table import Table
-
-    from s2tf.commands.console import table_console
-    from s2tf.reporting.costs.communication import LINKS, paper_traffic
-
-    ranks = args.nodes * args.gpus
-    stages = paper_traffic()
-    title = f"what each of {ranks} GPUs sends in a step, in MB, and the least time by the slowest link, in ms"
-    table = Table("stage", *stages["conre"].sent(ranks), *LINKS, title=title, title_justify="left")
-    for name, stage in stages.items():
-        sent = [f"{value / 1e6:.2f}" for value in stage.sent(ranks).values()]
-        table.add_row(name, *sent, *(f"{1e3 * value:.1f}" for value in stage.seconds(ranks).values()))
-    console = table_console()
-    console.print(table)
-    console.print(
-        "Computed, not measured: links at their nominal speed in one direction; NCCL reaches only a part of it.\n"
-        "Gradients are sent during the backward pass; they cost time only if sending takes longer than that pass."
-    )
-    return {name: stage.to_json(ranks) for name, stage in stages.items()}
-
-
-_TITLES = {
-    "parameters": "parameters of every network at the paper's size",
-    "memory": "estimated memory of training the first stage on one GPU",
-    "communication": "bytes that the GPUs of each stage send each other in a step, and the least time for it",
-}
-_COSTS = {"parameters": _parameters, "memory": _memory, "communication": _communication}

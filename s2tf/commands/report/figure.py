@@ -8,6 +8,7 @@ from s2tf.commands.options import positive
 from s2tf.commands.report.options import RUNS, add_output_arguments, write_json
 
 _FIGURES = {
+    "figure3": "portraits of one speech from several seeds, without the face prior, with β⁰, and with β",
     "figure10": "the face prior as a function of the number of averaged faces",
     "figure11": "the face prior as a function of the share of women",
     "figure12": "a map of the face prior's weights over the face, for several test speakers",
@@ -31,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             own.add_argument("--run", dest="run_folder", type=Path, required=True, help="a finished run of SCFP")
         else:
             own.add_argument("--runs", type=Path, default=RUNS, help="folder of run folders (default: %(default)s)")
-        if name in ("figure12", "portraits"):
+        if name == "figure3":
+            own.add_argument("--seeds", type=positive, default=3, help="number of seeds (default: %(default)s)")
+            own.add_argument("--steps", type=positive, default=50, help="denoising steps (default: %(default)s)")
+        if name in ("figure3", "figure12", "portraits"):
             own.add_argument(
                 "--clips", type=positive, default=8, help="number of speakers to show (default: %(default)s)"
             )
@@ -53,6 +57,10 @@ def _draw(args: argparse.Namespace) -> dict[str, Any]:
     from s2tf.reporting.figures import prior_figure, weight_figure
     from s2tf.reporting.portrait_sheet import portraits_sheet
 
+    if args.figure == "figure3":
+        from s2tf.reporting.seed_grid import seed_grid
+
+        return seed_grid(args.runs, args.clips, args.seeds, args.out, args.steps)
     if args.figure == "portraits":
         return portraits_sheet(args.runs, args.clips, args.out)
     if args.figure == "figure12":

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from s2tf.commands.options import add_device, seconds
 from s2tf.commands.report.options import (
@@ -11,9 +10,6 @@ from s2tf.commands.report.options import (
     open_sources,
     write_json,
 )
-
-if TYPE_CHECKING:
-    from s2tf.reporting.table import ReportTable
 
 _MEASURED_HERE = "table12"
 
@@ -36,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fill the table, print it and write its files."""
     from s2tf.commands.console import table_console
+    from s2tf.reporting.write_files import rich_table, write_files
 
+    console = table_console()
     if args.table == _MEASURED_HERE:
         from s2tf.reporting.costs.efficiency import efficiency_table, measure_efficiency, write_efficiency
 
@@ -48,10 +46,12 @@ def run(args: argparse.Namespace) -> int:
         from s2tf.reporting.paper_tables import report_table
 
         report = report_table(args.table, open_sources(args, args.table))
-    _print(report)
+    console.print(rich_table(report))
+    for note in report.notes:
+        console.print(f"- {note}", highlight=False, markup=False)
     if args.out:
-        _write(report, args.out, args.table)
-        table_console().print(f"written: {args.out / args.table}.md, .csv, .tex and .html", highlight=False)
+        write_files(report, args.out, args.table)
+        console.print(f"written: {args.out / args.table}.md, .csv, .tex and .html", highlight=False)
     write_json(args.json, report.to_json())
     return 0
 
@@ -64,35 +64,3 @@ def _add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=seconds, default=5.0, help="length of the speech in seconds (default: %(default)s)"
     )
-
-
-def _print(report: "ReportTable") -> None:
-    """Print a table with its best numbers in bold and its notes below."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from s2tf.commands.console import table_console
-
-    title = f"Table {report.table.number}: {report.table.title}"
-    shown = Table("", "", *(column.heading for column in report.table.columns), title=title, title_justify="left")
-    best = report.best()
-    for index, texts in enumerate(report.texts()):
-        cells = [escape(text) for text in texts]
-        shown.add_row(*(f"[bold]{cell}[/]" if (index, n - 2) in best else cell for n, cell in enumerate(cells)))
-    console = table_console()
-    console.print(shown)
-    for note in report.notes:
-        console.print(f"- {note}", highlight=False, markup=False)
-
-
-def _write(report: "ReportTable", out: Path, name: str) -> None:
-    """Write a table in each of its file formats."""
-    from s2tf.reporting.write_csv import write_csv
-    from s2tf.reporting.write_html import write_html
-    from s2tf.reporting.write_latex import write_latex
-    from s2tf.reporting.write_markdown import write_markdown
-
-    out.mkdir(parents=True, exist_ok=True)
-    writers = {"md": write_markdown, "csv": write_csv, "tex": write_latex, "html": write_html}
-    for ending, write in writers.items():
-        (out / f"{name}.{ending}").write_text(write(report), encoding="utf-8")

@@ -59,7 +59,7 @@ class _Embeddings:
     """z_s (d,)."""
     faces: list[Tensor] = field(default_factory=list)
     """z_f (d,) of one frame."""
-    other: list[Tensor] = field(default_factory=list)
+    other: list[Tensor | None] = field(default_factory=list)
     """z_f of another frame."""
 
 
@@ -103,7 +103,10 @@ def _embed(data: Any, stage_run: StageRun, test: AlignmentTest) -> _Embeddings:
         with torch.no_grad():
             found.speech.extend(speech_encoder(first[speech_encoder.reads].to(test.device)).cpu())
             found.faces.extend(face_encoder(first["portrait"].to(test.device)).cpu())
-            found.other.extend(face_encoder(second["portrait"].to(test.device)).cpu())
+            others = face_encoder(second["portrait"].to(test.device)).cpu()
+        # A clip with one picture has no other one.
+        different = (first["portrait"] != second["portrait"]).flatten(1).any(dim=1).tolist()
+        found.other += [row if two else None for row, two in zip(others, different, strict=True)]
         found.keys += first["key"]
         found.identities += first["identity"].tolist()
         found.genders += first["gender"].tolist()

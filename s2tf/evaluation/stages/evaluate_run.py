@@ -43,6 +43,7 @@ class RunOptions:
     size: int | None = None
     pairs: int = 64
     autoencoder: Path | None = None
+    lips: Path | None = None
     faces: str | Sequence[str] | None = None
     attributes: str = "none"
     landmarks: str = "none"
@@ -66,7 +67,7 @@ class StageEvaluation:
 SAMPLING = ("steps", "sampler", "guidance", "temperature")
 ALIGNMENT = ("shards", "clips", "batch", "device")
 PORTRAITS = ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures", "device")
-RECONSTRUCTION = ("shards", "split", "clips", "span", "stride", "size", "pairs", "batch", "pictures", "device")
+RECONSTRUCTION = ("shards", "split", "clips", "span", "stride", "size", "pairs", "batch", "pictures", "device", "lips")
 LIPS = ("shards", "clips", "device")
 MOTION = ("shards", "clips", "seed", "seeds", "device", "autoencoder")
 

@@ -14,6 +14,8 @@ from s2tf.errors import UserError
 from s2tf.evaluation.clips_of_run import another, clips_of_split, datasets_of, shards_of, shards_protocol
 from s2tf.evaluation.result_files import CLIPS_FILE
 from s2tf.evaluation.scores import Scores
+from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pictures, spread
+from s2tf.evaluation.stages.lip_landmarks import LipNetwork
 from s2tf.evaluation.stages.reconstruction_scores import ReconstructedClip, ReconstructionScores
 from s2tf.evaluation.stages.render_clips import ClipRenderer, EncodedClip, in_batches
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
@@ -22,6 +24,8 @@ from s2tf.faces.features import FaceFeatures
 from s2tf.faces.motion import MotionFinder
 from s2tf.figures.sheet import draw_grid, sheet_indices
 from s2tf.metrics.perceptual_distance import PerceptualDistance
+from s2tf.models.lips_from_speech import check_lips
+from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 from s2tf.tables.write_table import write_table
 
 KIND = "reconstruction"
@@ -50,6 +54,8 @@ class ReconstructionTest:
     pictures: int = 16
     """Number of clips for which a sheet is written."""
     device: str = "cpu"
+    lips: Path | None = None
+    """Finished run of the lip landmarks, whose lips the refiner gets; None: lips read from the motion codes."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that leave nothing to measure.
@@ -90,17 +96,20 @@ def evaluate_reconstruction(
     stage_run = StageRun.open(run, NETWORKS, test.device, report)
     shards = shards_of(stage_run.config, run, test.shards)
     autoencoder = stage_run.networks["motion_autoencoder"]
-    renderer = ClipRenderer(autoencoder, test.size or autoencoder.output_size, test.batch, test.device)
+    lips = None if test.lips is None else _open_lips(test.lips, autoencoder, test.device)
+    renderer = ClipRenderer(autoencoder, test.size or autoencoder.output_size, test.batch, test.device, lips)
     (out / SHEETS).mkdir(parents=True, exist_ok=True)
 
     # Reconstruct clip by clip; keep some clips for the transfers, which need two people.
-    scores = ReconstructionScores(readers.perceptual)
+    scores, codebook = ReconstructionScores(readers.perceptual), CodebookScores.of(autoencoder)
     rows: list[dict[str, Any]] = []
     kept: list[EncodedClip] = []
     skipped: list[str] = []
     for clip in stage_run.each(_clips(renderer, shards, test, skipped)):
         reconstructed = _reconstruct(clip, renderer, readers)
         rows.append({"key": clip.sample.key, "frames": len(clip.chosen), **scores.update(reconstructed)})
+        if codebook is not None:
+            _add_controls(codebook, clip, renderer, reconstructed)
         if len(rows) <= test.pictures:
             _write_sheet(out / SHEETS / f"{clip.sample.key}.png", clip.sample.key, reconstructed)
         if readers.faces is not None and len(kept) <= test.pairs:
@@ -113,12 +122,14 @@ def evaluate_reconstruction(
     # Measure the reconstructions, and transfers between pairs of people if faces are read.
     protocol = _protocol(shards, test, renderer.size, rows, readers) | {"clips too short": len(skipped)}
     measurements = scores.measurements(protocol)
+    measurements += [] if codebook is None else codebook.measurements(protocol)
     if readers.faces is not None:
         transfers = _transfers(kept, renderer, test.pairs, readers.faces, readers.motion)
         pairs = list(stage_run.each(transfers, what="pairs of people"))
         record = {**protocol, "faces": dict(readers.faces.protocol)}
         measurements += transfer_measurements(pairs, record, scores.readable_pose()) if pairs else []
 
+    # Write the numbers with the versions of all packages that read pictures.
     packages = [
         name for one in (readers.motion, readers.perceptual, readers.faces) if one is not None for name in one.packages
     ]
@@ -144,7 +155,8 @@ def _clips(
 def _reconstruct(clip: EncodedClip, renderer: ClipRenderer, readers: Readers) -> ReconstructedClip:
     """Reconstruct and read a clip's frames."""
     reference, source = clip.frames(renderer.size), clip.source(renderer.size)
-    reconstructed, change = renderer.render_and_compare(renderer.encode_source(clip), clip.codes)
+    features = renderer.encode_source(clip)
+    reconstructed, change = renderer.render_and_compare(features, clip.codes, clip.lips)
     read = readers.motion.read if readers.motion is not None else None
     return ReconstructedClip(
         reference=_channels_first(reference),
@@ -155,7 +167,41 @@ def _reconstruct(clip: EncodedClip, renderer: ClipRenderer, readers: Readers) ->
         read_source=read(source) if read else None,
         read_reconstructed=read(reconstructed) if read else None,
         refiner_change=change,
+        read_error=_read_error(features, clip, renderer),
     )
+
+
+def _add_controls(
+    codebook: CodebookScores, clip: EncodedClip, renderer: ClipRenderer, reconstructed: ReconstructedClip
+) -> None:
+    """Render some frames of a clip with other codes and at other fidelities."""
+    chosen = spread(len(clip.codes))
+    source = renderer.encode_source(clip)
+    controls = control_pictures(renderer.autoencoder, source, clip.codes[chosen], renderer.size)
+    codebook.update(controls, reconstructed.reference[chosen], reconstructed.source)
+
+
+def _open_lips(run: Path, autoencoder: MotionAutoencoder, device: str) -> LipNetwork:
+    """Open a run of the lip landmarks for the refiner of an autoencoder.
+
+    Raises:
+        UserError: The run is not finished, or its lips are of another kind than the autoencoder's.
+    """
+    lips = LipNetwork.open(run, device)
+    try:
+        check_lips(lips.network, lips.features, autoencoder.motion_reader.space)
+    except ValueError as error:
+        raise UserError(f"--lips {run}: {error}") from error
+    return lips
+
+
+def _read_error(
+    features: SourceFeatures, clip: EncodedClip, renderer: ClipRenderer
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the errors of placement and lips; None where the data do not hold the landmarks' depth."""
+    if renderer.autoencoder.motion_reader.space and clip.sample.depth() is None:
+        return None
+    return renderer.read_error(features, clip)
 
 
 def _transfers(
@@ -200,7 +246,7 @@ def _protocol(
         "source": "frame 0, not counted",
         "picture (px)": size,
         "resize": "area averages down, cubic up",
-        "lips": "as read off the motion code",
+        "lips": "as read off the motion code" if test.lips is None else f"audio2lmk of {test.lips.parent.name}",
     }
     for reader in (readers.motion, readers.perceptual):
         protocol |= reader.protocol if reader is not None else {}

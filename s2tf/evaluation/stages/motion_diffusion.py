@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.shards.face import face_of
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
 from datamodules.shards.writing import load_manifest
@@ -27,7 +28,6 @@ from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.motion_scores import MotionClip, MotionScores, Signals, frame_steps
 from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
 from s2tf.faces.crop import resize
-from s2tf.faces.lips import canonical_face, to_picture_units
 from s2tf.media.pictures import to_tensor
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.lips import eye_opening, mouth_opening
@@ -184,7 +184,7 @@ def _clip(sample: Sample, other: Sample | None, generator: _Generator, reader: _
     if other is not None:
         wrong = reader.signals(generator.codes(other.waveform(), start, frames, seeds[0]), z_id)
     return MotionClip(
-        landmarks=_signals_of_landmarks(sample),
+        landmarks=_signals_of_landmarks(sample, reader.autoencoder.motion_reader.space),
         reference=reader.signals(codes, z_id),
         generated=[reader.signals(one, z_id) for one in generated],
         wrong=wrong,
@@ -194,6 +194,6 @@ def _clip(sample: Sample, other: Sample | None, generator: _Generator, reader: _
     )
 
 
-def _signals_of_landmarks(sample: Sample) -> Signals:
-    face = canonical_face(to_picture_units(sample.landmarks(), sample.record.size))
+def _signals_of_landmarks(sample: Sample, space: bool) -> Signals:
+    face = face_of(sample, space)
     return Signals(mouth_opening(face.lips), eye_opening(face.eyes), face.placement)

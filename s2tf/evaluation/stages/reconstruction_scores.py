@@ -19,6 +19,7 @@ from s2tf.metrics.perceptual_distance import PerceptualDistance
 from s2tf.metrics.sharpness import gradient_energy
 
 COPY = "source frame copied"
+PLACEMENT = ("centre x", "centre y", "log scale", "roll", "yaw", "pitch")
 READABLE = 0.8
 """Least correlation with the landmarks, on reference frames, at which a value of the pose is measured."""
 
@@ -39,6 +40,8 @@ class ReconstructedClip:
     read_reconstructed: FaceMotion | None = None
     refiner_change: RefinerChange | None = None
     """Change of the pictures by the lip refiner, or None without a refiner."""
+    read_error: tuple[np.ndarray, np.ndarray] | None = None
+    """Errors of the placement (T, 4 or 6) and of the lips (T, 20 D) that shape the mouth, or None if unknown."""
 
 
 @dataclass
@@ -79,6 +82,8 @@ class ReconstructionScores:
     motions: list[tuple[FaceMotion, FaceMotion, FaceMotion]] = field(default_factory=list)
     """Motion of each clip by the landmarks, and as read on reference and on reconstructed frames; without lips."""
     refiner: dict[str, _Mean] = field(default_factory=lambda: _means("inside", "outside"))
+    read_errors: dict[str, list[np.ndarray]] = field(default_factory=lambda: {"placement": [], "lips": []})
+    """Errors of the placements and lips that the renderer uses, of each clip."""
     short: int = 0
     """Number of clips with fewer than `LEAST_FRAMES` readable frames; correlations leave them out."""
     unread: int = 0
@@ -93,6 +98,8 @@ class ReconstructionScores:
         if clip.refiner_change is not None:
             self.refiner["inside"].add(clip.refiner_change.inside)
             self.refiner["outside"].add(clip.refiner_change.outside)
+        for name, error in zip(self.read_errors, clip.read_error or (), strict=False):
+            self.read_errors[name].append(error)
         own = {name: (total - before[name]) / len(clip.reference) for name, total in self._sums().items()}
         if clip.landmarks is not None and clip.read_reference is not None:
             own |= self._read(clip)
@@ -162,11 +169,27 @@ class ReconstructionScores:
         if self.refiner["inside"].count:
             inside, outside = (self.refiner[name].value for name in ("inside", "outside"))
             rows.append(refiner_measurement(inside, outside, protocol))
+        rows += self._read_errors(protocol)
         if self.lips["reconstructed"].count:
             counts = {"frames": self.lips["reconstructed"].count, "frames without a face": self.unread}
             rows.append(_lower("lip landmark error", self.lips, protocol, self.lips["reference"].value, counts))
         if self.motions:
             rows += self._correlations(protocol)
+        return rows
+
+    def _read_errors(self, protocol: dict[str, object]) -> list[Measurement]:
+        """Compute the deviation of placement and lips from the landmarks: the noise that the refiner has to bear."""
+        rows = []
+        units = {"placement": "picture units, log scale, radians", "lips": "outer-eye distances"}
+        titles = {"placement": "placement error", "lips": "error of the refiner's lips"}
+        for name, errors in self.read_errors.items():
+            if errors:
+                each = np.sqrt(np.square(np.concatenate(errors)).mean(axis=0))
+                record = {**protocol, "unit": units[name]}
+                if name == "placement":
+                    record |= dict(zip(PLACEMENT, np.round(each, 4).tolist(), strict=False))
+                value = float(np.sqrt(np.square(each).mean()))
+                rows.append(Measurement(titles[name], value, record, truth=0.0, higher_is_better=False))
         return rows
 
     def _sharpness(self, protocol: dict[str, object]) -> Measurement:

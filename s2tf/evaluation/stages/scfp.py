@@ -1,8 +1,8 @@
 """Evaluation of SCFP: portraits of a run's test speakers, measured as in Tables I to VI.
 
-One portrait is generated from the beginning of the speech of each test clip. It is compared with the clip's frame that
-seed 0 chooses. Another frame of the same clip takes the portrait's place in the ground-truth row, and the run's mean
-face in the baseline of the feature distances.
+One portrait is generated from the beginning of the speech of each test clip. It is compared with the clip's first
+frame, or with the one that seed 0 chooses, as the run's data say. Another frame of the same clip takes the portrait's
+place in the ground-truth row, and the run's mean face in the baseline of the feature distances.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,6 +39,11 @@ SAMPLES = "samples"
 PORTRAIT, REFERENCE = ".portrait.png", ".true.png"
 """Suffixes of the pictures in `samples`: the portrait generated from a clip's speech, and the clip's own frame."""
 KIND = "portraits"
+COMPARED_WITH = {
+    "first": "the first frame of the same clip",
+    "random": "a random frame of the same clip, the same for all runs",
+}
+"""The reference face by the data's choice of portraits."""
 NETWORKS = ("portrait_diffusion", "speech_encoder", "face_decoder")
 
 
@@ -122,7 +127,7 @@ def evaluate_portraits(
         "faces": dict(faces.protocol),
         "speech (s)": pipeline.portrait_settings.seconds,
         "picture (px)": data.size,
-        "compared with": "a random frame of the same clip, the same for all runs",
+        "compared with": COMPARED_WITH[data.portrait],
         **{name: getattr(test.settings, name) for name in ("steps", "sampler", "guidance", "temperature")},
         "seed": test.seed,
     }

@@ -22,11 +22,11 @@ class Transfer:
     similar_to_b: float
     """Cosine between the features of the generated face and of B's face."""
     similar_to_a: float
-    kept_by: Mapping[str, bool] = field(default_factory=dict)
-    """Label of each further face network -> True if B is more similar by it."""
     landmarks: FaceMotion | None = None
     """Motion of A's frames, from their landmarks, or None without a reader of generated frames."""
     read_generated: FaceMotion | None = None
+    kept_by: Mapping[str, bool] = field(default_factory=dict)
+    """Label of each further face network -> True if B is more similar by it."""
 
 
 def transfer_measurements(
@@ -39,6 +39,7 @@ def transfer_measurements(
         protocol: The conditions that all numbers share.
         readable_pose: Values of the pose that are measured, see `ReconstructionScores.readable_pose`.
     """
+    # Shares of pairs that keep the identity, by each face network.
     kept = float(np.mean([pair.similar_to_b > pair.similar_to_a for pair in pairs]))
     shares = {"": kept} | {
         f" ({label})": float(np.mean([pair.kept_by[label] for pair in pairs])) for label in pairs[0].kept_by
@@ -47,6 +48,7 @@ def transfer_measurements(
         Measurement(f"transfer: identity kept{by}", value, protocol, 0.5, "guessing", counts={"pairs": len(pairs)})
         for by, value in shares.items()
     ]
+    # Correlations of the motion, over the pairs whose motion could be read.
     readable = []
     for pair in pairs:
         if pair.landmarks is None or pair.read_generated is None:

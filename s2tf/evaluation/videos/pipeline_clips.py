@@ -209,7 +209,9 @@ def clips_with_sound(shards: str, split: str, clips: int | None) -> list[StoredC
 
 
 def _heard(shards: str, split: str) -> Iterator[StoredClip]:
-    found = open_source(ShardSource(shards)).split(split)
+    source = open_source(ShardSource(shards))
+    source.require_all_frames("the reference of a video")
+    found = source.split(split)
     for shard, count in zip(found.urls, found.counts.tolist(), strict=True):
         for index, sample in enumerate(read_shard(shard, count)):
             if sample.record.samples:

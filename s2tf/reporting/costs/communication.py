@@ -112,7 +112,7 @@ def paper_traffic() -> dict[str, Traffic]:
         "scfp": of("denoiser prior_weighting", "speech_encoder face_encoder face_decoder"),
         "motion_autoencoder": of("motion_autoencoder discriminator"),
         "codebook": of("codebook hd_discriminator", "motion_autoencoder"),
-        "lip_landmarks": of("lip_landmarks", "speech_features"),
+        "lip_landmarks": of("lip_landmarks"),
         "motion_diffusion": of("motion_diffusion", "speech_features"),
         "syncnet": of("syncnet"),
     }

@@ -16,6 +16,7 @@ from s2tf.errors import UserError
 from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.scores import Scores
 from s2tf.media.audio import SAMPLE_RATE
+from s2tf.models.audio_to_mesh import AudioToMesh
 from s2tf.models.face_prior import FacePrior
 from s2tf.models.motion_autoencoder import MotionAutoencoder
 from s2tf.nn.network import Network, build_network
@@ -147,7 +148,7 @@ def paper_pipeline() -> SpeechToTalkingFacePipeline:
     parts = {name: module for name, module in first.named_children() if name != "codebook"}
     talking_face = TalkingFacePipeline(
         MotionAutoencoder(**parts, codebook=two["codebook"]).eval(),
-        two.get("lip_features", two["speech_features"]),
+        two.get("lip_features", None if isinstance(two["lip_landmarks"], AudioToMesh) else two["speech_features"]),
         two["lip_landmarks"],
         two["speech_features"],
         two["motion_diffusion"],

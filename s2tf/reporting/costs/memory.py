@@ -39,6 +39,8 @@ class MemoryEstimate:
     """Activations of a sample in float32."""
     checkpointed: bool = False
     """True if blocks are computed again in the backward pass; the memory of the largest one is not counted then."""
+    batch: int = BATCH
+    """Batch size of each GPU in the experiment."""
 
     @property
     def sample(self) -> float:
@@ -58,7 +60,7 @@ class MemoryEstimate:
     def to_json(self) -> dict[str, Any]:
         """Return the estimate as a JSON object."""
         batch = {f"batch_{BATCH}": self.total(BATCH), "largest_batch_48gb": self.largest_batch()}
-        return {**asdict(self), **batch}
+        return {**asdict(self), **batch, "experiment_batch": self.total(self.batch)}
 
 
 def estimate_memory(conre: Path | None = None, scfp: Path | None = None) -> dict[str, MemoryEstimate]:

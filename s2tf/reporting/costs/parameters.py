@@ -51,10 +51,10 @@ def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, An
     motion, lips = _model("motion_diffusion"), _model("lip_landmarks")
     features = {
         "speech_features": motion["speech_features"],
-        # One network serves both, as `assemble` makes it, unless the training of the lips changes theirs.
-        "lip_features": lips.get("speech_features", motion["speech_features"]),
+        # One network serves both, as `assemble` makes it, unless the lips have another one.
+        "lip_features": lips["speech_features"],
     }
-    if features["lip_features"] == features["speech_features"]:
+    if features["lip_features"] in (None, features["speech_features"]):
         del features["lip_features"]
     return {
         "stage_one": {
@@ -64,11 +64,11 @@ def paper_networks(scfp: Path | None = None) -> dict[str, dict[str, dict[str, An
             "face_decoder": conre["face_decoder"],
         },
         "stage_two": {
-            **{name: _with_sizes(config) for name, config in features.items()},
+            **{name: with_sizes(config) for name, config in features.items()},
             "motion_autoencoder": _model("motion_autoencoder")["autoencoder"],
             "codebook": _model("codebook")["autoencoder"]["init_args"]["codebook"],
             "motion_diffusion": motion["diffusion"],
-            "lip_landmarks": lips["lip_landmarks"],
+            "lip_landmarks": lip_network(lips["lip_landmarks"]),
         },
     }
 
@@ -78,7 +78,17 @@ def _count(networks: dict[str, dict[str, Any]]) -> StageParameters:
         return StageParameters({name: build_network(config, name).parameter_count for name, config in networks.items()})
 
 
-def _with_sizes(features: dict[str, Any]) -> dict[str, Any]:
+def lip_network(config: dict[str, Any]) -> dict[str, Any]:
+    """Give a lip network that starts from imported weights the sizes of those: AniPortrait's, on wav2vec 2.0 base."""
+    if not config["class_path"].endswith("from_audio2mesh"):
+        return config
+    sizes = {"weights": "random", "trainable": True}
+    speech = {"class_path": "s2tf.models.pretrained_speech.Wav2Vec2Features", "init_args": sizes}
+    chosen = {name: value for name, value in config["init_args"].items() if name != "folder"}
+    return {"class_path": "s2tf.models.audio_to_mesh.AudioToMesh", "init_args": {"speech": speech, **chosen}}
+
+
+def with_sizes(features: dict[str, Any]) -> dict[str, Any]:
     """Give speech features that come from HuBERT-large's folder its sizes."""
     if not features["class_path"].endswith("HubertFeatures"):
         return features

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from video_folders import status
 
@@ -28,7 +29,7 @@ def folders(tmp_path):
             made = (picture + rng.normal(0, noise, picture.shape)).clip(0, 255).astype(np.uint8)
             (tmp_path / name / f"person{person}").mkdir(parents=True)
             Image.fromarray(made).save(tmp_path / name / f"person{person}" / "face.png")
-    encoder = FaceEncoder(dim=8, width=0.05, image_size=32, hidden=16, pooled=1)
+    encoder = FaceEncoder(dim=8, width=0.05, image_size=32, hidden=16, pooled=1, channel_order="bgr")
     encoder.mark_trained()
     encoder.save_pretrained(tmp_path / "encoder")
     return tmp_path
@@ -312,3 +313,33 @@ def test_a_share_takes_the_results_of_another_system_away(folders):
     assert [path.name for path in (folders / "near-evaluation").iterdir()] == ["clips"]
     assert evaluate(folders, "near", *out, "--part", "2/2") == 0
     assert read(folders, "near")["experiment"] == "near"
+
+
+def test_a_second_face_network_has_its_own_numbers_and_leaves_the_first_ones(folders, capsys):
+    assert evaluate(folders, "far") == 0
+    alone = read(folders, "far")["measurements"]
+    torch.manual_seed(5)
+    wide = FaceEncoder(dim=24, width=0.05, image_size=32, hidden=16, pooled=1)
+    wide.mark_trained()
+    wide.save_pretrained(folders / "wide")
+    assert evaluate(folders, "far", "--faces", f"network={folders / 'wide'}") == 0
+    both = read(folders, "far")["measurements"]
+    assert {name: both[name] for name in alone} == alone
+    assert {name for name in both if name not in alone} == {f"{name} (wide)" for name in alone}
+    assert both["R@1 (wide)"]["protocol"]["faces"]["weights"] == wide.fingerprint()
+    assert evaluate(folders, "near", "--faces", f"network={folders / 'encoder'}") == 2
+    assert "given twice, expected different networks" in capsys.readouterr().err
+
+
+def test_a_second_network_by_itself_gives_the_numbers_that_it_gives_beside_another(folders):
+    torch.manual_seed(5)
+    wide = FaceEncoder(dim=24, width=0.05, image_size=32, hidden=16, pooled=1)
+    wide.mark_trained()
+    wide.save_pretrained(folders / "wide")
+    assert evaluate(folders, "far", "--faces", f"network={folders / 'wide'}") == 0
+    both = read(folders, "far")["measurements"]
+    words = [str(folders / "far"), str(folders / "true"), "--faces", f"network={folders / 'wide'}"]
+    assert main(["evaluate", "portraits", *words, "--out", str(folders / "far-evaluation")]) == 0
+    alone = read(folders, "far")["measurements"]
+    for name, number in alone.items():
+        assert both[f"{name} (wide)"] == {**number, "name": f"{name} (wide)"}

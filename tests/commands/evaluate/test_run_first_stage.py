@@ -292,6 +292,25 @@ def test_the_weights_of_saw_are_drawn(study, tmp_path):
 
 
 @pytest.mark.slow
+def test_portraits_of_several_seeds_are_shown_by_weight_of_the_prior(study, tmp_path, capsys):
+    for name in ("table3-both", "table3-conre"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "0").symlink_to(run_folders(study, name)[0])
+    arguments = ["report", "figure", "figure3", "--runs", str(tmp_path / "runs"), "--clips", "2", "--seeds", "2"]
+    arguments += ["--steps", "2", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "no finished run of table4-beta0, expected one for β⁰" in capsys.readouterr().err
+    (tmp_path / "runs" / "table4-beta0").mkdir()
+    (tmp_path / "runs" / "table4-beta0" / "0").symlink_to(run_folders(study, "table3-both")[1])
+    assert main(arguments) == 0
+    rows = read_csv(tmp_path / "out" / "figure3.csv")
+    assert [row["weight"] for row in rows] == ["no prior", "β⁰", "β"] * 2
+    assert all(float(row["between seeds"]) > 0 for row in rows)
+    # A reference, and two seeds for each of three weights, 96 pixels wide each.
+    assert png_size(tmp_path / "out" / "figure3.png")[0] > 7 * 96
+
+
+@pytest.mark.slow
 def test_speakers_are_shown_by_variant(study, tmp_path, capsys):
     for name in ("table3-both", "table3-conre"):
         assert evaluate(run_folders(study, name)[0], tmp_path / "runs" / name / "1234", "--seeds", "1") == 0

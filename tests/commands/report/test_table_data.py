@@ -27,16 +27,16 @@ def report(folder, table, *words):
     return status, record["lines"], " ".join(record["notes"])
 
 
-def scfp_run(folder, dataset):
+def scfp_run(folder, dataset, name="scfp", experiment="scfp"):
     """A run of SCFP as its evaluation leaves it."""
-    run = folder / "runs" / "scfp" / "0123abcd"
+    run = folder / "runs" / name / "0123abcd"
     network = {"speech_encoder": "s2tf.models.speech_encoder.SpeechEncoder"}
     for name, class_path in network.items():
         (run / "networks" / name).mkdir(parents=True)
         (run / "networks" / name / "config.json").write_text(json.dumps({"class_path": class_path}))
-    (run / "config.yaml").write_text(write_yaml(compose(EXPERIMENTS / "scfp.yaml", missing="random")))
+    (run / "config.yaml").write_text(write_yaml(compose(EXPERIMENTS / f"{experiment}.yaml", missing="random")))
     protocol = {"clips": 2, "shards": "test", "data": "0"}
-    Scores("portraits", "scfp", [Measurement("L1", 1.0, protocol)], protocol, [], datasets=dataset).write(run)
+    Scores("portraits", name, [Measurement("L1", 1.0, protocol)], protocol, [], datasets=dataset).write(run)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,17 @@ def test_a_run_counts_for_the_table_of_its_own_data_set(tmp_path, capsys, datase
     _, lines, _ = report(tmp_path, "table3")
     (ours,) = [line for line in lines if line["source"] == "ours"]
     assert ours.get("data", "") == ("" if dataset in (["avspeech"], []) else ", ".join(dataset))
+
+
+def test_controls_are_rows_that_are_not_in_the_paper(tmp_path, capsys):
+    scfp_run(tmp_path, ["synthetic"], "table4-saw_ones", "ablations/table4/saw_ones")
+    _, lines, _ = report(tmp_path, "table4")
+    (ours,) = [line for line in lines if line["source"] == "ours"]
+    assert (ours["method"], ours["data"]) == ("SAW with z_p := 1 [not in the paper]", "synthetic")
+    # Another control in its place is refused.
+    scfp_run(tmp_path, ["synthetic"], "table4-saw_permuted", "ablations/table4/saw_ones")
+    assert report(tmp_path, "table4")[0] == 2
+    assert "weighting.prior: permuted and ones" in capsys.readouterr().err
 
 
 def test_videos_count_by_their_data_set_and_say_another_where_they_are_given(tmp_path):

@@ -62,6 +62,8 @@ class MeanColours:
 class FaceColours:
     """A face is its mean colours."""
 
+    packages = ()
+
     @property
     def protocol(self):
         return {"network": "mean colours"}
@@ -293,3 +295,19 @@ def test_a_face_that_is_small_in_the_picture_is_followed_whatever_the_runs(clips
     assert float(states[0]["distance/sums"].abs().max()) == 0
     # Of the copied source, whose face stays where it was.
     assert float(states[0]["distance of the copy/sums"].min()) > 0
+
+
+def test_each_face_network_has_its_identity(tmp_path):
+    from rich.console import Console
+
+    from s2tf.evaluation.videos.open_measures import MeasureChoices, open_measures
+    from s2tf.models.face_encoder import FaceEncoder
+
+    for name in ("one", "two"):
+        encoder = FaceEncoder(8, width=1 / 16, image_size=32, hidden=8, pooled=1)
+        encoder.mark_trained()
+        encoder.save_pretrained(tmp_path / name)
+    faces = [f"network={tmp_path / name}" for name in ("one", "two")]
+    opened = open_measures(MeasureChoices("identity", faces=faces), Console(quiet=True))
+    assert [one.name for one in opened.measures] == ["identity", "identity (two)"]
+    assert len({one.protocol["weights"] for one in opened.measures}) == 2
