@@ -60,7 +60,9 @@ def portraits_sheet(runs: Path, clips: int, out: Path) -> dict[str, Any]:
 def _first(runs: Path, experiments: tuple[str, ...]) -> Path | None:
     """Return the evaluated run of a variant with the smallest seed."""
     folders = [path for name in experiments for path in (runs / name).glob("*")]
-    evaluated = [folder for folder in folders if any((folder / SAMPLES).glob(f"*{PORTRAIT}"))]
+    # An evaluation that failed may have left pictures without numbers.
+    finished = [folder for folder in folders if (folder / METRICS_FILE).is_file()]
+    evaluated = [folder for folder in finished if any((folder / SAMPLES).glob(f"*{PORTRAIT}"))]
     return min(evaluated, key=by_seed, default=None)
 
 

@@ -12,10 +12,12 @@ from s2tf.reporting.write_html import Section
 from s2tf.runs.chain import ATTEMPT, DONE_FILE, LOG_FILE, PARTIAL_FILE
 from s2tf.tables.read_table import read_table
 
-FAILURES_FILE = "failures.csv"
-"""Ledger of the recordings that a step has left out, with the columns `clip`, `step` and `reason`."""
+LEDGERS = ("absent.csv", "failures.csv")
+"""Tables of the recordings that a step has left out, with the columns `clip`, `step` and `reason`."""
 REASON = re.compile(r"(failed|not computed|warning): ")
 """Beginning of a line of an evaluation's output that says what its numbers lack."""
+SKIPPED = re.compile(r"skipped broken sample \d+ of at most \d+: (.*)")
+"""Line of a log about a damaged clip that a training has passed over."""
 EXAMPLES = 5
 """Number of lines that are shown of each kind."""
 
@@ -43,13 +45,19 @@ class StepEnd:
 def read_step(folder: Path) -> StepEnd:
     """Read a step's end from its folder: its record, its log, and the recordings that it has left out."""
     name = folder.name.rpartition("-")[0]
-    left_out = list(_left_out(folder / FAILURES_FILE))
+    log = _last_log(folder)
+    skipped = list(dict.fromkeys(found[1] for line in log if (found := SKIPPED.search(line))))
+    left_out = [one for ledger in LEDGERS for one in _left_out(folder / ledger)]
+    left_out += [f"{len(skipped)} damaged, passed over: {'; '.join(_first(skipped))}"] if skipped else []
     if (folder / DONE_FILE).is_file():
         return StepEnd(name, "done", left_out)
-    log = _last_log(folder)
     if (folder / PARTIAL_FILE).is_file():
-        found = [line for line in log if REASON.match(line)]
-        return StepEnd(name, "partial", [*(_first(found) or ["a step that it needs has no whole result"]), *left_out])
+        kinds: dict[str, list[str]] = {}
+        for line in log:
+            if found := REASON.match(line):
+                kinds.setdefault(found[1], []).append(line)
+        reasons = [line for lines in kinds.values() for line in _first(lines)]
+        return StepEnd(name, "partial", [*(reasons or ["a step that it needs has no whole result"]), *left_out])
     if not log:
         return StepEnd(name, "not run", ["a step that it needs has failed"])
     return StepEnd(name, "failed", [log[-1]])

@@ -1,7 +1,7 @@
 """The paper's chain on a real SLURM, at debug width: three of its preparations run, the rest is a dry run."""
 
 import pytest
-from paper_trees import write_classifiers, write_trees
+from paper_trees import write_networks, write_trees
 from slurm_jobs import wait_for
 
 from s2tf.cli import main
@@ -15,8 +15,7 @@ PREPARED = ["voxceleb_clips", "sharp", "wild_clips"]
 
 def test_three_steps_run_and_every_other_one_is_accepted(slurm, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    attributes = write_classifiers(tmp_path / "classifiers")
-    settings = [*write_trees(tmp_path / "data").settings(), f"attributes={attributes}"]
+    settings = [*write_trees(tmp_path / "data").settings(), *write_networks(tmp_path / "networks")]
     words = ["submit", "chain", "chains/rehearsal.yaml", *settings, "--out", "out", "--cluster", "local"]
     assert main([*words, *(word for name in PREPARED for word in ("--to", name))]) == 0
     steps = load_chain("chains/rehearsal.yaml", settings, tmp_path / "out")

@@ -9,7 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
-from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+from small_networks import TINY_TRANSFORMER
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessor,
+    Wav2Vec2Config,
+    Wav2Vec2Model,
+)
 from video_files import write_video
 
 from datamodules.prepare.recording import LoadedClip
@@ -122,8 +131,17 @@ def write_wild(path: Path, people: Iterator[LoadedClip]) -> None:
     path.write_text("# clips\none.mp4\ntwo.mp4\nbroken.mp4\n")
 
 
-def write_classifiers(folder: Path) -> str:
-    """Write image classifiers of gender and age with random weights; returns the value of `--attributes`."""
+def write_networks(folder: Path) -> list[str]:
+    """Write the networks that a chain reads from folders, with random weights; returns `key=value` for it."""
+    HubertModel(HubertConfig(**TINY_TRANSFORMER)).save_pretrained(folder / "hubert")
+    Wav2Vec2Model(Wav2Vec2Config(**TINY_TRANSFORMER)).save_pretrained(folder / "wav2vec")
+    width = TINY_TRANSFORMER["hidden_size"]
+    speech = [f"hubert={folder / 'hubert'}", f"wav2vec={folder / 'wav2vec'}"]
+    return [*speech, f"feature_dim={width}", f"wav2vec_dim={width}", f"attributes={_classifiers(folder)}"]
+
+
+def _classifiers(folder: Path) -> str:
+    """Write image classifiers of gender and age; returns the value of `--attributes`."""
     for name, labels in (("gender", ["female", "male"]), ("age", ["20-29", "30-39", "40-49"])):
         config = ViTConfig(
             hidden_size=8,
