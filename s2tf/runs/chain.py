@@ -1,4 +1,4 @@
-"""Steps of a chain: s2tf commands that need each other's results; `s2tf.runs.chain_file` reads them from a YAML.
+"""Steps of a chain: s2tf commands that need each other's results; `s2tf.runs.chain_yaml` has their form in a YAML.
 
 A step's folder is named by a hash of its command and of the experiment that the command composes. Results with other
 settings, or of an earlier version of a YAML, stay beside it and are found again when the change is undone.

@@ -12,8 +12,8 @@ import pytest
 from s2tf.cli import main, parse
 from s2tf.errors import UserError
 from s2tf.runs import chain as chains
-from s2tf.runs import chain_file, chain_runner
-from s2tf.runs.chain_file import load_chain
+from s2tf.runs import chain_runner
+from s2tf.runs.chain_file import load_chain, read_variables
 from s2tf.runs.chain_runner import run_steps
 from s2tf.runs.folder import find_run
 
@@ -362,7 +362,7 @@ def test_senseless_numbers_are_refused(tmp_path, capsys, arguments):
 
 def given(path):
     """Words for all that a chain leaves open."""
-    return [f"{name}={name}" for name, value in chain_file._load(path, ()).variables.items() if value == "???"]
+    return [f"{name}={name}" for name, value in read_variables(path).items() if value == "???"]
 
 
 def test_the_paper_s_steps_need_each_other_as_it_says(tmp_path):

@@ -17,6 +17,7 @@ from s2tf.config import compose, find_experiment
 from s2tf.errors import UserError
 from s2tf.precompute.face_prior import PriorSettings
 from s2tf.runs.build import build, build_parts
+from s2tf.runs.chain_file import read_variables
 
 ROOT = Path(__file__).parents[2]
 SHELL = {"export", "cd"}
@@ -91,7 +92,7 @@ def _check_experiment(experiment: str, overrides: Sequence[str], prior: bool = F
 
 
 def _check_variables(chain: Path, settings: Sequence[str]) -> None:
-    known = yaml.safe_load(chain.read_text()).get("vars") or {}
+    known = read_variables(chain)
     unknown = [word for word in settings if word.partition("=")[0] not in known]
     if unknown:
         raise RefusedError(f"{chain}: unknown variable {unknown[0]!r}, expected one of {', '.join(known)}")
