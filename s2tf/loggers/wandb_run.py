@@ -98,14 +98,12 @@ class WandbRun(WandbLogger, JournalFollower):
     def guarded(self) -> Iterator[None]:
         """Continue without W&B if its process dies within the `with` block; nothing more is logged to it then.
 
-        SLURM sends its signals to all processes of a job, and TERM ends W&B's, also while it starts. The rows are in
-        the journal, and the next start sends them.
+        SLURM sends its signals to all processes of a job, and TERM ends W&B's. The rows are in the journal, and the
+        next start sends them.
         """
         try:
             yield
-        except wandb.errors.UsageError:
-            raise
-        except (ConnectionError, wandb.errors.Error) as error:
+        except ConnectionError as error:
             rank_zero_warn(f"W&B's process has ended ({error}): the next start sends the missing rows")
             self._experiment = wandb.init(mode="disabled", reinit="create_new")
 

@@ -9,7 +9,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from s2tf.nn.file_kinds import odd_kind, plain_text
+from s2tf.nn.file_kinds import RIFF, odd_kind, plain_text
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
@@ -44,7 +44,7 @@ def naming(path: str | Path, what: Literal["video", "sound"]) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, EOFError) as error:
-        kind = odd_kind(Path(path)) or plain_text(Path(path))
+        kind = odd_kind(Path(path), usual=(RIFF,)) or plain_text(Path(path))
         reason = explain(error) if kind is None else f"it is {kind}"
         raise ValueError(f"cannot read the {what} of {path}: {reason}") from error
 

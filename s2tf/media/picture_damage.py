@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from s2tf.nn.file_kinds import odd_kind, plain_text
+
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -27,12 +29,7 @@ def describe_damage(path: Path, error: Exception) -> str:
     with open(path, "rb") as file:
         start = file.read(BEGINNING)
     size = f"{path.stat().st_size:,} bytes"
-    if not start:
-        return f"the file is empty, {PICTURES}"
-    if start.startswith(b"version https://git-lfs"):
-        return f"a Git LFS pointer ({size}) in the place of the picture: run `git lfs pull`"
-    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return f"an HTML page ({size}), such as a failed download leaves: {PICTURES}"
+    # A picture that is not read, or not whole.
     if start[4:8] == b"ftyp" and start[8:12] in HEIC:
         return f"a HEIC picture ({size}), which is not supported: convert it to JPEG or PNG"
     kind = next((name for signature, name in SIGNATURES.items() if start.startswith(signature)), None)
@@ -41,4 +38,8 @@ def describe_damage(path: Path, error: Exception) -> str:
     if kind is not None:
         reason = "" if "cannot identify" in str(error) else f" ({error})"
         return f"the {kind} file of {size} is cut off or damaged{reason}: copy or download it again"
+    # No picture at all.
+    other = odd_kind(path) or plain_text(path)
+    if other is not None:
+        return f"it is {other}; {PICTURES}"
     return f"not a picture that can be read ({size}, beginning with {start[:12]!r}): {PICTURES}"

@@ -7,6 +7,7 @@ import json
 import re
 import tarfile
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ SHOWN = 60
 LENGTH = 8
 """Bytes of safetensors' number in front of its header."""
 LONGEST_HEADER = 100_000_000
+RIFF = b"RIFF"
 POINTER = b"version https://git-lfs"
 SIGNATURES = {
     b"\x1f\x8b": "a gzip archive: unpack it first",
@@ -30,13 +32,17 @@ SIGNATURES = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
     b"%PDF": "a PDF document",
-    b"RIFF": "a RIFF file, such as WAV",
+    RIFF: "a RIFF file, such as WAV",
     b"\x7fELF": "a program",
 }
 
 
-def odd_kind(path: Path) -> str | None:
+def odd_kind(path: Path, usual: Collection[bytes] = ()) -> str | None:
     """Say what a file is that no program writes as weights or JSON, and what to do; None for any other file.
+
+    Args:
+        path: The file.
+        usual: Beginnings of `SIGNATURES` that are to be expected here, such as `RIFF` of a sound.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -54,7 +60,7 @@ def odd_kind(path: Path) -> str | None:
         return f"a pointer of git-lfs{whole}: run `git lfs pull` where it came from"
     if (page := _page(head)) is not None:
         return page
-    return next((kind for start, kind in SIGNATURES.items() if head.startswith(start)), None)
+    return next((kind for start, kind in SIGNATURES.items() if head.startswith(start) and start not in usual), None)
 
 
 def plain_text(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -88,5 +89,8 @@ class FileFinder:
         if folder not in self._names:
             names = sorted(os.listdir(folder)) if folder.is_dir() else []
             exact = {normal_name(name): name for name in names}
-            self._names[folder] = {key.strip(): name for key, name in exact.items()} | exact
+            # Of two names that differ only in these spaces, neither is meant for sure.
+            spaced = Counter(key.strip() for key in exact)
+            bare = {key.strip(): name for key, name in exact.items() if spaced[key.strip()] == 1}
+            self._names[folder] = bare | exact
         return self._names[folder]

@@ -288,9 +288,9 @@ def test_one_sample_of_sound_is_enough(command, places, tmp_path):
     ("kind", "reason"),
     [
         ("flat", "a picture of 9000x2 pixels, expected at least 8 on each side"),
-        ("empty", "the file is empty, expected a picture"),
-        ("page", "an HTML page (70 bytes)"),
-        ("pointer", "a Git LFS pointer (133 bytes)"),
+        ("empty", "it is empty or only zeros (0 bytes): copy or download it again; expected a picture"),
+        ("page", "it is an HTML page"),
+        ("pointer", "it is a pointer of git-lfs for a file of"),
         ("missing", "does not exist"),
         ("folder", ""),
         ("cut", "is cut off or damaged"),

@@ -13,13 +13,29 @@ from s2tf.loggers.wandb_files import find_files, history, records, wait_until_qu
 from s2tf.loggers.wandb_run import WandbRun
 
 LOG = """
-import os, signal, sys, time
+import os, signal, sys, threading, time
 from pathlib import Path
 from s2tf.loggers.wandb_run import WandbRun
 from s2tf.fault_tolerance.journal import Journal
 
 folder, first, last, end = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 (folder / "samples").mkdir(exist_ok=True)
+
+def end_core():
+    # W&B's process, as soon as there is one; others may have ended in between.
+    while True:
+        for path in Path("/proc/self/task").glob("*/children"):
+            for child in path.read_text().split():
+                try:
+                    ours = Path(f"/proc/{child}/comm").read_text() == "wandb-core\\n"
+                except OSError:
+                    continue
+                if ours:
+                    return os.kill(int(child), signal.SIGTERM)
+        time.sleep(0.001)
+
+if end == "starting":
+    threading.Thread(target=end_core).start()
 logger = WandbRun(project="s2tf", id="run1", save_dir=str(folder), offline=end != "online")
 journal = Journal(folder)
 logger.follow(journal)
@@ -28,9 +44,7 @@ for step in range(first, last):
     journal.write(step, {"loss": step / 2})
 if end == "alone":
     # As SLURM does to all processes of a job, of which W&B's ends by it.
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    (core,) = [child for child in children if b"wandb-core" in Path(f"/proc/{child}/cmdline").read_bytes()]
-    os.kill(int(core), signal.SIGTERM)
+    end_core()
     time.sleep(1)
     for step in range(last, last + 5):
         journal.write(step, {"loss": step / 2})
@@ -87,6 +101,14 @@ def test_a_run_has_a_process_of_w_and_b_s_of_its_own(tmp_path):
     result = log(tmp_path, 0, 5, "finished", WANDB_SERVICE="3-1-unix-/gone/socket")
     assert result.returncode == 0, result.stderr
     assert rows(tmp_path) == [(step, step, step / 2) for step in range(5)]
+
+
+@pytest.mark.slow
+def test_a_signal_that_ends_w_and_b_while_it_starts_costs_no_row(tmp_path):
+    result = log(tmp_path, 0, 20, "starting")
+    assert result.returncode == 0, result.stderr
+    assert "wandb-core exited" in result.stderr
+    assert rows(tmp_path) == [(step, step, step / 2) for step in range(20)]
 
 
 @pytest.mark.slow

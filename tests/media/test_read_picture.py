@@ -199,14 +199,15 @@ def test_a_picture_that_is_cut_off_is_named_with_its_size(tmp_path, kind, share)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "the file is empty"),
+        (b"", "it is empty"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-            r"a Git LFS pointer \(63 bytes\).*`git lfs pull`",
+            "it is a pointer of git-lfs for a file of 9 bytes: run `git lfs pull`",
         ),
-        (b"<!DOCTYPE html><html>no such page</html>", "an HTML page"),
+        (b"<!DOCTYPE html><html>no such page</html>", "it is an HTML page"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture .*convert it to JPEG"),
-        (b"some words", r"not a picture that can be read \(10 bytes, beginning with b'some words'\)"),
+        (b"some words", "it is a text, 'some words'"),
+        (b"\xfe" * 10, r"not a picture that can be read \(10 bytes, beginning with b'.xfe.xfe"),
     ],
 )
 def test_what_is_no_picture_is_named_with_what_it_is(tmp_path, data, message):

@@ -171,6 +171,8 @@ def test_a_start_after_the_end_is_one_clear_error(tmp_path):
         (b"<!DOCTYPE html><title>Sign in</title>", "an HTML page, 'Sign in'"),
         (b"", "empty"),
         (bytes(range(200, 256)) * 20, "Invalid data"),
+        # Broken, but of a kind that is read.
+        (b"RIFF\x10\0\0\0WAVE" + b"\xff" * 200, ": (?!it is a RIFF)"),
     ],
 )
 def test_an_unreadable_file_is_one_clear_error(tmp_path, read, data, kind):

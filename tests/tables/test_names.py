@@ -32,6 +32,8 @@ def test_the_exact_spelling_comes_first(tmp_path):
 def test_a_cell_without_the_spaces_around_a_name_finds_it(tmp_path):
     (tmp_path / " take 1 .mp4 ").touch()
     assert FileFinder(tmp_path).find("take 1 .mp4") == tmp_path / " take 1 .mp4 "
+    (tmp_path / " take 1 .mp4").touch()
+    assert FileFinder(tmp_path).find("take 1 .mp4") is None
     (tmp_path / "take 1 .mp4").touch()
     assert FileFinder(tmp_path).find("take 1 .mp4") == tmp_path / "take 1 .mp4"
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_used_is_listed_and_the_rest_is_measured(folders, capsys)
     bad = [*pictures[:3], true]
     assert [one["clip"] for one in record["failures"]] == [f"person{person}/face" for person in range(4)]
     assert all(str(path) in one["reason"] for path, one in zip(bad, record["failures"], strict=True))
-    assert "not a picture that can be read (4 bytes, beginning with b'none')" in record["failures"][0]["reason"]
+    assert "it is a text, 'none'" in record["failures"][0]["reason"]
     assert "32x20 pixels, expected a square crop" in record["failures"][1]["reason"]
     assert rows(folders, "near", "failures.csv") == record["failures"]
     counts = record["measurements"]["L1"]["counts"]
