@@ -241,7 +241,7 @@ class MotionAutoencoderStage(Stage):
         target = FaceState(batch["target_lips"], batch["target_eyes"], batch["target_placement"])
         reference = ReferenceFrames(batch["target"], batch["target_output"], source, target)
         terms = generator_terms(rendering, reference, self.beta, self.vgg if self.weights.vgg > 0 else None)
-        # Latents are not drawn to codes that are still to be placed; `ddp` needs the codes' gradient all the same.
+        # Latents are not pulled to codes that are still to be placed; `ddp` needs the codes' gradient all the same.
         early = not self.code_course.is_quantised(self.global_step)
         return {name: 0 * term if early and name in CODE_TERMS else term for name, term in terms.items()}
 
