@@ -85,7 +85,7 @@ def experiment(request, tmp_path_factory):
         FaceDecoder(dim, width=1 / 64).save_pretrained(folder / "face_decoder")
         FacePrior(dim).save_pretrained(folder / "prior")
     if "vars.motion_autoencoder=random" in overrides:
-        narrow_autoencoder(256, codebook=False).save_pretrained(folder / "motion")
+        narrow_autoencoder(256, codebook=False, space=True).save_pretrained(folder / "motion")
     if "vars.lia=random" in overrides:
         for name, part in narrow_autoencoder(256, codebook=False).named_children():
             part.save_pretrained(folder / "lia" / name)

@@ -15,20 +15,20 @@ NARROW = {"channel_base": 128, "channel_max": 16}
 LATENT, MOTION = 16, 4
 
 
-def narrow_parts(size: int = 16, codebook: bool = True) -> dict[str, Network | None]:
-    """By the names of `MotionAutoencoder`'s arguments; the codebook is one for pictures of 16 pixels, 32 out."""
+def narrow_parts(size: int = 16, codebook: bool = True, space: bool = False) -> dict[str, Network | None]:
+    """By the names of `MotionAutoencoder`'s arguments; the codebook is one for pictures of 16 pixels, 32 out; `space` is the motion reader's."""
     return {
         "image_encoder": ImageEncoder(size, LATENT, **NARROW),
         "identity_encoder": IdentityEncoder(LATENT, 1),
         "motion_encoder": MotionEncoder(LATENT, MOTION, 2),
         "flow_generator": FlowGenerator(size, LATENT, MOTION, **NARROW),
         "decoder": RGBDecoder(size, **NARROW),
-        "motion_reader": MotionReader(LATENT, MOTION, 16),
+        "motion_reader": MotionReader(LATENT, MOTION, 16, space=space),
         "lip_refiner": LipRefiner(LipGuider(size, 8, 16, 4, 16), **NARROW, hidden=8),
         "codebook": CodebookDecoder(16, 32, 8, 16, 8, (16, 8, 8), 1, **NARROW, image_skip=True) if codebook else None,
     }
 
 
-def narrow_autoencoder(size: int = 16, codebook: bool = True) -> MotionAutoencoder:
+def narrow_autoencoder(size: int = 16, codebook: bool = True, space: bool = False) -> MotionAutoencoder:
     """All of them together."""
-    return MotionAutoencoder(**narrow_parts(size, codebook))
+    return MotionAutoencoder(**narrow_parts(size, codebook, space))
