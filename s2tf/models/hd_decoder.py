@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2tf.models.code_encoder import CodeEncoder
+from s2tf.models.code_patches import CodePatches
 from s2tf.models.codebook_generator import CodebookGenerator
 from s2tf.models.codeformer import CodeFormer
 from s2tf.nn.blur import FirUpsample
@@ -116,9 +117,8 @@ class CodebookDecoder(Network):
             convolution of the latents at `latent_side`.
         fused_sides: sides at which finer latents are fused into the generator: none is Eq. 18 as printed, None all.
         fidelity: the w in use where a caller gives none.
-        code_patches: True to add linear maps to both ends, from patches of the finest latents to codes and from codes
-            to patches of the picture, for short trainings from scratch: encoder and generator, whose normalisations
-            take away a picture's colours, then start from a mosaic. CodeFormer's weights need none.
+        code_patches: True to start from a mosaic (`CodePatches`), in place of CodeFormer's weights; not together
+            with `image_skip`.
         attention: attention over the codes' places, as in CodeFormer; it grows with the square of their number.
         weights: folder of CodeFormer (`s2tf import codeformer`), whose codebook, generator, fusion and, with
             `code_widths`, encoder this starts from, or `random`. A network that was saved records `saved`. The
@@ -179,8 +179,10 @@ class CodebookDecoder(Network):
             latent_side, output_size, code_dim, widths, res_blocks, pairs, normalise_fusion, attention
         )
         self.patches = None
+        if code_patches and image_skip:
+            raise ValueError("code_patches and image_skip are both true, expected one of them")
         if code_patches:
-            self.patches = _CodePatches(latents[size], code_dim, size // latent_side, output_size // latent_side)
+            self.patches = CodePatches(code_dim, size // latent_side, output_size // latent_side)
         # What is added to another picture, or to other codes, starts at zero.
         if image_skip or code_patches:
             _start_at_zero(self.generator.to_rgb)
@@ -223,10 +225,9 @@ class CodebookDecoder(Network):
         side = self.latent_side * 2 ** int(key.split(".")[1])
         return side not in self.fused_sides
 
-    def encode(self, latents: Mapping[int, Tensor]) -> Tensor:
-        """Latents by side to the map (B, code_dim, S, S) that is quantised."""
+    def _encode(self, latents: Mapping[int, Tensor], coarse: Tensor) -> Tensor:
         z = self.to_code(latents) if isinstance(self.to_code, CodeEncoder) else self.to_code(latents[self.latent_side])
-        return z if self.patches is None else z + self.patches.codes(latents[max(latents)])
+        return z if self.patches is None else z + self.patches.to_code(coarse)
 
     def forward(
         self,
@@ -239,41 +240,25 @@ class CodebookDecoder(Network):
 
         Args:
             pyramid: the latents.
-            coarse: the RGB decoder's picture, in use with `image_skip` only.
+            coarse: the RGB decoder's picture, in use with `image_skip` or `code_patches` only.
             fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the finer latents fully, 0 the codebook alone; a number,
                 or (B, 1, 1, 1) for one of each row; None for the network's own.
             change_codes: gives the codes that the picture is generated from; None for the nearest ones.
         """
         fidelity = self.fidelity if fidelity is None else fidelity
         latents = {z.shape[-1]: z for z in pyramid}
-        code = self.quantiser(self.encode(latents))
+        code = self.quantiser(self._encode(latents, coarse))
         codes = code.output if change_codes is None else change_codes(code)
         image = self.generator(codes, {side: latents[side] for side in self.fused_sides}, fidelity)
         if self.patches is not None:
-            image = image + self.patches.picture(codes)
+            mosaic = self.patches.picture(codes)
+            image = image + mosaic + fidelity * (self._enlarged(coarse) - mosaic)
         if self.image_skip:
-            image = image + F.interpolate(
-                coarse, size=(self.output_size, self.output_size), mode="bilinear", align_corners=False
-            )
+            image = image + self._enlarged(coarse)
         return Decoded(image, code)
 
-
-class _CodePatches(nn.Module):
-    """Linear maps of patches of the finest latents to codes, and of codes to patches of the picture."""
-
-    def __init__(self, channels: int, code_dim: int, side_in: int, side_out: int) -> None:
-        super().__init__()
-        self.to_code = nn.Conv2d(channels, code_dim, side_in, stride=side_in)
-        self.to_picture = nn.Conv2d(code_dim, 3 * side_out**2, 1)
-        self.side = side_out
-
-    def codes(self, latents: Tensor) -> Tensor:
-        """(B, C, side, side) -> (B, code_dim, S, S)."""
-        return self.to_code(latents)
-
-    def picture(self, codes: Tensor) -> Tensor:
-        """(B, code_dim, S, S) -> (B, 3, R, R)."""
-        return F.pixel_shuffle(self.to_picture(codes), self.side)
+    def _enlarged(self, coarse: Tensor) -> Tensor:
+        return F.interpolate(coarse, size=(self.output_size, self.output_size), mode="bilinear", align_corners=False)
 
 
 def _start_at_zero(convolution: nn.Module) -> None:

@@ -51,6 +51,22 @@ def latents_themselves(code: Quantised) -> Tensor:
     return code.z
 
 
-def codes_of_network(network: MotionAutoencoder) -> list[Parameter]:
-    """List the codes of an autoencoder; nothing without a codebook."""
-    return [] if network.codebook is None else list(network.codebook.quantiser.embedding.parameters())
+def codebook_groups(
+    network: MotionAutoencoder, rate: float | None, code_rate: float | None
+) -> list[tuple[list[Parameter], float]]:
+    """The parameters of the codebook's decoder that have learning rates of their own.
+
+    Args:
+        network: the autoencoder, with or without a codebook.
+        rate: the decoder's rate, or None where it has none of its own.
+        code_rate: the codes' rate, or None where they have none of their own.
+
+    Returns:
+        Groups of parameters with their rates: the codes, and the decoder's other parameters.
+    """
+    if network.codebook is None:
+        return []
+    codes = list(network.codebook.quantiser.embedding.parameters())
+    others = [one for one in network.codebook.parameters() if all(one is not code for code in codes)]
+    rates = ((codes, rate if code_rate is None else code_rate), (others, rate))
+    return [(parameters, own) for parameters, own in rates if own is not None]

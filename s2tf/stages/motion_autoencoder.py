@@ -19,7 +19,7 @@ from s2tf.models.motion_reader import FaceState
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
-from s2tf.stages.codes import CodeCourse, codes_of_network, latents_themselves
+from s2tf.stages.codes import CodeCourse, codebook_groups, latents_themselves
 from s2tf.stages.lip_noise import noisy_lips, placement_deviations
 from s2tf.stages.optimisation import by_kind_of_layer, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
@@ -69,6 +69,7 @@ class MotionAutoencoderStage(Stage):
         code_learning_rate: float | None = None,
         codes_alone: float | None = None,
         quantise_from: int = 0,
+        codebook_learning_rate: float | None = None,
     ) -> None:
         """Build the stage.
 
@@ -86,8 +87,7 @@ class MotionAutoencoderStage(Stage):
             warmup_steps: steps over which the rate rises from near zero, with the cosine.
             beta: weight of the commitment term, Eq. 19.
             adversarial_start: optimizer step from which the adversarial terms count.
-            alternate: let the two networks take turns from then on: the generator moves at even steps, the
-                discriminator at odd ones. Otherwise both move at every step.
+            alternate: let generator and discriminator take turns from then on, at even and odd steps; both move otherwise.
             restart_codes_every: steps between two moves of dead codes to current latents, or 0 for never.
             placement_noise: standard deviation of the noise that is added in training to the reference placement for
                 the guider, which prepares it for predicted placements; one number, or one for each value.
@@ -96,12 +96,13 @@ class MotionAutoencoderStage(Stage):
             trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
                 others stay as they are. None trains all.
             discriminator_learning_rate: rate of the discriminator, times LIA's 16/17; None for `learning_rate`.
-            code_learning_rate: rate of the codes; None for `ordinary_learning_rate`, at which random codes fall behind.
+            code_learning_rate: rate of the codes; None for HD_f's, at which random codes fall behind.
             codes_alone: share of the rows of a batch whose picture the codes must carry alone, at fidelity 0 (Eq. 18 as
                 printed); the others get a random fidelity between 0 and 1. None trains all at the codebook's own.
             quantise_from: optimizer step from which codes take the place of latents; until then the picture is
-                generated from the latents themselves, among which all codes are then placed. For random codes,
-                which fast latents would leave behind, and a handful would stay in use.
+                generated from the latents themselves, among which all codes are then placed: otherwise fast latents
+                leave random codes behind.
+            codebook_learning_rate: rate of the codebook's HD_f; None for `ordinary_learning_rate`.
 
         Raises:
             ValueError: `trained` names a part that the autoencoder does not have, or `codes_alone` is no share.
@@ -112,12 +113,12 @@ class MotionAutoencoderStage(Stage):
         self.learning_rate, self.ordinary_learning_rate = learning_rate, ordinary_learning_rate
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start, self.alternate = beta, adversarial_start, alternate
-        self.discriminator_learning_rate, self.code_learning_rate = discriminator_learning_rate, code_learning_rate
+        self.discriminator_learning_rate = discriminator_learning_rate
+        self.codebook_rates = codebook_learning_rate, code_learning_rate
         self.code_course = CodeCourse(restart_codes_every, codes_alone, quantise_from)
         self.placement_noise = placement_deviations(placement_noise, autoencoder.motion_reader.placement)
         self.lip_noise = lip_noise
-        self.quality = FrameQuality()
-        self.copy_quality = FrameQuality()
+        self.quality, self.copy_quality = FrameQuality(), FrameQuality()
         codebook = autoencoder.codebook
         self.code_use = None if codebook is None else CodeUse(len(codebook.quantiser.usage))
         self.frozen = ("vgg", *_untrained_parts(autoencoder, trained))
@@ -205,12 +206,11 @@ class MotionAutoencoderStage(Stage):
 
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
-        # Each kind of layer has its own rate, and so may the codes; frozen parameters are left out.
-        codes = [] if self.code_learning_rate is None else codes_of_network(self.autoencoder)
-        equalised, ordinary = by_kind_of_layer(self.autoencoder, apart=codes)
+        # Each kind of layer has its own rate, and so may the codebook; frozen parameters are left out.
+        own_rates = codebook_groups(self.autoencoder, *self.codebook_rates)
+        equalised, ordinary = by_kind_of_layer(self.autoencoder, [one for group, _ in own_rates for one in group])
         rate = self.learning_rate
-        rates = [(equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate)]
-        rates += [] if self.code_learning_rate is None else [(codes, self.code_learning_rate)]
+        rates = [(equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate), *own_rates]
         trained = (([one for one in parameters if one.requires_grad], own) for parameters, own in rates)
         groups = [self._group(parameters, own, GENERATOR_RATIO) for parameters, own in trained if parameters]
         if self.discriminator is not None:

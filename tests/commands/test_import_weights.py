@@ -27,7 +27,7 @@ def test_vggface_becomes_a_face_encoder(tmp_path, capsys, undrawn):
     assert main(["import", "vggface", str(tmp_path / "vgg.pth"), "--out", str(tmp_path / "face")]) == 0
     text = capsys.readouterr().out
     assert "FaceEncoder, 134." in text
-    assert "assumed: channels rgb, feature after_relu of fc7" in text
+    assert "channel order rgb, feature after_relu of fc7" in text
     encoder = Network.from_pretrained(tmp_path / "face")
     assert (encoder.channel_order, encoder.feature) == ("rgb", "after_relu")
     assert not encoder.is_random

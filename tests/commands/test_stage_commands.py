@@ -41,7 +41,7 @@ def test_the_prior_records_what_it_was_made_of(shards, tmp_path, capsys):
     assert (recorded["n"], recorded["female"], recorded["male"], recorded["seed"]) == (2, 1, 1, 0)
     assert FacePrior.from_pretrained(tmp_path / "prior").get_buffer("z_p").abs().sum() > 0
     for change, message in (
-        ("prior.faces=200", "needs 100 female faces, but the data set has 1"),
+        ("prior.faces=200", "needs 100 female and 100 male faces, but the data set has 1 female"),
         ("prior.fases=2", "fases"),
         ("prior.faces=many", "prior.faces"),
     ):
@@ -65,7 +65,7 @@ def test_every_clip_gets_its_motion_codes(tmp_path, capsys):
     assert f"{shards} holds shards" in capsys.readouterr().err
 
 
-def test_motion_is_learned_from_features_of_the_whole_recording(shards, tmp_path, capsys):
+def test_lips_are_learned_from_features_of_the_whole_recording(shards, tmp_path, capsys):
     hubert = tmp_path / "random" / "hubert"
     config = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     small = HubertConfig(**config, conv_dim=[8] * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2)
@@ -85,7 +85,10 @@ def test_motion_is_learned_from_features_of_the_whole_recording(shards, tmp_path
         "data.init_args.features=true",
         f"model.init_args.speech_features={{class_path: s2tf.models.pretrained_speech.HubertFeatures, "
         f"init_args: {{weights: {hubert}}}}}",
-        "model.init_args.lip_landmarks.init_args.feature_dim=16",
+        "model.init_args.lip_landmarks={class_path: s2tf.models.lip_landmarks.LipLandmarks, "
+        "init_args: {feature_dim: 16}}",
+        "data.init_args.space=false",
+        "data.init_args.points=null",
     ]
     experiment = str(DEMO_EXPERIMENTS / "lip_landmarks.yaml")
     assert main(["fit", experiment, *settings, "--runs", str(tmp_path / "runs")]) == 0

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from s2tf.models.codebook_generator import CodebookGenerator
 from s2tf.models.codeformer import CodeFormer, CodePredictor, FaceCodeEncoder
@@ -98,6 +99,8 @@ def test_an_encoder_of_other_widths_is_refused(tmp_path):
             {"code_widths": (8, 8)},
             r"code_widths has 2 numbers, expected 4: the entrance's, then one per side in \[32, ",
         ),
+        ({"code_patches": True, "image_skip": True}, "code_patches and image_skip are both true"),
+        ({"code_patches": True, "code_dim": 2}, "code_dim is 2, expected at least 3 with code_patches"),
         ({"fidelity": 2.0}, r"fidelity is 2.0, expected 0 \(codes alone\) to 1"),
     ],
 )
@@ -110,5 +113,19 @@ def test_a_saved_decoder_loads_to_the_same_picture(tmp_path):
     network = decoder(fused_sides=(16,), fidelity=0.5, code_patches=True, attention=False)
     network.save_pretrained(tmp_path)
     again = CodebookDecoder.from_pretrained(tmp_path)
+    coarse = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(again(pyramid(), None).image, network(pyramid(), None).image)
+        assert torch.equal(again(pyramid(), coarse).image, network(pyramid(), coarse).image)
+
+
+@torch.no_grad()
+def test_with_patches_training_starts_between_a_mosaic_of_the_codes_and_the_enlarged_picture():
+    network = decoder(fused_sides=(16,), code_patches=True, attention=False, code_dim=12)
+    coarse = torch.rand(2, 3, 32, 32)
+    mosaic, half, enlarged = (network(pyramid(), coarse, w, lambda code: code.z).image for w in (0.0, 0.5, 1.0))
+    # Twelve numbers of a code are the means of the patch's 2 x 2 cells of 2 px, each shown as 4 px.
+    torch.testing.assert_close(mosaic, F.interpolate(F.avg_pool2d(coarse, 2), scale_factor=4.0))
+    torch.testing.assert_close(enlarged, F.interpolate(coarse, scale_factor=2.0, mode="bilinear"))
+    torch.testing.assert_close(half, (mosaic + enlarged) / 2)
+    without = network(pyramid(), coarse, 1.0, lambda code: torch.zeros_like(code.z)).image
+    torch.testing.assert_close(without, enlarged)

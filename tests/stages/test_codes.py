@@ -50,6 +50,14 @@ def test_codes_have_a_rate_of_their_own():
     assert sum(len(group["params"]) for group in groups) == len(list(module.autoencoder.parameters()))
 
 
+def test_the_codebooks_decoder_has_a_rate_of_its_own():
+    module = MotionAutoencoderStage(narrow_autoencoder(), codebook_learning_rate=0.01, ordinary_learning_rate=0.001)
+    groups = module.configure_optimizers().param_groups
+    own = {id(parameter) for group in groups if group["lr"] == 0.01 for parameter in group["params"]}
+    assert own == {id(parameter) for parameter in module.autoencoder.codebook.parameters()}
+    assert sum(len(group["params"]) for group in groups) == len(list(module.autoencoder.parameters()))
+
+
 def test_a_share_of_the_rows_is_trained_with_codes_alone():
     torch.manual_seed(0)
     course = CodeCourse(alone=0.5)

@@ -16,7 +16,7 @@ LATENT, MOTION = 16, 4
 
 
 def narrow_parts(size: int = 16, codebook: bool = True, space: bool = False) -> dict[str, Network | None]:
-    """By the names of `MotionAutoencoder`'s arguments; the codebook is one for pictures of 16 pixels, 32 out; `space` is the motion reader's."""
+    """By the names of `MotionAutoencoder`'s arguments; the codebook is for pictures of 16 pixels, 32 out."""
     return {
         "image_encoder": ImageEncoder(size, LATENT, **NARROW),
         "identity_encoder": IdentityEncoder(LATENT, 1),

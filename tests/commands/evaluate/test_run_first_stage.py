@@ -151,8 +151,8 @@ def test_runs_become_the_papers_table(study, tmp_path, capsys):
     arguments = ["report", "table", "table3", "--runs", str(study / "runs"), "--out", str(tmp_path)]
     assert main([*arguments, "--json", str(tmp_path / "t.json")]) == 0
     text = (tmp_path / "table3.md").read_text()
-    assert "| + ConRe + SAW | ours (2 seeds) |" in text
-    assert "| + ConRe | ours (1 run) |" in text
+    assert "| + ConRe + SAW | ours (2 seeds), on synthetic |" in text
+    assert "| + ConRe | ours (1 run), on synthetic |" in text
     assert "No finished run yet: baseline, + SAW" in text
     found = json.loads((tmp_path / "t.json").read_text())
     both = [json.loads((run / "metrics.json").read_text()) for run in run_folders(study, "table3-both")]

@@ -49,9 +49,9 @@ def video(path, person, *, left=0, right=0, scale=1.0, sound=True, beside=None, 
 def prepared(reader, out, samples_per_shard=64, **settings):
     settings = ClipSettings(CropRule(size=64), **settings)
     summary = prepare(reader, out, settings, samples_per_shard=samples_per_shard)
-    assert summary.recordings == len(reader) == summary.written + summary.failed
+    assert summary.recordings == len(reader) == summary.written + summary.failed + len(summary.absences)
     samples = {sample.key: sample for split in summary.splits for sample in samples_of(out, split)}
-    return summary, samples, {failure.clip: failure for failure in summary.failures}
+    return summary, samples, {failure.clip: failure for failure in summary.failures + summary.absences}
 
 
 def samples_of(out, split):
