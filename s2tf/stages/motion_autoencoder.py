@@ -87,7 +87,7 @@ class MotionAutoencoderStage(Stage):
             warmup_steps: steps over which the rate rises from near zero, with the cosine.
             beta: weight of the commitment term, Eq. 19.
             adversarial_start: optimizer step from which the adversarial terms count.
-            alternate: let the generator move at even steps from then on and the discriminator at odd ones, or both at all.
+            alternate: let generator and discriminator move in turns from then on, at even and odd steps.
             restart_codes_every: steps between two moves of dead codes to current latents, or 0 for never.
             placement_noise: standard deviation of the noise that is added in training to the reference placement for
                 the guider, which prepares it for predicted placements; one number, or one for each value.
