@@ -8,6 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+BLOCK = 2**24
+"""Most numbers that are computed at once in float64, 128 MB: the features of millions of portraits fill a memory."""
+
 
 def feature_distances(preds: Tensor, target: Tensor) -> dict[str, Tensor]:
     """Distances of feature vectors, row by row.
@@ -36,6 +39,17 @@ def feature_distances(preds: Tensor, target: Tensor) -> dict[str, Tensor]:
     if preds.shape != target.shape or preds.ndim != 2:
         shapes = f"{tuple(preds.shape)} and {tuple(target.shape)}"
         raise ValueError(f"features have shapes {shapes}, expected (B, D) twice")
+    blocks = [_distances(*rows) for rows in zip(preds.split(_rows(preds)), target.split(_rows(preds)), strict=True)]
+    return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def _rows(features: Tensor) -> int:
+    """Number of rows of features (B, D) in a block."""
+    return max(1, BLOCK // max(1, features.shape[1]))
+
+
+def _distances(preds: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """`feature_distances` of a block of rows."""
     preds, target = preds.double(), target.double()
     one, other = F.normalize(preds, dim=1), F.normalize(target, dim=1)
     chord = (one - other).norm(dim=1)
@@ -191,17 +205,20 @@ class SpeakerConsistency(Metric):
         if features.ndim != 2 or people.shape != features.shape[:1]:
             shapes = f"{tuple(features.shape)} and {tuple(people.shape)}"
             raise ValueError(f"features and people have shapes {shapes}, expected (B, D) and (B,)")
-        self.features.append(F.normalize(features.detach().double(), dim=1))
+        self.features.append(features.detach())
         self.people.append(people)
 
     def compute(self) -> dict[str, Tensor]:
         """`same` (NaN where no person has two speeches) and `different` (NaN for a single person)."""
-        features, people = (
-            states if isinstance(states, Tensor) else torch.cat(list(states)) for states in (self.features, self.people)
-        )
-        _, rows = people.unique(return_inverse=True)
+        # After a distributed sync torchmetrics replaces a list by one tensor.
+        features, people = ([one] if isinstance(one, Tensor) else list(one) for one in (self.features, self.people))
+        _, rows = torch.cat(people).unique(return_inverse=True)
         counts = rows.bincount()
-        sums = features.new_zeros(len(counts), features.shape[1]).index_add_(0, rows, features)
+        # The sum of the unit vectors of each person, a block of rows after the other.
+        sums = features[0].new_zeros(len(counts), features[0].shape[1], dtype=torch.float64)
+        blocks = [block for one in features for block in one.split(_rows(one))]
+        for block, own in zip(blocks, rows.split([len(block) for block in blocks]), strict=True):
+            sums.index_add_(0, own, F.normalize(block.double(), dim=1))
         squares = sums.square().sum(dim=1)
         several = counts > 1
         same = (squares - counts)[several] / (counts * (counts - 1))[several]

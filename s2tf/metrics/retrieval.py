@@ -14,7 +14,7 @@ GALLERY_FRAMES = 8
 TIE = 1e-6
 """Similarities closer than this count as equal, since float32 embeddings are not more precise."""
 BLOCK = 2**24
-"""Most similarities that are computed at once: 128 MB in float64."""
+"""Most similarities, and numbers of queries, that are computed at once: 128 MB in float64."""
 
 
 def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gallery_identities: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def cosine_ranks(queries: Tensor, query_identities: Tensor, gallery: Tensor, gal
     own = order[place]
     # Count the rows before it, a block of queries after the other. Its own row counts as one, so that ranks begin at 1.
     faces = F.normalize(gallery.double(), dim=1).T
-    rows = max(1, BLOCK // max(1, len(gallery)))
+    rows = max(1, BLOCK // max(1, *gallery.shape))
     ranks = []
     for some, wanted in zip(queries.split(rows), own.split(rows), strict=True):
         similarity = F.normalize(some.double(), dim=1) @ faces

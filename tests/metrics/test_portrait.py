@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cityblock, cosine, euclidean
 
+from s2tf.metrics import portrait
 from s2tf.metrics.portrait import FeatureDistance, SeedVariation, SpeakerConsistency, feature_distances
 
 
@@ -103,3 +104,24 @@ def test_speaker_consistency_is_the_mean_over_people_of_pairs_of_their_speeches(
     alone = SpeakerConsistency()
     alone.update(features[:2], torch.tensor([0, 1]))
     assert alone.compute()["same"].isnan()
+
+
+def test_features_become_doubles_a_block_of_rows_after_the_other(monkeypatch):
+    """Those of AVSpeech's test clips at once would fill 60 GB."""
+    generator = torch.Generator().manual_seed(2)
+    one, other = (torch.randn(23, 5, generator=generator) for _ in range(2))
+    people = torch.arange(23) % 4
+
+    def found():
+        metric = SpeakerConsistency()
+        metric.update(one[:9], people[:9])
+        metric.update(one[9:], people[9:])
+        return {**feature_distances(one, other), **metric.compute()}
+
+    whole, sizes, normalize = found(), [], torch.nn.functional.normalize
+    monkeypatch.setattr(portrait, "BLOCK", 20)
+    monkeypatch.setattr(portrait.F, "normalize", lambda x, dim: sizes.append(len(x)) or normalize(x, dim=dim))
+    blocks = found()
+    assert max(sizes) == 4
+    for name, values in whole.items():
+        assert torch.equal(blocks[name], values), name

@@ -34,18 +34,28 @@ class _Process:
         return self.process.exitcode
 
 
-def fork_steps(monkeypatch) -> None:
-    """Let `s2tf chain` in this process start its steps as forks."""
+def open_forks(monkeypatch):
+    """Start commands as forks; returns a function of words, log and environment that starts one, with its process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     # The server is started with these.
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(dict.fromkeys([str(Path(__file__).parent), *sys.path])))
 
-    def popen(command, stdout, stderr, env):
-        process = context.Process(target=_run, args=(command[3:], stdout.name, env))
+    def start(words: list[str], log: str, env: dict[str, str]) -> _Process:
+        process = context.Process(target=_run, args=(words, log, env))
         process.start()
         return _Process(process)
+
+    return start
+
+
+def fork_steps(monkeypatch) -> None:
+    """Let `s2tf chain` in this process start its steps as forks."""
+    start = open_forks(monkeypatch)
+
+    def popen(command, stdout, stderr, env):
+        return start(command[3:], stdout.name, env)
 
     # In the place of the module that the runner sees, not of the class that all see.
     monkeypatch.setattr(chain_runner, "subprocess", SimpleNamespace(Popen=popen, STDOUT=subprocess.STDOUT))
