@@ -102,7 +102,7 @@ SEE_THE_SPEAKER = System(
         ChosenNetwork(
             "code_predictor",
             "s2tf.models.predicted_codes.read_code_predictor",
-            "folder of CodeFormer (`s2tf import codeformer`) or of its predictor, which then chooses the codes of every "
+            "folder of CodeFormer (`s2tf import codeformer`) or of its predictor, which then chooses the codes of each "
             "frame (default: the nearest codes)",
         ),
     ),
