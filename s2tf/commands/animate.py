@@ -46,5 +46,5 @@ def run(args: argparse.Namespace) -> int:
     with user_errors():
         generated = pipeline(speech, portrait, **sampling_options(args))
     video = write_video(counted(generated, args.speech), speech, args.out, generated.random_weights)
-    report_generated(video.to_json(), args.seed, generated.random_weights, args.json)
+    report_generated(video.to_json(), args.seed, generated.random_weights, args.json, generated.codes)
     return 0

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.console import announce
 from s2tf.commands.options import add_out_folder, number, positive, user_errors
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 group.add_argument(
                     f"--{chosen.option}", type=positive if chosen.type is int else number(0), help=chosen.help
                 )
+        for network in system.networks:
+            if network.component not in declared:
+                group.add_argument(network.option, type=Path, metavar="FOLDER", help=network.help)
         declared |= {one.name for one in system.runs} | {one.option for one in system.chosen}
+        declared |= {one.component for one in system.networks}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,8 +42,10 @@ def run(args: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(args).items() if value is not None}
     runs = {one.name: given[one.name] for system in SYSTEMS for one in system.runs if one.name in given}
     options = {one.option: given[one.option] for system in SYSTEMS for one in system.chosen if one.option in given}
+    names = {one.component for system in SYSTEMS for one in system.networks}
+    networks = {name: given[name] for name in names if name in given}
     with user_errors():
-        pipeline = assemble(runs, chosen_settings(runs, options))
+        pipeline = assemble(runs, chosen_settings(runs, options), networks, announce)
     pipeline.save_pretrained(args.out)
     print(f"{type(pipeline).__name__}: {args.out}")
     return 0

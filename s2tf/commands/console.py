@@ -92,9 +92,16 @@ def counted(frames: "Iterable[T]", speech: Path) -> "Iterator[T]":
 
 
 def report_generated(
-    generated: Mapping[str, Any], seed: int, random_weights: Sequence[str], json_file: Path | None
+    generated: Mapping[str, Any],
+    seed: int,
+    random_weights: Sequence[str],
+    json_file: Path | None,
+    codes: str | None = None,
 ) -> None:
-    """Print what was generated and a warning about random weights, and write both as JSON if a path is given."""
+    """Print what was generated and a warning about random weights, and write both as JSON if a path is given.
+
+    The choice of the codebook's codes stands in the JSON, where there is a codebook.
+    """
     described = [f"{value} {UNITS.get(name, name)}" for name, value in generated.items() if name != "out"]
     print(f"{generated['out']}: {', '.join(described)}")
     if random_weights:
@@ -102,5 +109,6 @@ def report_generated(
 
         print(f"{RANDOM_NOTE}: {', '.join(random_weights)} were never trained; do not report this as a result")
     if json_file:
-        record = {**generated, "seed": seed, "random_weights": list(random_weights)}
+        chosen = {"codes": codes} if codes else {}
+        record = {**generated, **chosen, "seed": seed, "random_weights": list(random_weights)}
         json_file.write_text(json.dumps(record, indent=2) + "\n")

@@ -40,5 +40,5 @@ def run(args: argparse.Namespace) -> int:
     if args.portrait:
         write_picture(args.portrait, generated.portrait, generated.random_weights)
     video = write_video(counted(generated, args.speech), speech, args.out, generated.random_weights)
-    report_generated(video.to_json(), args.seed, generated.random_weights, args.json)
+    report_generated(video.to_json(), args.seed, generated.random_weights, args.json, generated.codes)
     return 0

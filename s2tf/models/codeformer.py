@@ -1,7 +1,7 @@
 """CodeFormer (Zhou et al., NeurIPS 2022): a degraded face to codes by a transformer, and codes to a clean face.
 
-The high-resolution decoder of the paper starts from its codebook, generator and fusion. Encoder and code predictor
-complete it, for tests of parity and for restoring portraits.
+The high-resolution decoder of the paper starts from its codebook, generator, fusion and encoder. Its code predictor
+can choose the codes of a pipeline (`s2tf.models.predicted_codes`); whole, it serves tests of parity.
 """
 
 from dataclasses import dataclass
@@ -92,6 +92,21 @@ class EncoderLevel(nn.Module):
         return x
 
 
+@dataclass(frozen=True)
+class CodeSizes:
+    """Sizes that a code predictor and a codebook have in common."""
+
+    codes: int
+    """Number of items of the codebook."""
+    code_dim: int
+    """Length of an item."""
+    places: int
+    """Number of codes of a picture."""
+
+    def __str__(self) -> str:
+        return f"{self.codes} codes of length {self.code_dim} at {self.places} places"
+
+
 class CodePredictor(Network):
     """The transformer that predicts codes: latents (B, code_dim, S, S) to logits of each place's code, (B, S², codes).
 
@@ -121,6 +136,11 @@ class CodePredictor(Network):
         self.layers = nn.ModuleList(_TransformerLayer(dim, heads, hidden) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.to_logits = nn.Linear(dim, codes, bias=False)
+
+    @property
+    def sizes(self) -> CodeSizes:
+        """The sizes that the codebook's must be equal to."""
+        return CodeSizes(self.to_logits.out_features, self.embed.in_features, len(self.positions))
 
     def forward(self, latent: Tensor) -> Tensor:
         """Predict the logits."""
@@ -180,6 +200,13 @@ class CodeFormer(Network):
         """Restore pictures (B, 3, R, R) in [-1, 1]; `fidelity` from 0, codes alone, to 1, nearest to the picture."""
         latent, features = self.encoder(image)
         logits = self.predictor(latent)
-        chosen = self.quantiser.embedding(logits.argmax(dim=2)).transpose(1, 2).reshape(latent.shape)
+        chosen = most_likely(logits, self.quantiser, latent)
         faithful = features if fidelity > 0 else {}
         return Restored(self.generator(chosen, faithful, fidelity), logits, latent)
+
+
+def most_likely(logits: Tensor, quantiser: VectorQuantiser, latent: Tensor) -> Tensor:
+    """The codes that logits (B, S², codes) find most likely, in the shape of the latent (B, code_dim, S, S)."""
+    chosen = quantiser.embedding(logits.argmax(dim=2)).transpose(1, 2)
+    # Channels first in memory, as the nearest codes have them: another order makes the last bits depend on the batch.
+    return chosen.contiguous().reshape(latent.shape)

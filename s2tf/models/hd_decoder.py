@@ -243,7 +243,8 @@ class CodebookDecoder(Network):
             coarse: the RGB decoder's picture, in use with `image_skip` or `code_patches` only.
             fidelity: w of `s2tf.nn.vq_blocks.Fusion`: 1 uses the finer latents fully, 0 the codebook alone; a number,
                 or (B, 1, 1, 1) for one of each row; None for the network's own.
-            change_codes: gives the codes that the picture is generated from; None for the nearest ones.
+            change_codes: gives the codes that the picture is generated from, such as those of CodeFormer's predictor
+                (`s2tf.models.predicted_codes`); None for the nearest ones.
         """
         fidelity = self.fidelity if fidelity is None else fidelity
         latents = {z.shape[-1]: z for z in pyramid}

@@ -10,7 +10,7 @@ from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.portrait import PortraitPipeline
 from s2tf.pipelines.sampling import Sampling, Seed, check_waveform
-from s2tf.pipelines.talking_face import TalkingFaceOutput, TalkingFacePipeline
+from s2tf.pipelines.talking_face import CodeChoice, TalkingFaceOutput, TalkingFacePipeline
 
 
 class SpeechToTalkingFacePipeline(Pipeline):
@@ -28,6 +28,11 @@ class SpeechToTalkingFacePipeline(Pipeline):
     def output_size(self) -> int:
         """Side of the frames, in pixels."""
         return self.talking_face.output_size
+
+    @property
+    def code_choice(self) -> CodeChoice | None:
+        """Choice of the codes that frames are generated from, None without a codebook."""
+        return self.talking_face.code_choice
 
     @property
     def crop_rule(self) -> dict[str, Any] | None:
@@ -69,4 +74,4 @@ class SpeechToTalkingFacePipeline(Pipeline):
         if portrait is None:
             portrait = self.portrait.generate_checked([speech], [seed], sampling)[0].image
         output = self.talking_face.generate_checked(speech, portrait, seed, sampling, gains)
-        return TalkingFaceOutput(portrait, output.frames, self.random_weights)
+        return TalkingFaceOutput(portrait, output.frames, self.random_weights, output.codes)

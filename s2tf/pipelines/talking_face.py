@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,14 +14,19 @@ from s2tf.errors import require_at_least_one
 from s2tf.faces.crop import resize
 from s2tf.media import audio
 from s2tf.media.pictures import to_tensor, to_uint8
+from s2tf.models.codeformer import CodePredictor
 from s2tf.models.lips_from_speech import check_lips, lips_from_speech
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 from s2tf.models.motion_reader import FaceState
+from s2tf.models.predicted_codes import check_code_predictor, predicted_codes
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.nn.network import Network
 from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.motion_gains import Gains, scaled_codes, scaled_lips
 from s2tf.pipelines.sampling import Sampling, Seed, check_waveform, generator_of
+
+CodeChoice = Literal["nearest", "predicted"]
+"""Codes of the codebook that frames are generated from: the nearest (Eq. 18), or those of a code predictor."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class TalkingFaceOutput(Iterator[np.ndarray]):
     frames: Iterator[np.ndarray]
     random_weights: tuple[str, ...]
     """Components whose weights were never trained; empty in a trained pipeline."""
+    codes: CodeChoice | None = None
+    """Choice of the codes, None without a codebook."""
 
     def __next__(self) -> np.ndarray:
         return next(self.frames)
@@ -97,20 +104,32 @@ class TalkingFacePipeline(Pipeline):
     motion_features: SpeechFeatures
     motion_diffusion: MotionDiffusion
     talking_settings: TalkingSettings
+    code_predictor: CodePredictor | None
+    """CodeFormer's predictor, which chooses the codes of every frame; None for the nearest ones (Eq. 18)."""
 
     def __init__(self, *parts: Any, random_weights: Sequence[str] = (), **named: Any) -> None:
         """Build the pipeline, see `Pipeline`.
 
         Raises:
-            ValueError: The lips of audio2lmk are of another kind than those of the motion autoencoder.
+            ValueError: The lips of audio2lmk are of another kind than those of the motion autoencoder, or the code
+                predictor does not fit its codebook.
         """
         super().__init__(*parts, random_weights=random_weights, **named)
         check_lips(self.lip_landmarks, self.lip_features, self.motion_autoencoder.motion_reader.space)
+        if self.code_predictor is not None:
+            check_code_predictor(self.code_predictor, self.motion_autoencoder.codebook)
 
     @property
     def output_size(self) -> int:
         """Side of the frames, in pixels."""
         return self.motion_autoencoder.output_size
+
+    @property
+    def code_choice(self) -> CodeChoice | None:
+        """Choice of the codes that frames are generated from, None without a codebook."""
+        if self.motion_autoencoder.codebook is None:
+            return None
+        return "nearest" if self.code_predictor is None else "predicted"
 
     @property
     def crop_rule(self) -> dict[str, Any] | None:
@@ -166,7 +185,7 @@ class TalkingFacePipeline(Pipeline):
             )
         source = self.encode_portrait(portrait)
         motion = self._sample(source, speech, seed, sampling, gains)
-        return TalkingFaceOutput(portrait, self.render(source, motion), self.random_weights)
+        return TalkingFaceOutput(portrait, self.render(source, motion), self.random_weights, self.code_choice)
 
     @torch.no_grad()
     def encode_portrait(self, portrait: np.ndarray) -> SourceFeatures:
@@ -246,7 +265,10 @@ class TalkingFacePipeline(Pipeline):
     @torch.no_grad()
     def render(self, source: SourceFeatures, motion: Motion) -> Iterator[np.ndarray]:
         """Yield the frames (R, R, 3) uint8 of a motion, rendering `talking_settings.batch` of them at a time."""
+        codebook, predictor = self.motion_autoencoder.codebook, self.code_predictor
+        change_codes = None if codebook is None or predictor is None else predicted_codes(predictor, codebook)
         for codes, lips in zip(
             motion.codes.split(self.talking_settings.batch), motion.lips.split(self.talking_settings.batch), strict=True
         ):
-            yield from to_uint8(self.motion_autoencoder.decode(source, codes, lips).image)
+            rendered = self.motion_autoencoder.decode(source, codes, lips, change_codes=change_codes)
+            yield from to_uint8(rendered.image)

@@ -66,6 +66,23 @@ class ChosenSetting:
 
 
 @dataclass(frozen=True)
+class ChosenNetwork:
+    """An option of `s2tf assemble` that adds a network which no run of the system has trained."""
+
+    component: str
+    """Component of the pipeline, one that may be absent: `code_predictor` is given as `--code-predictor FOLDER`."""
+    reader: str
+    """Path of the function that takes the folder and the pipeline's other components, and returns the network and a
+    line that `s2tf assemble` prints."""
+    help: str
+
+    @property
+    def option(self) -> str:
+        """The option of `s2tf assemble` that names the folder."""
+        return f"--{self.component.replace('_', '-')}"
+
+
+@dataclass(frozen=True)
 class MotionCodes:
     """Two runs that belong together: one was trained on shards with the motion codes of the other's autoencoder."""
 
@@ -111,6 +128,7 @@ class System:
     demo: DemoTraining
     stored: tuple[StoredSetting, ...] = ()
     chosen: tuple[ChosenSetting, ...] = ()
+    networks: tuple[ChosenNetwork, ...] = ()
     codes: tuple[MotionCodes, ...] = ()
 
     def run(self, name: str) -> RunInput:

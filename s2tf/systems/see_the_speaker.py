@@ -1,6 +1,7 @@
 """See the Speaker: from speech alone to a portrait (SCFP), and from both to a talking face (HRTF)."""
 
 from s2tf.systems.declaration import (
+    ChosenNetwork,
     ChosenSetting,
     DemoStep,
     DemoTraining,
@@ -95,6 +96,14 @@ SEE_THE_SPEAKER = System(
             float,
             ("portrait_settings.temperature",),
             "factor on the initial noise that the pipeline stores for portraits (default: 1.0)",
+        ),
+    ),
+    networks=(
+        ChosenNetwork(
+            "code_predictor",
+            "s2tf.models.predicted_codes.read_code_predictor",
+            "folder of CodeFormer (`s2tf import codeformer`) or of its predictor, which then chooses the codes of each "
+            "frame (default: the nearest codes)",
         ),
     ),
     codes=(MotionCodes(run="motion_diffusion", autoencoder="motion_autoencoder"),),

@@ -59,7 +59,7 @@ def test_frames_are_rendered_when_they_are_asked_for(pipeline, monkeypatch):
     decoded = []
     autoencoder = pipeline.talking_face.motion_autoencoder
     decode = autoencoder.decode
-    monkeypatch.setattr(autoencoder, "decode", lambda *args: (decoded.append(1), decode(*args))[1])
+    monkeypatch.setattr(autoencoder, "decode", lambda *args, **named: (decoded.append(1), decode(*args, **named))[1])
     output = pipeline(SPEECH)
     assert not decoded
     next(output)

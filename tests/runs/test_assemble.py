@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from narrow_autoencoder import narrow_autoencoder, narrow_codeformer
 from small_pipelines import coloured_noise, small_portrait_pipeline, small_talking_face_pipeline
 
 from datamodules.shards.sources import MANIFEST
@@ -120,3 +121,38 @@ def test_a_pipeline_that_shares_with_no_component_is_refused(runs, tmp_path):
     (folder / "model_index.json").write_text(json.dumps({**index, "shared": {"motion_features": "../secret"}}))
     with pytest.raises(ValueError, match=r"model_index.json: shared is .*secret"):
         TalkingFacePipeline.from_pretrained(folder)
+
+
+def words_of(runs) -> list[str]:
+    return [word for name, run in runs.items() for word in (f"--{name.replace('_', '-')}", str(run))]
+
+
+def test_the_command_adds_the_code_predictor_of_codeformer(runs, tmp_path, capsys):
+    """From the folder of the whole CodeFormer or of its predictor; what does not fit is one line."""
+    autoencoder, codeformer = narrow_autoencoder(codes=12), narrow_codeformer()
+    for name in ("image_encoder", "motion_encoder"):
+        setattr(autoencoder, name, getattr(small_talking_face_pipeline().motion_autoencoder, name))
+    codeformer.save_pretrained(tmp_path / "codeformer")
+    codeformer.predictor.save_pretrained(tmp_path / "predictor")
+    large = finished_run(tmp_path / "large", {"motion_autoencoder": autoencoder})
+    words = words_of({**second_stage(runs), "motion_autoencoder": large})
+    for folder in ("codeformer", "predictor"):
+        out = tmp_path / f"with_{folder}"
+        assert main(["assemble", *words, "--code-predictor", str(tmp_path / folder), "--out", str(out)]) == 0
+        assert f"{tmp_path / folder}: codes are predicted" in capsys.readouterr().out
+        loaded = TalkingFacePipeline.from_pretrained(out)
+        assert loaded.code_predictor.fingerprint() == codeformer.predictor.fingerprint()
+    # An autoencoder without a codebook, another network, no network, and a pipeline without frames.
+    refused = (
+        (words_of(second_stage(runs)), "codeformer", "codeformer does not fit: a code predictor needs a codebook"),
+        (words, "large/networks/motion_autoencoder", "expected a CodeFormer or a CodePredictor"),
+        (words, "nowhere", "nowhere/config.json is missing"),
+        (["--scfp", str(runs["scfp"])], "codeformer", "--code-predictor has no effect on a PortraitPipeline"),
+    )
+    for others, folder, message in refused:
+        command = ["assemble", *others, "--code-predictor", str(tmp_path / folder), "--out", str(tmp_path / "refused")]
+        assert main(command) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1
+        assert message in lines[0]
+    assert not (tmp_path / "refused").exists()

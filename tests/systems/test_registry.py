@@ -34,13 +34,15 @@ def test_the_runs_of_a_pipeline_give_exactly_its_components_and_settings(system)
     for pipeline in system.pipelines:
         kind = load_class(pipeline.class_path)
         given = [component for name in pipeline.runs for component in system.run(name).components]
-        assert sorted(given) == sorted(kind.component_types)
+        added = {one.component for one in system.networks} & kind.component_types.keys()
+        assert sorted([*given, *added]) == sorted(kind.component_types)
+        assert added <= kind.optional
         places = [one.setting for one in system.stored if one.run in pipeline.runs]
         for place in places:
             section, name = place.split(".")
             assert hasattr(kind.settings_types[section](), name)
     assert {run.stage for run in system.runs} <= set(system.stages)
-    assert all(load_class(stage) for stage in system.stages)
+    assert all(load_class(path) for path in (*system.stages, *(one.reader for one in system.networks)))
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)

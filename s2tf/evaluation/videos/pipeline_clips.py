@@ -50,7 +50,8 @@ class Generation:
     def name(self) -> str:
         """Text with everything that determines the frames."""
         steps = "as stored" if self.steps is None else self.steps
-        return f"{self.configuration} of pipeline {self.fingerprint}, seed {self.seed}, steps {steps}"
+        choice = ", predicted codes" if getattr(self.pipeline, "code_choice", None) == "predicted" else ""
+        return f"{self.configuration} of pipeline {self.fingerprint}, seed {self.seed}, steps {steps}{choice}"
 
 
 @dataclass(frozen=True)
