@@ -208,5 +208,5 @@ class CodeFormer(Network):
 def most_likely(logits: Tensor, quantiser: VectorQuantiser, latent: Tensor) -> Tensor:
     """The codes that logits (B, S², codes) find most likely, in the shape of the latent (B, code_dim, S, S)."""
     chosen = quantiser.embedding(logits.argmax(dim=2)).transpose(1, 2)
-    # Channels first in memory, as the nearest codes have them: another order makes the last bits depend on the batch.
+    # Channels first in memory, as the nearest codes are.
     return chosen.contiguous().reshape(latent.shape)
