@@ -12,6 +12,7 @@ from datamodules.shards.add_member import CopyReport, ShardChange, change_sample
 from datamodules.shards.records import GENDERS, SPLITS
 from datamodules.shards.samples import JSON, Sample
 from datamodules.shards.writing import load_manifest, read_shard
+from s2tf.errors import UserError
 from s2tf.faces.attributes import MALE, UNKNOWN, AttributeReader, Attributes
 from s2tf.precompute.copying import ShardCopy
 
@@ -84,15 +85,22 @@ def read_clip(sample: Sample, reader: AttributeReader, reading: Reading) -> dict
     stored = sample.record.pictures
     places = np.linspace(0, len(stored) - 1, min(reading.pictures, len(stored))).round().astype(int)
     pictures = np.stack([sample.frame(stored[place]) for place in places])
-    try:
-        faces = [face for face in reader.read(pictures) if face is not None]
-    except ValueError:
-        # A service may refuse a picture, such as one that is too small; the clip then keeps what it has.
-        return {}
+    faces = [face for picture in pictures for face in _read_picture(reader, picture)]
     found = {"gender": _gender(faces), "age": _age(faces)}
     if found["gender"].get("confidence", 1.0) < reading.min_confidence:
         del found["gender"]
     return {name: values for name, values in found.items() if values}
+
+
+def _read_picture(reader: AttributeReader, picture: np.ndarray) -> list[Attributes]:
+    """Return the picture's face, or nothing: no face was found, or a service refuses this picture as too small."""
+    try:
+        return [face for face in reader.read(picture[None]) if face is not None]
+    except UserError:
+        # The service refuses the user, not the picture: no clip after this one would be read.
+        raise
+    except ValueError:
+        return []
 
 
 def _gender(faces: Sequence[Attributes]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from datamodules.shards.verify import inspect
 from datamodules.shards.writing import load_manifest, read_split
 from datamodules.speech_portrait import SpeechPortraitData
 from s2tf.cli import main
+from s2tf.errors import UserError
 from s2tf.evaluation.clips_of_run import manifests_fingerprint
 from s2tf.faces.attributes import FEMALE, MALE, Attributes
 from s2tf.precompute.attributes import Reading, write_attributes
@@ -135,6 +136,28 @@ def test_a_picture_that_a_service_refuses_leaves_its_clip_as_it_is(nameless, tmp
 
     report = write_attributes(ShardCopy(nameless, tmp_path / "out"), Refusing(Attributes(MALE, 3.0)))
     assert (report.written, report.without) == (9, 1)
+
+
+def test_a_refused_picture_leaves_the_others_of_its_clip(nameless, tmp_path):
+    class RefusingDark(Reader):
+        def read(self, pictures):
+            self.seen += 1
+            if self.seen % 3 == 1:
+                raise ValueError("INVALID_IMAGE_SIZE")
+            return [Attributes(FEMALE, 30.0) for _ in pictures]
+
+    report = write_attributes(ShardCopy(nameless, tmp_path / "out"), RefusingDark(WOMAN), Reading(3, 0.0))
+    assert report.without == 0
+    assert {record.attributes["read"]["gender"]["pictures"] for record in records(tmp_path / "out").values()} == {2}
+
+
+def test_a_service_that_refuses_its_user_ends_the_command(nameless, tmp_path):
+    class Closed(Reader):
+        def read(self, pictures):
+            raise UserError("Face++ refused a picture: status 401, AUTHENTICATION_ERROR")
+
+    with pytest.raises(UserError, match="AUTHENTICATION_ERROR"):
+        write_attributes(ShardCopy(nameless, tmp_path / "out"), Closed(WOMAN))
 
 
 def test_divided_and_killed_it_ends_with_the_same_bytes(nameless, tmp_path):

@@ -40,9 +40,12 @@ class ControlPictures:
 
 @torch.no_grad()
 def control_pictures(
-    autoencoder: MotionAutoencoder, source: SourceFeatures, motion: Tensor, size: int
+    autoencoder: MotionAutoencoder, source: SourceFeatures, motion: Tensor, size: int, lips: Tensor | None = None
 ) -> ControlPictures:
-    """Render frames of one source under the motion codes (T, m) with every control, at `size` pixels."""
+    """Render frames of one source under the motion codes (T, m) with every control, at `size` pixels.
+
+    Lips of None are read from the codes.
+    """
     assert autoencoder.codebook is not None
     mean = autoencoder.codebook.quantiser.embedding.weight.mean(dim=0).view(1, -1, 1, 1)
     changes: dict[str, ChangeCodes] = {
@@ -51,7 +54,8 @@ def control_pictures(
     }
     pictures, indices = {}, torch.empty(0)
     for name in CONTROLS:
-        decoded = autoencoder.decode(source, motion, fidelity=FIDELITIES.get(name), change_codes=changes.get(name))
+        fidelity, change = FIDELITIES.get(name), changes.get(name)
+        decoded = autoencoder.decode(source, motion, lips, fidelity=fidelity, change_codes=change)
         frames = np.stack([resize(frame, size) for frame in to_uint8(decoded.image)])
         pictures[name] = torch.from_numpy(frames).permute(0, 3, 1, 2)
         if name == TRUE:

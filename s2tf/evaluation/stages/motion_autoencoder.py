@@ -177,7 +177,8 @@ def _add_controls(
     """Render some frames of a clip with other codes and at other fidelities."""
     chosen = spread(len(clip.codes))
     source = renderer.encode_source(clip)
-    controls = control_pictures(renderer.autoencoder, source, clip.codes[chosen], renderer.size)
+    lips = None if clip.lips is None else clip.lips[chosen]
+    controls = control_pictures(renderer.autoencoder, source, clip.codes[chosen], renderer.size, lips)
     codebook.update(controls, reconstructed.reference[chosen], reconstructed.source)
 
 
@@ -246,8 +247,11 @@ def _protocol(
         "source": "frame 0, not counted",
         "picture (px)": size,
         "resize": "area averages down, cubic up",
-        "lips": "as read off the motion code" if test.lips is None else f"audio2lmk of {test.lips.parent.name}",
+        "lips": "as read off the motion code",
     }
+    if test.lips is not None:
+        run = test.lips.resolve()
+        protocol |= {"lips": f"audio2lmk of {run.parent.name}/{run.name}", "lips of transfers": protocol["lips"]}
     for reader in (readers.motion, readers.perceptual):
         protocol |= reader.protocol if reader is not None else {}
     return protocol
