@@ -11,7 +11,9 @@ from s2tf.commands.options import add_device, add_json, user_errors
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "faces", metavar="FACES", help="the network: vggface=FILE, network=FOLDER or dlib, as for `s2tf evaluate`"
+        "faces",
+        metavar="FACES",
+        help="the network: vggface=FILE, network=FOLDER, dlib or judges, as for `s2tf evaluate`",
     )
     parser.add_argument(
         "pictures", type=Path, help="folder of pictures: NAME/any.jpg, NAME--any.jpg or NAME_0001.jpg for each person"

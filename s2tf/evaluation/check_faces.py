@@ -5,6 +5,7 @@ plausible. With the right one, pictures of the same person are more similar, and
 """
 
 import copy
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -91,8 +92,11 @@ class OrderCheck:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """Convert to plain values."""
-        return asdict(self)
+        """Convert to plain values; None for a cosine of which there are no pairs."""
+        result = asdict(self)
+        for row in result["rows"].values():
+            row |= {name: value if math.isfinite(value) else None for name, value in row.items()}
+        return result
 
 
 def read_people(folder: Path, size: int = CropRule().size) -> PersonPictures:

@@ -47,7 +47,7 @@ def stored(folder, channel=None, seed=0, **arguments):
 
 def check(faces, pictures, tmp_path, capsys):
     assert main(["check-faces", faces, str(pictures), "--json", str(tmp_path / "check.json")]) == 0
-    return json.loads((tmp_path / "check.json").read_text()), capsys.readouterr().out
+    return json.loads((tmp_path / "check.json").read_text(), parse_constant=pytest.fail), capsys.readouterr().out
 
 
 @pytest.mark.parametrize("assumed", ["rgb", "bgr"])

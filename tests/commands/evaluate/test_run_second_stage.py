@@ -166,7 +166,7 @@ def test_table_ten_is_reported_and_refuses_what_is_not_its_row(study, tmp_path, 
         evaluate(run, run, *READERS, "--size", "64")
     assert main(["report", "table", "table10", "--runs", str(study / "runs"), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "table10.md").read_text()
-    assert "| + lip refiner | ours (1 run), on synthetic |" in text
+    assert "| + lip refiner | ours, reconstructed (1 run), on synthetic |" in text
     assert "No finished run yet: baseline, + codebook." in text
     assert "source frame copied" in text
     capsys.readouterr()
