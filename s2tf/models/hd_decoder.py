@@ -99,7 +99,7 @@ class CodebookDecoder(Network):
     `MotionAutoencoderStage.codes_alone` sees half of its pictures at w = 0, so that the codes must carry the picture.
     The defaults of the constructor are those of earlier runs: a 1x1 convolution to the codes, all levels fused, w = 1;
     there the generator learned to go without its codes.
-    Trained from scratch, without CodeFormer's weights, a mosaic of the codes carries most of the picture (`code_patches`).
+    From scratch, without CodeFormer's weights, a mosaic of the codes carries most of the picture (`code_patches`).
 
     Args:
         size: side of the finest latents in pixels.
