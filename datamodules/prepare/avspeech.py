@@ -74,10 +74,10 @@ class AVSpeechReader(Reader):
         key = unique_key(f"{DATASET}-{row.video}-{round(row.start * 1000):08d}", taken)
         clip = self._clips.get((row.video, round(row.start, 2)))
         path = clip or self._videos.get(row.video)
-        if leaks:
-            return _unusable(key, row, "split", f"its video is in {TABLES['test']} too")
         if path is None:
             return _unusable(key, row, ABSENT, f"no videos/{row.video}.* and no clips/{row.video}_{row.start:g}_*")
+        if leaks:
+            return _unusable(key, row, "split", f"its video is in {TABLES['test']} too")
         start, stop = (0.0, None) if clip is not None else (row.start, row.end)
         return FileRecording(
             key=key, dataset=DATASET, identity=row.video, path=path, start=start, stop=stop, point=(row.x, row.y)
