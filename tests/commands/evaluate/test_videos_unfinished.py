@@ -123,13 +123,13 @@ def test_a_folder_that_may_not_be_entered_is_named(folders, capsys, monkeypatch)
 
 
 def test_of_a_pipeline_both_configurations_are_taken_away_when_the_first_begins(folders, monkeypatch):
-    from s2tf.evaluation.videos import pipeline_clips as evaluate_pipeline
+    from s2tf.evaluation.videos import evaluate_pipeline, pipeline_clips
     from s2tf.evaluation.videos.find_pairs import find_pairs
 
     pairs = find_pairs(folders / "second", folders / "true").pairs
-    monkeypatch.setattr(evaluate_pipeline, "open_pipeline", lambda *_: SimpleNamespace(random_weights=(), portrait=1))
+    monkeypatch.setattr(pipeline_clips, "open_pipeline", lambda *_: SimpleNamespace(random_weights=(), portrait=1))
     monkeypatch.setattr(evaluate_pipeline, "fingerprint_of", lambda _: "x")
-    monkeypatch.setattr(evaluate_pipeline, "clips_with_sound", lambda *_: [])
+    monkeypatch.setattr(pipeline_clips, "clips_with_sound", lambda *_: [])
     monkeypatch.setattr(evaluate_pipeline, "generated_pairs", lambda *_: pairs)
     words = ["evaluate", "pipeline", str(folders), "--shards", "s", "--metrics", "pixels", "--size", "64"]
     words += ["--out", str(folders / "both"), "--json", str(folders / "both.json")]
