@@ -31,7 +31,7 @@ class CodeCourse:
         """Choose the fidelity (B, 1, 1, 1) of each row; None for the codebook's own."""
         if self.alone is None:
             return None
-        chosen, fidelity = torch.rand(2, rows, 1, 1, 1, device=device)
+        chosen, fidelity = (torch.rand(rows, 1, 1, 1, device=device) for _ in range(2))
         return torch.where(chosen < self.alone, torch.zeros_like(fidelity), fidelity)
 
     def is_quantised(self, step: int) -> bool:

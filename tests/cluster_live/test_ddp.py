@@ -62,9 +62,10 @@ def plan(folder):
             *("codebook", debug["codebook"], shards, f"{init}.adversarial_start=3", no_vgg),
             *(f"vars.motion_autoencoder={networks / 'motion_autoencoder'}", "vars.size=32", "vars.output_size=64"),
             f"{init}.autoencoder.init_args.codebook.init_args.widths=[16,16,8,8]",
+            f"{init}.autoencoder.init_args.codebook.init_args.code_widths=[8,8,16,16]",
         ],
         "lip_landmarks": [
-            *("lip_landmarks", small, shards, "vars.feature_dim=8", f"{init}.lip_landmarks.init_args.hidden=16"),
+            *("lip_landmarks", small, shards, f"{init}.lip_landmarks.init_args.hidden=16"),
             *(f"{init}.silence=0.5", f"{init}.velocity_weight=0.5", "data.init_args.frames=20"),
         ],
         "motion_diffusion": [
