@@ -12,7 +12,8 @@ class CodePatches(nn.Module):
     For trainings from scratch, in place of CodeFormer's weights: encoder and generator, whose normalisations take away
     a picture's colours, start with nothing, and learn what they add. The maps start as what they are for: a code begins
     with the means of a patch's cells, as many as it has room for, and the picture of codes shows these cells. The
-    fidelity w goes from that picture (0) to the RGB decoder's (1), as the generator's fusion goes from codes to latents.
+    fidelity w goes from that picture (0) to the RGB decoder's (1), as the generator's fusion goes from codes to
+    latents.
 
     Args:
         code_dim: length of a code, at least 3: one cell's colour.

@@ -101,8 +101,8 @@ class MotionAutoencoderStage(Stage):
                 printed); the others get a random fidelity between 0 and 1. None trains all at the codebook's own.
             quantise_from: step from which codes, placed among the latents then, take these latents' place.
             codebook_learning_rate: rate of the codebook's HD_f; None for `ordinary_learning_rate`.
-            code_encoder_learning_rate: rate of HD_f's way from latents to codes; None for HD_f's. From scratch, a low one
-                keeps what is quantised as simple as the codes are few.
+            code_encoder_learning_rate: rate from latents to codes in HD_f; None for HD_f's. From scratch, a low
+                one keeps what is quantised as simple as the codes are few.
 
         Raises:
             ValueError: `trained` names a part that the autoencoder does not have, or `codes_alone` is no share.
@@ -135,7 +135,7 @@ class MotionAutoencoderStage(Stage):
         if getattr(data, "space", space) != space:
             given, expected = (str(value).lower() for value in (not space, space))
             raise ValueError(
-                f"data.init_args.space is {given}, expected {expected} as the autoencoder's motion reader: set vars.space"
+                f"data.init_args.space is {given}, expected {expected} as in the autoencoder: set vars.space"
             )
 
     def networks(self) -> dict[str, Network]:

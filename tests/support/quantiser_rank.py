@@ -1,4 +1,4 @@
-"""What one of several processes does in the test of codes placed among all ranks' latents: a started process imports it."""
+"""What one of several processes does in the test of codes among all ranks' latents: a started process imports it."""
 
 import torch
 
