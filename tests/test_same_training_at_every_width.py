@@ -28,7 +28,7 @@ CAUSES = {
     "small data": r"a few hundred speakers|one short clip|one speech|synthetic speakers",
     "cost": r"cost \d+ times|at the price of",
     "one phase": r"no phase of its own",
-    "in proportion": r"as at paper size|as \d+ of \d+",
+    "in proportion": r"as at paper size|as \d+ of \d+|none is finer than the codes",
 }
 """Words by which a comment names why a narrow training differs; any other comment is no reason."""
 STAGES = ("conre", "prior", "scfp", "motion_autoencoder", "lip_landmarks", "motion_diffusion", "syncnet", "codebook")
