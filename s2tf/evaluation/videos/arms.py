@@ -55,14 +55,19 @@ def read_arms(given: Sequence[Sequence[str]], shared: Mapping[str, Path]) -> dic
         shared: Runs of every arm that names none of its own in their place.
 
     Raises:
-        UserError: A name is no folder's, stands twice, or an arm names an unknown run.
+        UserError: A name is no folder's or stands twice, or an arm names an unknown run or one run twice.
     """
     arms: dict[str, Arm] = {}
     for text, *words in given:
         name = _arm_name(text)
         if name in arms:
             raise UserError(f"--arm {name}: given twice, expected different names")
-        arms[name] = Arm(name, {**shared, **dict(_runs(name, words))})
+        own: dict[str, Path] = {}
+        for run, folder in _runs(name, words):
+            if run in own:
+                raise UserError(f"--arm {name}: {run} is given twice, {own[run]} and {folder}, expected it once")
+            own[run] = folder
+        arms[name] = Arm(name, {**shared, **own})
     return arms
 
 

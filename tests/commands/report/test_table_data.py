@@ -123,14 +123,44 @@ def test_reconstructed_frames_stand_on_lines_of_their_own_beside_those_of_speech
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--arms", "nothing"], "no metrics.json in any folder in nothing"),
+        (["--arms", "nothing"], "nothing does not exist, expected a folder that `s2tf evaluate arms` wrote"),
+        (["--arms", "arms/both/metrics.json"], "metrics.json is a file, expected a folder"),
+        (["--arms", "arms/both"], "the folder of one arm, expected that of all: "),
+        (["--arms", "arms/both/inner"], "no metrics.json in any folder in arms/both/inner"),
         (["--arms", "table11=arms"], "belongs to table11, but the report is table10"),
+        (["--arms", "table99=arms"], "'table99' is no table, expected one of table1, "),
+        (["--arms", "table10="], "--arms table10=: names no folder"),
+        (["--arms", ""], "--arms '': names no folder"),
+        (["--arms", "arms", "--arms", "./arms/"], "--arms ./arms/: given twice, expected another folder for each seed"),
     ],
 )
 def test_arms_that_cannot_be_read_are_refused(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
+    (arms(tmp_path / "arms") / "both" / "inner").mkdir()
     assert main(["report", "table", "table10", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: {}, "entry 'kind' is missing"),
+        (lambda record: [], "an entry has another form"),
+        (lambda record: {**record, "kind": "portraits"}, "numbers of portraits, expected those of videos"),
+        (lambda record: {**record, "measurements": 3}, "an entry has another form"),
+        (
+            lambda record: {**record, "measurements": {"PSNR": {**record["measurements"]["PSNR"], "value": "30"}}},
+            "measurements.PSNR.value is '30', expected a number",
+        ),
+    ],
+)
+def test_an_arm_whose_results_are_not_whole_is_named(tmp_path, capsys, change, message):
+    file = arms(tmp_path / "arms") / "both" / "metrics.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    assert report(tmp_path, "table10", "--arms", str(tmp_path / "arms"))[0] == 2
+    error = capsys.readouterr().err
+    assert f"{file}: " in error
+    assert message in error
 
 
 def test_the_page_takes_arms_of_several_tables_and_folders_in_any_case(tmp_path):

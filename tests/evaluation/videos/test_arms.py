@@ -25,6 +25,7 @@ def test_an_arm_replaces_the_shared_runs():
         ([["a", "motion=m"]], "'motion=m', expected RUN=FOLDER with a run of scfp"),
         ([["a", "motion-diffusion="]], "expected RUN=FOLDER"),
         ([["a"], ["a"]], "given twice"),
+        ([["a", "scfp=x", "scfp=y"]], "--arm a: scfp is given twice, x and y, expected it once"),
     ],
 )
 def test_a_wrong_arm_is_refused(given, message):
