@@ -15,6 +15,9 @@ from s2tf.tables.names import normal_name
 PARTS = ("lip_refiner", "codebook")
 """Optional parts of the motion autoencoder, by which reports tell the arms apart."""
 
+LONGEST_NAME = 200
+"""Bytes of a folder's name, which leave room for the suffixes of files that are being written."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -60,7 +63,8 @@ def read_arms(given: Sequence[Sequence[str]], shared: Mapping[str, Path]) -> dic
     arms: dict[str, Arm] = {}
     for text, *words in given:
         name = _arm_name(text)
-        if name in arms:
+        # Reports take names in any case, and some file systems do.
+        if name.casefold() in {known.casefold() for known in arms}:
             raise UserError(f"--arm {name}: given twice, expected different names")
         own: dict[str, Path] = {}
         for run, folder in _runs(name, words):
@@ -73,7 +77,11 @@ def read_arms(given: Sequence[Sequence[str]], shared: Mapping[str, Path]) -> dic
 
 def _arm_name(text: str) -> str:
     if not text or "=" in text or "/" in text or text.startswith("."):
-        raise UserError(f"--arm {text}: expected a name, the name of its folder, and then RUN=FOLDER for its own runs")
+        raise UserError(
+            f"--arm {text or repr(text)}: expected a name, the name of its folder, and then RUN=FOLDER for its own runs"
+        )
+    if len(text.encode()) > LONGEST_NAME:
+        raise UserError(f"--arm {text[:20]}...: a name of {len(text.encode())} bytes, expected at most {LONGEST_NAME}")
     return normal_name(text)
 
 
