@@ -41,7 +41,9 @@ class TalkingSettings:
     head: float = 1.0
     lips: float = 1.0
     batch: int = 16
-    """Frames rendered at once; the memory grows with this number and not with the length of the video."""
+    """Frames rendered at once; the memory grows with this number and not with the length of the video.
+
+    Another number changes the last bits of a frame, see `s2tf.models.predicted_codes`."""
     crop: dict[str, Any] | None = None
     """The crop rule of the faces it was trained on, as JSON."""
 
