@@ -11,6 +11,8 @@ from s2tf.runs.chain_yaml import read_chain
 CHAIN = Path("chains/paper.yaml")
 TRAININGS = ["motion", "motion_plain", "motion_wav2vec"]
 VIDEOS = {"voxceleb", "hdtf", "wild", "parts", "features"}
+PORTRAITS = 9
+"""Steps that measure portraits: the rows of Tables I to VI, each once."""
 
 
 @pytest.mark.slow
@@ -30,7 +32,10 @@ def test_motion_is_trained_on_the_experiments_features_of_whole_recordings(tmp_p
             assert weights in step.arguments
 
 
-def test_generated_videos_are_measured_by_an_array_of_gpus():
+def test_generated_videos_and_portraits_are_measured_by_arrays_of_gpus():
     jobs = {entry.name: entry.options["job"] for entry in read_chain(find_experiment(CHAIN, "chain")).entries.values()}
     assert {name.removeprefix("videos_of_") for name in jobs if name.startswith("videos_of_")} == VIDEOS
     assert all(jobs[f"videos_of_{name}"]["gpus"] == 1 and jobs[f"videos_of_{name}"]["parts"] > 1 for name in VIDEOS)
+    portraits = [name for name in jobs if name.startswith("portraits_of_")]
+    assert len(portraits) == PORTRAITS
+    assert all(jobs[name]["gpus"] == 1 and jobs[name]["parts"] > 1 for name in portraits)
