@@ -32,7 +32,9 @@ def readings_of(keys, read, other=True, varied=0):
 def values_of(readings):
     """Everything as lists, with a text for NaN, which is not equal to itself."""
     return {
-        field.name: [one.tolist() if isinstance(one, torch.Tensor) else repr(one) for one in getattr(readings, field.name)]
+        field.name: [
+            one.tolist() if isinstance(one, torch.Tensor) else repr(one) for one in getattr(readings, field.name)
+        ]
         for field in fields(readings)
     }
 
