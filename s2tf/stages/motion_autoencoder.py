@@ -19,7 +19,7 @@ from s2tf.models.motion_reader import FaceState
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
-from s2tf.stages.codes import CodeCourse, codebook_groups, latents_themselves
+from s2tf.stages.codes import CodebookRates, CodeCourse, latents_themselves
 from s2tf.stages.lip_noise import noisy_lips, placement_deviations
 from s2tf.stages.optimisation import by_kind_of_layer, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
@@ -70,6 +70,7 @@ class MotionAutoencoderStage(Stage):
         codes_alone: float | None = None,
         quantise_from: int = 0,
         codebook_learning_rate: float | None = None,
+        code_encoder_learning_rate: float | None = None,
     ) -> None:
         """Build the stage.
 
@@ -87,22 +88,21 @@ class MotionAutoencoderStage(Stage):
             warmup_steps: steps over which the rate rises from near zero, with the cosine.
             beta: weight of the commitment term, Eq. 19.
             adversarial_start: optimizer step from which the adversarial terms count.
-            alternate: let generator and discriminator move in turns from then on, at even and odd steps.
+            alternate: generator and discriminator move in turns from then on.
             restart_codes_every: steps between two moves of dead codes to current latents, or 0 for never.
-            placement_noise: standard deviation of the noise that is added in training to the reference placement for
-                the guider, which prepares it for predicted placements; one number, or one for each value.
+            placement_noise: standard deviation of the noise that is added in training to the guider's reference
+                placement, for it to know predicted ones; one number, or one for each value.
             lip_noise: standard deviation of the noise that is added in training to the reference lips for the guider,
-                which prepares it for lips from audio2lmk; in outer-eye distances, see `s2tf.stages.lip_noise`.
-            trained: names of the autoencoder's parts to train, such as `codebook` in the high-resolution phase; the
-                others stay as they are. None trains all.
+                which prepares it for lips from audio2lmk; in outer-eye distances (`s2tf.stages.lip_noise`).
+            trained: names of the autoencoder's parts to train, such as `codebook`, or None for all.
             discriminator_learning_rate: rate of the discriminator, times LIA's 16/17; None for `learning_rate`.
-            code_learning_rate: rate of the codes; None for HD_f's, at which random codes fall behind.
+            code_learning_rate: rate of the codes; None for HD_f's.
             codes_alone: share of the rows of a batch whose picture the codes must carry alone, at fidelity 0 (Eq. 18 as
                 printed); the others get a random fidelity between 0 and 1. None trains all at the codebook's own.
-            quantise_from: optimizer step from which codes take the place of latents; until then the picture is
-                generated from the latents themselves, among which all codes are then placed: otherwise fast latents
-                leave random codes behind.
+            quantise_from: step from which codes, placed among the latents then, take these latents' place.
             codebook_learning_rate: rate of the codebook's HD_f; None for `ordinary_learning_rate`.
+            code_encoder_learning_rate: rate from latents to codes in HD_f; None for HD_f's. From scratch, a low
+                one keeps what is quantised as simple as the codes are few.
 
         Raises:
             ValueError: `trained` names a part that the autoencoder does not have, or `codes_alone` is no share.
@@ -114,7 +114,7 @@ class MotionAutoencoderStage(Stage):
         self.momentum, self.schedule, self.warmup_steps = momentum, schedule, warmup_steps
         self.beta, self.adversarial_start, self.alternate = beta, adversarial_start, alternate
         self.discriminator_learning_rate = discriminator_learning_rate
-        self.codebook_rates = codebook_learning_rate, code_learning_rate
+        self.codebook_rates = CodebookRates(codebook_learning_rate, code_learning_rate, code_encoder_learning_rate)
         self.code_course = CodeCourse(restart_codes_every, codes_alone, quantise_from)
         self.placement_noise = placement_deviations(placement_noise, autoencoder.motion_reader.placement)
         self.lip_noise = lip_noise
@@ -133,9 +133,9 @@ class MotionAutoencoderStage(Stage):
         space = self.autoencoder.motion_reader.space
         data = getattr(self.trainer, "datamodule", None)
         if getattr(data, "space", space) != space:
+            given, expected = (str(value).lower() for value in (not space, space))
             raise ValueError(
-                f"data.init_args.space is {str(not space).lower()}, expected {str(space).lower()} as that of the "
-                "autoencoder's motion reader: set vars.space"
+                f"data.init_args.space is {given}, expected {expected} as in the autoencoder: set vars.space"
             )
 
     def networks(self) -> dict[str, Network]:
@@ -207,7 +207,7 @@ class MotionAutoencoderStage(Stage):
     def configure_optimizers(self) -> Any:
         """One Adam with a group each for the equalised layers, the ordinary ones and the discriminator."""
         # Each kind of layer has its own rate, and so may the codebook; frozen parameters are left out.
-        own_rates = codebook_groups(self.autoencoder, *self.codebook_rates)
+        own_rates = self.codebook_rates.groups(self.autoencoder)
         equalised, ordinary = by_kind_of_layer(self.autoencoder, [one for group, _ in own_rates for one in group])
         rate = self.learning_rate
         rates = [(equalised, rate * GENERATOR_RATIO), (ordinary, self.ordinary_learning_rate), *own_rates]

@@ -63,7 +63,7 @@ def plan(folder):
             *(f"vars.motion_autoencoder={networks / 'motion_autoencoder'}", "vars.size=32", "vars.output_size=64"),
             f"{init}.autoencoder.init_args.codebook.init_args.widths=[16,16,8,8]",
             f"{init}.autoencoder.init_args.codebook.init_args.code_widths=[8,8,16,16]",
-            # Dead codes move to latents of the first rank, which are others than those of one process.
+            # Dead codes move to random latents of all ranks, which have another order than those of one process.
             f"{init}.restart_codes_every=0",
         ],
         "lip_landmarks": [

@@ -119,13 +119,14 @@ def test_a_saved_decoder_loads_to_the_same_picture(tmp_path):
 
 
 @torch.no_grad()
-def test_with_patches_training_starts_between_a_mosaic_of_the_codes_and_the_enlarged_picture():
+def test_with_patches_training_starts_between_the_cells_of_the_codes_and_the_enlarged_picture():
     network = decoder(fused_sides=(16,), code_patches=True, attention=False, code_dim=12)
     coarse = torch.rand(2, 3, 32, 32)
-    mosaic, half, enlarged = (network(pyramid(), coarse, w, lambda code: code.z).image for w in (0.0, 0.5, 1.0))
-    # Twelve numbers of a code are the means of the patch's 2 x 2 cells of 2 px, each shown as 4 px.
-    torch.testing.assert_close(mosaic, F.interpolate(F.avg_pool2d(coarse, 2), scale_factor=4.0))
-    torch.testing.assert_close(enlarged, F.interpolate(coarse, scale_factor=2.0, mode="bilinear"))
-    torch.testing.assert_close(half, (mosaic + enlarged) / 2)
+    of_codes, half, enlarged = (network(pyramid(), coarse, w, lambda code: code.z).image for w in (0.0, 0.5, 1.0))
+    # Twelve numbers of a code are the means of the patch's 2 x 2 cells of 2 px.
+    cells = F.interpolate(F.avg_pool2d(coarse, 2), scale_factor=2.0)
+    torch.testing.assert_close(of_codes, F.interpolate(cells, scale_factor=2.0, mode="bicubic"))
+    torch.testing.assert_close(enlarged, F.interpolate(coarse, scale_factor=2.0, mode="bicubic"))
+    torch.testing.assert_close(half, (of_codes + enlarged) / 2)
     without = network(pyramid(), coarse, 1.0, lambda code: torch.zeros_like(code.z)).image
     torch.testing.assert_close(without, enlarged)

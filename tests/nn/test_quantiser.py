@@ -1,5 +1,7 @@
 import pytest
 import torch
+import torch.multiprocessing as mp
+from quantiser_rank import run_rank
 
 from s2tf.losses.codebook import code_loss
 from s2tf.nn.quantiser import VectorQuantiser
@@ -61,6 +63,29 @@ def test_codes_without_use_die_and_restart_among_the_latents():
     quantiser.restart_dead(z)
     assert quantiser.dead == 0
     assert quantiser(z).perplexity > 6
+
+
+def test_codes_are_placed_where_few_latents_are_too():
+    """Ten vectors of 500 lie apart: at random vectors they have no code of eight, in most draws."""
+    errors = {"random": [], "placed": []}
+    for seed in range(5):
+        torch.manual_seed(seed)
+        z = torch.randn(1, 2, 20, 25)
+        z[..., 0, :10] += 20
+        for name, errors_of in errors.items():
+            quantiser = VectorQuantiser(8, 2)
+            quantiser.start_among(z) if name == "placed" else quantiser.restart_dead(z)
+            errors_of.append((quantiser.eval()(z).z_q - z).square().mean().item())
+    assert sum(errors["placed"]) < 0.5 * sum(errors["random"])
+
+
+def test_codes_are_placed_among_the_latents_of_all_ranks(tmp_path):
+    mp.start_processes(run_rank, args=(2, tmp_path / "rendezvous", tmp_path), nprocs=2, start_method="spawn")
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    for codes in first[:2]:
+        near_second = (codes.mean(dim=1) > 2.5).sum().item()
+        assert 0 < near_second < 8
 
 
 def test_evaluation_does_not_count_use():

@@ -9,6 +9,7 @@ from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pict
 from s2tf.media.pictures import to_uint8
 from s2tf.models.hd_decoder import CodebookDecoder
 from s2tf.models.motion_autoencoder import MotionAutoencoder
+from s2tf.nn.quantiser import VectorQuantiser
 from s2tf.stages.codes import CodeCourse
 from s2tf.stages.motion_autoencoder import LossWeights, MotionAutoencoderStage
 
@@ -48,6 +49,23 @@ def test_codes_have_a_rate_of_their_own():
     assert [group["lr"] for group in groups] == pytest.approx([0.0016, 0.001, 0.01])
     assert groups[2]["params"][0] is module.autoencoder.codebook.quantiser.embedding.weight
     assert sum(len(group["params"]) for group in groups) == len(list(module.autoencoder.parameters()))
+
+
+def test_the_way_to_the_codes_has_a_rate_of_its_own():
+    module = MotionAutoencoderStage(narrow_autoencoder(), codebook_learning_rate=0.01, code_encoder_learning_rate=3e-4)
+    codebook = module.autoencoder.codebook
+    rates = {id(one): group["lr"] for group in module.configure_optimizers().param_groups for one in group["params"]}
+    assert {rates[id(one)] for one in codebook.to_code.parameters()} == {3e-4}
+    assert {rates[id(one)] for one in (*codebook.generator.parameters(), codebook.quantiser.embedding.weight)} == {0.01}
+
+
+def test_dead_codes_stay_until_their_use_has_been_counted():
+    quantiser = VectorQuantiser(4, 2)
+    before, z = quantiser.embedding.weight.detach().clone(), torch.randn(1, 2, 3, 3)
+    CodeCourse(restart_every=20).move_codes(quantiser, z, 0)
+    assert torch.equal(quantiser.embedding.weight, before)
+    CodeCourse(restart_every=20).move_codes(quantiser, z, 20)
+    assert not torch.equal(quantiser.embedding.weight, before)
 
 
 def test_the_codebooks_decoder_has_a_rate_of_its_own():
@@ -102,3 +120,4 @@ def test_the_codes_carry_the_picture():
     assert values["PSNR lost by shuffled codes"] > 3, values
     assert values["PSNR, true codes"] > values["PSNR, mean code"] + 3
     assert values["perplexity of the codes"] > 0.3 * 16
+    print(values)

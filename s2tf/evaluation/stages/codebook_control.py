@@ -1,10 +1,12 @@
 """Controls of a codebook: the same pictures with other codes and at other fidelities."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+import torch.nn as nn
 from torch import Tensor
 
 from s2tf.evaluation.measurement import Measurement
@@ -13,14 +15,17 @@ from s2tf.media.pictures import to_uint8
 from s2tf.metrics.code_use import CodeUse
 from s2tf.metrics.image import FrameQuality
 from s2tf.metrics.sharpness import gradient_energy
-from s2tf.models.hd_decoder import ChangeCodes
+from s2tf.models.hd_decoder import ChangeCodes, CodebookDecoder
 from s2tf.models.motion_autoencoder import MotionAutoencoder, SourceFeatures
 
 FRAMES_OF_CLIP = 8
 """Greatest number of frames of a clip that are rendered with each control, spread over the clip."""
 TRUE, SHUFFLED, MEAN, COPY = "true codes", "shuffled codes", "mean code", "source frame copied"
 FIDELITIES = {"fidelity 0": 0.0, "fidelity 0.5": 0.5, "fidelity 1": 1.0}
+WITHOUT_ENCODER, WITHOUT_GENERATOR = "encoder switched off", "generator switched off"
 CONTROLS = (TRUE, SHUFFLED, MEAN, *FIDELITIES)
+CONTROLS_OF_PATCHES = (*CONTROLS, WITHOUT_ENCODER, WITHOUT_GENERATOR)
+"""Those of a decoder with `code_patches`, whose picture remains where the trained networks add nothing."""
 SHUFFLE_SEED = 0
 MARGIN = 3.0
 """Target of the PSNR that a picture loses with its codes at other places, in dB."""
@@ -33,7 +38,7 @@ class ControlPictures:
     """Pictures of the same frames with true and replaced codes."""
 
     pictures: Mapping[str, Tensor]
-    """(T, 3, R, R) uint8 by the names of `CONTROLS`."""
+    """(T, 3, R, R) uint8 by the names of `controls_of`."""
     indices: Tensor
     """(T, S, S) indices of the true codes."""
 
@@ -46,22 +51,50 @@ def control_pictures(
 
     Lips of None are read from the codes.
     """
-    assert autoencoder.codebook is not None
-    mean = autoencoder.codebook.quantiser.embedding.weight.mean(dim=0).view(1, -1, 1, 1)
+    codebook = autoencoder.codebook
+    assert codebook is not None
+    mean = codebook.quantiser.embedding.weight.mean(dim=0).view(1, -1, 1, 1)
     changes: dict[str, ChangeCodes] = {
         SHUFFLED: lambda code: shuffled(code.output),
         MEAN: lambda code: mean.expand_as(code.output),
     }
+    parts = {WITHOUT_ENCODER: codebook.to_code, WITHOUT_GENERATOR: codebook.generator}
     pictures, indices = {}, torch.empty(0)
-    for name in CONTROLS:
+    for name in controls_of(codebook):
         fidelity, change = FIDELITIES.get(name), changes.get(name)
-        decoded = autoencoder.decode(source, motion, lips, fidelity=fidelity, change_codes=change)
+        with switched_off(parts.get(name)):
+            decoded = autoencoder.decode(source, motion, lips, fidelity=fidelity, change_codes=change)
         frames = np.stack([resize(frame, size) for frame in to_uint8(decoded.image)])
         pictures[name] = torch.from_numpy(frames).permute(0, 3, 1, 2)
         if name == TRUE:
             assert decoded.code is not None
             indices = decoded.code.indices.cpu()
     return ControlPictures(pictures, indices)
+
+
+def controls_of(codebook: CodebookDecoder) -> tuple[str, ...]:
+    """Names of the controls that say something about this decoder."""
+    return CONTROLS if codebook.patches is None else CONTROLS_OF_PATCHES
+
+
+@contextmanager
+def switched_off(part: nn.Module | None) -> Iterator[None]:
+    """Let a network's output be zero for the time of the block; None changes nothing.
+
+    Example:
+        >>> layer = nn.Linear(1, 1)
+        >>> with switched_off(layer):
+        ...     layer(torch.ones(1)).item()
+        0.0
+    """
+    if part is None:
+        yield
+        return
+    hook = part.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def shuffled(codes: Tensor) -> Tensor:
@@ -93,26 +126,30 @@ class CodebookScores:
 
     Attributes:
         codes: Number of codes in the codebook.
-        fidelity: The codebook's own fidelity, that of the first three controls.
+        fidelity: The codebook's own fidelity, that of all controls but those named after theirs.
+        controls: Names of the controls.
     """
 
     codes: int
     fidelity: float
-    quality: dict[str, FrameQuality] = field(
-        default_factory=lambda: {name: FrameQuality() for name in (*CONTROLS, COPY)}
-    )
-    sharpness: dict[str, list[Tensor]] = field(default_factory=lambda: {name: [] for name in CONTROLS})
+    controls: tuple[str, ...] = CONTROLS
+    quality: dict[str, FrameQuality] = field(init=False)
+    sharpness: dict[str, list[Tensor]] = field(init=False)
     use: CodeUse = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin to count the codes."""
+        """Begin to compare pictures and to count the codes."""
+        self.quality = {name: FrameQuality() for name in (*self.controls, COPY)}
+        self.sharpness = {name: [] for name in self.controls}
         self.use = CodeUse(self.codes)
 
     @classmethod
     def of(cls, autoencoder: MotionAutoencoder) -> "CodebookScores | None":
         """Begin the scores of an autoencoder; None if it has no codebook."""
         codebook = autoencoder.codebook
-        return None if codebook is None else cls(len(codebook.quantiser.usage), codebook.fidelity)
+        if codebook is None:
+            return None
+        return cls(len(codebook.quantiser.usage), codebook.fidelity, controls_of(codebook))
 
     def update(self, controls: ControlPictures, reference: Tensor, source: Tensor) -> None:
         """Add frames of a clip: the controls, the reference frames (T, 3, R, R) and the source frame (1, 3, R, R)."""
@@ -129,7 +166,7 @@ class CodebookScores:
         record = {**protocol, "frames of a clip": f"at most {FRAMES_OF_CLIP}", "fidelity": self.fidelity}
         counts = {"frames": int(self.quality[TRUE].frames)}
         rows = []
-        for name in CONTROLS:
+        for name in self.controls:
             own = record | ({"fidelity": FIDELITIES[name]} if name in FIDELITIES else {})
             target, rule = (psnr[COPY], "copy") if name == TRUE else (None, "")
             rows += [
