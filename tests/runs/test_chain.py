@@ -65,6 +65,51 @@ def test_words_are_filled_in_and_steps_are_made_for_each_seed(experiment, tmp_pa
     assert steps["alone"].arguments == ["fit", *located, "--runs", str(out / "runs")]
 
 
+ONCE = """
+seeds: [3, 4]
+steps:
+  data: prepare synthetic --help
+  train: prepare {data} --help {seed}
+  score: runs {train}
+  page:
+    run: >-
+      report page {data} --figures {data} {score} --results a={score}/x --json {data} --results b={score}/y
+      --runs {runs}
+    once: true
+    after: [train]
+  on: runs {page} {seed}
+"""
+
+
+def test_a_step_may_be_run_once_for_all_seeds(tmp_path):
+    steps = named(write(tmp_path / "c.yaml", ONCE), [], tmp_path / "out")
+    assert list(steps)[-3:] == ["page", "on-seed3", "on-seed4"]
+    data, three, four = (str(steps[name].folder) for name in ("data", "score-seed3", "score-seed4"))
+    words = ["report", "page", data, "--figures", data, three, "--figures", data, four]
+    words += ["--results", f"a={three}/x", "--results", f"a={four}/x", "--json", data]
+    words += ["--results", f"b={three}/y", "--results", f"b={four}/y", "--runs", str(tmp_path / "out" / "runs")]
+    page = steps["page"]
+    assert page.arguments == words
+    assert {step.name for step in page.needs} == {"data", "score-seed3", "score-seed4", "train-seed3", "train-seed4"}
+    assert steps["on-seed4"].arguments == ["runs", str(page.folder), "4"]
+    one = {step.name: step for step in load_chain(tmp_path / "c.yaml", [], tmp_path / "out", [4], to=["page"])}
+    assert one["page"].arguments[-6:-2] == ["--json", data, "--results", f"b={four}/y"]
+
+
+def test_the_paper_s_page_is_written_once_with_the_numbers_of_all_seeds(tmp_path):
+    steps = {step.name: step for step in load_chain(PAPER, given(PAPER), tmp_path, [0, 1])}
+    pages = [step for step in steps.values() if step.template[:2] == ("report", "page")]
+    assert [page.name for page in pages] == ["report"]
+    results = [word for word in pages[0].template if "{" in word and "=" in word]
+    for table in ("table2", "table7", "table8", "table9", "table10", "table11"):
+        rows = [word.replace("-seed0", "").replace("-seed1", "") for word in results if word.startswith(table)]
+        assert rows, table
+        assert all(rows.count(row) == 2 for row in rows)
+    # What it takes is the same for all seeds.
+    assert "cost" in steps
+    assert set(pages[0].needs) == set(steps.values()) - {pages[0]}
+
+
 def finish(step, result):
     step.folder.mkdir(parents=True)
     (step.folder / "done.json").write_text(json.dumps({"arguments": step.arguments, "result": result}))
@@ -126,6 +171,8 @@ def test_a_mistake_in_an_experiment_is_found_before_the_first_step(experiment, t
         ("steps: {a: 'prepare {b'}", [], "step a: expected '}' before end of string: prepare {b"),
         ("steps: {a: prepare}\nseed: 1", [], "unknown key 'seed'"),
         ("steps: {a: {run: prepare, afer: [b]}}", [], "step a: unknown key 'afer'"),
+        ("steps: {a: {run: prepare, once: 2}}", [], "step a: once is 2, expected true or false"),
+        ("steps: {a: {run: 'prepare {seed}', once: true}}", [], r"step a: \{seed\} has no value in a step with once"),
         ("steps: {a: {run: prepare, after: [b]}}", [], "step a: after: 'b' is no earlier step"),
         ("steps: {a: {run: prepare, after_any: ['b*']}}", [], "step a: after_any: 'b\\*' is no earlier step"),
         ("steps: {a: 'prepare --out={needs}'}", [], "step a: --out={needs}: expected {needs} as a word of its own"),

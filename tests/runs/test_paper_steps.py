@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from s2tf.cli import parse
 from s2tf.config import find_experiment
 from s2tf.runs.chain_file import load_chain, read_variables
 from s2tf.runs.chain_yaml import read_chain
 
-CHAIN = Path("chains/paper.yaml")
+CHAIN, CONTROLS = Path("chains/paper.yaml"), Path("chains/paper/controls.yaml")
 TRAININGS = ["motion", "motion_plain", "motion_wav2vec"]
 VIDEOS = {"voxceleb", "hdtf", "wild", "parts", "features"}
+PORTRAITS = 9
+"""Steps that measure portraits: the rows of Tables I to VI, each once."""
 
 
 @pytest.mark.slow
@@ -30,7 +33,35 @@ def test_motion_is_trained_on_the_experiments_features_of_whole_recordings(tmp_p
             assert weights in step.arguments
 
 
-def test_generated_videos_are_measured_by_an_array_of_gpus():
+def test_generated_videos_and_portraits_are_measured_by_arrays_of_gpus():
     jobs = {entry.name: entry.options["job"] for entry in read_chain(find_experiment(CHAIN, "chain")).entries.values()}
     assert {name.removeprefix("videos_of_") for name in jobs if name.startswith("videos_of_")} == VIDEOS
     assert all(jobs[f"videos_of_{name}"]["gpus"] == 1 and jobs[f"videos_of_{name}"]["parts"] > 1 for name in VIDEOS)
+    portraits = [name for name in jobs if name.startswith("portraits_of_")]
+    assert len(portraits) == PORTRAITS
+    assert all(jobs[name]["gpus"] == 1 and jobs[name]["parts"] > 1 for name in portraits)
+
+
+@pytest.mark.slow
+def test_controls_at_the_papers_size_share_their_first_steps_with_the_paper(tmp_path):
+    settings = [f"{name}=given/{name}" for name, value in read_variables(CONTROLS).items() if value == "???"]
+    steps = {step.name: step for step in load_chain(CONTROLS, settings, tmp_path)}
+    for step in steps.values():
+        parse([*step.arguments, *(["--part", "1/2"] if "parts" in step.job else [])])
+    runs = {name: steps[f"{name}-seed0"].run for name in ("baseline_unread", "baseline_longer", "motion_wav2vec_large")}
+    assert [run.experiment for run in runs.values()] == [
+        "table10-baseline_unread",
+        "table10-baseline_longer",
+        "table11-wav2vec_large",
+    ]
+    # On the data of the rows beside which they stand, and for as long.
+    plain, codebook = (steps[f"{name}-seed0"].run.config for name in ("plain", "codebook"))
+    assert runs["baseline_unread"].config["data"] == plain["data"]
+    assert runs["baseline_longer"].config["data"]["init_args"]["shards"] == codebook["data"]["init_args"]["shards"]
+    assert runs["baseline_longer"].config["trainer"]["max_steps"] == codebook["trainer"]["max_steps"]
+    # What the paper's chain has done in this folder is not done again.
+    given = [one for one in settings if one.partition("=")[0] in read_variables(CHAIN)]
+    more = [f"{name}=given" for name in ("avspeech", "wild")]
+    paper = {step.name: step for step in load_chain(CHAIN, [*given, *more], tmp_path, to=["videos_of_parts"])}
+    assert {"plain-seed0", "faces_heard", "videos_of_parts-seed0"} <= paper.keys() & steps.keys()
+    assert all(paper[name].folder == steps[name].folder for name in paper.keys() & steps.keys())

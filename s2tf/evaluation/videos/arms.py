@@ -31,8 +31,8 @@ class Arm:
 def open_arm(arm: Arm, device: str) -> Subject:
     """Assemble an arm's pipeline, which animates each clip's first frame.
 
-    The facts about it are its runs, the parts of its autoencoder and the class of its speech features: reports compare
-    them with the row of that name.
+    The facts about it are its runs, the parts of its autoencoder, and the class and channels of its speech features:
+    reports compare them with the row of that name.
 
     Raises:
         UserError: Its runs do not form a pipeline; the message names the arm.
@@ -46,7 +46,7 @@ def open_arm(arm: Arm, device: str) -> Subject:
     if (autoencoder := networks.get("motion_autoencoder")) is not None:
         facts |= {part: getattr(autoencoder, part, None) is not None for part in PARTS}
     if (features := networks.get("motion_features")) is not None:
-        facts["speech_features"] = type(features).__name__
+        facts |= {"speech_features": type(features).__name__, "speech_channels": features.out_dim}
     return Subject(arm.name, pipeline, HRTF, facts)
 
 

@@ -103,6 +103,37 @@ def test_an_arm_with_other_parts_than_its_row_is_refused(tmp_path, capsys):
     assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "channels", "other"),
+    [("wav2vec_large", 768, "1024 and 768"), ("wav2vec", 1024, "768 and 1024")],
+)
+def test_an_arm_with_a_network_of_another_size_than_its_row_is_refused(tmp_path, capsys, name, channels, other):
+    """wav2vec 2.0 is one class in two sizes."""
+
+    def arm(channels):
+        system = {"speech_features": "Wav2Vec2Features", "speech_channels": channels}
+        video_scores(tmp_path / "arms" / name, name, left_out={"system": system, "datasets": ["voxceleb2"]})
+
+    arm(channels)
+    assert report(tmp_path, "table11", "--arms", str(tmp_path / "arms"))[0] == 2
+    assert f"is no run of row 'wav2vec 2.0{' large' * (name != 'wav2vec')}': speech_channels: {other}" in (
+        capsys.readouterr().err
+    )
+    # Its own size, and a network of a rehearsal.
+    for right in (1792 - channels, 32):
+        arm(right)
+        assert report(tmp_path, "table11", "--arms", str(tmp_path / "arms"))[0] == 0
+
+
+def test_a_run_with_a_network_of_another_size_than_its_row_is_refused(tmp_path, capsys):
+    run = tmp_path / "runs" / "table11-wav2vec_large" / "1"
+    experiment = EXPERIMENTS / "ablations" / "table11" / "wav2vec_large.yaml"
+    Scores("motion", "table11-wav2vec_large", [Measurement("L1", 1.0, {"clips": 2})], {"clips": 2}, []).write(run)
+    (run / "config.yaml").write_text(write_yaml(compose(experiment, ["vars.feature_dim=768"], missing="random")))
+    assert report(tmp_path, "table11")[0] == 2
+    assert "is no run of row 'wav2vec 2.0 large': speech_channels: 1024 and 768" in capsys.readouterr().err
+
+
 def test_reconstructed_frames_stand_on_lines_of_their_own_beside_those_of_speech(tmp_path):
     protocol = {"clips": 2, "shards": "test", "data": "0"}
     measured = [Measurement(name, 30.0, protocol, baseline=1.0) for name in ("PSNR", "sharpness")]
