@@ -1,5 +1,6 @@
 """Steps of the paper's chain as they compose at the paper's size; none is run."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,35 @@ def test_controls_at_the_papers_size_share_their_first_steps_with_the_paper(tmp_
     paper = {step.name: step for step in load_chain(CHAIN, [*given, *more], tmp_path, to=["videos_of_parts"])}
     assert {"plain-seed0", "faces_heard", "videos_of_parts-seed0"} <= paper.keys() & steps.keys()
     assert all(paper[name].folder == steps[name].folder for name in paper.keys() & steps.keys())
+
+
+def pairs_of(words: list[str]) -> list[dict[str, str]]:
+    """The networks of each arm: its own, and those that a command gives all of them."""
+    names = ("motion-autoencoder", "motion-diffusion")
+    shared = {name: words[words.index(f"--{name}") + 1] for name in names if f"--{name}" in words}
+    at = [index for index, word in enumerate(words) if word == "--arm"]
+    own = [itertools.takewhile(lambda word: "=" in word, words[index + 2 :]) for index in at]
+    return [shared | dict(word.split("=", 1) for word in one) for one in own]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chain", ["chains/paper.yaml", "chains/talking_faces.yaml"])
+def test_each_arm_speaks_by_motion_on_the_codes_of_its_own_encoders(chain, tmp_path):
+    """A phase that trains the encoders along has codes of its own: its arm would be refused after hours of training."""
+    settings = [f"{name}=given/{name}" for name, value in read_variables(Path(chain)).items() if value == "???"]
+    steps = load_chain(Path(chain), settings, tmp_path, seeds=[0])
+    runs = {step.result: step for step in steps if step.run is not None}
+    folders = {str(step.folder): step for step in steps}
+    arms = [step.arguments for step in steps if step.arguments[:2] == ["evaluate", "arms"]]
+    pairs = [pair for words in arms for pair in pairs_of(words)]
+    assert len(pairs) >= 4
+    for pair in pairs:
+        shards = runs[pair["motion-diffusion"]].run.config["data"]["init_args"]["shards"]
+        step = folders[shards if isinstance(shards, str) else shards[0]["shards"]]
+        while step.arguments[0] != "codes":
+            step = folders[step.arguments[1]]
+        autoencoder = runs[pair["motion-autoencoder"]].run.config
+        if pair["motion-autoencoder"] not in " ".join(step.arguments):
+            # The later phase of the autoencoder whose codes they are, with the encoders as they were.
+            assert autoencoder["model"]["init_args"]["trained"] == ["codebook"]
+            assert autoencoder["model"]["init_args"]["autoencoder"]["init_args"]["folder"] in step.arguments
