@@ -41,7 +41,7 @@ class CodeCourse:
     def move_codes(self, quantiser: VectorQuantiser, z: Tensor, step: int) -> None:
         """Place all codes among the latents before the first quantised step, and dead ones again and again later.
 
-        Where the first step is quantised, it moves new codes that none of its latents takes; CodeFormer's count as used.
+        Where the first step is quantised, new codes that none of its latents takes move; CodeFormer's count as used.
         """
         if step + 1 == self.quantise_from:
             quantiser.start_among(z)
