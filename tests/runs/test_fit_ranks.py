@@ -1,6 +1,7 @@
 """Runs in two processes over gloo: resumed to the bit, evaluated to the last sample, ended together."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +89,8 @@ def test_a_rank_that_dies_after_the_last_step_leaves_a_run_to_be_continued(shard
         *("trainer.devices=2", "trainer.strategy=ddp", "trainer.limit_val_batches=0", "--runs", str(tmp_path / "runs")),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == LOST_STATUS, done.stderr[-3000:]
+    # On one machine Lightning kills the first rank when it notices the other's death, which may be earlier.
+    assert done.returncode in (LOST_STATUS, -signal.SIGKILL), done.stderr[-3000:]
 
 
 def rank_weights(runs):
