@@ -1,6 +1,8 @@
 """Readings of a batch of portraits as the tensors of a record, so that several processes share them."""
 
+import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,13 +18,14 @@ ATTRIBUTES = ("labels", "read", "read_reference", "read_other")
 """Fields of `PortraitReadings` with gender and age."""
 
 
-def record_of(batch: PlannedBatch, readings: PortraitReadings) -> ClipRecord:
-    """Return the record of a batch's readings."""
+def record_of(batch: PlannedBatch, readings: PortraitReadings, files: Sequence[Path] = ()) -> ClipRecord:
+    """Return the record of a batch's readings, with the checksums of its picture files."""
     other = [one for one in readings.other if one is not None]
     state = {
         "identities": torch.tensor(readings.identities),
         "reference": torch.stack(readings.reference),
         "generated": torch.stack(readings.generated),
+        "files": _checksums(files),
         "has_other": torch.tensor([one is not None for one in readings.other]),
         **({"other": torch.stack(other)} if other else {}),
         **({"varied": torch.stack(readings.varied)} if readings.varied else {}),
@@ -44,6 +47,17 @@ def add_record(joined: PortraitReadings, batch: PlannedBatch, record: ClipRecord
     for name in ATTRIBUTES:
         if name in state:
             getattr(joined, name).extend(_from_rows(state[name]))
+
+
+def holds_pictures(record: ClipRecord, files: Sequence[Path]) -> bool:
+    """Return True if the files are those of the record: other settings write other pictures under the same names."""
+    return torch.equal(record.states[MEASURE]["files"], _checksums(files))
+
+
+def _checksums(files: Sequence[Path]) -> Tensor:
+    """Return a number for each file, -1 for an absent one, (N,) int64."""
+    numbers = [zlib.crc32(path.read_bytes()) if path.is_file() else -1 for path in files]
+    return torch.tensor(numbers, dtype=torch.int64)
 
 
 def _to_rows(attributes: Sequence[Attributes | None]) -> Tensor:

@@ -5,9 +5,8 @@ frame, or with the one that seed 0 chooses, as the run's data say. Another frame
 place in the ground-truth row, and the run's mean face in the baseline of the feature distances.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from s2tf.evaluation.result_files import discard_results
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.software import OPENCV, versions
 from s2tf.evaluation.stages.portrait_batches import PlannedBatch, plan_batches
-from s2tf.evaluation.stages.portrait_records import MEASURE, add_record, record_of
+from s2tf.evaluation.stages.portrait_records import MEASURE, add_record, holds_pictures, record_of
 from s2tf.evaluation.stages.portrait_rows import PortraitRows, PortraitTest, open_portraits, portraits_of, rows_of
 from s2tf.evaluation.stages.stage_run import Report, StageRun, silent
 from s2tf.faces.attributes import AttributeReader, Attributes
@@ -161,20 +160,23 @@ class _Measuring:
         for batch, (first, second) in zip(todo.values(), pairs, strict=True):
             rows = rows_of(self.pipeline, first, second, self.test.seed)
             readings = self._readings(rows, batch)
-            for pictures, suffix in ((rows.portraits, PORTRAIT), (rows.reference, REFERENCE)):
-                for picture, path in zip(pictures, self._files(batch, suffix), strict=False):
-                    Image.fromarray(picture).save(path)
-            records.write(record_of(batch, readings), batch.version)
+            shown = [*rows.portraits[: batch.pictures], *rows.reference[: batch.pictures]]
+            for picture, path in zip(shown, self._files(batch), strict=True):
+                Image.fromarray(picture).save(path)
+            records.write(record_of(batch, readings, self._files(batch)), batch.version)
             done += len(batch.keys)
             self.stage_run.count(done, total, "portraits")
 
     def _missing(self, batch: PlannedBatch, records: RecordFolder) -> bool:
-        """Return True if the record of a batch or one of its pictures is missing."""
-        files = [path for suffix in (PORTRAIT, REFERENCE) for path in self._files(batch, suffix)]
-        return bool(records.missing(batch.name, batch.version)) or not all(path.is_file() for path in files)
+        """Return True if the record of a batch or one of its pictures is missing, or is that of other settings."""
+        if records.missing(batch.name, batch.version):
+            return True
+        return not holds_pictures(records.read(batch.name, batch.version), self._files(batch))
 
-    def _files(self, batch: PlannedBatch, suffix: str) -> Iterator[Path]:
-        return (self.out / SAMPLES / f"{key}{suffix}" for key in islice(batch.keys, batch.pictures))
+    def _files(self, batch: PlannedBatch) -> list[Path]:
+        """List the files of the portraits, then those of the references."""
+        keys = batch.keys[: batch.pictures]
+        return [self.out / SAMPLES / f"{key}{suffix}" for suffix in (PORTRAIT, REFERENCE) for key in keys]
 
     def _readings(self, rows: PortraitRows, batch: PlannedBatch) -> PortraitReadings:
         readings = PortraitReadings()

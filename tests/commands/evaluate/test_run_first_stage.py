@@ -129,6 +129,8 @@ def test_portraits_whose_readings_are_there_are_not_generated_again(study, tmp_p
         # A record that is cut off, a picture that is gone.
         (lambda: (tmp_path / "clips" / "portraits" / "000000.safetensors").write_bytes(b"cut"), 1),
         (lambda: pictures[-1].unlink(), 1),
+        # The picture of an evaluation with other settings.
+        (lambda: pictures[-1].write_bytes(pictures[0].read_bytes()), 1),
     ):
         generated.clear()
         change()
