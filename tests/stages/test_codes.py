@@ -124,3 +124,5 @@ def test_the_codes_carry_the_picture():
     assert values["PSNR lost by shuffled codes"] > 3, values
     assert values["PSNR, true codes"] > values["PSNR, mean code"] + 3
     assert values["perplexity of the codes"] > 0.3 * 16
+    # Nor do the colours beside the generator give the picture alone.
+    assert values["PSNR, true codes"] > values["PSNR, generator switched off"] + 1
