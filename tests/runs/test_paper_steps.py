@@ -78,7 +78,7 @@ def pairs_of(words: list[str]) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chain", ["chains/paper.yaml", "chains/talking_faces.yaml"])
+@pytest.mark.parametrize("chain", ["chains/paper.yaml", "chains/paper/controls.yaml", "chains/talking_faces.yaml"])
 def test_each_arm_speaks_by_motion_on_the_codes_of_its_own_encoders(chain, tmp_path):
     """A phase that trains the encoders along has codes of its own: its arm would be refused after hours of training."""
     settings = [f"{name}=given/{name}" for name, value in read_variables(Path(chain)).items() if value == "???"]
