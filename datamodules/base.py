@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,8 +168,13 @@ class ShardDataModule(L.LightningDataModule):
         """The finite loader of each clip of the split `test`."""
         return self.once("test")
 
-    def once(self, split: str) -> DataLoader:
-        """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows."""
+    def once(self, split: str, numbers: Sequence[int] | None = None) -> DataLoader:
+        """Each clip of a split exactly once over all ranks, in order, always with the same frames and windows.
+
+        Args:
+            split: Name of the split, such as `test`.
+            numbers: Numbers of the batches to read, ascending, or None for all; the others are not decoded.
+        """
         self.check_examples(split, self._rank()[1])
         sets = self._sets(split)
         # Lightning does not know that each worker reads its own part.
@@ -181,6 +187,7 @@ class ShardDataModule(L.LightningDataModule):
             *self._rank(),
             batch_size=self.batch_size,
             max_broken=self.max_broken,
+            numbers=numbers,
         )
         return DataLoader(stream, batch_size=None, collate_fn=unchanged, **self._options())
 

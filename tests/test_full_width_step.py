@@ -9,16 +9,18 @@ import pytest
 from tiny_shards import tiny_shards
 
 SCRIPT = Path(__file__).parent / "support" / "full_width_step.py"
-ON_A_CPU = ("scfp", "syncnet")
-"""Stages whose step takes less than two minutes of a CPU and 16 GiB."""
-ON_A_GPU = ("conre", "motion_autoencoder", "codebook", "scfp_sd15")
-"""Larger ones; those of the second stage are also computed without values by test_step_memory.py."""
+TRAINED = {"scfp": 695, "syncnet": 60, "conre": 108, "motion_autoencoder": 253}
+"""Trained tensors of the stages whose step takes less than two minutes of a CPU and 16 GiB."""
+BEHIND_ZEROS = {"motion_autoencoder": ("autoencoder.flow_generator.", "autoencoder.lip_refiner.")}
+"""Parts with layers that start at zero, before which nothing moves at the first step."""
+ON_A_GPU = ("codebook", "scfp_sd15")
+"""Larger ones; the codebook's takes 165 s of a CPU, and is also computed without values by test_step_memory.py."""
 LIMIT = 16 * 2**30
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory) -> Path:
-    return tiny_shards(tmp_path_factory.mktemp("full") / "shards", people=3, seconds=2.0, size=512)
+    return tiny_shards(tmp_path_factory.mktemp("full") / "shards", people=6, seconds=2.0, size=512)
 
 
 def step(name: str, shards: Path, device: str) -> dict[str, object]:
@@ -30,12 +32,13 @@ def step(name: str, shards: Path, device: str) -> dict[str, object]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ON_A_CPU)
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_step_at_full_width_trains_within_memory(name, shards):
     found = step(name, shards, "cpu")
     assert found["peak"] < LIMIT
     assert found["loss"] == found["loss"]
-    assert len(found["still"]) < found["trained"]
+    unexpected = [one for one in found["still"] if not one.startswith(BEHIND_ZEROS.get(name, ("nothing",)))]
+    assert (unexpected, found["trained"]) == ([], TRAINED[name])
 
 
 @pytest.mark.slow

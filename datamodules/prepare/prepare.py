@@ -10,12 +10,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from datamodules.prepare.clip import ClipSettings, PreparedClip
 from datamodules.prepare.files import MAX_KEY
+from datamodules.prepare.plan import Group, Plan, plan_of
 from datamodules.prepare.recording import Recording
 from datamodules.prepare.summary import Failure, PrepareSummary
 from datamodules.prepare.workers import Job, results
@@ -23,7 +24,7 @@ from datamodules.shards.parts import part_of
 from datamodules.shards.records import SPLITS
 from datamodules.shards.samples import KEY
 from datamodules.shards.sources import MANIFEST
-from datamodules.shards.writing import AUDIO_SETTINGS, new_shard, write_manifest
+from datamodules.shards.writing import new_shard, write_manifest
 from s2tf.fault_tolerance.atomic_files import PART, atomic_open
 from s2tf.tables.read_table import read_table
 from s2tf.tables.write_table import write_table
@@ -33,16 +34,6 @@ ABSENCES = "absent.csv"
 FAILURE_COLUMNS = ("clip", "step", "reason")
 GROUPS = "groups"
 PLAN = "plan.json"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Recordings of one split that share a shard."""
-
-    name: str
-    """`train-000012`; the shard is `<name>.tar`."""
-    split: str
-    recordings: list[Recording]
 
 
 def prepare(
@@ -83,14 +74,14 @@ def prepare(
     _check_keys(todo)
     groups = list(_groups(todo, _splits(todo), samples_per_shard))
     own = part_of(groups, part)
-    plan = _fingerprint(groups, settings)
+    plan = plan_of(groups, settings)
     # A finished folder is left as it is.
     out.mkdir(parents=True, exist_ok=True)
     if (finished := _finished(out, plan)) is not None:
         return finished
     _prepare_groups(own, out, settings, workers, on_progress)
     if all(_ledger(out, group).is_file() for group in groups):
-        return _complete(groups, out, settings, plan, getattr(recordings, "split_rule", ""))
+        return _complete(groups, out, plan, getattr(recordings, "split_rule", ""))
     return _merged(own, out, plan)
 
 
@@ -126,38 +117,15 @@ def _groups(recordings: list[Recording], splits: dict[str, str], size: int) -> I
             yield Group(f"{split}-{number:06d}", split, members[start : start + size])
 
 
-def _fingerprint(groups: list[Group], settings: ClipSettings) -> str:
-    """Hash of everything that determines the bytes, except the recordings' contents."""
-    digest = hashlib.blake2b(json.dumps(_settings(settings), sort_keys=True).encode(), digest_size=16)
-    for group in groups:
-        digest.update(f"\n{group.name}".encode())
-        for recording in group.recordings:
-            digest.update(f"\n{_identity_of(recording)}".encode(errors="backslashreplace"))
-    return digest.hexdigest()
-
-
-def _identity_of(recording: Recording) -> str:
-    """The facts that a reader states about a recording, without its paths."""
-    values = ((item.name, getattr(recording, item.name)) for item in fields(recording))
-    told = [f"{name}={value!r}" for name, value in values if name != "reason" and not _is_place(value)]
-    return f"{type(recording).__name__}({', '.join(told)})"
-
-
-def _is_place(value: object) -> bool:
-    return isinstance(value, Path) or (isinstance(value, tuple) and any(isinstance(item, Path) for item in value))
-
-
-def _finished(out: Path, plan: str) -> PrepareSummary | None:
+def _finished(out: Path, plan: Plan) -> PrepareSummary | None:
     """The summary of a complete folder; None, once it is certain that an incomplete one belongs to this plan."""
     manifest = out / MANIFEST
     plan_file = out / GROUPS / PLAN
-    known = json.loads(manifest.read_text()).get("plan") if manifest.is_file() else None
-    if known is None and plan_file.is_file():
-        known = json.loads(plan_file.read_text())["plan"]
-    if known not in (None, plan) or (manifest.is_file() and known is None):
-        raise ValueError(
-            f"{out} holds shards of other recordings or settings: expected another folder, or delete this one"
-        )
+    there = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    if not there.get("plan") and plan_file.is_file():
+        there = json.loads(plan_file.read_text())
+    if there.get("plan") not in (None, plan.fingerprint) or (manifest.is_file() and not there.get("plan")):
+        raise ValueError(plan.refusal(out, there))
     # The summary is stored in the manifest and the ledger.
     if manifest.is_file():
         _clean(out)
@@ -168,7 +136,7 @@ def _finished(out: Path, plan: str) -> PrepareSummary | None:
         if any(out.glob("*.tar")):
             raise ValueError(f"{out} holds shards that no manifest names: expected another folder, or delete this one")
         plan_file.parent.mkdir(exist_ok=True)
-        _write_json(plan_file, {"plan": plan})
+        _write_json(plan_file, plan.to_json())
     return None
 
 
@@ -218,7 +186,7 @@ def _write_group(
         (out / name).unlink()
 
 
-def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str, split_rule: str) -> PrepareSummary:
+def _complete(groups: list[Group], out: Path, plan: Plan, split_rule: str) -> PrepareSummary:
     """Write ledger and manifest; another part may do the same at the same time, with the same result."""
     summary = _merged(groups, out, plan)
     if (out / MANIFEST).is_file():
@@ -227,12 +195,12 @@ def _complete(groups: list[Group], out: Path, settings: ClipSettings, plan: str,
     if summary.absences:
         write_table([asdict(absence) for absence in summary.absences], out / ABSENCES, FAILURE_COLUMNS)
     rule = {"split_rule": split_rule} if split_rule else {}
-    write_manifest(out, _manifest(summary, settings, plan) | rule)
+    write_manifest(out, _manifest(summary, plan) | rule)
     _clean(out)
     return summary
 
 
-def _merged(groups: Sequence[Group], out: Path, plan: str) -> PrepareSummary:
+def _merged(groups: Sequence[Group], out: Path, plan: Plan) -> PrepareSummary:
     """The merged ledgers of groups; where another part has completed the folder, the summary of all groups."""
     summary = PrepareSummary()
     try:
@@ -266,25 +234,7 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
         json.dump(data, file, sort_keys=True)
 
 
-def _manifest(summary: PrepareSummary, settings: ClipSettings, plan: str) -> dict[str, Any]:
+def _manifest(summary: PrepareSummary, plan: Plan) -> dict[str, Any]:
     result = summary.to_json()
     del result["failures"], result["absences"]
-    return {**result, **_settings(settings), "plan": plan}
-
-
-def _settings(settings: ClipSettings) -> dict[str, Any]:
-    return {
-        "crop_rule": settings.rule.to_json(),
-        "faces": asdict(settings.faces),
-        "audio": AUDIO_SETTINGS,
-        "settings": {
-            "min_seconds": settings.min_seconds,
-            "max_seconds": settings.max_seconds,
-            "min_face_px": settings.min_face_px,
-            "jpeg_quality": settings.jpeg_quality,
-            "mesh": settings.mesh,
-            # Folders of earlier versions without these settings keep their plan.
-            **({"min_face_measures": "crop"} if settings.min_face_px else {}),
-            **({"portraits": settings.portraits} if settings.portraits else {}),
-        },
-    }
+    return {**result, **plan.to_json()}

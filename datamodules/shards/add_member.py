@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.shards.codecs import encode_array
+from datamodules.shards.differences import first_difference
 from datamodules.shards.parts import part_of
 from datamodules.shards.samples import ARRAYS, JSON, Sample
 from datamodules.shards.sources import MANIFEST
@@ -117,7 +118,7 @@ def change_samples(
     wanted = {**manifest, change.name: change.about}
     counts = {shard: count for split in manifest["splits"].values() for shard, count in split["shards"].items()}
     own = part_of(sorted(counts), part)
-    if _begin(out, wanted):
+    if _begin(out, wanted, change.name):
         return CopyReport(sum(counts.values()), complete=True)
     # Copy the shards that are missing.
     total = sum(counts[shard] for shard in own)
@@ -141,7 +142,7 @@ def change_samples(
     return done
 
 
-def _begin(out: Path, wanted: dict[str, Any]) -> bool:
+def _begin(out: Path, wanted: dict[str, Any], name: str) -> bool:
     """Write the plan of the folder, as other parts may do at the same time; returns True for a complete folder.
 
     Raises:
@@ -150,17 +151,27 @@ def _begin(out: Path, wanted: dict[str, Any]) -> bool:
     out.mkdir(parents=True, exist_ok=True)
     # Another part may begin or complete the folder between two checks: then the next check sees it.
     for _ in range(3):
-        for name in (MANIFEST, PLAN):
-            there = _read(out / name)
-            if there is not None and _plan(there) != _plan(wanted):
-                raise ValueError(f"{out} holds shards of other clips or of another network: expected an empty folder")
-            if there is not None and name == MANIFEST:
+        for file in (MANIFEST, PLAN):
+            there = _read(out / file)
+            if there is None:
+                continue
+            _check_same(out, there, wanted, name)
+            if file == MANIFEST:
                 _clean(out)
-            if there is not None:
-                return name == MANIFEST
+            return file == MANIFEST
         if not any(out.glob("*.tar")):
             _claim(out / PLAN, wanted)
     raise ValueError(f"{out} holds shards already: expected an empty folder")
+
+
+def _check_same(out: Path, there: dict[str, Any], wanted: dict[str, Any], name: str) -> None:
+    """Check that a folder's plan is the wanted one; a difference in the change itself is named."""
+    if found := first_difference(there.get(name), wanted[name], name):
+        raise ValueError(
+            "{} holds shards with {} {}, not {}: expected the same, or an empty folder".format(out, *found)
+        )
+    if _plan(there) != _plan(wanted):
+        raise ValueError(f"{out} holds shards of other clips: expected an empty folder")
 
 
 def _plan(manifest: dict[str, Any]) -> dict[str, Any]:

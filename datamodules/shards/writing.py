@@ -69,7 +69,10 @@ def read_shard(path: str | Path, count: int | None = None) -> Iterator[Sample]:
         ShardError: The file is truncated, holds a member that is not a plain file, a name that leads out of its folder,
             or an invalid sample; names the file.
     """
-    clips = stream_clips(str(path)) if count is None else read_clips(str(path), True, count)
+    yield from _whole(stream_clips(str(path)) if count is None else read_clips(str(path), True, count))
+
+
+def _whole(clips: Iterator[Sample | ShardError]) -> Iterator[Sample]:
     for clip in clips:
         if isinstance(clip, ShardError):
             raise clip
@@ -80,7 +83,7 @@ def read_split(folder: str | Path | ShardSource, split: str) -> Iterator[Sample]
     """All samples of a split, in order, one in memory at a time; raises as `open_source` and `read_shard` do."""
     shards = open_source(_source(folder)).split(split)
     for url, count in zip(shards.urls, shards.counts.tolist(), strict=True):
-        yield from read_shard(url, count)
+        yield from _whole(read_clips(url, shards.local, count))
 
 
 def load_manifest(folder: str | Path | ShardSource) -> dict[str, Any]:

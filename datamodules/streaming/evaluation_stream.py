@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
@@ -32,6 +32,7 @@ class EvaluationStream(IterableDataset):
         world: Number of processes that evaluate together.
         batch_size: Rows in a batch; any number of workers keeps the order.
         max_broken: Broken samples that each worker may leave out, logged one by one; one more is an error.
+        numbers: Numbers of this rank's batches to read, ascending, or None for all.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class EvaluationStream(IterableDataset):
         world: int = 1,
         batch_size: int = 1,
         max_broken: int = 0,
+        numbers: Sequence[int] | None = None,
     ):
         super().__init__()
         self.sets = sets
@@ -54,10 +56,12 @@ class EvaluationStream(IterableDataset):
         self.world = world
         self.batch_size = batch_size
         self.max_broken = max_broken
+        self.places = None if numbers is None else {number: place for place, number in enumerate(numbers)}
+        """Place of each wanted batch among the wanted ones, or None if all are wanted."""
 
     def __len__(self) -> int:
         """The number of batches of this rank."""
-        return math.ceil(self.examples / self.batch_size)
+        return math.ceil(self.examples / self.batch_size) if self.places is None else len(self.places)
 
     @property
     def examples(self) -> int:
@@ -85,8 +89,11 @@ class EvaluationStream(IterableDataset):
         return [
             index
             for index in range(first, stop, self.world)
-            if (index // self.world) // self.batch_size % workers == worker
+            if (place := self._place(index // self.world // self.batch_size)) is not None and place % workers == worker
         ]
+
+    def _place(self, batch: int) -> int | None:
+        return batch if self.places is None else self.places.get(batch)
 
     def _shard(
         self, shards: ShardSet, url: str, count: int, before: int, wanted: list[int], broken: BrokenClipCounter

@@ -196,7 +196,9 @@ def _done(step: Step, parts: int) -> str:
     if needed := " ".join(shlex.quote(str(one.folder / DONE_FILE)) for one in step.needs):
         lines.append(f'for needed in {needed}; do [ -f "$needed" ] || record={PARTIAL_FILE}; done')
     path = f'{folder}/"$record"'
-    return "\n".join([*lines, f"printf '%s\\n' {record} >{path}.part", f"mv {path}.part {path}"])
+    # Two parts that end at once are both the last: each has a file of its own to move.
+    own = f'{path}."$SLURM_JOB_ID".part'
+    return "\n".join([*lines, f"printf '%s\\n' {record} >{own}", f"mv {own} {path}"])
 
 
 def _forget_partial(folder: Path) -> None:

@@ -41,6 +41,8 @@ class JobRequest:
     """Folders that those jobs will create."""
     done: str = ""
     """Shell lines that run after success."""
+    unreachable: list[str] = field(default_factory=list)
+    """Reason why a dry run cannot ask SLURM, once it is known: it is printed for the first job only."""
 
     @property
     def dependencies(self) -> list[str]:
@@ -247,12 +249,13 @@ def preflight(run: Run, request: JobRequest) -> tuple[list[str], Resources]:
 
 def confirm_with_slurm(script: str, request: JobRequest) -> bool:
     """Ask SLURM if it would accept a script, and print it in a dry run; returns True if it should be queued."""
-    if not request.dry_run or installed():
+    if not request.dry_run or (installed() and not request.unreachable):
         try:
             print(f"note: SLURM would take it: {try_submit(script)}", file=sys.stderr)
         except UnreachableError as error:
             if not request.dry_run:
                 raise
+            request.unreachable.append(str(error))
             print(f"note: SLURM was not asked: {error}", file=sys.stderr)
     if request.dry_run:
         print(script, end="")

@@ -27,15 +27,13 @@ def run(args: argparse.Namespace) -> int:
     """Read the attributes of every clip, and print the number of clips."""
     from rich.console import Console
 
-    from s2tf.errors import UserError
     from s2tf.evaluation.open_readers import open_attributes
     from s2tf.precompute.attributes import Reading, write_attributes
     from s2tf.precompute.copying import ShardCopy
 
     with user_errors():
-        reader = open_attributes(args.attributes, args.device, Console())
-    if reader is None:
-        raise UserError("--attributes none: expected a reader of gender and age")
+        reader = open_attributes(args.attributes, args.device, Console(), required=True)
+    assert reader is not None
     reading = Reading(args.pictures, args.min_confidence)
     copy_with_progress(
         "gender and age",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -163,12 +164,32 @@ def clip_pairs(data: Any, clips: int | None) -> Iterator[tuple[dict[str, Any], d
         RuntimeError: The data module does not give the two frames of a clip one after the other.
     """
     for batch in map(data.on_device, data.once("test")):
-        rows = len(batch["key"]) if clips is None else min(2 * clips, len(batch["key"]))
-        first, second = ({name: value[start:rows:2] for name, value in batch.items()} for start in (0, 1))
-        if first["key"] != second["key"]:
-            raise RuntimeError("the data module does not give the two frames of a clip one after the other")
-        yield first, second
+        there = math.ceil(len(batch["key"]) / 2)
+        taken = there if clips is None else min(clips, there)
+        yield _pair(batch, taken)
         if clips is not None:
-            clips -= rows // 2
+            clips -= taken
             if clips <= 0:
                 return
+
+
+def chosen_clip_pairs(data: Any, chosen: Mapping[int, int]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield the pairs of some of the batches of `clip_pairs`; the other batches are not decoded.
+
+    Args:
+        data: A data module of `data_of_run`.
+        chosen: Number of a batch, ascending -> number of its clips to take.
+
+    Raises:
+        RuntimeError: The data module does not give the two frames of a clip one after the other.
+    """
+    for batch, clips in zip(map(data.on_device, data.once("test", list(chosen))), chosen.values(), strict=True):
+        yield _pair(batch, clips)
+
+
+def _pair(batch: Mapping[str, Any], clips: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Divide the first `2 * clips` rows of a batch, two of each clip, into two batches."""
+    first, second = ({name: value[start : 2 * clips : 2] for name, value in batch.items()} for start in (0, 1))
+    if first["key"] != second["key"]:
+        raise RuntimeError("the data module does not give the two frames of a clip one after the other")
+    return first, second

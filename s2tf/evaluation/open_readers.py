@@ -84,8 +84,14 @@ def input_and_output(text: str) -> tuple[str, dict[str, Any]]:
     return text, words
 
 
-def open_attributes(text: str, device: str, console: Console) -> AttributeReader | None:
+def open_attributes(text: str, device: str, console: Console, required: bool = False) -> AttributeReader | None:
     """Open the reader that `--attributes` names; the answers of a paid service are stored for all runs.
+
+    Args:
+        text: Value of the option; `none` for no reader.
+        device: Device of classifiers.
+        console: Console for the training of judges that are not there yet.
+        required: True to refuse `none`.
 
     Raises:
         UserError: The text has none of the known forms, or a key of Face++ is not in the environment.
@@ -93,7 +99,7 @@ def open_attributes(text: str, device: str, console: Console) -> AttributeReader
         ValueError: A classifier reads neither gender nor age.
     """
     kind, _, path = text.partition("=")
-    if kind == "none" and not path:
+    if kind == "none" and not path and not required:
         return None
     if kind == "judges" and not path:
         return _judges(console)
@@ -101,7 +107,8 @@ def open_attributes(text: str, device: str, console: Console) -> AttributeReader
         return FacePlusPlus(*keys_from_environment(), answers=cache_root() / "facepp.jsonl")
     if kind == "classifier" and path:
         return AttributeClassifier([Path(folder) for folder in path.split(",")], device)
-    raise UserError(f"--attributes {text}: expected facepp, classifier=FOLDER[,FOLDER], judges or none")
+    forms = ["facepp", "classifier=FOLDER[,FOLDER]", "judges", *([] if required else ["none"])]
+    raise UserError(f"--attributes {text}: expected {', '.join(forms[:-1])} or {forms[-1]}")
 
 
 def open_motion(text: str, console: Console) -> MotionFinder | None:

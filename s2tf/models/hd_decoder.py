@@ -94,7 +94,7 @@ class CodebookDecoder(Network):
 
     With `fidelity` 0 the codes are the only path of the picture's content, as in Eq. 18. The paper has no fusion, but
     the codes of a picture do not hold all of it; CodeFormer lets finer features of the picture modulate the generator,
-    under a weight w. The experiments depart from Eq. 18 as little as that allows: one level of the generator, the
+    under a weight w. The paper's size departs from Eq. 18 as little as that allows: one level of the generator, the
     first finer than the codes, is fused (`fused_sides`), at w = 0.5 (`fidelity`). Training with
     `MotionAutoencoderStage.codes_alone` sees half of its pictures at w = 0, so that the codes must carry the picture.
     The defaults of the constructor are those of earlier runs: a 1x1 convolution to the codes, all levels fused, w = 1;

@@ -90,11 +90,13 @@ class VectorQuantiser(nn.Module):
         self.usage.zero_()
         self.restart_dead(z)
         vectors = _vectors_of_all_ranks(z)
-        for _ in range(LLOYD_ROUNDS):
-            nearest = self.nearest(vectors)
-            counts = torch.bincount(nearest, minlength=len(self.usage))[:, None]
-            sums = torch.zeros_like(self.embedding.weight).index_add_(0, nearest, vectors)
-            self.embedding.weight.copy_(torch.where(counts > 0, sums / counts.clamp_min(1), self.embedding.weight))
+        # Distances need all digits, as in `forward`.
+        with torch.autocast(z.device.type, enabled=False):
+            for _ in range(LLOYD_ROUNDS):
+                nearest = self.nearest(vectors)
+                counts = torch.bincount(nearest, minlength=len(self.usage))[:, None]
+                sums = torch.zeros_like(self.embedding.weight).index_add_(0, nearest, vectors)
+                self.embedding.weight.copy_(torch.where(counts > 0, sums / counts.clamp_min(1), self.embedding.weight))
         _from_first_rank(self.embedding.weight)
 
     @torch.no_grad()
@@ -110,7 +112,7 @@ class VectorQuantiser(nn.Module):
 
 def _vectors_of_all_ranks(z: Tensor) -> Tensor:
     """(B, d, h, w) -> (N, d), the vectors of all ranks in their order, which have as many each."""
-    vectors = z.detach().float().permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+    vectors = z.detach().float().permute(0, 2, 3, 1).reshape(-1, z.shape[1]).contiguous()
     if not (dist.is_available() and dist.is_initialized()):
         return vectors
     parts = [torch.empty_like(vectors) for _ in range(dist.get_world_size())]

@@ -1,19 +1,19 @@
 """Pipeline of both stages: from speech alone to a portrait, and to the video of this portrait speaking."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from s2tf.diffusion.samplers import Sampler
-from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.motion_gains import Gains
 from s2tf.pipelines.portrait import PortraitPipeline
 from s2tf.pipelines.sampling import Sampling, Seed, check_waveform
-from s2tf.pipelines.talking_face import CodeChoice, TalkingFaceOutput, TalkingFacePipeline
+from s2tf.pipelines.talking_face import TalkingFaceOutput, TalkingFacePipeline
+from s2tf.pipelines.video_pipeline import CodeChoice, VideoPipeline
 
 
-class SpeechToTalkingFacePipeline(Pipeline):
+class SpeechToTalkingFacePipeline(VideoPipeline):
     """The two stages in one folder; `portrait` and `talking_face` can be used, and loaded, alone.
 
     pipeline = SpeechToTalkingFacePipeline.from_pretrained("demo/pipeline")
@@ -23,6 +23,8 @@ class SpeechToTalkingFacePipeline(Pipeline):
 
     portrait: PortraitPipeline
     talking_face: TalkingFacePipeline
+
+    generates_portrait: ClassVar[bool] = True
 
     @property
     def output_size(self) -> int:

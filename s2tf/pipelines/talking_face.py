@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +21,9 @@ from s2tf.models.motion_reader import FaceState
 from s2tf.models.predicted_codes import check_code_predictor, predicted_codes
 from s2tf.models.speech_features import SpeechFeatures
 from s2tf.nn.network import Network
-from s2tf.pipelines.base import Pipeline
 from s2tf.pipelines.motion_gains import Gains, scaled_codes, scaled_lips
 from s2tf.pipelines.sampling import Sampling, Seed, check_waveform, generator_of
-
-CodeChoice = Literal["nearest", "predicted"]
-"""Codes of the codebook that frames are generated from: the nearest (Eq. 18), or those of a code predictor."""
+from s2tf.pipelines.video_pipeline import CodeChoice, VideoPipeline
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,9 @@ class TalkingSettings:
     head: float = 1.0
     lips: float = 1.0
     batch: int = 16
-    """Frames rendered at once; the memory grows with this number and not with the length of the video."""
+    """Frames rendered at once; the memory grows with this number and not with the length of the video.
+
+    Another number changes the last bits of a frame, see `s2tf.models.predicted_codes`."""
     crop: dict[str, Any] | None = None
     """The crop rule of the faces it was trained on, as JSON."""
 
@@ -93,7 +92,7 @@ class TalkingFaceOutput(Iterator[np.ndarray]):
         return next(self.frames)
 
 
-class TalkingFacePipeline(Pipeline):
+class TalkingFacePipeline(VideoPipeline):
     """Portrait and speech to frames: lips and motion from the speech, then every frame rendered from the portrait."""
 
     motion_autoencoder: MotionAutoencoder

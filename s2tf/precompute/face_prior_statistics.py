@@ -135,7 +135,7 @@ def compute_face_priors(
         ValueError: There are too few faces; the message gives the numbers.
     """
     if not wanted:
-        raise ValueError("no prior is requested: expected at least one number of faces and one share of women")
+        raise ValueError("no prior is requested: expected a number in prior.faces and a share in prior.female")
     choices = _choose(encoder, batches, _quotas(wanted), seed, device)
     priors = {}
     for one in wanted:
@@ -235,9 +235,10 @@ def _balanced(choices: Mapping[int, _Choice], wanted: Wanted, balance: float) ->
 
 
 def _too_few(choices: Mapping[int, _Choice], n: int, balance: float, most: int) -> str:
+    wish = f"a prior of {n} faces" if n >= 2 else "a prior of two faces or more"
+    n = max(n, 2)
     has = ", ".join(f"{choices[gender].seen} {NAMES[gender]}" for gender in (FEMALE, MALE))
     unknown = choices[UNKNOWN].seen
-    wish = f"a prior of {n} faces" if n else "a prior of two faces or more"
     remedies = [f"lower prior.faces to at most {most}"] if most >= 2 else []
     if unknown:
         remedies.append(

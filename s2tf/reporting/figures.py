@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from s2tf.errors import UserError
-from s2tf.evaluation.stages.scfp import PortraitTest, portrait_rows
+from s2tf.evaluation.stages.portrait_rows import PortraitTest, portrait_rows
 from s2tf.media.pictures import to_uint8
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_prior import FacePrior

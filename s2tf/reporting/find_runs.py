@@ -31,8 +31,10 @@ PAPERS_RUN = "codebook"
 """Run of the paper's chain, experiments/codebook.yaml: it has both parts."""
 CONTROLS = ("prior", "normalise")
 """Arguments of a weighting of the prior that distinguish our controls from the paper's rows."""
-READING, SPEECH = "landmarks supervise the codes", "speech_features"
+READING, SPEECH, CHANNELS = "landmarks supervise the codes", "speech_features", "speech_channels"
 """Further differences between rows of Tables X and XI."""
+SIZES = ("table11-wav2vec", "table11-wav2vec_large")
+"""Experiments whose speech features differ in nothing but the network's size."""
 WITHOUT_CONRE = ("table3-frozen_speech",)
 """Experiments with a frozen speech encoder that ConRe has not trained."""
 SPEECH_ENCODERS = {"table6-wav2vec": "WaveformSpeechEncoder"}
@@ -136,19 +138,41 @@ def check_system(row: Row, kind: str, score: RunScores) -> None:
     if kind == "reconstruction":
         wanted = _parts_of(row.runs[0])
     elif kind == "motion":
-        wanted = {SPEECH: _speech_features(_expected(row.runs[0]))}
+        wanted = _wanted_speech(row.runs[0], score.system.get(CHANNELS))
     _refuse_differences(row.label, Path(score.folder), wanted, {key: score.system.get(key) for key in wanted})
 
 
 def _check_motion(label: str, experiment: str, run: Path) -> None:
     """Refuse a run of motion diffusion whose speech features are not its row's."""
-    wanted, found = ({SPEECH: _speech_features(config)} for config in (_expected(experiment), read_config(run)))
-    _refuse_differences(label, run, wanted, found)
+    config = read_config(run)
+    found = {SPEECH: _speech_features(config), CHANNELS: _speech_channels(config)}
+    wanted = _wanted_speech(experiment, found[CHANNELS])
+    _refuse_differences(label, run, wanted, {key: found[key] for key in wanted})
+
+
+def _wanted_speech(experiment: str, channels: Any) -> dict[str, Any]:
+    """Return what the speech features of an experiment must be, against a network with `channels`.
+
+    Networks of other widths than those of `SIZES`, as in rehearsals at debug width, stand for any size.
+    """
+    wanted: dict[str, Any] = {SPEECH: _speech_features(_expected(experiment))}
+    sizes = {name: _speech_channels(_expected(name)) for name in SIZES}
+    if experiment in sizes and channels in sizes.values():
+        wanted[CHANNELS] = sizes[experiment]
+    return wanted
 
 
 def _speech_features(config: Mapping[str, Any]) -> str:
     """Return the class of a motion diffusion's speech features."""
     return str(config["model"]["init_args"]["speech_features"]["class_path"].rpartition(".")[2])
+
+
+def _speech_channels(config: Mapping[str, Any]) -> Any:
+    """Return the channels of a motion diffusion's speech features, or None where the config does not name them."""
+    found: Any = config["model"]["init_args"]
+    for key in ("diffusion", "unet"):
+        found = found.get(key, {}).get("init_args", {})
+    return found.get("feature_dim")
 
 
 _CHECKS = {PORTRAITS: _check_portraits, "reconstruction": _check_reconstruction, "motion": _check_motion}

@@ -7,7 +7,7 @@ JPEG; figures, whose lines JPEG would blur, stay PNG.
 import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from s2tf.reporting.paper import TABLES
 from s2tf.reporting.paper_tables import NothingMeasuredError, report_table
 from s2tf.reporting.portrait_sheet import by_seed, portraits_sheet, random_weights_note
 from s2tf.reporting.read_scores import EFFICIENCY
-from s2tf.reporting.sources import Sources
+from s2tf.reporting.sources import Result, Sources
 from s2tf.reporting.steps import StepEnd, steps_sections
 from s2tf.reporting.table import ReportTable
 from s2tf.reporting.write_html import Section, write_page, write_section
@@ -101,7 +101,9 @@ def write_report(sources: Sources, clips: int, out: Path, parts: PageParts | Non
 
 def _tables(sources: Sources) -> tuple[dict[str, ReportTable], dict[str, str]]:
     """Return the tables that can be filled, and the reason for each other one."""
-    filled, left_out = {}, {}
+    filled: dict[str, ReportTable] = {}
+    left_out: dict[str, str] = {}
+    sources = replace(sources, results=_of_seeds_there(sources.results, left_out))
     for name, table in TABLES.items():
         if table.kind == EFFICIENCY and not any(result.table == name for result in sources.results):
             left_out[name] = MEASURED
@@ -113,6 +115,14 @@ def _tables(sources: Sources) -> tuple[dict[str, ReportTable], dict[str, str]]:
         except UserError as error:
             left_out[name] = str(error)
     return filled, left_out
+
+
+def _of_seeds_there(results: Sequence[Result], left_out: dict[str, str]) -> list[Result]:
+    """Leave out files that are missing where other seeds of their row have theirs, and note them in `left_out`."""
+    there = {(one.table, one.name) for one in results if one.path.is_file()}
+    missing = [one for one in results if (one.table, one.name) in there and not one.path.is_file()]
+    left_out |= {f"{one.table}:{one.name}={one.path}": "missing, as one of several seeds" for one in missing}
+    return [one for one in results if one not in missing]
 
 
 def _drawn(name: str, out: Path, folders: Sequence[Path]) -> Path | None:

@@ -54,6 +54,7 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
         if record["kind"] != kind:
             raise UserError(f"{source}: numbers of {record['kind']}, expected those of {kind}")
         measurements, shared = record["measurements"], _shared_protocol(record)
+        _check_numbers(measurements, source)
         # A measurement may lack its baseline or truth, or have a value that JSON cannot write.
         values, baselines, truths = (
             {name: one[key] for name, one in measurements.items() if one[key] is not None}
@@ -76,8 +77,18 @@ def scores_of(record: Mapping[str, Any], kind: str, seed: int, source: str, fold
             system=record.get("system", {}),
             counts={name: one.get("counts", {}) for name, one in measurements.items()},
         )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{source}: not written by `s2tf evaluate`: {error!r}") from error
+    except KeyError as error:
+        raise UserError(f"{source}: not written by `s2tf evaluate`: entry {error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise UserError(f"{source}: not written by `s2tf evaluate`: an entry has another form: {error}") from error
+
+
+def _check_numbers(measurements: Mapping[str, Any], source: str) -> None:
+    """Check that every value is a number, or null where JSON cannot write it."""
+    for name, one in measurements.items():
+        for key in ("value", "baseline", "truth"):
+            if one[key] is not None and (isinstance(one[key], bool) or not isinstance(one[key], int | float)):
+                raise UserError(f"{source}: measurements.{name}.{key} is {one[key]!r}, expected a number")
 
 
 def _software(measurements: Mapping[str, Any]) -> dict[str, str]:

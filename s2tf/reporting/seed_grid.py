@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from s2tf.errors import UserError
-from s2tf.evaluation.stages.scfp import PortraitRows, PortraitTest, portrait_rows
+from s2tf.evaluation.stages.portrait_rows import PortraitRows, PortraitTest, portrait_rows
 from s2tf.figures.sheet import draw_grid
 from s2tf.nn.network import holds_random_part
 from s2tf.pipelines.portrait import PortraitSettings

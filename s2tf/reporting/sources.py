@@ -67,21 +67,45 @@ def parse_arms(texts: Sequence[str], table: str | None) -> list[Result]:
         table: The only table of the report; None where each folder must name its table.
 
     Raises:
-        UserError: A text has another form or names another table, or its folder holds no results.
+        UserError: A text has another form or names another table, a folder is given twice or holds no results.
     """
-    results = []
+    results: list[Result] = []
+    seen: set[tuple[str, Path]] = set()
     for text in texts:
-        left, equals, rest = text.partition("=")
-        named, folder = (left, Path(rest)) if equals and left in TABLES else (table, Path(text))
-        if named is None:
-            raise UserError(f"--arms {text}: expected its table too, such as table10={text}")
-        if table not in (None, named):
-            raise UserError(f"--arms {text}: belongs to {named}, but the report is {table}")
-        found = sorted(folder.glob(f"*/{METRICS_FILE}"))
-        if not found:
-            raise UserError(f"--arms {text}: no {METRICS_FILE} in any folder in {folder}")
-        results += [Result(normal_name(path.parent.name), path, named) for path in found]
+        named, folder = _arms_place(text, table)
+        if (named, folder.resolve()) in seen:
+            raise UserError(f"--arms {text}: given twice, expected another folder for each seed")
+        seen.add((named, folder.resolve()))
+        results += [Result(normal_name(path.parent.name), path, named) for path in _arm_files(text, folder)]
     return results
+
+
+def _arms_place(text: str, table: str | None) -> tuple[str, Path]:
+    """Split `FOLDER` or `TABLE=FOLDER` into table and folder."""
+    left, equals, rest = text.partition("=")
+    if equals and left not in TABLES and not Path(text).exists() and Path(rest).exists():
+        raise UserError(f"--arms {text}: {left!r} is no table, expected one of {', '.join(TABLES)}")
+    named, folder = (left, rest) if equals and left in TABLES else (table, text)
+    if not folder:
+        raise UserError(f"--arms {text or repr(text)}: names no folder, expected one that `s2tf evaluate arms` wrote")
+    if named is None:
+        raise UserError(f"--arms {text}: expected its table too, such as table10={text}")
+    if table not in (None, named):
+        raise UserError(f"--arms {text}: belongs to {named}, but the report is {table}")
+    return named, Path(folder)
+
+
+def _arm_files(text: str, folder: Path) -> list[Path]:
+    """Find the results in a folder of arms, one or more."""
+    if not folder.is_dir():
+        state = "is a file" if folder.exists() else "does not exist"
+        raise UserError(f"--arms {text}: {folder} {state}, expected a folder that `s2tf evaluate arms` wrote")
+    found = sorted(folder.glob(f"*/{METRICS_FILE}"))
+    if not found and (folder / METRICS_FILE).is_file():
+        raise UserError(f"--arms {text}: the folder of one arm, expected that of all: {folder.resolve().parent}")
+    if not found:
+        raise UserError(f"--arms {text}: no {METRICS_FILE} in any folder in {folder}")
+    return found
 
 
 def parse_results(texts: Sequence[str], table: str | None) -> list[Result]:

@@ -45,6 +45,8 @@ def build(
         def _set_seed(self) -> None:
             """Do nothing: no random number is needed."""
 
+    if "prior" in config and "model" not in config:
+        raise UserError("the experiment has `prior:` and no `model:`: nothing is trained, expected `s2tf prior`")
     # The section `tracking` is checked here; the caller builds its callbacks. The parser gets a copy of the rest, since
     # it puts objects into lists.
     Tracking.parse(config.get("tracking", {}))

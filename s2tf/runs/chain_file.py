@@ -3,13 +3,13 @@
 import fnmatch
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from s2tf.config import find_experiment
 from s2tf.errors import UserError
 from s2tf.runs.chain import NEEDS, OUT, RUNS, Step
-from s2tf.runs.chain_yaml import Entry, read_chain
+from s2tf.runs.chain_yaml import Entry, by_option, fields_of, read_chain
 
 
 def load_chain(
@@ -58,10 +58,12 @@ class _Chain:
     def add(self, entry: Entry, seeds: Sequence[int]) -> None:
         """Add the step of an entry in the YAML, once for each seed if it depends on the seed."""
         # A step that names the seed, or a step of a seed, is done for each.
-        fields = entry.fields
-        seeded = "seed" in fields or any((one, seeds[0]) in self.steps for one in fields)
+        if entry.options["once"]:
+            entry, seeded = self._for_all(entry, seeds), False
+        else:
+            seeded = "seed" in entry.fields or any((one, seeds[0]) in self.steps for one in entry.fields)
         for seed in seeds if seeded else [None]:
-            template, parents = self._template(entry, fields, seed)
+            template, parents = self._template(entry, seed)
             step = Step(
                 entry.name if seed is None else f"{entry.name}-seed{seed}",
                 template,
@@ -75,9 +77,21 @@ class _Chain:
             step.check()
             self.steps[entry.name, seed] = step
 
-    def _template(
-        self, entry: Entry, fields: Sequence[str], seed: int | None
-    ) -> tuple[tuple[str, ...], dict[str, Step]]:
+    def _for_all(self, entry: Entry, seeds: Sequence[int]) -> Entry:
+        """Write each option that names steps of a seed once for each seed, with the names of that seed's steps."""
+        if "seed" in entry.fields:
+            raise UserError(f"{entry.path}: step {entry.name}: {{seed}} has no value in a step with once: true")
+        words: list[str] = []
+        plain, *options = by_option(entry.words)
+        for part in [*([word] for word in plain), *options]:
+            names = {one: f"{{{one}}}" for one in fields_of(part)}
+            of_seed = [one for one in names if (one, seeds[0]) in self.steps]
+            for seed in seeds if of_seed else seeds[:1]:
+                names |= {one: f"{{{self.steps[one, seed].name}}}" for one in of_seed}
+                words += [_formatted(word, names) for word in part]
+        return replace(entry, words=words)
+
+    def _template(self, entry: Entry, seed: int | None) -> tuple[tuple[str, ...], dict[str, Step]]:
         """Fill in variables, and return the words and the parents; the parents' results stay as `{name}` for now."""
         # The words are formatted twice: now, and when the parents' results are known.
         escaped = {key: value.replace("{", "{{").replace("}", "}}") for key, value in self.variables.items()}
@@ -85,12 +99,13 @@ class _Chain:
         known = {**escaped, "seed": str(seed), "out": OUT, "runs": runs, "needs": NEEDS}
         # Every other name in braces is a step: the step of the same seed, or a step without a seed.
         parents: dict[str, Step] = {}
-        for one in fields:
+        by_name = {step.name: step for step in self.steps.values()} if entry.options["once"] else {}
+        for one in entry.fields:
             if known.get(one) == "???":
                 raise UserError(f"{self.path}: vars.{one} must be given (it is `???`): add {one}=VALUE to the command")
             if one in known:
                 continue
-            parent = self.steps.get((one, seed)) or self.steps.get((one, None))
+            parent = self.steps.get((one, seed)) or self.steps.get((one, None)) or by_name.get(one)
             if parent is None:
                 raise UserError(f"{entry.path}: step {entry.name}: {{{one}}} is neither a variable nor an earlier step")
             parents[one] = parent

@@ -16,6 +16,7 @@ A step may also be a mapping: `run` is its command line, and
     after: [a]       steps whose results it reads without naming them
     after_any: [b]   steps that must have ended first, be it with an error: `{needs}`, a word of its own, then stands
                      for the folders of all steps that it waits for
+    once: true       run once for all seeds: an option that names steps of a seed is given once for each seed
     job: {parts: 2}  its settings for a cluster (`s2tf submit chain`): keys of `slurm/clusters/*.yaml`, and
                      `parts` (divide a command with the option `--part I/N` among the tasks of an array) and
                      `gpus` (number of GPUs for a command that is no training)
@@ -41,7 +42,7 @@ from s2tf.config import EXPERIMENTS, clear_values, find_experiment, read_yaml
 from s2tf.errors import UserError
 
 KEYS = ("seeds", "base", "vars", "steps", "change")
-STEP_KEYS = ("run", "after", "after_any", "job")
+STEP_KEYS = ("run", "after", "after_any", "once", "job")
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,12 @@ class Entry:
     words: list[str]
     """Words of its command, whose names in braces are not filled in yet."""
     options: Mapping[str, Any]
-    """Its `after`, `after_any` and `job`."""
+    """Its `after`, `after_any`, `once` and `job`."""
 
     @property
     def fields(self) -> list[str]:
         """Names in braces."""
-        parts = (part for word in self.words for part in string.Formatter().parse(word))
-        return [name for _, name, _, _ in parts if name is not None]
+        return fields_of(self.words)
 
 
 @dataclass
@@ -70,6 +70,22 @@ class ChainTree:
     seeds: Sequence[int] = (0,)
     variables: dict[str, object] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+
+
+def fields_of(words: Sequence[str]) -> list[str]:
+    """List the names in braces."""
+    parts = (part for word in words for part in string.Formatter().parse(word))
+    return [name for _, name, _, _ in parts if name is not None]
+
+
+def by_option(words: Sequence[str]) -> list[list[str]]:
+    """Divide a command: the words before its first option, then each option with the words behind it."""
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word.startswith("--"):
+            parts.append([])
+        parts[-1].append(word)
+    return parts
 
 
 def read_chain(path: Path, parents: tuple[Path, ...] = ()) -> ChainTree:
@@ -109,20 +125,10 @@ def read_chain(path: Path, parents: tuple[Path, ...] = ()) -> ChainTree:
 
 def _changed(words: Sequence[str], given: Sequence[str]) -> list[str]:
     """Add words to a command: an option takes the place of the same one, other words stand before the options."""
-    (plain, *options), (more, *others) = _by_option(words), _by_option(given)
+    (plain, *options), (more, *others) = by_option(words), by_option(given)
     replaced = {option[0] for option in others}
     kept = [option for option in options if option[0] not in replaced]
     return [*plain, *more, *(word for option in (*kept, *others) for word in option)]
-
-
-def _by_option(words: Sequence[str]) -> list[list[str]]:
-    """Divide a command: the words before its first option, then each option with the words behind it."""
-    parts: list[list[str]] = [[]]
-    for word in words:
-        if word.startswith("--"):
-            parts.append([])
-        parts[-1].append(word)
-    return parts
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -146,8 +152,10 @@ def _entry(path: Path, step: str, entry: Any) -> Entry:
     if unknown or "run" not in options:
         wrong = f"unknown key {unknown[0]!r}" if unknown else "no command line"
         raise UserError(f"{path}: step {step}: {wrong}, expected `run`, optionally {', '.join(STEP_KEYS[1:])}")
-    defaults: dict[str, Any] = {"after": [], "after_any": [], "job": {}}
+    defaults: dict[str, Any] = {"after": [], "after_any": [], "once": False, "job": {}}
     given = {key: options.get(key) or default for key, default in defaults.items()}
+    if given["once"] not in (True, False):
+        raise UserError(f"{path}: step {step}: once is {given['once']!r}, expected true or false")
     return Entry(step, path, _words(path, f"step {step}", str(options["run"])), given)
 
 

@@ -36,7 +36,7 @@ def finished_stage(run: Path) -> str:
 def check_codes(manifest: dict[str, Any], autoencoder: "MotionAutoencoder", name: str, shards: str) -> None:
     """Refuse an autoencoder that does not belong to the shards' motion codes.
 
-    An autoencoder and the result of its high-resolution phase have the same codes.
+    An autoencoder and the result of a high-resolution phase that keeps its encoders have the same codes.
 
     Args:
         manifest: Manifest of the shards with the codes.

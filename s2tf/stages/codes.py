@@ -39,10 +39,13 @@ class CodeCourse:
         return step >= self.quantise_from
 
     def move_codes(self, quantiser: VectorQuantiser, z: Tensor, step: int) -> None:
-        """Place all codes among the latents before the first quantised step, and dead ones again and again later."""
+        """Place all codes among the latents before the first quantised step, and dead ones again and again later.
+
+        Where the first step is quantised, new codes that none of its latents takes move; CodeFormer's count as used.
+        """
         if step + 1 == self.quantise_from:
             quantiser.start_among(z)
-        elif self.restart_every and step > self.quantise_from and step % self.restart_every == 0:
+        elif self.restart_every and self.is_quantised(step) and step % self.restart_every == 0:
             quantiser.restart_dead(z)
 
 

@@ -29,6 +29,6 @@ def test_three_steps_run_and_every_other_one_is_accepted(slurm, tmp_path, monkey
     said = capsys.readouterr().out
     assert said.count("done:       ") == len(PREPARED)
     assert said.count("#SBATCH --job-name=") == len(steps) - len(PREPARED)
-    waits = next(line for line in said.split("--- report-seed0\n")[1].splitlines() if "--dependency=" in line)
+    waits = next(line for line in said.split("--- report\n")[1].splitlines() if "--dependency=" in line)
     assert waits.count("JOB_OF_") == len(steps) - len(PREPARED) - 1
     assert waits.startswith("#SBATCH --dependency=afterany:")

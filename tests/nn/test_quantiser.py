@@ -79,6 +79,19 @@ def test_codes_are_placed_where_few_latents_are_too():
     assert sum(errors["placed"]) < 0.5 * sum(errors["random"])
 
 
+def test_codes_are_placed_with_all_digits_in_a_mixed_precision():
+    """Latents that differ by less than bf16's digits still get codes of their own."""
+    z = (1 + 1e-4 * torch.arange(8.0)).view(1, 1, 2, 4).expand(1, 2, 2, 4)
+    placed = []
+    for mixed in (False, True):
+        torch.manual_seed(0)
+        quantiser = VectorQuantiser(4, 2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            quantiser.start_among(z)
+        placed.append(quantiser.embedding.weight.detach())
+    assert torch.equal(*placed)
+
+
 def test_codes_are_placed_among_the_latents_of_all_ranks(tmp_path):
     mp.start_processes(run_rank, args=(2, tmp_path / "rendezvous", tmp_path), nprocs=2, start_method="spawn")
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))

@@ -179,7 +179,7 @@ def test_divided_and_killed_it_ends_with_the_same_bytes(nameless, tmp_path):
     assert all((tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in files)
     # Called once more, it finds a finished folder, although the manifest counts other genders than the source's.
     assert write_attributes(ShardCopy(nameless, tmp_path / "parts"), reader).complete
-    with pytest.raises(ValueError, match="holds shards of other clips or of another network"):
+    with pytest.raises(ValueError, match="parts holds shards with attributes.0.pictures 1, not 2: expected the same"):
         write_attributes(ShardCopy(nameless, tmp_path / "parts"), reader, Reading(2))
 
 
@@ -213,8 +213,10 @@ def test_the_command_reads_with_classifiers_in_parts_and_refuses_no_reader(namel
     gender = small_classifier(tmp_path / "gender", ["male", "female"], 1)
     age = small_classifier(tmp_path / "age", ["10-19", "40-49"], 1)
     words = ["attributes", str(nameless), "--out", str(tmp_path / "out")]
-    assert main([*words, "--attributes", "none"]) == 2
-    assert "--attributes none: expected a reader of gender and age" in capsys.readouterr().err
+    for wrong in ("none", "foo"):
+        assert main([*words, "--attributes", wrong]) == 2
+        message = f"--attributes {wrong}: expected facepp, classifier=FOLDER[,FOLDER] or judges"
+        assert capsys.readouterr().err.rstrip().endswith(message)
     for part in ("1/2", "2/2"):
         command = [*words, "--attributes", f"classifier={gender},{age}", "--pictures", "2", "--part", part]
         assert main(command) == 0

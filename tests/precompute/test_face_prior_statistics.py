@@ -133,6 +133,7 @@ def test_few_faces_are_encoded_beyond_those_taken():
             r"needs 4 female and 4 male faces, but the data set has 0 female, 0 male and 9 of unknown gender: "
             r"add the gender of the 9 faces by `s2tf attributes SHARDS --attributes READER --out NEW`",
         ),
+        ([1], Wanted(None), r"two faces or more .* needs 1 female and 1 male faces, but .* has 0 female, 1 male"),
         ([-1] * 9, Wanted(None), r"a prior of two faces or more .* 9 of unknown gender: add the gender"),
         ([0] * 9, Wanted(4, 0.25), r"needs 1 female and 3 male faces, but the data set has 9 female, 0 male"),
         ([-1] * 4, Wanted(9, None), r"needs 9 faces, but the data set has 4: lower prior\.faces"),

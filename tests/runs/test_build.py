@@ -3,6 +3,7 @@
 import pytest
 
 from s2tf.config import EXPERIMENTS, compose, identity_hash
+from s2tf.errors import UserError
 from s2tf.runs.build import build
 
 
@@ -32,3 +33,8 @@ def test_a_start_from_a_file_of_weights_with_the_earlier_order_is_said(tmp_path)
     config = conre(tmp_path, channel_order=None, weights="vgg.pth")
     with pytest.warns(UserWarning, match=r"FaceEncoder: channel_order bgr, as in runs of earlier versions"):
         build(config, instantiate=False)
+
+
+def test_an_experiment_of_priors_is_sent_to_its_command():
+    with pytest.raises(UserError, match="`prior:` and no `model:`: nothing is trained, expected `s2tf prior`"):
+        build(compose(EXPERIMENTS / "prior.yaml", missing="random"))

@@ -50,7 +50,7 @@ def rehearsal(tmp_path_factory):
             for name, split in (("portraits", "train"), ("wild_clips", "test"))
         ]
         status = main(words)
-    report = steps["report-seed0"].folder
+    report = steps["report"].folder
     return json.loads((report / "report.json").read_text()), (report / "report.html").read_text(), status, damaged
 
 

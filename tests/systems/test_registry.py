@@ -8,6 +8,7 @@ import pytest
 from s2tf.config import EXPERIMENTS
 from s2tf.errors import UserError
 from s2tf.pipelines.index import INDEX_FILE
+from s2tf.pipelines.video_pipeline import VideoPipeline
 from s2tf.systems.declaration import PipelineClass, RunInput
 from s2tf.systems.registry import (
     SYSTEMS,
@@ -33,6 +34,9 @@ def index_of(folder, name):
 def test_the_runs_of_a_pipeline_give_exactly_its_components_and_settings(system):
     for pipeline in system.pipelines:
         kind = load_class(pipeline.class_path)
+        assert issubclass(kind, VideoPipeline) == ("animate" in pipeline.tasks)
+        if issubclass(kind, VideoPipeline):
+            assert kind.generates_portrait == ("generate" in pipeline.tasks)
         given = [component for name in pipeline.runs for component in system.run(name).components]
         added = {one.component for one in system.networks} & kind.component_types.keys()
         assert sorted([*given, *added]) == sorted(kind.component_types)

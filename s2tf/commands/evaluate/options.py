@@ -47,14 +47,10 @@ def add_faces(group: "argparse._ActionsContainer", default: str, required: bool 
     group.add_argument("--faces", action="append", metavar=FACES, required=required, help=text)
 
 
-def add_part_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the part of the clips that a process measures."""
-    parser.add_argument(
-        "--part",
-        type=_part_of_clips,
-        metavar="I/N",
-        help="measure the I-th of N parts of the clips (default: one part for each process of SLURM or torchrun)",
-    )
+def add_part_arguments(parser: argparse.ArgumentParser, stage: str = "") -> None:
+    """Declare the part of the clips that a process measures; `stage` begins the help."""
+    text = "measure the I-th of N parts of the clips (default: one part for each process of SLURM or torchrun)"
+    parser.add_argument("--part", type=_part_of_clips, metavar="I/N", help=f"{stage}{text}")
     add_removed(parser, "--process", "--part I/N")
 
 

@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2tf.commands.console import table_console
-from s2tf.commands.evaluate.console import Destination, deliver
+from s2tf.commands.evaluate.console import Destination, announce_part, finish
 from s2tf.commands.evaluate.options import (
     ATTRIBUTES,
     LANDMARKS,
     PERCEPTUAL,
     add_clips_argument,
     add_faces,
+    add_part_arguments,
     add_result_arguments,
 )
-from s2tf.commands.options import add_removed, at_least, factor, number, positive, seed, share, side, user_errors
+from s2tf.commands.options import at_least, factor, number, positive, seed, share, side, user_errors
 from s2tf.errors import UserError
 from s2tf.evaluation.progress import progress
 
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pictures", type=at_least(0), help="number of clips whose pictures are written (default: 64)")
     add_faces(parser, "required for SCFP, default: none")
+    add_part_arguments(parser, "SCFP: ")
 
     sampling = parser.add_argument_group("SCFP and motion diffusion")
     sampling.add_argument("--seed", type=seed, help="seed of the noise (default: 0)")
@@ -83,7 +85,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=side, help="side in pixels at which pictures are compared (default: the network's)"
     )
     frames.add_argument("--pairs", type=at_least(0), help="number of pairs of people who exchange motion (default: 64)")
-    add_removed(parser, "--part", "--span FROM TO for a share of each clip")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,9 +92,10 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.evaluation.stages.evaluate_run import evaluate_run
 
     options, out, console = _options(args), args.out or args.run_folder, table_console()
+    announce_part(options.part, console)
     with user_errors(), progress(console, f"measuring {args.run_folder}") as report:
         scores = evaluate_run(args.run_folder, options, out, console, report)
-    return deliver(scores, Destination(out, args.json, args.wandb, run=args.run_folder), console)
+    return finish(scores, options.part, Destination(out, args.json, args.wandb, run=args.run_folder), console)
 
 
 def _options(args: argparse.Namespace) -> "RunOptions":
@@ -104,14 +106,17 @@ def _options(args: argparse.Namespace) -> "RunOptions":
     """
     from dataclasses import fields
 
+    from s2tf.evaluation.process_share import choose_part
     from s2tf.evaluation.stages.evaluate_run import EVALUATIONS, RunOptions, stage_of
 
     stage = stage_of(args.run_folder)
-    names = [field.name for field in fields(RunOptions) if field.name != "device"]
+    names = [field.name for field in fields(RunOptions) if field.name not in ("device", "json_file")]
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
     for name in given.keys() - EVALUATIONS[stage].takes:
         owners = ", ".join(owner for owner, evaluation in EVALUATIONS.items() if name in evaluation.takes)
         raise UserError(f"--{name} has no effect on a run of {stage}; it applies to: {owners}")
     if "span" in given:
         given["span"] = tuple(given["span"])
-    return RunOptions(**given, device=args.device)
+    if "part" in EVALUATIONS[stage].takes:
+        given["part"] = choose_part(args.part)
+    return RunOptions(**given, device=args.device, json_file=args.json)

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--figures",
+        action="extend",
         nargs="+",
         default=[],
         type=Path,

@@ -1,7 +1,7 @@
 """Evaluations of runs by the class name of their stage, with the options that each evaluation uses."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from rich.console import Console
 from s2tf.diffusion.samplers import Sampler
 from s2tf.errors import UserError
 from s2tf.evaluation.open_readers import FACES, open_attributes, open_faces, open_motion, open_perceptual
+from s2tf.evaluation.process_share import Part
 from s2tf.evaluation.scores import Scores
 from s2tf.evaluation.stages.conre import AlignmentTest, evaluate_alignment
 from s2tf.evaluation.stages.lip_landmarks import LipTest, evaluate_lips
 from s2tf.evaluation.stages.motion_autoencoder import Readers, ReconstructionTest, evaluate_reconstruction
 from s2tf.evaluation.stages.motion_diffusion import MotionTest, evaluate_motion
-from s2tf.evaluation.stages.scfp import PortraitTest, evaluate_portraits
+from s2tf.evaluation.stages.portrait_rows import PortraitTest
+from s2tf.evaluation.stages.scfp import evaluate_portraits
 from s2tf.evaluation.stages.stage_run import Report, silent
 from s2tf.pipelines.portrait import PortraitSettings
 from s2tf.runs.finished import finished_stage
@@ -48,6 +50,9 @@ class RunOptions:
     attributes: str = "none"
     landmarks: str = "none"
     perceptual: str = "none"
+    part: Part = field(default_factory=Part)
+    json_file: Path | None = None
+    """Second file with the numbers."""
 
     def among(self, *names: str) -> dict[str, Any]:
         """Return the named options with their values."""
@@ -60,13 +65,13 @@ class StageEvaluation:
 
     takes: frozenset[str]
     """Names of the options that it uses; the others have no effect on it."""
-    evaluate: Callable[[Path, RunOptions, Path, Console, Report], Scores]
+    evaluate: Callable[[Path, RunOptions, Path, Console, Report], Scores | None]
     """Function that measures a run and writes the results into a folder; the console shows the training of judges."""
 
 
 SAMPLING = ("steps", "sampler", "guidance", "temperature")
 ALIGNMENT = ("shards", "clips", "batch", "device")
-PORTRAITS = ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures", "device")
+PORTRAITS = ("shards", "clips", "seed", "seeds", "varied", "batch", "pictures", "device", "part")
 RECONSTRUCTION = ("shards", "split", "clips", "span", "stride", "size", "pairs", "batch", "pictures", "device", "lips")
 LIPS = ("shards", "clips", "device")
 MOTION = ("shards", "clips", "seed", "seeds", "device", "autoencoder")
@@ -76,13 +81,13 @@ def _alignment(run: Path, options: RunOptions, out: Path, console: Console, repo
     return evaluate_alignment(run, AlignmentTest(**options.among(*ALIGNMENT)), out, report)
 
 
-def _portraits(run: Path, options: RunOptions, out: Path, console: Console, report: Report) -> Scores:
+def _portraits(run: Path, options: RunOptions, out: Path, console: Console, report: Report) -> Scores | None:
     if options.faces is None:
         raise UserError(f"--faces must be given for a run of SCFPStage: {FACES}")
     test = PortraitTest(PortraitSettings(**options.among(*SAMPLING)), **options.among(*PORTRAITS))
     faces = open_faces(options.faces, options.device, console)
     attributes = open_attributes(options.attributes, options.device, console)
-    return evaluate_portraits(run, test, faces, attributes, out, report)
+    return evaluate_portraits(run, test, faces, attributes, out, report, options.json_file)
 
 
 def _reconstruction(run: Path, options: RunOptions, out: Path, console: Console, report: Report) -> Scores:
@@ -127,7 +132,7 @@ def stage_of(run: Path) -> str:
     return stage
 
 
-def evaluate_run(run: Path, options: RunOptions, out: Path, console: Console, report: Report = silent) -> Scores:
+def evaluate_run(run: Path, options: RunOptions, out: Path, console: Console, report: Report = silent) -> Scores | None:
     """Measure a finished run of any stage and write `metrics.json` and further results into `out`.
 
     Args:
@@ -136,6 +141,9 @@ def evaluate_run(run: Path, options: RunOptions, out: Path, console: Console, re
         out: Folder of the results.
         console: Console that shows the training of judges, if a reader needs judges that are not in the cache.
         report: Function that is called with a line about the progress.
+
+    Returns:
+        The scores, or None while parts of other processes are still missing.
 
     Raises:
         UserError: The run is not finished or cannot be measured, or an option is wrong.

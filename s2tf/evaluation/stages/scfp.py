@@ -5,33 +5,33 @@ frame, or with the one that seed 0 chooses, as the run's data say. Another frame
 place in the ground-truth row, and the run's mean face in the baseline of the feature distances.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from s2tf.evaluation.clips_of_run import (
-    clip_pairs,
-    clip_seed,
-    count_test_clips,
-    data_of_run,
-    data_protocol,
-    datasets_of,
-)
+from s2tf import __version__
+from s2tf.evaluation.clip_records import RecordFolder
+from s2tf.evaluation.clips_of_run import chosen_clip_pairs, data_protocol, datasets_of
 from s2tf.evaluation.portraits.network_scores import network_scores, readings_of
 from s2tf.evaluation.portraits.scores import PortraitReadings
+from s2tf.evaluation.result_files import discard_results
 from s2tf.evaluation.scores import Scores
-from s2tf.evaluation.stages.stage_run import Report, StageRun, check_counts, silent
+from s2tf.evaluation.software import OPENCV, versions
+from s2tf.evaluation.stages.portrait_batches import PlannedBatch, plan_batches
+from s2tf.evaluation.stages.portrait_records import MEASURE, add_record, holds_pictures, record_of
+from s2tf.evaluation.stages.portrait_rows import PortraitRows, PortraitTest, open_portraits, portraits_of, rows_of
+from s2tf.evaluation.stages.stage_run import Report, StageRun, silent
 from s2tf.faces.attributes import AttributeReader, Attributes
 from s2tf.faces.features import FaceFeatures
 from s2tf.media.pictures import to_uint8
 from s2tf.metrics.portrait import feature_distances
-from s2tf.pipelines.portrait import PortraitPipeline, PortraitSettings
+from s2tf.pipelines.portrait import PortraitPipeline
 from s2tf.tables.write_table import write_table
 
 CLIPS_FILE = "portraits.csv"
@@ -44,49 +44,6 @@ COMPARED_WITH = {
     "random": "a random frame of the same clip, the same for all runs",
 }
 """The reference face by the data's choice of portraits."""
-NETWORKS = ("portrait_diffusion", "speech_encoder", "face_decoder")
-
-
-@dataclass(frozen=True)
-class PortraitTest:
-    """Choice of the portraits to generate and of their speech."""
-
-    settings: PortraitSettings
-    """Sampler, steps, guidance and temperature; the length of the speech is the run's."""
-    shards: str | None = None
-    """Shards to use instead of the run's own data."""
-    clips: int | None = None
-    """Number of the first clips to take, or None for all."""
-    seed: int = 0
-    seeds: int = 4
-    """Number of portraits for each of the first `varied` speeches, to measure diversity."""
-    varied: int = 32
-    batch: int = 32
-    pictures: int = 64
-    """Number of portraits that are written as pictures."""
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that leave nothing to generate.
-
-        Raises:
-            ValueError: A number is below 1.
-        """
-        check_counts(self, "clips", "seeds", "batch")
-
-
-@dataclass(frozen=True)
-class PortraitRows:
-    """Test clips with their portraits; pictures are (B, H, W, 3) uint8."""
-
-    keys: list[str]
-    identities: list[int]
-    labels: list[Attributes]
-    waveforms: list[np.ndarray]
-    reference: np.ndarray
-    other: np.ndarray
-    """Another frame of each clip."""
-    portraits: np.ndarray
 
 
 def evaluate_portraits(
@@ -96,8 +53,12 @@ def evaluate_portraits(
     attributes: AttributeReader | None,
     out: Path,
     report: Report = silent,
-) -> Scores:
+    json_file: Path | None = None,
+) -> Scores | None:
     """Generate and measure portraits; write `metrics.json`, `portraits.csv` and `samples/` into `out`.
+
+    The readings of each batch are a record below `out`/clips, so that an evaluation that was stopped goes on, and that
+    several processes divide the batches. The process that reads the last batch measures all.
 
     Args:
         run: A finished run of the portrait diffusion.
@@ -106,72 +67,130 @@ def evaluate_portraits(
         attributes: The reader of gender and age, or None to leave them out.
         out: Folder of the results.
         report: Function that is called with a line about the progress.
+        json_file: Second file with the numbers, which is deleted together with the results of an earlier evaluation.
+
+    Returns:
+        The scores, or None while batches of other processes are still missing.
 
     Raises:
         UserError: The run is not finished.
         FileNotFoundError: The run's data have no test clip.
     """
-    stage_run, pipeline, data = _open(run, test, report)
+    stage_run, pipeline, data = open_portraits(run, test, report)
+    batches = plan_batches(data, test)
+    measuring = _Measuring(stage_run, pipeline, data, test, faces, attributes, out)
+    # Everything that can be refused is refused before older results are deleted.
+    discard_results(out, json_file)
+    (out / CLIPS_FILE).unlink(missing_ok=True)
     (out / SAMPLES).mkdir(parents=True, exist_ok=True)
-    readings, total = PortraitReadings(), count_test_clips(data, test.clips)
-    # The pictures of a batch are freed after it; only their features are kept.
-    for rows in _generate(pipeline, data, test):
-        done = len(readings.keys)
-        _add_readings(rows, readings, faces, attributes)
-        _add_variation(rows, readings, pipeline, faces, test)
-        for pictures, suffix in ((rows.portraits, PORTRAIT), (rows.reference, REFERENCE)):
-            _write_pictures(pictures, rows.keys, max(0, test.pictures - done), out / SAMPLES, suffix)
-        stage_run.count(len(readings.keys), total, "portraits")
-    protocol = {
-        **data_protocol(data, readings.keys),
-        "faces": dict(faces.protocol),
-        "speech (s)": pipeline.portrait_settings.seconds,
-        "picture (px)": data.size,
-        "compared with": COMPARED_WITH[data.portrait],
-        **{name: getattr(test.settings, name) for name in ("steps", "sampler", "guidance", "temperature")},
-        "seed": test.seed,
-    }
-    # Measure all portraits together, and write the results.
-    reader = attributes.protocol if attributes is not None else None
+    records = RecordFolder(out, {MEASURE: measuring.measured})
+    measuring.read_part(batches, records)
+    if any(records.missing(batch.name, batch.version) for batch in batches):
+        return None
+    # Measure all portraits together, in the same order in every process, and write the results.
+    readings = PortraitReadings()
+    for batch in batches:
+        add_record(readings, batch, records.read(batch.name, batch.version))
+    protocol = {**data_protocol(data, readings.keys), **measuring.settings}
     mean_face = faces.embed(_mean_face(pipeline))
-    measurements = network_scores(readings, mean_face, faces, reader, protocol)
-    packages = [*faces.packages, *(attributes.packages if attributes is not None else ())]
+    measurements = network_scores(readings, mean_face, faces, measuring.reader, protocol)
     datasets = datasets_of(one.source for one in data.sources)
-    scores = stage_run.write(KIND, measurements, protocol, out, packages, datasets)
+    scores = stage_run.write(KIND, measurements, protocol, out, measuring.packages, datasets)
     _write_clips(readings_of(readings, faces), out / CLIPS_FILE)
     return scores
 
 
-def portrait_rows(run: Path, test: PortraitTest) -> tuple[PortraitPipeline, Iterator[PortraitRows]]:
-    """Return a run's pipeline, and batches of its test clips with their portraits.
+@dataclass(frozen=True)
+class _Measuring:
+    """Everything that generates and reads a batch."""
 
-    Raises:
-        UserError: The run is not finished.
-    """
-    _, pipeline, data = _open(run, test)
-    return pipeline, _generate(pipeline, data, test)
+    stage_run: StageRun
+    pipeline: PortraitPipeline
+    data: Any
+    test: PortraitTest
+    faces: FaceFeatures
+    attributes: AttributeReader | None
+    out: Path
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Part of the protocol without the clips."""
+        test = self.test
+        return {
+            "faces": dict(self.faces.protocol),
+            "speech (s)": self.pipeline.portrait_settings.seconds,
+            "picture (px)": self.data.size,
+            "compared with": COMPARED_WITH[self.data.portrait],
+            **{name: getattr(test.settings, name) for name in ("steps", "sampler", "guidance", "temperature")},
+            "seed": test.seed,
+        }
 
-def _open(run: Path, test: PortraitTest, report: Report = silent) -> tuple[StageRun, PortraitPipeline, Any]:
-    stage_run = StageRun.open(run, NETWORKS, test.device, report)
-    settings = replace(test.settings, seconds=stage_run.config["data"]["init_args"]["seconds"])
-    pipeline = PortraitPipeline(**stage_run.networks, portrait_settings=settings)
-    return stage_run, pipeline, data_of_run(stage_run.config, test.shards, test.batch)
+    @property
+    def reader(self) -> dict[str, Any] | None:
+        """Protocol of the reader of gender and age."""
+        return None if self.attributes is None else dict(self.attributes.protocol)
 
+    @property
+    def packages(self) -> list[str]:
+        """Packages of the readers."""
+        return [*self.faces.packages, *(self.attributes.packages if self.attributes is not None else ())]
 
-def _generate(pipeline: PortraitPipeline, data: Any, test: PortraitTest) -> Iterator[PortraitRows]:
-    for first, second in clip_pairs(data, test.clips):
-        keys, waveforms = list(first["key"]), list(first["waveform"].numpy())
-        genders, ages = first["gender"].tolist(), first["age"].tolist()
-        yield PortraitRows(
-            keys=keys,
-            identities=first["identity"].tolist(),
-            labels=[Attributes(gender, age) for gender, age in zip(genders, ages, strict=True)],
-            waveforms=waveforms,
-            reference=to_uint8(first["portrait"]),
-            other=to_uint8(second["portrait"]),
-            portraits=_portraits(pipeline, waveforms, keys, test.seed),
-        )
+    @property
+    def measured(self) -> dict[str, Any]:
+        """Everything except the clips on which a record depends: if a value changes, the batch is read again."""
+        return {
+            "networks": {name: network.fingerprint() for name, network in self.stage_run.networks.items()},
+            "settings": self.settings,
+            "seeds": self.test.seeds,
+            "attributes": self.reader,
+            "software": versions([OPENCV, "torch", *self.packages]),
+            "s2tf": __version__,
+        }
+
+    def read_part(self, batches: Sequence[PlannedBatch], records: RecordFolder) -> None:
+        """Generate and read the batches of this process's part that have no record yet."""
+        mine = self.test.part.of(batches)
+        todo = {batch.number: batch for batch in mine if self._missing(batch, records)}
+        total = sum(len(batch.keys) for batch in mine)
+        done = total - sum(len(batch.keys) for batch in todo.values())
+        if not todo:
+            return
+        pairs = chosen_clip_pairs(self.data, {number: len(batch.keys) for number, batch in todo.items()})
+        # The pictures of a batch are freed after it; only their features are kept.
+        for batch, (first, second) in zip(todo.values(), pairs, strict=True):
+            rows = rows_of(self.pipeline, first, second, self.test.seed)
+            readings = self._readings(rows, batch)
+            shown = [*rows.portraits[: batch.pictures], *rows.reference[: batch.pictures]]
+            for picture, path in zip(shown, self._files(batch), strict=True):
+                Image.fromarray(picture).save(path)
+            records.write(record_of(batch, readings, self._files(batch)), batch.version)
+            done += len(batch.keys)
+            self.stage_run.count(done, total, "portraits")
+
+    def _missing(self, batch: PlannedBatch, records: RecordFolder) -> bool:
+        """Return True if the record of a batch or one of its pictures is missing, or is that of other settings."""
+        if records.missing(batch.name, batch.version):
+            return True
+        return not holds_pictures(records.read(batch.name, batch.version), self._files(batch))
+
+    def _files(self, batch: PlannedBatch) -> list[Path]:
+        """List the files of the portraits, then those of the references."""
+        keys = batch.keys[: batch.pictures]
+        return [self.out / SAMPLES / f"{key}{suffix}" for suffix in (PORTRAIT, REFERENCE) for key in keys]
+
+    def _readings(self, rows: PortraitRows, batch: PlannedBatch) -> PortraitReadings:
+        readings = PortraitReadings()
+        _add_readings(rows, readings, self.faces, self.attributes)
+        if batch.varied:
+            readings.varied += self._varied(rows, batch.varied)
+        return readings
+
+    def _varied(self, rows: PortraitRows, chosen: list[int]) -> Tensor:
+        """Return features (V, N, D) of portraits of the chosen rows with N seeds."""
+        waveforms, keys = [rows.waveforms[row] for row in chosen], [rows.keys[row] for row in chosen]
+        seeds = range(self.test.seed + 1, self.test.seed + self.test.seeds)
+        more = [portraits_of(self.pipeline, waveforms, keys, seed) for seed in seeds]
+        return torch.stack([self.faces.embed(pictures) for pictures in (rows.portraits[chosen], *more)], dim=1)
 
 
 def _add_readings(
@@ -180,6 +199,7 @@ def _add_readings(
     """Add the features of all pictures of a batch, and gender and age if a reader is given."""
     different = (rows.reference != rows.other).any(axis=(1, 2, 3))
     readings.keys += rows.keys
+    readings.identities += rows.identities
     readings.labels += rows.labels
     readings.reference.extend(faces.embed(rows.reference))
     readings.generated.extend(faces.embed(rows.portraits))
@@ -191,50 +211,16 @@ def _add_readings(
         readings.read_reference += _read_some(attributes, rows.reference, unlabelled)
 
 
-def _add_variation(
-    rows: PortraitRows,
-    readings: PortraitReadings,
-    pipeline: PortraitPipeline,
-    faces: FaceFeatures,
-    test: PortraitTest,
-) -> None:
-    """Add features of portraits with further seeds, for the first clips of the first `varied` speakers."""
-    new = [
-        row
-        for row, identity in enumerate(rows.identities)
-        if identity not in readings.identities and identity not in rows.identities[:row]
-    ]
-    readings.identities += rows.identities
-    chosen = new[: max(0, test.varied - len(readings.varied))] if test.seeds > 1 else []
-    if chosen:
-        waveforms, keys = [rows.waveforms[row] for row in chosen], [rows.keys[row] for row in chosen]
-        more = [_portraits(pipeline, waveforms, keys, test.seed + number) for number in range(1, test.seeds)]
-        features = [faces.embed(pictures) for pictures in (rows.portraits[chosen], *more)]
-        readings.varied += torch.stack(features, dim=1)
-
-
 def _read_some(attributes: AttributeReader, pictures: np.ndarray, wanted: np.ndarray) -> list[Attributes | None]:
     """Read gender and age of the wanted pictures only; None for the others."""
     found = iter(attributes.read(pictures[wanted]) if wanted.any() else [])
     return [next(found) if one else None for one in wanted]
 
 
-def _portraits(
-    pipeline: PortraitPipeline, waveforms: Sequence[np.ndarray], keys: Sequence[str], seed: int
-) -> np.ndarray:
-    """Generate a portrait for each speech, (B, H, W, 3); its noise depends only on seed and key."""
-    return np.stack([output.image for output in pipeline.generate(waveforms, [clip_seed(seed, key) for key in keys])])
-
-
 def _mean_face(pipeline: PortraitPipeline) -> np.ndarray:
     """Render the run's face prior as a picture (1, H, W, 3)."""
     with torch.no_grad():
         return to_uint8(pipeline.face_decoder(pipeline.portrait_diffusion.prior.get_buffer("z_p")[None]))
-
-
-def _write_pictures(pictures: np.ndarray, keys: Sequence[str], count: int, folder: Path, suffix: str) -> None:
-    for picture, key in islice(zip(pictures, keys, strict=True), count):
-        Image.fromarray(picture).save(folder / f"{key}{suffix}")
 
 
 def _write_clips(readings: PortraitReadings, path: Path) -> None:

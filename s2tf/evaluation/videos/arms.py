@@ -15,6 +15,9 @@ from s2tf.tables.names import normal_name
 PARTS = ("lip_refiner", "codebook")
 """Optional parts of the motion autoencoder, by which reports tell the arms apart."""
 
+LONGEST_NAME = 200
+"""Bytes of a folder's name, which leave room for the suffixes of files that are being written."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -28,8 +31,8 @@ class Arm:
 def open_arm(arm: Arm, device: str) -> Subject:
     """Assemble an arm's pipeline, which animates each clip's first frame.
 
-    The facts about it are its runs, the parts of its autoencoder and the class of its speech features: reports compare
-    them with the row of that name.
+    The facts about it are its runs, the parts of its autoencoder, and the class and channels of its speech features:
+    reports compare them with the row of that name.
 
     Raises:
         UserError: Its runs do not form a pipeline; the message names the arm.
@@ -43,7 +46,7 @@ def open_arm(arm: Arm, device: str) -> Subject:
     if (autoencoder := networks.get("motion_autoencoder")) is not None:
         facts |= {part: getattr(autoencoder, part, None) is not None for part in PARTS}
     if (features := networks.get("motion_features")) is not None:
-        facts["speech_features"] = type(features).__name__
+        facts |= {"speech_features": type(features).__name__, "speech_channels": features.out_dim}
     return Subject(arm.name, pipeline, HRTF, facts)
 
 
@@ -55,20 +58,30 @@ def read_arms(given: Sequence[Sequence[str]], shared: Mapping[str, Path]) -> dic
         shared: Runs of every arm that names none of its own in their place.
 
     Raises:
-        UserError: A name is no folder's, stands twice, or an arm names an unknown run.
+        UserError: A name is no folder's or stands twice, or an arm names an unknown run or one run twice.
     """
     arms: dict[str, Arm] = {}
     for text, *words in given:
         name = _arm_name(text)
-        if name in arms:
+        # Reports take names in any case, and some file systems do.
+        if name.casefold() in {known.casefold() for known in arms}:
             raise UserError(f"--arm {name}: given twice, expected different names")
-        arms[name] = Arm(name, {**shared, **dict(_runs(name, words))})
+        own: dict[str, Path] = {}
+        for run, folder in _runs(name, words):
+            if run in own:
+                raise UserError(f"--arm {name}: {run} is given twice, {own[run]} and {folder}, expected it once")
+            own[run] = folder
+        arms[name] = Arm(name, {**shared, **own})
     return arms
 
 
 def _arm_name(text: str) -> str:
     if not text or "=" in text or "/" in text or text.startswith("."):
-        raise UserError(f"--arm {text}: expected a name, the name of its folder, and then RUN=FOLDER for its own runs")
+        raise UserError(
+            f"--arm {text or repr(text)}: expected a name, the name of its folder, and then RUN=FOLDER for its own runs"
+        )
+    if len(text.encode()) > LONGEST_NAME:
+        raise UserError(f"--arm {text[:20]}...: a name of {len(text.encode())} bytes, expected at most {LONGEST_NAME}")
     return normal_name(text)
 
 

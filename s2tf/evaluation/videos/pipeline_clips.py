@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from s2tf.errors import UserError
 from s2tf.evaluation.clips_of_run import clip_seed
 from s2tf.evaluation.videos.pairs import ClipPair
 from s2tf.media.video_writer import VideoWriter
+from s2tf.pipelines.video_pipeline import VideoPipeline
 from s2tf.systems import registry
 
 HRTF, HRTF_SCFP = "hrtf", "hrtf-scfp"
@@ -39,7 +39,7 @@ class Generation:
         videos: Folder for the generated videos, or None to keep no videos.
     """
 
-    pipeline: Any
+    pipeline: VideoPipeline
     configuration: str
     fingerprint: str
     seed: int
@@ -50,7 +50,7 @@ class Generation:
     def name(self) -> str:
         """Text with everything that determines the frames."""
         steps = "as stored" if self.steps is None else self.steps
-        choice = ", predicted codes" if getattr(self.pipeline, "code_choice", None) == "predicted" else ""
+        choice = ", predicted codes" if self.pipeline.code_choice == "predicted" else ""
         return f"{self.configuration} of pipeline {self.fingerprint}, seed {self.seed}, steps {steps}{choice}"
 
 
@@ -164,21 +164,23 @@ def _generate(sample: Sample, generation: Generation) -> Iterator[np.ndarray]:
     return generation.pipeline(speech, portrait, seed=seed, steps=generation.steps)
 
 
-def open_pipeline(folder: Path, device: str) -> Any:
+def open_pipeline(folder: Path, device: str) -> VideoPipeline:
     """Open a pipeline of both stages, or of only the second.
 
     Raises:
         UserError: The folder holds no pipeline, or its pipeline generates no videos.
     """
-    return registry.open_pipeline(folder, device, "animate", whole=True)
+    pipeline = registry.open_pipeline(folder, device, "animate", whole=True)
+    assert isinstance(pipeline, VideoPipeline)
+    return pipeline
 
 
-def configurations_of(pipeline: Any) -> tuple[str, ...]:
+def configurations_of(pipeline: VideoPipeline) -> tuple[str, ...]:
     """List the configurations for which the pipeline has the networks."""
-    return (HRTF, HRTF_SCFP) if hasattr(pipeline, "portrait") else (HRTF,)
+    return (HRTF, HRTF_SCFP) if pipeline.generates_portrait else (HRTF,)
 
 
-def fingerprint_of(pipeline: Any) -> str:
+def fingerprint_of(pipeline: VideoPipeline) -> str:
     """Hash all networks and settings of a pipeline."""
     networks = {name: network.fingerprint() for name, network in pipeline.components.items()}
     settings = {name: asdict(one) for name, one in pipeline.settings.items()}

@@ -52,7 +52,7 @@ def test_options_of_another_evaluation_are_refused(capsys, words, option):
         ([*VIDEOS, "--process", "1/2"], "--process is no longer an option: write --part I/N"),
         ([*PORTRAITS, "--process=1/2"], "--process is no longer an option: write --part I/N"),
         ([*PIPELINE, "--pictures", "0"], "--pictures is no longer an option: write --no-videos"),
-        ([*RUN, "--part", "0", "0.5"], "--part is no longer an option: write --span FROM TO"),
+        ([*RUN, "--part", "0", "0.5"], "a share of each clip's length is `s2tf evaluate run --span FROM TO`"),
     ],
 )
 def test_an_old_spelling_names_the_new_one(capsys, words, new):
@@ -71,6 +71,7 @@ def test_removed_options_are_not_in_the_help(capsys):
     ("stage", "words", "message"),
     [
         ("ConReStage", ["--faces", "judges"], "--faces has no effect on a run of ConReStage; it applies to: SCFPStage"),
+        ("ConReStage", ["--part", "1/2"], "--part has no effect on a run of ConReStage; it applies to: SCFPStage"),
         ("LipLandmarksStage", ["--batch", "32"], "--batch has no effect on a run of LipLandmarksStage"),
         (
             "MotionAutoencoderStage",

@@ -19,6 +19,7 @@ from s2tf.cli import main
 from s2tf.evaluation.stages.changed_faces import with_other_hair, with_other_shape
 from s2tf.models.prior_weighting import SampleAdaptiveWeighting
 from s2tf.nn.network import load_network
+from s2tf.pipelines.portrait import PortraitPipeline
 from s2tf.runs.fit import fit
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
@@ -53,6 +54,10 @@ def run_folders(study, name):
     """By their seeds."""
     folders = (study / "runs" / name).iterdir()
     return sorted(folders, key=lambda folder: yaml.safe_load((folder / "config.yaml").read_text())["seed_everything"])
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def evaluate(run, out, *more):
@@ -90,6 +95,53 @@ def test_portraits_are_measured_and_do_not_depend_on_the_batch(study, tmp_path, 
         other = tmp_path / "a" / "samples" / path.name
         difference = np.asarray(Image.open(path)).astype(int) - np.asarray(Image.open(other))
         assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.slow
+def test_parts_of_a_runs_portraits_write_what_one_process_writes(study, tmp_path, capsys):
+    run, whole, parts = run_folders(study, "table3-both")[0], tmp_path / "whole", tmp_path / "parts"
+    assert evaluate(run, whole) == 0
+    # Results of an earlier evaluation stay neither beside the records of a part nor in the second file.
+    shutil.copytree(whole, parts, ignore=shutil.ignore_patterns("clips"))
+    numbers = tmp_path / "numbers.json"
+    numbers.write_text("{}")
+    assert evaluate(run, parts, "--part", "2/2", "--json", str(numbers)) == 0
+    said = capsys.readouterr().out
+    assert f"part 2 of 2 is done; clips of other parts are still missing in {parts}" in said
+    assert not any((parts / name).exists() for name in ("metrics.json", "portraits.csv"))
+    assert not numbers.exists()
+    assert evaluate(run, parts, "--part", "1/2") == 0
+    # Records, results and pictures, to the last byte.
+    assert files_of(parts) == files_of(whole)
+
+
+@pytest.mark.slow
+def test_portraits_whose_readings_are_there_are_not_generated_again(study, tmp_path, monkeypatch):
+    run, generated = run_folders(study, "table3-both")[0], []
+    generate = PortraitPipeline.generate
+    monkeypatch.setattr(PortraitPipeline, "generate", lambda self, *a: generated.append(1) or generate(self, *a))
+    once = ("--varied", "0", "--clips", "3")
+    assert evaluate(run, tmp_path, *once) == 0
+    before = files_of(tmp_path)
+    pictures = sorted((tmp_path / "samples").iterdir())
+    for change, batches in (
+        (lambda: None, 0),
+        # A record that is cut off, a picture that is gone.
+        (lambda: (tmp_path / "clips" / "portraits" / "000000.safetensors").write_bytes(b"cut"), 1),
+        (lambda: pictures[-1].unlink(), 1),
+        # The picture of an evaluation with other settings.
+        (lambda: pictures[-1].write_bytes(pictures[0].read_bytes()), 1),
+    ):
+        generated.clear()
+        change()
+        assert evaluate(run, tmp_path, *once) == 0
+        assert len(generated) == batches
+        assert files_of(tmp_path) == before
+    # Another clip changes only the batch that it is in; other noise changes all.
+    for more, batches in ((["--clips", "4"], 1), (["--clips", "4", "--seed", "1"], 2)):
+        generated.clear()
+        assert evaluate(run, tmp_path, "--varied", "0", *more) == 0
+        assert len(generated) == batches
 
 
 @pytest.mark.slow

@@ -127,7 +127,8 @@ def test_of_a_pipeline_both_configurations_are_taken_away_when_the_first_begins(
     from s2tf.evaluation.videos.find_pairs import find_pairs
 
     pairs = find_pairs(folders / "second", folders / "true").pairs
-    monkeypatch.setattr(pipeline_clips, "open_pipeline", lambda *_: SimpleNamespace(random_weights=(), portrait=1))
+    pipeline = SimpleNamespace(random_weights=(), generates_portrait=True, code_choice=None, crop_rule=None)
+    monkeypatch.setattr(pipeline_clips, "open_pipeline", lambda *_: pipeline)
     monkeypatch.setattr(evaluate_pipeline, "fingerprint_of", lambda _: "x")
     monkeypatch.setattr(pipeline_clips, "clips_with_sound", lambda *_: [])
     monkeypatch.setattr(evaluate_pipeline, "generated_pairs", lambda *_: pairs)

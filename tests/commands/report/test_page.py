@@ -109,3 +109,15 @@ def test_what_the_page_needs_is_said(study, capsys):
     assert "required: --out" in capsys.readouterr().err
     assert main(["report", "page", "--runs", str(study / "nothing"), "--out", str(study / "empty")]) == 2
     assert "nothing to report" in capsys.readouterr().err
+
+
+def test_a_seed_without_numbers_does_not_cost_its_table_the_others(study, capsys):
+    words = ["--results", f"table8:mine={study / 'other'}", "--results", f"table8:mine={study / 'gone'}"]
+    assert report(study, *words, "--mixed-protocols") == 0
+    printed = capsys.readouterr().out
+    assert f"not shown: table8:mine={study / 'gone'}: missing, as one of several seeds" in printed
+    rows = Page((study / "out" / "report.html").read_text()).rows
+    assert [row[:2] for row in rows if row[0] == "mine"] == [["mine", "ours (1 run), protocol b"]]
+    # Without any seed's numbers the table says what is missing, as before.
+    assert report(study, *words[2:], "--mixed-protocols") == 0
+    assert f"not shown: table8: {study / 'gone'} is missing" in capsys.readouterr().out

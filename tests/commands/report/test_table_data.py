@@ -103,6 +103,37 @@ def test_an_arm_with_other_parts_than_its_row_is_refused(tmp_path, capsys):
     assert "is no run of row 'baseline': lip_refiner: False and True" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "channels", "other"),
+    [("wav2vec_large", 768, "1024 and 768"), ("wav2vec", 1024, "768 and 1024")],
+)
+def test_an_arm_with_a_network_of_another_size_than_its_row_is_refused(tmp_path, capsys, name, channels, other):
+    """wav2vec 2.0 is one class in two sizes."""
+
+    def arm(channels):
+        system = {"speech_features": "Wav2Vec2Features", "speech_channels": channels}
+        video_scores(tmp_path / "arms" / name, name, left_out={"system": system, "datasets": ["voxceleb2"]})
+
+    arm(channels)
+    assert report(tmp_path, "table11", "--arms", str(tmp_path / "arms"))[0] == 2
+    assert f"is no run of row 'wav2vec 2.0{' large' * (name != 'wav2vec')}': speech_channels: {other}" in (
+        capsys.readouterr().err
+    )
+    # Its own size, and a network of a rehearsal.
+    for right in (1792 - channels, 32):
+        arm(right)
+        assert report(tmp_path, "table11", "--arms", str(tmp_path / "arms"))[0] == 0
+
+
+def test_a_run_with_a_network_of_another_size_than_its_row_is_refused(tmp_path, capsys):
+    run = tmp_path / "runs" / "table11-wav2vec_large" / "1"
+    experiment = EXPERIMENTS / "ablations" / "table11" / "wav2vec_large.yaml"
+    Scores("motion", "table11-wav2vec_large", [Measurement("L1", 1.0, {"clips": 2})], {"clips": 2}, []).write(run)
+    (run / "config.yaml").write_text(write_yaml(compose(experiment, ["vars.feature_dim=768"], missing="random")))
+    assert report(tmp_path, "table11")[0] == 2
+    assert "is no run of row 'wav2vec 2.0 large': speech_channels: 1024 and 768" in capsys.readouterr().err
+
+
 def test_reconstructed_frames_stand_on_lines_of_their_own_beside_those_of_speech(tmp_path):
     protocol = {"clips": 2, "shards": "test", "data": "0"}
     measured = [Measurement(name, 30.0, protocol, baseline=1.0) for name in ("PSNR", "sharpness")]
@@ -123,14 +154,44 @@ def test_reconstructed_frames_stand_on_lines_of_their_own_beside_those_of_speech
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--arms", "nothing"], "no metrics.json in any folder in nothing"),
+        (["--arms", "nothing"], "nothing does not exist, expected a folder that `s2tf evaluate arms` wrote"),
+        (["--arms", "arms/both/metrics.json"], "metrics.json is a file, expected a folder"),
+        (["--arms", "arms/both"], "the folder of one arm, expected that of all: "),
+        (["--arms", "arms/both/inner"], "no metrics.json in any folder in arms/both/inner"),
         (["--arms", "table11=arms"], "belongs to table11, but the report is table10"),
+        (["--arms", "table99=arms"], "'table99' is no table, expected one of table1, "),
+        (["--arms", "table10="], "--arms table10=: names no folder"),
+        (["--arms", ""], "--arms '': names no folder"),
+        (["--arms", "arms", "--arms", "./arms/"], "--arms ./arms/: given twice, expected another folder for each seed"),
     ],
 )
 def test_arms_that_cannot_be_read_are_refused(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
+    (arms(tmp_path / "arms") / "both" / "inner").mkdir()
     assert main(["report", "table", "table10", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: {}, "entry 'kind' is missing"),
+        (lambda record: [], "an entry has another form"),
+        (lambda record: {**record, "kind": "portraits"}, "numbers of portraits, expected those of videos"),
+        (lambda record: {**record, "measurements": 3}, "an entry has another form"),
+        (
+            lambda record: {**record, "measurements": {"PSNR": {**record["measurements"]["PSNR"], "value": "30"}}},
+            "measurements.PSNR.value is '30', expected a number",
+        ),
+    ],
+)
+def test_an_arm_whose_results_are_not_whole_is_named(tmp_path, capsys, change, message):
+    file = arms(tmp_path / "arms") / "both" / "metrics.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    assert report(tmp_path, "table10", "--arms", str(tmp_path / "arms"))[0] == 2
+    error = capsys.readouterr().err
+    assert f"{file}: " in error
+    assert message in error
 
 
 def test_the_page_takes_arms_of_several_tables_and_folders_in_any_case(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from slurm_jobs import stand_in
 from slurm_stubs import stub_slurm
 
 from s2tf.cli import main
@@ -113,6 +114,24 @@ def test_each_step_waits_for_what_it_reads_and_may_read_what_another_makes(steps
     assert steps(f"{PRIOR}{{a}} vars.shards={{a}}")[0] == 0
     assert "job 101 is PENDING" in capsys.readouterr().out
     assert len(list(jobs.glob("*.sbatch"))) == 3
+
+
+def test_a_dry_run_says_once_that_no_cluster_answers(tmp_path, monkeypatch, capsys):
+    asked = tmp_path / "asked"
+    refusal = "sbatch: fatal: Could not establish a configuration source"
+    stand_in(tmp_path / "bin", "sbatch", f"echo asked >>{asked}; echo '{refusal}' >&2; exit 1", monkeypatch)
+    monkeypatch.setattr(queue_runs, "installed", lambda: True)
+    names = [f"step{number}" for number in range(4)]
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({"steps": dict.fromkeys(names, "prepare synthetic 2 --out {out}")}))
+    words = ["submit", "chain", str(path), "--out", str(tmp_path / "out"), "--cluster", "local", "--dry-run"]
+    for _ in range(2):
+        asked.unlink(missing_ok=True)
+        assert main(words) == 0
+        printed, notes = capsys.readouterr()
+        assert printed.count("#SBATCH --job-name=") == len(names)
+        assert notes.count("note: SLURM was not asked: sbatch reaches no cluster") == 1
+        assert asked.read_text().splitlines() == ["asked"]
 
 
 def test_what_another_command_queues_meanwhile_is_not_queued_twice(steps, monkeypatch):

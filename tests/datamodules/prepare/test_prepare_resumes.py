@@ -75,14 +75,31 @@ def test_a_finished_folder_is_left_as_it_is_and_other_settings_are_refused(unbro
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
     assert contents(tmp_path) == unbroken
     reader = SyntheticReader(2, 1, 1.2, 64, seed=3)
-    with pytest.raises(ValueError, match="other recordings or settings"):
+    with pytest.raises(ValueError, match="holds shards of other recordings or splits: expected"):
         prepare(reader, tmp_path, ClipSettings(CropRule(size=64)))
 
 
 def test_an_unfinished_folder_of_other_settings_is_refused_too(tmp_path):
     run(tmp_path, 1, 4)
     assert (tmp_path / GROUPS).is_dir()
-    with pytest.raises(ValueError, match="other recordings or settings"):
+    with pytest.raises(ValueError, match="holds shards of other recordings or splits: expected"):
+        prepare(SyntheticReader(2, 1, 1.2, 64, seed=3), tmp_path, ClipSettings(CropRule(size=64)))
+
+
+@pytest.mark.parametrize("parts", [4, 1], ids=["unfinished", "finished"])
+def test_another_setting_is_named_with_both_values(tmp_path, parts):
+    reader = SyntheticReader(2, 1, 1.2, 64, seed=3)
+    prepare(reader, tmp_path, ClipSettings(CropRule(size=64), portraits=2), part=(1, parts))
+    for portraits, wanted in ((3, "3"), (None, "none")):
+        settings = ClipSettings(CropRule(size=64), portraits=portraits)
+        with pytest.raises(ValueError, match=f"holds shards with settings.portraits 2, not {wanted}: exp"):
+            prepare(reader, tmp_path, settings)
+
+
+def test_a_folder_of_an_earlier_version_whose_plan_names_no_settings_is_refused(tmp_path):
+    (tmp_path / GROUPS).mkdir()
+    (tmp_path / GROUPS / "plan.json").write_text('{"plan": "0"}')
+    with pytest.raises(ValueError, match="holds shards of other recordings or settings: expected another folder"):
         prepare(SyntheticReader(2, 1, 1.2, 64, seed=3), tmp_path, ClipSettings(CropRule(size=64)))
 
 

@@ -139,14 +139,16 @@ def test_the_members_before_stay_and_the_new_one_is_under_the_checksums(shards, 
 
 
 def test_another_network_or_other_clips_in_the_same_folder_are_refused(shards, tmp_path):
-    out = tmp_path / "out"
+    out, others = tmp_path / "out", tiny_shards(tmp_path / "others", people=3, seed=8)
     with pytest.raises(Killed):
         add_member(shards, out, FEATURE, on_clip=killed_after(3))
     other = NewMember(FEATURES, {**FEATURE.about, "fingerprint": "2"}, feature_of)
-    with pytest.raises(ValueError, match=r"out holds shards of other clips or of another network"):
+    with pytest.raises(ValueError, match='out holds shards with features.fingerprint "1", not "2": expected the same'):
         add_member(shards, out, other)
     add_member(shards, out, FEATURE)
-    with pytest.raises(ValueError, match=r"out holds shards of other clips or of another network"):
+    with pytest.raises(ValueError, match="out holds shards of other clips: expected an empty folder"):
+        add_member(others, out, FEATURE)
+    with pytest.raises(ValueError, match='out holds shards with features.fingerprint "1", not "2": expected the same'):
         add_member(shards, out, other)
     shutil.copytree(shards, tmp_path / "plain")
     (tmp_path / "plain" / "manifest.json").unlink()

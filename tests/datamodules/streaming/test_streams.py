@@ -134,6 +134,18 @@ def test_evaluation_gives_every_example_once_over_all_ranks(shards, others, worl
     assert [key for key in dealt if key is not None] == once
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_evaluation_reads_only_the_batches_that_are_wanted(shards, others, workers, monkeypatch):
+    data = frame_pairs([ShardSource(str(shards)), ShardSource(str(others))])
+    data.batch_size, data.num_workers = 1, workers
+    every = [batch["key"] for batch in data.once("val")]
+    wanted = [1, 2, len(every) - 1]
+    assert len(data.once("val", wanted)) == len(set(wanted)) == 3
+    assert [batch["key"] for batch in data.once("val", wanted)] == [every[number] for number in wanted]
+    monkeypatch.setattr("datamodules.streaming.evaluation_stream.EvaluationStream._fill", None)
+    assert list(data.once("val", [])) == []
+
+
 def test_more_workers_and_ranks_than_shards_do_not_hang(others):
     data = frame_pairs(others, buffer=4)
     shard_count = len(data.sources[0].split("train").urls)

@@ -25,6 +25,10 @@ def test_an_arm_replaces_the_shared_runs():
         ([["a", "motion=m"]], "'motion=m', expected RUN=FOLDER with a run of scfp"),
         ([["a", "motion-diffusion="]], "expected RUN=FOLDER"),
         ([["a"], ["a"]], "given twice"),
+        ([["a"], ["A"]], "--arm A: given twice, expected different names"),
+        ([[""]], "--arm '': expected a name"),
+        ([["a" * 300]], "a name of 300 bytes, expected at most 200"),
+        ([["a", "scfp=x", "scfp=y"]], "--arm a: scfp is given twice, x and y, expected it once"),
     ],
 )
 def test_a_wrong_arm_is_refused(given, message):

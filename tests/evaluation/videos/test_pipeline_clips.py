@@ -12,8 +12,15 @@ from datamodules.shards.samples import Sample
 from datamodules.shards.writing import read_split
 from s2tf.errors import UserError
 from s2tf.evaluation.videos.measure_clip import measure_clip
-from s2tf.evaluation.videos.pipeline_clips import HRTF, Generation, clips_with_sound, generated_pairs
+from s2tf.evaluation.videos.pipeline_clips import (
+    HRTF,
+    Generation,
+    clips_with_sound,
+    configurations_of,
+    generated_pairs,
+)
 from s2tf.evaluation.videos.pixel_measures import PixelMeasure
+from s2tf.pipelines.video_pipeline import VideoPipeline
 
 CLIPS = 5
 
@@ -23,13 +30,27 @@ def shards(tmp_path_factory):
     return tiny_shards(tmp_path_factory.mktemp("shards"), people=3 * CLIPS)
 
 
-class Still:
+class Still(VideoPipeline):
     """A pipeline that holds the picture that it is given."""
 
     output_size = 64
 
-    def __call__(self, speech, picture, seed, steps):
+    def __call__(self, speech, picture=None, *, seed=0, steps=None):
         return iter([picture] * (len(speech) // 640))
+
+
+class Predicted(Still):
+    """Another system's pipeline, whose frames are of predicted codes."""
+
+    generates_portrait = True
+    code_choice = "predicted"
+
+
+def test_any_systems_pipeline_says_its_configurations_and_codes():
+    assert configurations_of(Still()) == (HRTF,)
+    assert configurations_of(Predicted()) == (HRTF, "hrtf-scfp")
+    names = [Generation(one, HRTF, "x", 0, None, None).name for one in (Still(), Predicted())]
+    assert names[1] == f"{names[0]}, predicted codes"
 
 
 def alive(kind):
