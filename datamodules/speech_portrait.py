@@ -2,28 +2,40 @@
 
 The paper takes the face of a clip's first frame and the first six seconds of its speech (section IV-B). A face needs
 not more than one picture of a clip, which is also what makes AVSpeech fit on a disk (`s2tf prepare --portraits`).
-Experiments of the paper's size follow it. The other choice, `random`, shows a network more faces and more speech of the
-same recordings; small data sets need it, and runs that were trained before there was a choice used it.
+Experiments of the paper's size follow it. `random` shows a network more faces and more speech of the same recordings;
+runs that were trained before there was a choice used it. `aligned` takes the most frontal pictures of a clip with open
+eyes and a closed mouth, and moves their eyes to fixed places: what speech cannot tell is the same in all of them, which
+few data and small networks need. The paper's own references (section IV-B) are frontal faces in that sense.
 """
 
 import hashlib
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from datamodules.base import ShardDataModule
+from datamodules.shards.errors import ShardError
 from datamodules.shards.records import GENDERS
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher, new_tensor
-from datamodules.streaming.pictures import put_picture
+from datamodules.streaming.pictures import put_aligned, put_picture
+from s2tf.faces.alignment import most_frontal
+from s2tf.faces.lips import has_frame, to_picture_units
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
 
 Choice = Literal["first", "random"]
 CHOICES = ("first", "random")
+PortraitChoice = Literal["first", "random", "aligned"]
+PORTRAIT_CHOICES = ("first", "random", "aligned")
+ALIGNED = 4
+"""Greatest number of a clip's most frontal pictures that training chooses from ..."""
+ALIGNED_SHARE = 8
+"""... and at most one of so many of its stored pictures, so that few pictures are not all taken for frontal."""
 
 
 def identity_number(dataset: str, identity: str) -> int:
@@ -45,6 +57,8 @@ class SpeechPortraitExample:
     identity: int
     gender: int
     age: float
+    landmarks: np.ndarray | None = None
+    """(68, 2) in pixels of the stored picture, where it is to be aligned."""
 
     def decode(self, batcher: Batcher) -> None:
         """See `Example.decode`."""
@@ -53,7 +67,10 @@ class SpeechPortraitExample:
         batcher.put("identity", np.int64(self.identity))
         batcher.put("gender", np.int64(self.gender))
         batcher.put("age", np.float32(self.age))
-        put_picture(batcher, "portrait", self.size, self.jpeg, self.stored, self.key)
+        if self.landmarks is None:
+            put_picture(batcher, "portrait", self.size, self.jpeg, self.stored, self.key)
+        else:
+            put_aligned(batcher, "portrait", self.size, self.jpeg, self.stored, self.landmarks, self.key)
 
 
 @dataclass(frozen=True)
@@ -62,7 +79,7 @@ class SpeechPortraitSampler:
 
     size: int
     seconds: float
-    portrait: Choice = "random"
+    portrait: PortraitChoice = "random"
     speech: Choice = "random"
     per_clip: int = 1
 
@@ -70,19 +87,31 @@ class SpeechPortraitSampler:
         """The frame and the window of speech, each the first or a random one; short speech has only one window."""
         longer = sample.record.samples - round(self.seconds * SAMPLE_RATE)
         start = rng.randint(0, longer) if self.speech == "random" and longer > 0 else 0
-        return [self._example(sample, self._frame(sample, rng), start)]
+        frame = 0 if self.portrait == "first" else rng.choice(self._frames(sample))
+        return [self._example(sample, frame, start)]
 
     def evaluate(self, sample: Sample, number: int, rng: random.Random) -> SpeechPortraitExample:
-        """The first frame or one chosen by the seed, and the beginning of the speech, as in the paper.
+        """The first or the most frontal frame or one chosen by the seed, and the beginning of the speech.
 
         A second example of a clip, with which evaluations compare the first, is another frame if there are several.
         """
-        others = sample.record.pictures[1:]
-        frame = rng.choice(others) if self.portrait == "first" and number and others else self._frame(sample, rng)
-        return self._example(sample, frame, 0)
+        frames = self._frames(sample)
+        if self.portrait != "random":
+            # The best one, then any of the others.
+            best, others = frames[0], frames[1:]
+            return self._example(sample, rng.choice(others) if number and others else best, 0)
+        return self._example(sample, rng.choice(frames), 0)
 
-    def _frame(self, sample: Sample, rng: random.Random) -> int:
-        return 0 if self.portrait == "first" else rng.choice(sample.record.pictures)
+    def _frames(self, sample: Sample) -> Sequence[int]:
+        """The stored frames that a portrait is chosen from, the best ones first."""
+        pictures = sample.record.pictures
+        if self.portrait != "aligned":
+            return pictures
+        points = to_picture_units(sample.picture_landmarks(), sample.record.size)
+        if not has_frame(points):
+            raise ShardError(f"sample {sample.key!r}: landmarks whose outer eye corners coincide")
+        count = max(1, min(ALIGNED, len(pictures) // ALIGNED_SHARE))
+        return [pictures[index] for index in most_frontal(points)[:count].tolist()]
 
     def collate(self, batch: Batch) -> Batch:
         """Add the waveforms and the spectra, each written straight into its place in the batch."""
@@ -109,6 +138,7 @@ class SpeechPortraitSampler:
             identity=identity_number(record.dataset, record.identity),
             gender=GENDERS.index(gender) if gender is not None else -1,
             age=math.nan if age is None else float(age),
+            landmarks=sample.landmarks(frame, frame + 1)[0] if self.portrait == "aligned" else None,
         )
 
 
@@ -122,8 +152,9 @@ class SpeechPortraitData(ShardDataModule):
         size: Side of the portrait in pixels.
         seconds: Length of the speech, cut or repeated by the paper's rule.
         portrait: `first` for the first frame of the clip, as in the paper, or `random` for one of its stored frames:
-            anew each time in training, chosen by the seed in validation and test. The default is what runs without this
-            argument were trained with.
+            anew each time in training, chosen by the seed in validation and test, or `aligned` for the most frontal
+            one (in training one of the few most frontal ones), its eyes moved to fixed places. The default is what runs
+            without this argument were trained with.
         speech: `first` for the beginning of the speech, as in the paper, or `random` for a cut that begins anywhere in
             training; validation and test take the beginning.
         common: The other arguments of `ShardDataModule`.
@@ -138,15 +169,18 @@ class SpeechPortraitData(ShardDataModule):
         num_workers: int = 2,
         size: int = 256,
         seconds: float = 6.0,
-        portrait: Choice = "random",
+        portrait: PortraitChoice = "random",
         speech: Choice = "random",
         **common: Any,
     ):
         super().__init__(shards, batch_size, num_workers, **common)
         if size < 1 or seconds < 0.025:
             raise ValueError(f"data.init_args: size {size} must be positive, seconds {seconds} at least 0.025")
-        if portrait not in CHOICES or speech not in CHOICES:
-            raise ValueError(f"data.init_args: portrait {portrait!r}, speech {speech!r}: expected first or random")
+        if portrait not in PORTRAIT_CHOICES or speech not in CHOICES:
+            raise ValueError(
+                f"data.init_args: portrait {portrait!r}, speech {speech!r}: expected first or random, or aligned for "
+                "the portrait"
+            )
         self.size = size
         self.seconds = seconds
         self.portrait = portrait

@@ -141,6 +141,13 @@ class Sample:
         """Landmarks of frames start to stop - 1, (T, 68, 2) float32 in pixels of the stored frames."""
         return self._array(LANDMARKS, start, stop)
 
+    def picture_landmarks(self) -> np.ndarray:
+        """Landmarks of all stored pictures, (P, 68, 2) float32 in pixels, in the order of `record.pictures`."""
+        stored = self.record.portraits
+        if not stored:
+            return self.landmarks()
+        return np.concatenate([self.landmarks(frame, frame + 1) for frame in stored])
+
     def mesh(self, start: int = 0, stop: int | None = None) -> np.ndarray | None:
         """Face mesh of frames start to stop - 1, (T, 478, 3) float16 in pixels, including the depth; None if absent."""
         return self._array(MESH, start, stop) if MESH in self.members else None

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from datamodules.shards.codecs import decode_jpeg
 from datamodules.streaming.batching import Batcher
+from s2tf.faces.alignment import align
 from s2tf.faces.crop import resize
 
 
@@ -30,6 +31,24 @@ def put_picture(batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int
         decode_jpeg(jpeg, stored, key, place)
     else:
         resize(decode_jpeg(jpeg, stored, key), size, place)
+
+
+def put_aligned(
+    batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int, landmarks: np.ndarray, key: str
+) -> None:
+    """Decode a picture into a row, its eyes at the fixed places of `s2tf.faces.alignment`; else as `put_picture`.
+
+    Args:
+        batcher: The batch that is being filled.
+        name: Name of the picture in the batch.
+        size: Side of the picture in the batch, in pixels.
+        jpeg: The encoded picture, a square.
+        stored: Side of the encoded picture according to its record, in pixels.
+        landmarks: (68, 2) in pixels of the encoded picture.
+        key: Name of the sample.
+    """
+    place = batcher.place(name, (size, size, 3), np.uint8)
+    align(decode_jpeg(jpeg, stored, key), landmarks, size, place)
 
 
 def put_sizes(batcher: Batcher, sizes: Mapping[str, int], jpeg: bytes, stored: int, key: str) -> None:

@@ -78,7 +78,7 @@ def _share(
 
 
 def _distance(portraits: Tensor, true: Tensor, record: Mapping[str, Any]) -> Measurement:
-    """Fréchet distance of one half's portraits to the other half's faces, mean of both ways; no person is on both sides.
+    """Fréchet distance of one half's portraits to the other half's faces, mean of both ways: nobody is on both sides.
 
     The baseline is the distance of one picture for everybody, the mean of the true features.
     """

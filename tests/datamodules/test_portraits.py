@@ -16,16 +16,20 @@ from datamodules.motion_sequences import MotionSequenceData
 from datamodules.prepare.clip import ClipSettings
 from datamodules.prepare.prepare import prepare
 from datamodules.prepare.synthetic.reader import SyntheticReader
+from datamodules.shards.codecs import encode_array
 from datamodules.shards.errors import ShardError
 from datamodules.shards.records import ClipRecord
-from datamodules.shards.samples import FRAMES
+from datamodules.shards.samples import FRAMES, LANDMARKS, Sample
 from datamodules.shards.verify import inspect, random_rows
 from datamodules.shards.writing import read_split
 from datamodules.speech_portrait import SpeechPortraitData, SpeechPortraitSampler
+from datamodules.streaming.batching import Batcher
 from s2tf.cli import main
 from s2tf.evaluation.clips_of_run import clips_of_split
 from s2tf.evaluation.videos.pipeline_clips import clips_with_sound
+from s2tf.faces.alignment import align, most_frontal
 from s2tf.faces.crop import CropRule
+from s2tf.faces.lips import to_picture_units
 from s2tf.media.audio import SAMPLE_RATE
 from s2tf.models.log_mel_features import LogMelFeatures
 from s2tf.precompute.copying import ShardCopy
@@ -93,6 +97,34 @@ def test_the_choice_of_pictures(portraits, choice, seen):
         assert all(sampler.evaluate(sample, 1, rng).jpeg != sample.jpeg(0) for _ in range(20))
 
 
+def test_aligned_pictures_are_the_most_frontal_ones_with_their_eyes_at_fixed_places(shards, portraits):
+    sampler, rng = SpeechPortraitSampler(64, 0.5, portrait="aligned"), random.Random(0)
+    for folder, stored, most in ((shards, range(40), 4), (portraits, STORED, 1)):
+        for sample in clips(folder).values():
+            points = to_picture_units(sample.picture_landmarks(), 64)
+            best = [stored[index] for index in most_frontal(points)[:most]]
+            chosen = {sampler.train(sample, rng)[0].jpeg for _ in range(60)}
+            assert chosen == {sample.jpeg(frame) for frame in best}
+            first, other = (sampler.evaluate(sample, number, rng) for number in (0, 1))
+            assert first.jpeg == sample.jpeg(best[0])
+            assert (other.jpeg == first.jpeg) == (most == 1)
+            # The batch holds the turned picture.
+            batcher = Batcher(1)
+            first.decode(batcher)
+            batcher.next_row()
+            (picture,) = batcher.batch()["portrait"].numpy()
+            (there,) = sample.landmarks(best[0], best[0] + 1)
+            assert np.array_equal(picture, align(sample.frame(best[0]), there, 64))
+
+
+def test_a_clip_whose_eyes_coincide_is_named(shards):
+    sample = next(iter(clips(shards).values()))
+    flat = np.zeros((sample.record.frames, 68, 2), np.float32)
+    broken = Sample(sample.key, sample.record, {**sample.members, LANDMARKS: encode_array(flat)})
+    with pytest.raises(ShardError, match=rf"{sample.key}.*outer eye corners coincide"):
+        SpeechPortraitSampler(64, 0.5, portrait="aligned").train(broken, random.Random(0))
+
+
 def test_the_choice_of_speech_and_what_runs_without_a_choice_were_trained_with(shards):
     sample = next(iter(clips(shards).values()))
     first, plain, rng = SpeechPortraitSampler(32, 0.5, speech="first"), SpeechPortraitSampler(32, 0.5), random.Random(0)
@@ -106,7 +138,7 @@ def test_the_choice_of_speech_and_what_runs_without_a_choice_were_trained_with(s
         example = plain.train(sample, random.Random(seed))[0]
         assert example.jpeg == sample.jpeg(frame)
         assert np.array_equal(example.pcm, sample.pcm(start, SAMPLE_RATE // 2))
-    with pytest.raises(ValueError, match=r"portrait 'last', speech 'random': expected first or random"):
+    with pytest.raises(ValueError, match=r"portrait 'last', speech 'random': expected first or random, or aligned"):
         SpeechPortraitData(str(shards), 2, 0, portrait="last")
 
 

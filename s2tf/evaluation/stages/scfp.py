@@ -42,6 +42,7 @@ KIND = "portraits"
 COMPARED_WITH = {
     "first": "the first frame of the same clip",
     "random": "a random frame of the same clip, the same for all runs",
+    "aligned": "the most frontal frame of the same clip, its eyes at fixed places",
 }
 """The reference face by the data's choice of portraits."""
 
