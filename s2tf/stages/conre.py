@@ -15,7 +15,7 @@ from s2tf.models.face_encoder import FaceEncoder
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
-from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.optimisation import adam, decay_groups, total_steps, warmup_cosine
 from s2tf.stages.pairs import ROWS_AT_ONCE, Pairs, recall
 from s2tf.stages.speech_portrait_batch import spectrogram_map, speech_of
 
@@ -126,7 +126,7 @@ class ConReStage(Stage):
             *decay_groups([self.speech_encoder], self.speech_learning_rate, self.weight_decay),
             *decay_groups(face, self.face_learning_rate, self.weight_decay),
         ]
-        optimizer = torch.optim.AdamW(groups)
+        optimizer = adam(groups, self.trainer, decoupled=True)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

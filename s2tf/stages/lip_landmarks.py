@@ -16,7 +16,7 @@ from s2tf.nn.lips import mouth_opening, render_lips
 from s2tf.nn.network import Network
 from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
-from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.optimisation import adam, decay_groups, total_steps, warmup_cosine
 from s2tf.stages.padding import mean_losses
 from s2tf.stages.silence import Silence
 from s2tf.stages.speech_features import check_stored_features, checked_features, features_of, restorable
@@ -151,7 +151,7 @@ class LipLandmarksStage(Stage):
     def configure_optimizers(self) -> Any:
         """Adam, and the schedule."""
         groups = decay_groups([*self.networks().values()], self.learning_rate, weight_decay=0.0)
-        optimizer = torch.optim.Adam(groups)
+        optimizer = adam(groups, self.trainer)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

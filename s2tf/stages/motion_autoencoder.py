@@ -21,7 +21,7 @@ from s2tf.previews import Samples
 from s2tf.stages.base import Stage
 from s2tf.stages.codes import CodebookRates, CodeCourse, latents_themselves
 from s2tf.stages.lip_noise import noisy_lips, placement_deviations
-from s2tf.stages.optimisation import by_kind_of_layer, total_steps, warmup_cosine
+from s2tf.stages.optimisation import adam, by_kind_of_layer, total_steps, warmup_cosine
 from s2tf.stages.rendering import beside_truth, codes_of
 
 GENERATOR_RATIO, DISCRIMINATOR_RATIO = 4 / 5, 16 / 17
@@ -217,7 +217,7 @@ class MotionAutoencoderStage(Stage):
             parameters = list(self.discriminator.parameters())
             own = rate if self.discriminator_learning_rate is None else self.discriminator_learning_rate
             groups.append(self._group(parameters, own * DISCRIMINATOR_RATIO, DISCRIMINATOR_RATIO))
-        optimizer = torch.optim.Adam(groups)
+        optimizer = adam(groups, self.trainer)
         if self.schedule == "constant":
             return optimizer
         scheduler = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))

@@ -18,7 +18,7 @@ from s2tf.models.motion_unet import MotionUNet
 from s2tf.nn.network import Network
 from s2tf.previews import Samples, SampleVideo
 from s2tf.stages.base import Stage
-from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.optimisation import adam, decay_groups, total_steps, warmup_cosine
 from s2tf.stages.padding import mean_losses, without_padding
 from s2tf.stages.rendering import beside_truth, source_of
 from s2tf.stages.speech_features import check_stored_features, checked_features, features_of, restorable
@@ -182,7 +182,7 @@ class MotionDiffusionStage(Stage):
     def configure_optimizers(self) -> Any:
         """Adam, and the schedule."""
         groups = decay_groups([self.speech_features, self.diffusion], self.learning_rate, weight_decay=0.0)
-        optimizer = torch.optim.Adam(groups)
+        optimizer = adam(groups, self.trainer)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -16,7 +16,7 @@ from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
-from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.optimisation import adam, decay_groups, total_steps, warmup_cosine
 from s2tf.stages.speech_portrait_batch import spectrogram_map, speech_of
 
 VALIDATION_SEED = 0
@@ -167,6 +167,6 @@ class SCFPStage(Stage):
         groups = decay_groups([self.diffusion], self.learning_rate, self.weight_decay)
         if self.train_speech_encoder:
             groups += decay_groups([self.speech_encoder], self.speech_learning_rate, self.weight_decay)
-        optimizer = torch.optim.AdamW(groups)
+        optimizer = adam(groups, self.trainer, decoupled=True)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

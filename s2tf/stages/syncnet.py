@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, LipSyncBatch
@@ -12,7 +11,7 @@ from s2tf.models.syncnet import SyncNet
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
-from s2tf.stages.optimisation import decay_groups, total_steps, warmup_cosine
+from s2tf.stages.optimisation import adam, decay_groups, total_steps, warmup_cosine
 
 
 class SyncNetStage(Stage):
@@ -73,6 +72,6 @@ class SyncNetStage(Stage):
     def configure_optimizers(self) -> Any:
         """AdamW, and the schedule."""
         groups = decay_groups([self.syncnet], self.learning_rate, self.weight_decay)
-        optimizer = torch.optim.AdamW(groups)
+        optimizer = adam(groups, self.trainer, decoupled=True)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -3,6 +3,7 @@ import pytest
 import torch
 from frame_pair_rows import rows
 from narrow_autoencoder import NARROW, narrow_autoencoder, narrow_parts
+from optimizers import optimizer_of
 from torch.utils.data import DataLoader
 
 from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pictures
@@ -45,7 +46,7 @@ def test_codes_take_their_places_when_the_latents_have_settled():
 
 def test_codes_have_a_rate_of_their_own():
     module = MotionAutoencoderStage(narrow_autoencoder(), code_learning_rate=0.01, ordinary_learning_rate=0.001)
-    groups = module.configure_optimizers().param_groups
+    groups = optimizer_of(module).param_groups
     assert [group["lr"] for group in groups] == pytest.approx([0.0016, 0.001, 0.01])
     assert groups[2]["params"][0] is module.autoencoder.codebook.quantiser.embedding.weight
     assert sum(len(group["params"]) for group in groups) == len(list(module.autoencoder.parameters()))
@@ -54,7 +55,7 @@ def test_codes_have_a_rate_of_their_own():
 def test_the_way_to_the_codes_has_a_rate_of_its_own():
     module = MotionAutoencoderStage(narrow_autoencoder(), codebook_learning_rate=0.01, code_encoder_learning_rate=3e-4)
     codebook = module.autoencoder.codebook
-    rates = {id(one): group["lr"] for group in module.configure_optimizers().param_groups for one in group["params"]}
+    rates = {id(one): group["lr"] for group in optimizer_of(module).param_groups for one in group["params"]}
     assert {rates[id(one)] for one in codebook.to_code.parameters()} == {3e-4}
     assert {rates[id(one)] for one in (*codebook.generator.parameters(), codebook.quantiser.embedding.weight)} == {0.01}
 
@@ -74,7 +75,7 @@ def test_new_codes_move_among_the_latents_of_a_first_step_that_is_quantised_and_
 
 def test_the_codebooks_decoder_has_a_rate_of_its_own():
     module = MotionAutoencoderStage(narrow_autoencoder(), codebook_learning_rate=0.01, ordinary_learning_rate=0.001)
-    groups = module.configure_optimizers().param_groups
+    groups = optimizer_of(module).param_groups
     own = {id(parameter) for group in groups if group["lr"] == 0.01 for parameter in group["params"]}
     assert own == {id(parameter) for parameter in module.autoencoder.codebook.parameters()}
     assert sum(len(group["params"]) for group in groups) == len(list(module.autoencoder.parameters()))

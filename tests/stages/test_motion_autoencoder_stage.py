@@ -3,6 +3,7 @@ import pytest
 import torch
 from frame_pair_rows import rows
 from narrow_autoencoder import NARROW, narrow_autoencoder, narrow_parts
+from optimizers import optimizer_of
 from torch.utils.data import DataLoader
 
 from s2tf.losses.vgg import VGGPyramid
@@ -156,7 +157,7 @@ def test_parts_can_be_left_out():
     batch["target_output"], batch["source_output"] = batch["target"], batch["source"]
     module.log_losses = lambda split, values, size: None
     module.training_step(batch, 0).backward()
-    assert len(module.configure_optimizers().param_groups) == 2
+    assert len(optimizer_of(module).param_groups) == 2
     assert module.networks().keys() == {"motion_autoencoder"}
 
 
@@ -180,7 +181,7 @@ def test_the_loss_network_is_not_in_the_checkpoint():
 
 def test_rates_are_lias_and_those_of_the_hd_part_its_own():
     module = stage(learning_rate=0.002, ordinary_learning_rate=1e-4)
-    warper, refinement, discriminator = module.configure_optimizers().param_groups
+    warper, refinement, discriminator = optimizer_of(module).param_groups
     assert warper["lr"] == pytest.approx(0.0016)
     assert warper["betas"] == pytest.approx((0.0, 0.99**0.8))
     assert refinement["lr"] == pytest.approx(1e-4)
@@ -214,7 +215,7 @@ def test_in_the_high_resolution_phase_only_the_codebook_learns(tmp_path):
 
 
 def test_a_new_discriminator_has_its_own_rate():
-    groups = stage(learning_rate=0.002, discriminator_learning_rate=1e-4).configure_optimizers().param_groups
+    groups = optimizer_of(stage(learning_rate=0.002, discriminator_learning_rate=1e-4)).param_groups
     assert groups[-1]["lr"] == pytest.approx(1e-4 * 16 / 17)
     assert groups[0]["lr"] == pytest.approx(0.0016)
 
