@@ -1,4 +1,4 @@
-"""How generated pictures look beside true ones: detail, noise of the background, and the distance of their sets."""
+"""Generated pictures beside true ones: detail, noise of the background, and the distance of their sets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,9 +1,14 @@
 """Adversarial losses (Eq. 17 of the paper) for a generator and a discriminator that share one backward pass."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
+
+from s2tf.models.patch_discriminator import PatchDiscriminator
 
 
 def generator_loss(discriminator: nn.Module, fake: Tensor) -> Tensor:
@@ -30,13 +35,65 @@ def discriminator_loss(discriminator: nn.Module, fake: Tensor, real: Tensor) -> 
     return F.softplus(discriminator(fake.detach())).mean() + F.softplus(-discriminator(real)).mean()
 
 
+def patch_terms(discriminator: PatchDiscriminator, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+    """The terms of a generator and of the discriminator of its patches, each network seen once by each picture.
+
+    Args:
+        discriminator: D, trained by the term `discriminator` and `r1` alone.
+        fake: generated pictures (B, 3, S, S) in [-1, 1].
+        real: the picture that each of them is to become, in the same form.
+
+    Returns:
+        `adversarial` and `features`, whose gradient reaches `fake` alone, `discriminator` and `r1`; scalars.
+    """
+    real_maps = discriminator.maps(real)
+    with _frozen(discriminator):
+        maps = discriminator.maps(fake)
+        logits = discriminator.logits(maps)
+    return {
+        "adversarial": F.softplus(-logits).mean(),
+        "features": feature_loss(maps, real_maps),
+        "discriminator": F.softplus(discriminator(fake.detach())).mean()
+        + F.softplus(-discriminator.logits(real_maps)).mean(),
+        "r1": gradient_penalty(discriminator, real),
+    }
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Record no gradient of the network's parameters for what is computed inside."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def feature_loss(maps: Sequence[Tensor], real_maps: Sequence[Tensor]) -> Tensor:
+    """The mean absolute difference of a discriminator's maps of generated and real pictures, a sum over the maps.
+
+    It pulls a picture towards its own reference in what the discriminator attends to (Wang et al. 2018, pix2pixHD).
+
+    Example:
+        >>> feature_loss([torch.ones(1, 2), torch.ones(1, 4)], [torch.zeros(1, 2), torch.zeros(1, 4)]).item()
+        2.0
+    """
+    return torch.stack([F.l1_loss(own, real.detach()) for own, real in zip(maps, real_maps, strict=True)]).sum()
+
+
 def gradient_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
     """The penalty R1: half the squared norm of the logit's gradient at real pictures, the mean over the batch.
 
+    Where a picture has many logits, their mean is the logit.
+
     Example:
-        >>> gradient_penalty(nn.Flatten(), torch.zeros(2, 1, 2, 2)).item()  # half of four ones
-        2.0
+        >>> gradient_penalty(nn.Flatten(), torch.zeros(2, 1, 2, 2)).item()  # half of four quarters squared
+        0.125
     """
     real = real.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
+    logits = discriminator(real)
+    (gradient,) = torch.autograd.grad(logits.reshape(len(real), -1).mean(dim=1).sum(), real, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean() / 2

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from s2tf.batches import Clip, SpeechPortraitBatch
+from s2tf.losses.adversarial import patch_terms
 from s2tf.losses.contrastive import ContrastiveLoss
 from s2tf.losses.perceptual import PerceptualLoss
 from s2tf.losses.reconstruction import mean_absolute_error
 from s2tf.models.face_decoder import FaceDecoder
 from s2tf.models.face_encoder import FaceEncoder
+from s2tf.models.patch_discriminator import PatchDiscriminator
 from s2tf.nn.network import Network
 from s2tf.previews import Samples
 from s2tf.stages.base import Stage
@@ -19,9 +21,17 @@ from s2tf.stages.optimisation import adam, decay_groups, total_steps, warmup_cos
 from s2tf.stages.pairs import ROWS_AT_ONCE, Pairs, recall
 from s2tf.stages.speech_portrait_batch import spectrogram_map, speech_of
 
+ADVERSARIAL_BETAS = (0.0, 0.99)
+"""Adam's coefficients for a discriminator, as in StyleGAN."""
+
 
 class ConReStage(Stage):
-    """Aligns z_s = E_s(speech) with z_f = E_f(face), and trains D_f to reconstruct the face from z_f: L_c + L_r."""
+    """Aligns z_s = E_s(speech) with z_f = E_f(face), and trains D_f to reconstruct the face from z_f: L_c + L_r.
+
+    Two additions are not in the paper, and off by default. A discriminator of patches judges the decoded faces late in
+    the training: L1 alone gives a blur where LPIPS has no trained backbone. And D_f may read z_f with noise: latents
+    that diffusion samples are never exact, and a decoder that has seen only exact ones answers them with noise.
+    """
 
     frozen = ("perceptual",)
 
@@ -39,6 +49,13 @@ class ConReStage(Stage):
         contrastive_weight: float = 1.0,
         l1_weight: float = 1.0,
         lpips_weight: float = 1.0,
+        latent_noise: float = 0.0,
+        discriminator: PatchDiscriminator | None = None,
+        adversarial_weight: float = 0.0,
+        features_weight: float = 0.0,
+        r1_weight: float = 0.0,
+        adversarial_start: int = 0,
+        discriminator_learning_rate: float = 1e-3,
     ) -> None:
         """Build the stage.
 
@@ -55,13 +72,32 @@ class ConReStage(Stage):
             contrastive_weight: factor on L_c.
             l1_weight: factor on the mean absolute error.
             lpips_weight: factor on LPIPS; at 0 it is not computed.
+            latent_noise: Gaussian noise on the z_f that D_f reads in training, in standard deviations of each
+                dimension over the batch; 0 for none.
+            discriminator: D, which judges the patches of decoded portraits; None trains without.
+            adversarial_weight: factor on -log D(decoded face).
+            features_weight: factor on the distance of decoded and true faces in D's maps.
+            r1_weight: factor on D's gradient penalty.
+            adversarial_start: optimizer step from which the terms of D count.
+            discriminator_learning_rate: rate of D.
         """
         super().__init__()
         self.speech_encoder, self.face_encoder, self.face_decoder = speech_encoder, face_encoder, face_decoder
         self.contrastive, self.perceptual = contrastive, perceptual
         self.speech_learning_rate, self.face_learning_rate = speech_learning_rate, face_learning_rate
         self.weight_decay, self.warmup_steps = weight_decay, warmup_steps
-        self.weights = {"contrastive": contrastive_weight, "l1": l1_weight, "lpips": lpips_weight}
+        self.latent_noise, self.discriminator = latent_noise, discriminator
+        self.adversarial_start = adversarial_start
+        self.discriminator_learning_rate = discriminator_learning_rate
+        self.weights = {
+            "contrastive": contrastive_weight,
+            "l1": l1_weight,
+            "lpips": lpips_weight,
+            "adversarial": adversarial_weight,
+            "features": features_weight,
+            "discriminator": 1.0,
+            "r1": r1_weight,
+        }
         self.picture_terms = ("l1", "lpips") if lpips_weight > 0 else ("l1",)
         self.pairs = Pairs()
         self.freeze_parts()
@@ -78,7 +114,11 @@ class ConReStage(Stage):
         """The named terms and their weighted sum `loss`; all scalars."""
         z_s = self.speech_encoder(speech_of(batch, self.speech_encoder))
         z_f = self.face_encoder(batch["portrait"])
-        terms = {"contrastive": self.contrastive(z_s, z_f, batch["identity"]), **self._pictures(batch, z_f)}
+        picture = self.face_decoder(self._noisy(z_f))
+        terms = {"contrastive": self.contrastive(z_s, z_f, batch["identity"])}
+        terms |= self._pictures(batch["portrait"], picture)
+        if self.discriminator is not None:
+            terms |= self._adversarial(self.discriminator, picture, batch["portrait"])
         return {**terms, "loss": self._total(terms)}
 
     def training_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> Tensor:
@@ -90,7 +130,7 @@ class ConReStage(Stage):
     def validation_step(self, batch: SpeechPortraitBatch, batch_idx: int) -> None:
         """Log the losses of the pictures, and collect the embeddings."""
         z_f = self.face_encoder(batch["portrait"])
-        self.log_losses("val", self._pictures(batch, z_f), len(z_f))
+        self.log_losses("val", self._pictures(batch["portrait"], self.face_decoder(z_f)), len(z_f))
         self.pairs.update(self.speech_encoder(speech_of(batch, self.speech_encoder)), z_f, batch["identity"])
 
     def on_validation_epoch_end(self) -> None:
@@ -120,22 +160,35 @@ class ConReStage(Stage):
         self.speech_encoder.mark_trained()
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a group each for speech and face, and the schedule."""
+        """AdamW with a group each for speech, face and discriminator, and the schedule."""
         face = [self.face_encoder, self.face_decoder, self.contrastive]
         groups = [
             *decay_groups([self.speech_encoder], self.speech_learning_rate, self.weight_decay),
             *decay_groups(face, self.face_learning_rate, self.weight_decay),
         ]
+        if self.discriminator is not None:
+            rate = self.discriminator_learning_rate
+            groups += [{**group, "betas": ADVERSARIAL_BETAS} for group in decay_groups([self.discriminator], rate, 0.0)]
         optimizer = adam(groups, self.trainer, decoupled=True)
         schedule = warmup_cosine(optimizer, self.warmup_steps, total_steps(self.trainer))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _pictures(self, batch: SpeechPortraitBatch, z_f: Tensor) -> dict[str, Tensor]:
-        picture, reference = self.face_decoder(z_f), batch["portrait"]
+    def _noisy(self, z_f: Tensor) -> Tensor:
+        if self.latent_noise == 0:
+            return z_f
+        return z_f + self.latent_noise * z_f.detach().std(dim=0, unbiased=False) * torch.randn_like(z_f)
+
+    def _pictures(self, reference: Tensor, picture: Tensor) -> dict[str, Tensor]:
         terms = {"l1": mean_absolute_error(picture, reference)}
         if "lpips" in self.picture_terms:
             terms["lpips"] = self.perceptual(picture, reference)
         return terms
+
+    def _adversarial(self, discriminator: PatchDiscriminator, picture: Tensor, reference: Tensor) -> dict[str, Tensor]:
+        if self.global_step >= self.adversarial_start:
+            return patch_terms(discriminator, picture, reference)
+        # `ddp` needs a gradient for every parameter.
+        return {"discriminator": torch.stack([parameter.sum() * 0 for parameter in discriminator.parameters()]).sum()}
 
     def _total(self, terms: dict[str, Tensor]) -> Tensor:
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
