@@ -1,1 +1,1 @@
-"""What ships with the package, as data: a trained pipeline with its model card, the judges, and a sample of speech."""
+"""Files that ship with the package: a trained pipeline with its model card, the judges, and a sample of speech."""
