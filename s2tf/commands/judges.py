@@ -1,8 +1,8 @@
 """Train the judges anew: networks that measure synthetic faces, to compare them with those that ship."""
 
 import argparse
-import json
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import add_json, add_out_folder, seed
 
 
@@ -26,6 +26,5 @@ def run(args: argparse.Namespace) -> int:
     judges = make_judges(data, out, Console(), precision=16 if args.half else 32)
     compared = compare_with_packaged(judges, data)
     print("\n".join([*compared.lines(), f"judges: {out}"]))
-    if args.json:
-        args.json.write_text(json.dumps({**judges.settings, **compared.to_json()}, indent=2) + "\n")
+    write_json(args.json, {**judges.settings, **compared.to_json()})
     return 1 if compared.agree is False else 0

@@ -10,7 +10,7 @@ Precision = Literal[16, 32]
 """Bits of each stored parameter."""
 PRECISIONS: tuple[Precision, ...] = (16, 32)
 LOSS = 2.0**-10
-"""Greatest change of a value, as a share of the largest value of its tensor, with which a tensor is stored at 16 bits."""
+"""Greatest change of a value, as a share of its tensor's largest, with which a tensor is stored with 16 bits."""
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -40,6 +40,6 @@ def _rounded(values: torch.Tensor, name: str) -> torch.Tensor:
     largest = values.abs().max() if values.numel() else values.new_zeros(())
     if not bool(half.isfinite().all()):
         limit = torch.finfo(torch.float16).max
-        raise ValueError(f"{name} has the value {float(largest):g}, expected at most {limit:g} to store it with 16 bits")
+        raise ValueError(f"{name} has the value {float(largest):g}, expected at most {limit:g} to store 16 bits of it")
     lost = bool(((half.to(values.dtype) - values).abs() > LOSS * largest).any())
     return values if lost else half

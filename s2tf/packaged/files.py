@@ -15,7 +15,7 @@ PIPELINE_NOTE = "the packaged pipeline, trained on synthetic speakers: its faces
 SPEECH_NOTE = "the sample speech (a synthetic voice)"
 
 
-def packaged_folder() -> Path:
+def _folder() -> Path:
     """Return the folder of what ships: `S2TF_PACKAGED`, else the package's own."""
     return Path(os.environ.get(VARIABLE, FOLDER))
 
@@ -26,18 +26,18 @@ def packaged_pipeline() -> Path:
     Raises:
         UserError: No pipeline is packaged, as in a checkout from before it was trained.
     """
-    folder = packaged_folder() / PIPELINE
+    folder = _folder() / PIPELINE
     if not folder.is_dir():
         raise UserError(
-            f"{folder} is missing, expected the packaged pipeline: name another one, such as `--pipeline demo/pipeline` "
-            "after `s2tf demo --out demo`"
+            f"{folder} is missing, expected the packaged pipeline: name another one, such as "
+            "`--pipeline demo/pipeline` after `s2tf demo --out demo`"
         )
     return folder
 
 
 def packaged_judges() -> Path:
     """Return the folder of the packaged judges, which may be absent."""
-    return packaged_folder() / JUDGES
+    return _folder() / JUDGES
 
 
 def sample_speech() -> Path:
@@ -46,7 +46,7 @@ def sample_speech() -> Path:
     Raises:
         UserError: The file is absent.
     """
-    path = packaged_folder() / SPEECH
+    path = _folder() / SPEECH
     if not path.is_file():
         raise UserError(f"{path} is missing, expected the packaged sample of speech: name a sound file")
     return path

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from packaged_files import judges_stand_in
 from rich.console import Console
 
 from s2tf.evaluation import judge_comparison, judge_training
@@ -9,16 +10,11 @@ from s2tf.evaluation.judge_comparison import compare_with_packaged
 from s2tf.evaluation.judge_training import (
     JudgeData,
     cache_folder,
-    fingerprint_of,
     judge_examples,
     load_judges,
     make_judges,
 )
-from s2tf.faces.judge_network import FaceReader
 from s2tf.faces.judges import Judges, JudgeTraining
-
-OUTPUTS = {"face": 20, "gender": 1, "mouth": 41, "pose": 7}
-"""Number of values that each judge reads."""
 
 
 @pytest.mark.slow
@@ -46,10 +42,9 @@ def test_the_cache_depends_on_the_pictures_and_not_on_the_workers(tmp_path, monk
 @pytest.fixture
 def packaged(tmp_path, monkeypatch):
     """Untrained judges where the packaged ones are, of this version unless a test changes their record."""
-    monkeypatch.setenv("S2TF_PACKAGED", str(tmp_path / "packaged"))
-    networks = {name: FaceReader(outputs, width=8) for name, outputs in OUTPUTS.items()}
-    settings = {"fingerprint": fingerprint_of(JudgeData()), "accuracy": {"gender accuracy": 0.5}}
-    return Judges(**networks, settings=settings).save(tmp_path / "packaged" / "judges", precision=16)
+    for name, value in judges_stand_in(tmp_path / "packaged").items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "packaged" / "judges"
 
 
 def record(folder, **values):
