@@ -16,7 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("video", type=Path, help="video to write")
     parser.add_argument("--speech", type=Path, help="sound file (default: the packaged sample)")
-    parser.add_argument("--pipeline", type=Path, help="folder of `s2tf demo` or `s2tf assemble` (default: the packaged)")
+    parser.add_argument(
+        "--pipeline", type=Path, help="folder of `s2tf demo` or `s2tf assemble` (default: the packaged)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 

@@ -17,10 +17,10 @@ import sys
 import pytest
 import yaml
 from lightning.pytorch import Trainer
+from packaged_files import packaged_stand_in
 from page_blocks import LANGUAGES, PAGES, PRINTS, ROOT, Block, blocks_in, blocks_of, name_of, simple_commands
 from page_commands import RefusedError, all_parsers, check_command, options_of
 from page_python import check_python_block
-from packaged_files import packaged_stand_in
 from small_pipelines import coloured_noise, small_portrait_pipeline, small_talking_face_pipeline
 from tiny_shards import tiny_shards
 from video_folders import talking, write
