@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ TEMPLATE = Path(__file__).with_suffix(".md")
 KINDS = {"speakers": "Portraits and videos of unseen speakers, from their speech alone"}
 """Kind of an evaluation -> heading of its numbers; others stand under the name of what was measured."""
 COMMIT_DIGITS = 12
+CPU_INFO = Path("/proc/cpuinfo")
 CONTROLS = ("PSNR, ", "sharpness, ")
 """Beginnings of the names of the codebook's controls, of which the card has only the summary."""
 
@@ -115,9 +117,15 @@ def _training(records: Sequence[TrainingRecord]) -> str:
 def _machine() -> str:
     """Name this machine by what a training's speed depends on."""
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    model = platform.processor() or platform.machine()
-    parts = [f"{os.cpu_count()} CPU cores ({model})", *gpus, f"Python {platform.python_version()}"]
+    parts = [f"{os.cpu_count()} CPU cores ({_processor()})", *gpus, f"Python {platform.python_version()}"]
     return ", ".join([*parts, f"torch {torch.__version__}"])
+
+
+def _processor() -> str:
+    """Name the processor: by Linux its model, elsewhere its kind."""
+    known = CPU_INFO.read_text(encoding="utf-8", errors="replace") if CPU_INFO.is_file() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", known, re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def _networks(folder: Path) -> str:

@@ -5,6 +5,7 @@ import torch
 from packaged_files import judges_stand_in
 from rich.console import Console
 
+from s2tf.cli import main
 from s2tf.evaluation import judge_comparison, judge_training
 from s2tf.evaluation.judge_comparison import compare_with_packaged
 from s2tf.evaluation.judge_training import (
@@ -87,3 +88,26 @@ def test_judges_made_anew_are_compared_with_the_packaged_ones_on_the_same_speake
     older = compare_with_packaged(anew, JudgeData())
     assert older.agree is None
     assert "another version" in older.lines()[-1]
+
+
+@pytest.mark.parametrize(("accuracy", "status", "words"), [(0.48, 0, "they agree"), (0.9, 1, "they do not agree")])
+def test_the_command_says_whether_new_judges_agree_with_the_packaged_ones(
+    packaged, tmp_path, monkeypatch, capsys, accuracy, status, words
+):
+    asked = []
+
+    def make(data, folder, console, training=None, precision=32):
+        asked.append((folder, precision))
+        judges = Judges.load(packaged)
+        judges.settings["accuracy"] = {"gender accuracy": accuracy}
+        return judges
+
+    monkeypatch.setattr(judge_training, "make_judges", make)
+    monkeypatch.setattr(judge_comparison, "unseen_examples", lambda data: None)
+    monkeypatch.setattr(judge_comparison, "judge_accuracy", lambda judges, examples: {"gender accuracy": 0.5})
+    assert (
+        main(["judges", "--half", "--out", str(tmp_path / "anew"), "--json", str(tmp_path / "judges.json")]) == status
+    )
+    assert asked == [(tmp_path / "anew", 16)]
+    assert words in capsys.readouterr().out
+    assert json.loads((tmp_path / "judges.json").read_text())["agree"] is (status == 0)
