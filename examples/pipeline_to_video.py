@@ -1,6 +1,7 @@
-"""Open a pipeline folder, and generate a video for a sound file.
+"""Generate a video for a sound file, by the packaged pipeline or one of your own.
 
-python examples/pipeline_to_video.py demo/pipeline speech.wav talking.mp4
+python examples/pipeline_to_video.py talking.mp4
+python examples/pipeline_to_video.py talking.mp4 --speech speech.wav --pipeline demo/pipeline
 """
 
 import argparse
@@ -13,14 +14,16 @@ from s2tf.pipelines.files import read_speech, write_video
 def main() -> None:
     """Generate a portrait and its video from speech alone."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pipeline", type=Path, help="folder of `s2tf demo` or `s2tf assemble`")
-    parser.add_argument("speech", type=Path, help="sound file")
     parser.add_argument("video", type=Path, help="video to write")
+    parser.add_argument("--speech", type=Path, help="sound file (default: the packaged sample)")
+    parser.add_argument(
+        "--pipeline", type=Path, help="folder of `s2tf demo` or `s2tf assemble` (default: the packaged)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
     pipeline = s2tf.load_pipeline(args.pipeline)
-    speech = read_speech(args.speech)
+    speech = read_speech(args.speech or s2tf.sample_speech())
     # The portrait is generated first; frames are rendered while they are written, so that a long video fits in memory.
     talking = pipeline(speech, seed=args.seed, gains={"head": 0.5})
     video = write_video(talking, speech, args.video)

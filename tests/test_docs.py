@@ -17,6 +17,7 @@ import sys
 import pytest
 import yaml
 from lightning.pytorch import Trainer
+from packaged_files import packaged_stand_in
 from page_blocks import LANGUAGES, PAGES, PRINTS, ROOT, Block, blocks_in, blocks_of, name_of, simple_commands
 from page_commands import RefusedError, all_parsers, check_command, options_of
 from page_python import check_python_block
@@ -71,6 +72,12 @@ def small_inputs(tmp_path_factory):
     write(folder / "generated" / "a.mp4", talking(0))
     write(folder / "reference" / "a.mp4", talking(1))
     return folder
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory):
+    """An environment in which small networks are in the place of those that ship."""
+    return packaged_stand_in(tmp_path_factory.mktemp("packaged"))
 
 
 def environment_with(program_folder):
@@ -211,8 +218,8 @@ def test_a_wrong_name_in_a_block_of_python_is_found(wrong):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: f"{name_of(block.page)}: {block.text[:40]!r}")
-def test_a_block_of_python_runs(block, small_inputs, tmp_path):
-    environment = environment_with(tmp_path / "bin")
+def test_a_block_of_python_runs(block, small_inputs, packaged, tmp_path):
+    environment = {**environment_with(tmp_path / "bin"), **packaged}
     result = subprocess.run(
         [sys.executable, "-c", block.text],
         cwd=small_inputs,
@@ -226,8 +233,8 @@ def test_a_block_of_python_runs(block, small_inputs, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
-def test_the_commands_of_a_page_that_need_nothing_run_in_their_order_and_print_what_it_shows(page, tmp_path):
-    environment = environment_with(tmp_path / "bin")
+def test_the_commands_of_a_page_that_need_nothing_run_in_their_order_and_print_what_it_shows(page, packaged, tmp_path):
+    environment = {**environment_with(tmp_path / "bin"), **packaged}
     work = tmp_path / "work"
     work.mkdir()
     printed, ran = "", False

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_pipelines import coloured_noise, small_portrait_pipeline, small_talking_face_pipeline
+from packaged_files import packaged_stand_in
+from small_pipelines import coloured_noise
 from tiny_shards import tiny_shards
 from video_folders import talking, write
 
 from s2tf.media.audio import write_wav
-from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -32,13 +32,14 @@ def shards(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_pipeline_folder_becomes_a_video(tmp_path):
-    pipeline = SpeechToTalkingFacePipeline(small_portrait_pipeline(), small_talking_face_pipeline())
-    pipeline.save_pretrained(tmp_path / "pipeline")
-    write_wav(tmp_path / "speech.wav", coloured_noise(1.0))
-    printed = run("pipeline_to_video.py", tmp_path / "pipeline", tmp_path / "speech.wav", tmp_path / "talking.mp4")
-    assert "25 frames" in printed
+def test_speech_becomes_a_video_by_the_packaged_pipeline_or_another(tmp_path, monkeypatch):
+    for name, value in packaged_stand_in(tmp_path / "packaged").items():
+        monkeypatch.setenv(name, value)
+    assert "125 frames" in run("pipeline_to_video.py", tmp_path / "talking.mp4")
     assert (tmp_path / "talking.mp4").stat().st_size > 0
+    write_wav(tmp_path / "speech.wav", coloured_noise(1.0))
+    given = ["--speech", tmp_path / "speech.wav", "--pipeline", tmp_path / "packaged" / "speech_to_talking_face"]
+    assert "25 frames" in run("pipeline_to_video.py", tmp_path / "talking.mp4", *given)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ ROOMS = {
     },
     "evaluation": {
         "runs", "systems", "pipelines", "importers", "metrics", "faces", "figures", "diffusion", "models", "nn",
-        "media", "fault_tolerance", "tables", "datamodules",
+        "media", "fault_tolerance", "tables", "packaged", "datamodules",
     },
     "precompute": {
         "runs", "provenance", "models", "faces", "media", "nn", "config", "datamodules",
@@ -29,7 +29,8 @@ ROOMS = {
         "config", "systems", "provenance", "callbacks", "loggers", "fault_tolerance", "pipelines", "models", "nn",
         "datamodules",
     },
-    "systems": {"pipelines"},
+    "systems": {"pipelines", "packaged"},
+    "packaged": set(),
     "pipelines": {"nn", "models", "diffusion", "media", "faces"},
     "stages": {"nn", "models", "diffusion", "losses", "metrics", "batches", "previews"},
     "metrics": {"nn", "models", "media", "faces"},
@@ -51,7 +52,7 @@ ROOMS = {
     "errors": set(),
     "batches": set(),
     "previews": set(),
-    "__init__": {"runs", "systems", "evaluation", "metrics"},
+    "__init__": {"runs", "systems", "evaluation", "metrics", "packaged"},
     "datamodules": {"media", "faces", "batches", "fault_tolerance", "tables"},
 }  # fmt: skip
 """Room -> the rooms that its files may import, besides `errors` and `s2tf.__version__`."""

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.pipelines.files import crop_portrait, read_portrait, read_speech, write_video
     from s2tf.systems.registry import open_pipeline
 
-    announce(f"reading {args.speech} and {args.pipeline}")
+    announce(args.reading)
     speech = read_speech(args.speech, announce)
     pipeline = open_pipeline(args.pipeline, args.device, "animate")
     if args.crop:

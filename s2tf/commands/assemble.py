@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from s2tf.systems.registry import SYSTEMS
 
     add_out_folder(parser, "folder of the pipeline")
+    parser.add_argument(
+        "--half", action="store_true", help="store each parameter with 16 bits, in half the space (default: 32 bits)"
+    )
     declared: set[str] = set()
     for system in SYSTEMS:
         group = parser.add_argument_group(f"finished runs of {system.name}", "; ".join(_needs(system)))
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     networks = {name: given[name] for name in names if name in given}
     with user_errors():
         pipeline = assemble(runs, chosen_settings(runs, options), networks, announce)
-    pipeline.save_pretrained(args.out)
+        pipeline.save_pretrained(args.out, 16 if args.half else 32)
     print(f"{type(pipeline).__name__}: {args.out}")
     return 0
 

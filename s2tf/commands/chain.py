@@ -1,12 +1,12 @@
 """Run the steps of a chain YAML, such as all rows of an ablation table, each as soon as the steps it needs are done."""
 
 import argparse
-import json
 import os
 import shlex
 import signal
 import sys
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import add_chain_arguments, add_json, at_least
 
 
@@ -46,8 +46,6 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     threads = max(1, (os.cpu_count() or 1) // args.jobs)
     states = run_steps(steps, args.jobs, threads, lambda text: print(text, flush=True))
-    if args.json:
-        record = {step.name: {"state": states[step.name], "result": step.result} for step in steps}
-        args.json.write_text(json.dumps(record, indent=2) + "\n")
+    write_json(args.json, {step.name: {"state": states[step.name], "result": step.result} for step in steps})
     # 3: every step has a result, but a part of some results is missing.
     return 0 if set(states.values()) <= {"done"} else 3 if set(states.values()) <= {"done", "partial"} else 1

@@ -1,10 +1,9 @@
 """Tell on pictures of known persons which channel order and feature are right for a face network."""
 
 import argparse
-import json
 from pathlib import Path
 
-from s2tf.commands.console import table_console
+from s2tf.commands.console import table_console, write_json
 from s2tf.commands.options import add_device, add_json, user_errors
 
 
@@ -34,6 +33,5 @@ def run(args: argparse.Namespace) -> int:
         people = read_people(args.pictures)
         found = check_order(faces, people, report)
     print("\n".join([people.summary, *found.lines]))
-    if args.json:
-        args.json.write_text(json.dumps(found.to_json(), indent=2) + "\n")
+    write_json(args.json, found.to_json())
     return 0

@@ -1,10 +1,10 @@
 """Put videos of the same clip by several systems side by side, so that a person can compare them."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import add_json, add_out_folder, at_least, number
 from s2tf.evaluation.progress import progress
 
@@ -84,8 +84,7 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     print(f"sound: {found.sound or 'none of these videos has any'}")
     print(f"written to {args.out}: {', '.join(path.name for path in found.written)}")
-    if args.json:
-        args.json.write_text(json.dumps({**found.to_json(), "landmarks": args.landmarks}, indent=2) + "\n")
+    write_json(args.json, {**found.to_json(), "landmarks": args.landmarks})
     return 0
 
 

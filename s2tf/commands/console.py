@@ -34,8 +34,13 @@ def print_metrics(metrics: Mapping[str, float], path: Path | None) -> None:
     """Print numbers by name, and write them to a JSON file if a path is given."""
     for name, value in sorted(metrics.items()):
         print(f"{name:32s} {value:.6g}")
+    write_json(path, dict(metrics))
+
+
+def write_json(path: Path | None, content: object) -> None:
+    """Write plain values to a file, if a path is given."""
     if path is not None:
-        path.write_text(json.dumps(dict(metrics), indent=2) + "\n")
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def announce(text: str) -> None:
@@ -108,7 +113,5 @@ def report_generated(
         from s2tf.media.pictures import RANDOM_NOTE
 
         print(f"{RANDOM_NOTE}: {', '.join(random_weights)} were never trained; do not report this as a result")
-    if json_file:
-        chosen = {"codes": codes} if codes else {}
-        record = {**generated, **chosen, "seed": seed, "random_weights": list(random_weights)}
-        json_file.write_text(json.dumps(record, indent=2) + "\n")
+    chosen = {"codes": codes} if codes else {}
+    write_json(json_file, {**generated, **chosen, "seed": seed, "random_weights": list(random_weights)})

@@ -1,10 +1,10 @@
 """Create a W&B workspace and report for each of the paper's ablations: losses, samples of each arm, the table."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import add_json
 from s2tf.errors import UserError
 
@@ -52,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
             record["workspace"], record["report"] = save(shown, entity, project)
             print(f"{shown.title}\n  workspace: {record['workspace']}\n  report:    {record['report']}")
         records.append(record)
-    if args.json:
-        args.json.write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(args.json, records)
     return 0
 
 

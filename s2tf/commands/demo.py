@@ -1,12 +1,10 @@
 """Run the whole chain at tiny width: speakers, shards, every stage, portraits and talking videos, their numbers."""
 
 import argparse
-import json
-import logging
 import time
-import warnings
 from pathlib import Path
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import add_json, add_out_folder, seed
 
 
@@ -26,8 +24,9 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.demo.results import measure, write_speakers
     from s2tf.demo.table import measurement_table
     from s2tf.demo.train import DemoSettings, make_shards, train_chain
+    from s2tf.runs.lightning_hints import hide_messages
 
-    _quiet()
+    hide_messages()
     console = Console()
     started = time.monotonic()
     # Train the chain and measure it.
@@ -47,18 +46,10 @@ def run(args: argparse.Namespace) -> int:
         "random_weights": chain.random_weights,
         "measurements": {measurement.name: measurement.to_json() for measurement in measurements},
     }
-    for path in filter(None, (args.out / "metrics.json", args.json)):
-        path.write_text(json.dumps(report, indent=2) + "\n")
+    for path in (args.out / "metrics.json", args.json):
+        write_json(path, report)
     console.print(measurement_table(measurements))
     if chain.random_weights:
         console.print(f"random weights, never trained: {', '.join(chain.random_weights)}")
     console.print(f"\n{len(results.speakers)} speakers in {args.out / 'speakers'}, {seconds / 60:.1f} minutes in all")
     return 0
-
-
-def _quiet() -> None:
-    """Keep the messages of Lightning and other libraries off the demo's own progress lines."""
-    names = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric", "lightning")
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"lightning\.")

@@ -1,14 +1,13 @@
 """Train one stage from its experiment YAML."""
 
 import argparse
-import json
 import os
 import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from s2tf.commands.console import announce
+from s2tf.commands.console import announce, write_json
 from s2tf.commands.options import add_json
 
 _RUN_FILE = "S2TF_RUN_FILE"
@@ -74,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
         report_failure(error, run.folder, this_rank())
         return LOST_STATUS if lost_another_process(error) else 1
     print(f"run folder: {result.run.folder}\nnetworks:   {result.run.networks}")
-    if args.json:
-        args.json.write_text(json.dumps({"run": str(result.run.folder), "metrics": result.metrics}, indent=2) + "\n")
+    write_json(args.json, {"run": str(result.run.folder), "metrics": result.metrics})
     return 0
 
 

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.pipelines.files import read_speech, write_video
     from s2tf.systems.registry import open_pipeline
 
-    announce(f"reading {args.speech} and {args.pipeline}")
+    announce(args.reading)
     speech = read_speech(args.speech, announce)
     pipeline = open_pipeline(args.pipeline, args.device, "generate")
     with user_errors():

@@ -235,8 +235,11 @@ def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of every command that generates from speech."""
     from s2tf.diffusion.samplers import SAMPLERS
 
-    parser.add_argument("speech", type=Path, help="a sound file, or a video with a sound track")
-    parser.add_argument("--pipeline", type=Path, required=True, help="a pipeline folder, such as demo/pipeline")
+    speech = "a sound file, a video with a sound track, or the word `sample` for the packaged sample, a synthetic voice"
+    parser.add_argument("speech", type=Path, help=speech)
+    pipeline = "a pipeline folder, such as demo/pipeline (default: the packaged one, trained on synthetic speakers)"
+    parser.add_argument("--pipeline", type=Path, help=pipeline)
+    add_check(parser, _choose_packaged)
     parser.add_argument("--seed", type=seed, default=0, help="seed of the noise (default: %(default)s)")
     parser.add_argument("--steps", type=positive, help="number of denoising steps (default: as stored in the pipeline)")
     parser.add_argument(
@@ -244,6 +247,15 @@ def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     add_json(parser, "a record of the result")
+
+
+def _choose_packaged(args: argparse.Namespace) -> None:
+    """Put the places of packaged files where none are given, and what is read into `reading`, for the first line."""
+    from s2tf.packaged.files import PIPELINE_NOTE, SAMPLE, SPEECH_NOTE, packaged_pipeline, sample_speech
+
+    sample = str(args.speech) == SAMPLE and not args.speech.exists()
+    args.reading = f"reading {SPEECH_NOTE if sample else args.speech} and {args.pipeline or PIPELINE_NOTE}"
+    args.speech, args.pipeline = sample_speech() if sample else args.speech, args.pipeline or packaged_pipeline()
 
 
 def add_gain_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     from s2tf.pipelines.files import read_speech
     from s2tf.systems.registry import open_pipeline
 
-    announce(f"reading {args.speech} and {args.pipeline}")
+    announce(args.reading)
     speech = read_speech(args.speech, announce)
     pipeline = open_pipeline(args.pipeline, args.device, "portrait")
     with user_errors():

@@ -2,11 +2,10 @@
 
 import argparse
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import s2tf.commands.options as shared
-from s2tf.commands.console import part_done
+from s2tf.commands.console import part_done, write_json
 
 if TYPE_CHECKING:
     from datamodules.prepare.clip import ClipSettings
@@ -107,8 +106,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"failures and their reasons: {args.out / FAILURES}", highlight=False)
     if complete and summary.absent:
         console.print(f"absent, and no failure: {args.out / ABSENCES}", highlight=False)
-    if args.json:
-        args.json.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
+    write_json(args.json, summary.to_json())
     return int(summary.too_many_failed(args.max_failures) or (complete and not summary.written))
 
 

@@ -1,10 +1,9 @@
 """Compute the statistical face prior (Eq. 5): the mean latent of N gender-balanced faces by a trained face encoder."""
 
 import argparse
-import json
 from pathlib import Path
 
-from s2tf.commands.console import announce
+from s2tf.commands.console import announce, write_json
 from s2tf.commands.options import add_device, add_json, add_out_folder, user_errors
 
 
@@ -35,7 +34,5 @@ def run(args: argparse.Namespace) -> int:
         record = prior.provenance
         counts = f"{record['female']} women, {record['male']} men, {record['unknown']} of unknown gender"
         print(f"prior of {record['n']} faces ({counts}): {folder}")
-    if args.json:
-        records = {str(folder): prior.provenance for folder, prior in priors.items()}
-        args.json.write_text(json.dumps(records, indent=2) + "\n")
+    write_json(args.json, {str(folder): prior.provenance for folder, prior in priors.items()})
     return 0

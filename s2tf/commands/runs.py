@@ -1,12 +1,11 @@
 """Show the status of runs: state in SLURM, step, loss, last checkpoint, restarts, reason of waiting or failure."""
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2tf.commands.console import table_console
+from s2tf.commands.console import table_console, write_json
 from s2tf.commands.options import add_json
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ def run(args: argparse.Namespace) -> int:
     console = table_console()
     if args.json or not args.watch:
         states = states_below(args.runs)
-        if args.json:
-            args.json.write_text(json.dumps([vars(one) for one in states], indent=2) + "\n")
+        write_json(args.json, [vars(one) for one in states])
         if not args.watch:
             console.print(run_table(states))
             return 0

@@ -1,10 +1,10 @@
 """Describe a shard folder, check every byte of it, or write a picture with faces of its clips."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import add_check, add_json, at_least, seed
 from s2tf.fault_tolerance.outputs import PICTURES, check_output_file
 
@@ -58,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"in more than one split: {identity}", highlight=False)
     if args.verify and not report.broken:
         console.print("every byte was read; no sample is broken")
-    if args.json:
-        args.json.write_text(json.dumps(report.to_json(), indent=1) + "\n")
+    write_json(args.json, report.to_json())
     # The contact sheet.
     if args.sheet:
         try:

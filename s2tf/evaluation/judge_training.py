@@ -21,7 +21,10 @@ from s2tf.faces.judges import AGE_CENTRE, AGE_SCALE, SETTINGS_FILE, JudgeExample
 from s2tf.faces.lips import POSE, canonical_face, head_pose, to_picture_units
 from s2tf.metrics.correlation import pearson
 from s2tf.metrics.retrieval import RecallAtK, gallery_embeddings
+from s2tf.nn.file_kinds import read_json
+from s2tf.nn.half_precision import Precision, with_precision
 from s2tf.nn.lips import eye_opening, mouth_opening
+from s2tf.packaged.files import packaged_judges
 
 SEED_BASE = 9_000_000
 """Seed of the judges' first population, far above the seeds of the demo and of the tests."""
@@ -52,19 +55,30 @@ class JudgeData:
 
 
 def load_judges(data: JudgeData, console: Console) -> Judges:
-    """Load the judges of `data` from the cache, or train them and store them there."""
+    """Load the packaged judges if they are those of `data`, else those in the cache, which are trained if absent."""
+    if holds_judges(packaged_judges(), data):
+        return Judges.load(packaged_judges())
     folder = cache_folder(data)
     if (folder / SETTINGS_FILE).is_file():
         return Judges.load(folder)
     return make_judges(data, folder, console)
 
 
+def holds_judges(folder: Path, data: JudgeData) -> bool:
+    """Return True if a folder holds the judges of `data`, of this version and with the default training."""
+    path = folder / SETTINGS_FILE
+    return path.is_file() and read_json(path).get("fingerprint") == fingerprint_of(data)
+
+
+def fingerprint_of(data: JudgeData, training: JudgeTraining | None = None) -> str:
+    """Hash the version and the settings of judges; the number of workers does not change the pictures."""
+    settings = [VERSION, {**asdict(data), "workers": 0}, asdict(training or JudgeTraining(seed=data.seed))]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
 def cache_folder(data: JudgeData) -> Path:
     """Return the folder of these judges in the cache."""
-    # The number of workers does not change the pictures.
-    settings = [VERSION, {**asdict(data), "workers": 0}, asdict(JudgeTraining(seed=data.seed))]
-    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    return cache_root() / "judges" / fingerprint
+    return cache_root() / "judges" / fingerprint_of(data)
 
 
 def cache_root() -> Path:
@@ -72,14 +86,35 @@ def cache_root() -> Path:
     return Path(os.environ.get(CACHE_VARIABLE, Path.home() / ".cache" / "s2tf"))
 
 
-def make_judges(data: JudgeData, folder: Path, console: Console, training: JudgeTraining | None = None) -> Judges:
-    """Render speakers, train the judges, measure them on unseen speakers and save them in `folder`."""
+def make_judges(
+    data: JudgeData,
+    folder: Path,
+    console: Console,
+    training: JudgeTraining | None = None,
+    precision: Precision = 32,
+) -> Judges:
+    """Render speakers, train the judges, measure them on unseen speakers and save them in `folder`.
+
+    Args:
+        data: The speakers.
+        folder: Folder of the judges.
+        console: Console that shows the progress.
+        training: Settings of the training, or None for the default ones.
+        precision: Bits of each stored parameter.
+
+    Returns:
+        The judges as they are stored.
+    """
     training = training or JudgeTraining(seed=data.seed)
     with progress(console, "judges: rendering the speakers") as report:
         examples = judge_examples(data, SEED_BASE + data.seed, data.speakers)
         judges = train_judges(examples, training, lambda name, done: report(f"judges: {name} {done:.0%}"))
-    judges.settings = {**judges.settings, "data": asdict(data), "accuracy": judge_accuracy(judges, data)}
-    judges.save(folder)
+    # Measured as they are stored, so that the rounding is in the numbers.
+    networks = {name: with_precision(network, precision).float() for name, network in judges.networks.items()}
+    judges = Judges(**networks, settings=judges.settings)
+    about = {"version": VERSION, "fingerprint": fingerprint_of(data, training), "data": asdict(data)}
+    judges.settings |= {**about, "accuracy": judge_accuracy(judges, unseen_examples(data))}
+    judges.save(folder, precision)
     return judges
 
 
@@ -103,10 +138,14 @@ def judge_examples(data: JudgeData, seed: int, speakers: int) -> JudgeExamples:
     )
 
 
-def judge_accuracy(judges: Judges, data: JudgeData) -> dict[str, float]:
-    """Measure the judges on reference pictures of unseen people; no number by them is more accurate than this."""
+def unseen_examples(data: JudgeData) -> JudgeExamples:
+    """Render people whom the judges of `data` have not seen, nor have those of any lower seed."""
     unseen = JudgeData(days=1, stills=STILLS_OF_UNSEEN, drawn_size=data.drawn_size, workers=data.workers)
-    examples = judge_examples(unseen, SEED_BASE + data.seed + 1, GALLERY * UNSEEN_GALLERIES)
+    return judge_examples(unseen, SEED_BASE + data.seed + 1, GALLERY * UNSEEN_GALLERIES)
+
+
+def judge_accuracy(judges: Judges, examples: JudgeExamples) -> dict[str, float]:
+    """Measure the judges on `unseen_examples`; no number by them is more accurate than this."""
     frames = examples.images.numpy()
     videos = frames.reshape(UNSEEN_GALLERIES, GALLERY, STILLS_OF_UNSEEN, *frames.shape[1:])
     recalls: dict[str, list[float]] = {}

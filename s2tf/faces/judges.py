@@ -19,6 +19,7 @@ from s2tf.faces.attributes import Attributes
 from s2tf.faces.judge_network import JUDGE_SIZE, FaceReader
 from s2tf.media.pictures import to_tensor
 from s2tf.nn.file_kinds import read_json
+from s2tf.nn.half_precision import Precision
 from s2tf.nn.lips import mouth_opening
 
 SETTINGS_FILE = "judges.json"
@@ -106,11 +107,16 @@ class Judges:
         """(N,) opening of the eyes in outer-eye distances."""
         return self._apply(frames, self.networks["pose"].read)[:, -1]
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes one subfolder per network and the settings; returns the folder."""
+    def save(self, folder: str | Path, precision: Precision = 32) -> Path:
+        """Writes one subfolder per network and the settings; returns the folder.
+
+        Args:
+            folder: Folder of the judges.
+            precision: Bits of each stored parameter.
+        """
         folder = Path(folder)
         for name, network in self.networks.items():
-            network.save_pretrained(folder / name)
+            network.save_pretrained(folder / name, precision)
         (folder / SETTINGS_FILE).write_text(json.dumps(self.settings, indent=2) + "\n")
         return folder
 

@@ -6,12 +6,12 @@ CLOSED = 0.5
 """An eye is closed where it is open less than this share of its median."""
 
 
-def count_blinks(eyes: np.ndarray) -> int:
-    """The number of times that the opening of the eyes (T,) falls below half of its median.
+def count_blinks(eyes: np.ndarray, closed: float = CLOSED) -> int:
+    """The number of times that the opening of the eyes (T,) falls below half of its median, or a share of it.
 
     Example:
         >>> count_blinks(np.array([0.2, 0.2, 0.0, 0.0, 0.2, 0.2]))
         1
     """
-    closed = eyes < CLOSED * np.median(eyes)
-    return int(closed[0]) + int((closed[1:] & ~closed[:-1]).sum())
+    below = eyes < closed * np.median(eyes)
+    return int(below[0]) + int((below[1:] & ~below[:-1]).sum())

@@ -15,6 +15,7 @@ from safetensors.torch import load_model, save_model
 
 from s2tf.nn.earlier import with_earlier_values
 from s2tf.nn.file_kinds import read_json
+from s2tf.nn.half_precision import Precision, with_precision
 from s2tf.nn.weight_files import check_weight_file, one_line
 
 CONFIG_FILE = "config.json"
@@ -73,12 +74,20 @@ class Network(nn.Module):
         """A hash of the class's name and of every weight, stored beside the network's results."""
         return weights_fingerprint(self)
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `weights.safetensors` into `folder`, which is created if it does not exist."""
-        folder = Path(folder)
+    def save_pretrained(self, folder: str | Path, precision: Precision = 32) -> None:
+        """Write `config.json` and `weights.safetensors` into `folder`, which is created if it does not exist.
+
+        Args:
+            folder: Folder of the two files.
+            precision: Bits of each stored parameter; the loaded network has 32 bits again.
+
+        Raises:
+            ValueError: A value is too large for this precision; the message names its tensor.
+        """
+        folder, stored = Path(folder), with_precision(self, precision)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(json.dumps(self.config, indent=2) + "\n")
-        save_model(self, str(folder / WEIGHTS_FILE))
+        save_model(stored, str(folder / WEIGHTS_FILE))
 
     @classmethod
     @torch.inference_mode(False)  # Weights that are loaded in inference mode could not be trained or counted later.

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type
 import torch
 
 import s2tf
+from s2tf.nn.half_precision import Precision
 from s2tf.nn.network import Network, holds_random_part
 from s2tf.pipelines.index import INDEX_FILE, read_index
 from s2tf.pipelines.shared_networks import SHARED, folders_of, load_once, shared_components
@@ -146,22 +147,30 @@ class Pipeline:
             network.to(device)
         return self
 
-    def save_pretrained(self, folder: str | Path) -> Path:
+    def save_pretrained(self, folder: str | Path, precision: Precision = 32) -> Path:
         """Write the index and one subfolder per network into `folder`, created if absent; returns it.
 
         A network that several components have in common is stored once, in the subfolder of the first.
+
+        Args:
+            folder: Folder of the pipeline.
+            precision: Bits of each stored parameter; a loaded pipeline has 32 bits again.
+
+        Raises:
+            ValueError: A value is too large for this precision; the message names its tensor.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         shared = shared_components(self.components)
         for name, network in self.components.items():
             if name not in shared:
-                network.save_pretrained(folder / name)
+                network.save_pretrained(folder / name, precision)
         index = {
             "class": type(self).__name__,
             "s2tf_version": s2tf.__version__,
             "components": {name: type(network).__name__ for name, network in self.components.items()},
             **({SHARED: shared} if shared else {}),
+            **({"precision": precision} if precision != 32 else {}),
             "settings": {section: dataclasses.asdict(value) for section, value in self.settings.items()},
             "random_weights": list(self.random_weights),
         }

@@ -40,3 +40,10 @@ def hide_hints() -> None:
         logging.getLogger(name).addFilter(OTHERS)
     for part in SILENCED:
         warnings.filterwarnings("ignore", f".*{part}")
+
+
+def hide_messages() -> None:
+    """Keep all messages of Lightning but errors out of this process's output, which has its own lines of progress."""
+    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from s2tf.errors import UserError
+from s2tf.packaged.files import packaged_pipeline
 from s2tf.pipelines.index import INDEX_FILE, read_index
 from s2tf.systems.declaration import PipelineClass, RunInput, System, Task
 from s2tf.systems.see_the_speaker import SEE_THE_SPEAKER
@@ -72,20 +73,23 @@ def find_pipeline_of_runs(given: Collection[str], systems: Sequence[System] = SY
     return system, pipeline
 
 
-def open_pipeline(folder: str | Path, device: str = "cpu", task: Task | None = None, whole: bool = False) -> Any:
+def open_pipeline(
+    folder: str | Path | None = None, device: str = "cpu", task: Task | None = None, whole: bool = False
+) -> Any:
     """Open the pipeline that a folder's index names, or the part of it for a task, in evaluation mode.
 
     Args:
-        folder: Pipeline folder, written by `s2tf assemble` or `save_pretrained`.
+        folder: Pipeline folder, written by `s2tf assemble` or `save_pretrained`, or None for the packaged pipeline,
+            which was trained on synthetic speakers: its faces are drawn ones.
         device: Device of the networks, such as `cuda`.
         task: Task that the pipeline must support, or None for any.
         whole: True to load the whole pipeline, not only the networks for the task.
 
     Raises:
         FileNotFoundError: The folder, its index or a component's file is absent; the message names it.
-        UserError: The folder is no pipeline folder, or its pipeline does not support the task.
+        UserError: The folder is no pipeline folder, no pipeline is packaged, or the pipeline does not support the task.
     """
-    folder = Path(folder)
+    folder = packaged_pipeline() if folder is None else Path(folder)
     system, chosen = find_pipeline(folder)
     if task is not None:
         part = _part_for(task, system, chosen, folder)

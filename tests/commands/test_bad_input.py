@@ -13,7 +13,8 @@ from s2tf import cli
 from s2tf.cli import COMMANDS, main
 
 WITH_JSON = sorted(
-    set(WORDS) - {"attributes", "codes", "features", "import", "submit run", "submit chain", "sweep", "assemble"}
+    set(WORDS)
+    - {"attributes", "codes", "features", "import", "submit run", "submit chain", "sweep", "assemble", "report card"}
 )
 WITH_DEVICE = sorted(
     [

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from packaged_files import judges_stand_in
 from PIL import Image
 from video_folders import status
 
@@ -12,9 +13,6 @@ from datamodules.prepare.synthetic.clip import render_clip
 from datamodules.prepare.synthetic.speaker import make_speaker
 from s2tf.cli import main
 from s2tf.evaluation.compare.draw import FRAME_HEIGHT
-from s2tf.evaluation.judge_training import JudgeData, cache_folder
-from s2tf.faces.judge_network import FaceReader
-from s2tf.faces.judges import Judges
 from s2tf.faces.lips import POSE, canonical_face, to_picture_units
 from s2tf.faces.motion import FaceMotion
 from s2tf.faces.tracking import FaceSettings, follow_face
@@ -202,9 +200,8 @@ def test_traces_and_curves_are_pictures(compared):
 
 
 def test_judges_read_square_crops_of_synthetic_faces(videos, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("S2TF_CACHE", str(tmp_path / "cache"))
-    readers = (FaceReader(3, width=8), FaceReader(1, width=8), FaceReader(41, width=8), FaceReader(7, width=8))
-    Judges(*readers, settings={}).save(cache_folder(JudgeData()))
+    for name, value in judges_stand_in(tmp_path / "packaged").items():
+        monkeypatch.setenv(name, value)
     out = tmp_path / "out"
     assert compare(videos, out, "--landmarks", "judges", names=("truth", "other")) == 0
     assert "fixed places" in capsys.readouterr().out

@@ -1,9 +1,10 @@
 """Output of the benchmarks: a table, and a file of the measurements."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from s2tf.commands.console import write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,5 +21,4 @@ def show_entries(entries: "Iterable[Entry]", json_file: Path | None, console: "C
         found[entry.name] = entry.to_json()
         table.add_row(entry.name, f"{entry.measured:.4g}", f"{entry.floor:.4g}", f"{entry.ratio:.2f}", entry.unit)
     console.print(table)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=1) + "\n")
+    write_json(json_file, found)

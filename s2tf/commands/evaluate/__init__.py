@@ -1,6 +1,6 @@
 """Measure a finished run, a folder of videos or portraits, a pipeline, or the arms of an ablation."""
 
-SUBCOMMANDS = {"run": "run", "videos": "videos", "portraits": "portraits", "pipeline": "pipeline", "arms": "arms"}
+SUBCOMMANDS = {name: name for name in ("run", "videos", "portraits", "pipeline", "speakers", "arms")}
 REMOVED = {
     "--run": "s2tf evaluate run RUN",
     "--pipeline": "s2tf evaluate pipeline FOLDER --shards S --out O",

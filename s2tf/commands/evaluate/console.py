@@ -1,12 +1,12 @@
 """Output of the evaluations: the numbers on the screen, and copies of them in a file and in W&B."""
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import user_errors
 from s2tf.evaluation.progress import progress
 from s2tf.fault_tolerance.outputs import check_output_file
@@ -112,8 +112,7 @@ def deliver(scores: "Scores", destination: Destination, console: "Console") -> i
     for line in missing_lines(scores):
         say(console, line)
     say(console, f"written to {destination.out}")
-    if destination.json_file is not None:
-        destination.json_file.write_text(json.dumps(scores.to_json(), indent=2) + "\n")
+    write_json(destination.json_file, scores.to_json())
     if destination.project is not None:
         from s2tf.reporting.wandb_records import log_scores
 

@@ -1,6 +1,6 @@
-"""Write the paper's tables and figures from finished runs, one page of all of them, and the costs of the networks."""
+"""Write the paper's tables and figures from finished runs, a page of all, costs of networks, and model cards."""
 
-SUBCOMMANDS = {"table": "table", "figure": "figure", "cost": "cost", "page": "page"}
+SUBCOMMANDS = {"table": "table", "figure": "figure", "cost": "cost", "page": "page", "card": "card"}
 REMOVED = {
     **{f"table{number}": f"s2tf report table table{number}" for number in range(1, 13)},
     "injection": "s2tf report table injection",

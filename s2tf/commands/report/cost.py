@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from s2tf.commands.console import table_console, write_json
 from s2tf.commands.options import add_json, positive
-from s2tf.commands.report.options import write_json
 
 _TITLES = {
     "parameters": "parameters of every network at the paper's size",
@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compute and print one of the costs."""
-    from s2tf.commands.console import table_console
     from s2tf.reporting.costs.tables import communication_cost, memory_cost, parameter_cost
 
     if args.cost == "communication":

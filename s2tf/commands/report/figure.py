@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import positive
-from s2tf.commands.report.options import RUNS, add_output_arguments, write_json
+from s2tf.commands.report.options import RUNS, add_output_arguments
 
 _FIGURES = {
     "figure3": "portraits of one speech from several seeds, without the face prior, with β⁰, and with β",

@@ -1,9 +1,8 @@
 """Options that several sub-commands of `s2tf report` share, and functions that use them."""
 
 import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from s2tf.commands.options import add_json, add_out_folder
 
@@ -17,12 +16,6 @@ def add_output_arguments(parser: argparse.ArgumentParser, out: str, required: bo
     """Declare `--out` with the help text `out`, which names its files, and `--json`."""
     add_out_folder(parser, out, required)
     add_json(parser, "the numbers")
-
-
-def write_json(path: Path | None, numbers: Any) -> None:
-    """Write the numbers of a report to a file, if a path is given."""
-    if path:
-        path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, results: str) -> None:

@@ -3,13 +3,9 @@
 import argparse
 from pathlib import Path
 
+from s2tf.commands.console import write_json
 from s2tf.commands.options import positive
-from s2tf.commands.report.options import (
-    add_output_arguments,
-    add_source_arguments,
-    open_sources,
-    write_json,
-)
+from s2tf.commands.report.options import add_output_arguments, add_source_arguments, open_sources
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,13 +3,9 @@
 import argparse
 from pathlib import Path
 
+from s2tf.commands.console import table_console, write_json
 from s2tf.commands.options import add_device, seconds
-from s2tf.commands.report.options import (
-    add_output_arguments,
-    add_source_arguments,
-    open_sources,
-    write_json,
-)
+from s2tf.commands.report.options import add_output_arguments, add_source_arguments, open_sources
 
 _MEASURED_HERE = "table12"
 
@@ -31,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fill the table, print it and write its files."""
-    from s2tf.commands.console import table_console
     from s2tf.reporting.write_files import rich_table, write_files
 
     console = table_console()

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from narrow_autoencoder import narrow_autoencoder
-from rich.console import Console
+from packaged_files import judges_stand_in
 from tiny_shards import tiny_shards
 from video_folders import status
 
 from s2tf.cli import main
-from s2tf.evaluation.judge_training import JudgeData, cache_folder, make_judges
-from s2tf.faces.judges import JudgeTraining
 from s2tf.runs.fit import fit
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
@@ -47,12 +45,9 @@ def study(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _judges(study, monkeypatch):
-    """Judges of little judgement, where the command looks for them."""
-    monkeypatch.setenv("S2TF_CACHE", str(study / "cache"))
-    if not cache_folder(JudgeData()).is_dir():
-        training = JudgeTraining(face_epochs=1, gender_epochs=1, mouth_epochs=1, pose_epochs=1, batch_size=8)
-        data = JudgeData(speakers=8, days=1, stills=2, workers=1)
-        make_judges(data, cache_folder(JudgeData()), Console(quiet=True), training)
+    """Judges of no judgement, where the command looks for them."""
+    for name, value in judges_stand_in(study / "packaged").items():
+        monkeypatch.setenv(name, value)
 
 
 def run_of(study, name):

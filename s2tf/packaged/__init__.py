@@ -1,0 +1,1 @@
+"""Files that ship with the package: a trained pipeline with its model card, the judges, and a sample of speech."""
