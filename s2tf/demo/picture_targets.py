@@ -8,11 +8,19 @@ import torch
 from torch import Tensor
 
 from s2tf.evaluation.measurement import Measurement
+from s2tf.faces.alignment import EYES, LEFT_EYE, RIGHT_EYE, align, most_frontal
 from s2tf.faces.crop import resize
+from s2tf.faces.lips import to_picture_units
 from s2tf.metrics.feature_moments import Moments
 from s2tf.metrics.frechet import frechet_distance
 from s2tf.metrics.sharpness import gradient_energy
 
+STRIDE = 10
+"""Step between the frames of a video that are compared."""
+FOUND = 0.95
+"""Target of a face detector on portraits, as a share of its rate on true faces."""
+EYE_REACH, DETECTED_SIDE = 0.35, 256
+"""Distance of found eyes from their places, in distances between the eyes, and the side at which a detector looks."""
 SHARP, SHARP_VIDEO = 0.7, 0.6
 """Targets of the gradient energy of portraits and of videos, as shares of the true pictures'."""
 NOISE = 1.5
@@ -21,24 +29,39 @@ CORNER = (0.25, 0.15)
 """Height and width of the upper corners that show the background, as shares of the picture."""
 
 
+def true_faces(videos: Sequence[np.ndarray], landmarks: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """The most frontal frame of each speaker, aligned as the portraits that a network is trained on.
+
+    Args:
+        videos: Reference frames (T, R, R, 3) uint8.
+        landmarks: (T, 68, 2) in pixels of the frames.
+        size: Side of the portraits in pixels.
+
+    Returns:
+        (V, size, size, 3) uint8.
+    """
+    faces = []
+    for video, points in zip(videos, landmarks, strict=True):
+        best = most_frontal(to_picture_units(points, video.shape[1]))[0]
+        faces.append(align(video[best], points[best], size))
+    return np.stack(faces)
+
+
 def picture_targets(
     embed: Callable[[np.ndarray], Tensor],
     portraits: np.ndarray,
-    videos: Sequence[np.ndarray],
-    generated: Sequence[np.ndarray],
+    true: np.ndarray,
     protocol: Mapping[str, Any] | None = None,
 ) -> list[Measurement]:
-    """Compare portraits and generated videos with the true ones, as sets: no picture has to be like its own true one.
+    """Compare portraits with true faces, as sets: no picture has to be like its own true one.
 
     Args:
         embed: Features (N, F) of pictures (N, H, W, 3) uint8, by a reader that trained no network of the pipeline.
-        portraits: (V, H, W, 3) uint8, one per speaker, V at least 4.
-        videos: Reference frames (T, R, R, 3) uint8 of the speakers, in the same order.
-        generated: Generated frames (T', S, S, 3) uint8.
+        portraits: (V, H, W, 3) uint8, one per speaker.
+        true: The speakers' faces in the same form, of `true_faces`.
         protocol: Further conditions to record.
     """
-    record = {**(protocol or {}), "true": "first frames, resized to the side of what is compared (area down, cubic up)"}
-    true = np.stack([resize(video[0], portraits.shape[1]) for video in videos])
+    record = {**(protocol or {}), "true": "the most frontal frame of each speaker, aligned"}
     sides = {"portraits": len(portraits)}
     rows = [
         _share("portrait sharpness", _energy(portraits), _energy(true), record, SHARP, counts=sides),
@@ -46,11 +69,66 @@ def picture_targets(
     ]
     if len(portraits) >= 4:
         rows.append(_distance(embed(portraits), embed(true), record))
-    # Videos, frame by frame.
-    pairs = [(made, resize(video[0], made.shape[1])[None]) for made, video in zip(generated, videos, strict=True)]
-    made, true_energy = (np.mean([_energy(frames) for frames in side]) for side in zip(*pairs, strict=True))
-    frames = {"videos": len(pairs)}
-    return [*rows, _share("video sharpness", float(made), float(true_energy), record, SHARP_VIDEO, counts=frames)]
+    return rows
+
+
+def video_target(
+    videos: Sequence[np.ndarray], generated: Sequence[np.ndarray], protocol: Mapping[str, Any] | None = None
+) -> Measurement:
+    """Compare the detail of generated videos with that of the true ones.
+
+    Args:
+        videos: Reference frames (T, R, R, 3) uint8 of the speakers.
+        generated: Generated frames (T', S, S, 3) uint8, in the same order.
+        protocol: Further conditions to record.
+    """
+    pairs = [
+        (_energy(made), _energy(np.stack([resize(frame, made.shape[1]) for frame in true[::STRIDE]])))
+        for made, true in zip((video[::STRIDE] for video in generated), videos, strict=True)
+    ]
+    value, true_energy = (float(np.mean(side)) for side in zip(*pairs, strict=True))
+    record = {**(protocol or {}), "true": "frames of the speakers", "frames": f"every {STRIDE}th"}
+    return _share("video sharpness", value, true_energy, record, SHARP_VIDEO, counts={"videos": len(pairs)})
+
+
+def detection_target(
+    find: Callable[[np.ndarray], np.ndarray],
+    portraits: np.ndarray,
+    true: np.ndarray,
+    protocol: Mapping[str, Any] | None = None,
+) -> Measurement:
+    """Share of portraits whose face and eyes a detector of real faces finds; target: 95 % of the true faces' share.
+
+    Args:
+        find: Landmarks (N, 68, 2) in pixels of pictures (N, H, W, 3) uint8, NaN where there is no face.
+        portraits: (V, H, W, 3) uint8, aligned.
+        true: The speakers' faces in the same form, of `true_faces`.
+        protocol: Further conditions to record.
+    """
+    value, truth = (_found(find, pictures) for pictures in (portraits, true))
+    return Measurement(
+        name="portraits found by a face detector",
+        value=value,
+        baseline=0.0,
+        baseline_name="a flat picture",
+        truth=truth,
+        target=FOUND * truth,
+        target_rule="0.95 × true faces",
+        protocol={
+            **(protocol or {}),
+            "found": f"both eyes within {EYE_REACH} eye distances of their places, at {DETECTED_SIDE} px",
+        },
+        counts={"portraits": len(portraits)},
+    )
+
+
+def _found(find: Callable[[np.ndarray], np.ndarray], pictures: np.ndarray) -> float:
+    points = find(np.stack([resize(picture, DETECTED_SIDE) for picture in pictures])) / DETECTED_SIDE
+    places = np.array(EYES)
+    eyes = np.stack([points[:, eye].mean(axis=1) for eye in (RIGHT_EYE, LEFT_EYE)], axis=1)
+    away = np.linalg.norm(eyes - places, axis=-1) / (places[1, 0] - places[0, 0])
+    # No landmarks are NaN, which is no small distance.
+    return float((away < EYE_REACH).all(axis=1).mean())
 
 
 def _share(

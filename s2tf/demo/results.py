@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from datamodules.shards.writing import read_split
+from s2tf.demo.picture_targets import detection_target, picture_targets, true_faces, video_target
 from s2tf.demo.targets import gender_targets, mouth_target, reconstruction_targets, retrieval_targets
 from s2tf.demo.train import Chain, DemoSettings
 from s2tf.evaluation.judge_training import JudgeData, load_judges
@@ -17,6 +19,7 @@ from s2tf.evaluation.measurement import Measurement
 from s2tf.evaluation.stages.codebook_control import CodebookScores, control_pictures, spread
 from s2tf.faces.crop import resize
 from s2tf.faces.dlib_networks import DlibFeatures, has_dlib_networks
+from s2tf.faces.judges import Judges
 from s2tf.faces.motion import DetectedMotion, FaceMotion
 from s2tf.figures.sheet import draw_sheet, sheet_indices
 from s2tf.media.audio import FPS, write_wav
@@ -130,8 +133,25 @@ def measure(settings: DemoSettings, results: Results, console: Console) -> list[
     protocol = {"speakers": "synthetic, unseen", "seed": settings.seed, "judges": judges.settings}
     measurements += retrieval_targets(judges, portraits, videos, protocol)
     measurements += gender_targets(judges, portraits, videos, genders, protocol)
+    measurements += _pictures(results, judges, protocol, console)
     measurements += _mouths(results, lambda frames: judges.opening(frames).numpy(), "mouth judge", settings.compared)
     return measurements
+
+
+def _pictures(results: Results, judges: Judges, protocol: dict[str, Any], console: Console) -> list[Measurement]:
+    """The look of portraits and videos beside that of the speakers."""
+    speakers = results.speakers
+    portraits = np.stack([speaker.portrait for speaker in speakers])
+    videos = [speaker.frames for speaker in speakers]
+    true = true_faces(videos, [speaker.landmarks for speaker in speakers], portraits.shape[1])
+    measurements = picture_targets(judges.embed, portraits, true, protocol)
+    measurements.append(video_target(videos, [speaker.generated for speaker in speakers], protocol))
+    try:
+        detector = DetectedMotion("mediapipe")
+    except ImportError as error:
+        console.print(f"portraits found by a face detector: not measured: {error}", markup=False)
+        return measurements
+    return [*measurements, detection_target(detector.landmarks, portraits, true, {**protocol, **detector.protocol})]
 
 
 def _retrieved_by_dlib(settings: DemoSettings, results: Results, console: Console) -> list[Measurement]:
