@@ -55,7 +55,8 @@ def smooth(track: np.ndarray, seconds: float) -> np.ndarray:
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (seconds * CONTROL_RATE)) ** 2)
     kernel /= kernel.sum()
     columns = track.reshape(len(track), -1)
-    padded = np.pad(columns, ((reach, reach), (0, 0)), mode="edge")
+    # By hand: `np.pad` takes longer than the rest.
+    padded = np.concatenate([columns[:1].repeat(reach, axis=0), columns, columns[-1:].repeat(reach, axis=0)])
     smoothed = [np.convolve(column, kernel, mode="valid") for column in padded.T]
     return np.stack(smoothed, axis=1).reshape(track.shape)
 
