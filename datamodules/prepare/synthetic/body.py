@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from datamodules.prepare.synthetic.curves import spline
+from datamodules.prepare.synthetic.curves import clamp, spline
 from datamodules.prepare.synthetic.face import Proportions, resting_jaw
 from datamodules.prepare.synthetic.layers import Scene
 from datamodules.prepare.synthetic.looks import shade
@@ -25,7 +25,7 @@ class Body:
         rows = Grid(grid.left, grid.top + first / grid.resolution, grid.resolution, grid.width, grid.height - first)
         self.texture = body_texture(speaker, scene.size, rows)
         self.maps = rows.maps(scene.body.plane(0.0), side)
-        self.tops = np.clip(np.floor(self.maps[:, 1, 2]).astype(int), 0, side - 2).tolist()
+        self.tops = clamp(np.floor(self.maps[:, 1, 2]).astype(int), 0, side - 2).tolist()
         self.maps[:, 1, 2] -= self.tops
 
     def draw(self, picture: np.ndarray, index: int) -> None:
@@ -101,7 +101,7 @@ def _softened(mask: np.ndarray, radius: float) -> np.ndarray:
 
 def _fine(soft: np.ndarray, grid: Grid) -> np.ndarray:
     size = (grid.width, grid.height)
-    return cv2.resize(np.clip(soft, 0, 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(clamp(soft, 0, 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
 
 
 def _neck(speaker: Speaker, size: Proportions, grid: Grid) -> np.ndarray:
@@ -109,10 +109,10 @@ def _neck(speaker: Speaker, size: Proportions, grid: Grid) -> np.ndarray:
     looks = speaker.appearance
     x, y = grid.axes()
     half, chin = (0.66 if speaker.gender == "male" else 0.5), size.length
-    round_x = np.clip(x / (half + 0.25 * np.clip(y - chin - 0.1, 0, 2)), -1, 1)
+    round_x = clamp(x / (half + 0.25 * clamp(y - chin - 0.1, 0, 2)), -1, 1)
     light = 0.5 + 0.38 * np.sqrt(1 - 0.9 * round_x**2) + 0.2 * looks.light * round_x
     # Muscles run from behind the ears to the pit of the throat.
-    run = np.clip((y - chin + 0.1) / 0.5, 0, 1)
+    run = clamp((y - chin + 0.1) / 0.5, 0, 1)
     light = light - 0.035 * np.exp(-(((np.abs(x) - half * (0.85 - 0.68 * run)) / 0.07) ** 2))
     light -= spots(x, y, ((0.07, 0, chin + 0.44, 0.09, 0.07),))
     # The chin's shadow, away from the light.
@@ -126,15 +126,15 @@ def _cloth(speaker: Speaker, size: Proportions, grid: Grid, shape: _Outlines) ->
     looks = speaker.appearance
     rng = np.random.default_rng([speaker.seed, speaker.index, 11, looks.day])
     x, y = grid.axes()
-    light = 0.94 + 0.12 * looks.light * np.clip(x, -1.5, 1.5) - 0.14 * np.clip(y - size.length - 0.4, 0, 1)
-    light = light - 0.1 * np.clip(np.abs(x) - 1.1, 0, 1)
+    light = 0.94 + 0.12 * looks.light * clamp(x, -1.5, 1.5) - 0.14 * clamp(y - size.length - 0.4, 0, 1)
+    light = light - 0.1 * clamp(np.abs(x) - 1.1, 0, 1)
     folds = rng.standard_normal((3, FOLDS), np.float32)
     light = light + 0.035 * cv2.resize(folds, (grid.width, grid.height), interpolation=cv2.INTER_CUBIC)
     hem = np.zeros((grid.height, grid.width), np.uint8)
-    line = grid.pixels(shape.neckline + (0, 0.03))
+    line = grid.pixels(shape.neckline + np.array([0, 0.03]))
     cv2.polylines(hem, [line], False, 255, max(1, round(0.07 * grid.resolution)), cv2.LINE_AA, SUBPIXEL)
     light *= 1 - 0.3 * _softened(hem, 0.03 * grid.resolution)
     if shape.lapels:
-        below = _mask(grid, *(lapel + (0, 0.04) for lapel in shape.lapels))
+        below = _mask(grid, *(lapel + np.array([0, 0.04]) for lapel in shape.lapels))
         light *= 1 - 0.35 * _softened(below, 0.035 * grid.resolution)
     return np.array(looks.clothes, np.float32) * light[:, :, None]

@@ -9,7 +9,9 @@ def spline(points: np.ndarray, steps: int) -> np.ndarray:
     knots = np.concatenate([ends[0], points, ends[1]], axis=-2)
     # One weighted sum of four neighbours for all pieces at once.
     t = np.arange(steps) / steps
-    weights = 0.5 * np.stack([t * (t * (2 - t) - 1), 2 + t * t * (3 * t - 5), t * (1 + t * (4 - 3 * t)), t * t * (t - 1)])
+    weights = 0.5 * np.stack(
+        [t * (t * (2 - t) - 1), 2 + t * t * (3 * t - 5), t * (1 + t * (4 - 3 * t)), t * t * (t - 1)]
+    )
     neighbours = np.stack([knots[..., k : k + points.shape[-2] - 1, :] for k in range(4)], axis=-2)
     curve = weights.T @ neighbours
     flat = curve.reshape(*points.shape[:-2], -1, points.shape[-1])
@@ -30,3 +32,8 @@ def between(first: np.ndarray, second: np.ndarray, start: float, end: float) -> 
 def raised(points: np.ndarray, depth: float) -> np.ndarray:
     """Points (N, 2) of the plane at one depth z, (N, 3)."""
     return np.concatenate([points, np.full((len(points), 1), depth)], axis=1)
+
+
+def clamp(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Values within limits; several times faster than `np.clip` on the small arrays here."""
+    return np.minimum(np.maximum(values, low), high)

@@ -10,9 +10,23 @@ from datamodules.prepare.synthetic.looks import shade
 from datamodules.prepare.synthetic.raster import SUBPIXEL
 from datamodules.prepare.synthetic.speaker import Speaker
 
-OUTLINE = [(-0.1, 0.98), (-0.5, 0.72), (-0.62, 0.3), (-0.88, -0.15), (-1.0, -0.6), (-0.6, -1.0), (0.1, -0.92), (0.6, -0.4)]
+OUTLINE = [
+    (-0.1, 0.98),
+    (-0.5, 0.72),
+    (-0.62, 0.3),
+    (-0.88, -0.15),
+    (-1.0, -0.6),
+    (-0.6, -1.0),
+    (0.1, -0.92),
+    (0.6, -0.4),
+]
 """Left ear, from the lobe up and over to the head; 1 is half its width and half its height."""
-PARTS = ((1.0, 1.0, 0.0, 0.0, 0.8), (0.8, 0.86, 0.1, -0.04, 0.64), (0.6, 0.72, 0.18, 0.02, 0.76), (0.36, 0.4, 0.34, 0.12, 0.46))
+PARTS = (
+    (1.0, 1.0, 0.0, 0.0, 0.82),
+    (0.8, 0.86, 0.1, -0.04, 0.6),
+    (0.6, 0.72, 0.18, 0.02, 0.76),
+    (0.36, 0.4, 0.34, 0.12, 0.46),
+)
 """Sizes and shifts in both directions and the light of rim, groove, fold and canal."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from datamodules.prepare.synthetic.curves import band, between, spline
+from datamodules.prepare.synthetic.curves import band, between, clamp, spline
 from datamodules.prepare.synthetic.face import Proportions, framing
 from datamodules.prepare.synthetic.layers import Scene
 from datamodules.prepare.synthetic.looks import shade
@@ -16,7 +16,7 @@ IRIS = 0.11
 """Radius of the iris in face units."""
 NEUTRAL = 128
 """8-bit value of shading that changes nothing."""
-LID_TINTS = (("crease", (86, 76, 72)), ("under", (112, 104, 102)), ("bulge", (135, 130, 129)), ("rim", (146, 132, 130)))
+LID_TINTS = (("crease", (78, 68, 64)), ("under", (98, 88, 85)), ("bulge", (135, 130, 129)), ("rim", (146, 132, 130)))
 """Shading around the eyes as factors on the skin; the lid itself depends on the gender."""
 
 
@@ -53,7 +53,7 @@ class Eyes:
         mask = np.zeros(large.shape[:2], np.uint8)
         self.shapes.fill(mask, "opening", index, 255)
         ball = warp(self.eyeballs, self.maps[index], large.shape)
-        shadow = np.full_like(large, 105)
+        shadow = np.full_like(large, 120)
         self.shapes.fill(shadow, "clear", index, (255, 255, 255))
         cv2.multiply(ball, soften(shadow, 0.025 * self.unit), ball, 1 / 255)
         blend(large, ball, mask)
@@ -76,7 +76,7 @@ def _shapes(scene: Scene, woman: bool, steps: int) -> dict[str, np.ndarray]:
     blink = scene.motion.blink[:, None, None, None].astype(np.float32)
     crease = upper - (0.975 * scene.size.eye_height * blink + 0.03) * fold - 0.03 * down
     tips = _lashes(bow[:, 0], woman)
-    way = 1 - 1.7 * np.clip(1.2 * blink - 0.1, 0, 1)
+    way = 1 - 1.7 * clamp(1.2 * blink - 0.1, 0, 1)
     lashes = upper - (tips.thick * np.where(way > 0, 1, 0.6) + tips.high * way) * down + tips.wide * right
     outlines = {
         "lid": band(crease, upper),
@@ -93,7 +93,7 @@ def _shapes(scene: Scene, woman: bool, steps: int) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class _Lashes:
-    """Lashes of the upper lids in face units, (2, N, 1) each: the lid's dark margin, and the tips above and beside it."""
+    """Lashes of the upper lids in face units, (2, N, 1) each: the dark margin, and the tips above and beside it."""
 
     thick: np.ndarray
     high: np.ndarray
@@ -104,13 +104,13 @@ def _lashes(bow: np.ndarray, woman: bool) -> _Lashes:
     """Short and long lashes in turn, the longest at the outer corner."""
     count = len(bow)
     outwards = np.stack([-np.linspace(-1, 1, count), np.linspace(-1, 1, count)])
-    thick = (0.022 if woman else 0.014) * (0.55 + 0.45 * bow) + 0.006 * np.clip(outwards, 0, 1)
-    spikes = np.where(np.arange(count) % 2 == 1, (0.034 if woman else 0.012), 0.0)
-    spikes = spikes * np.clip(0.35 + 0.75 * outwards, 0.1, 1) * (0.8 + 0.2 * np.cos(5.0 * np.arange(count)))
+    thick = (0.034 if woman else 0.021) * (0.55 + 0.45 * bow) + 0.006 * clamp(outwards, 0, 1)
+    spikes = np.where(np.arange(count) % 2 == 1, (0.026 if woman else 0.008), 0.0)
+    spikes = spikes * clamp(0.35 + 0.75 * outwards, 0.1, 1) * (0.8 + 0.2 * np.cos(5.0 * np.arange(count)))
     if woman:
-        spikes[0, 1] += 0.035
-        spikes[1, -2] += 0.035
-    wide = spikes * np.array([[-1], [1]]) * (0.25 + 0.75 * np.clip(outwards, -0.3, 1))
+        spikes[0, 1] += 0.055
+        spikes[1, -2] += 0.055
+    wide = spikes * np.array([[-1], [1]]) * (0.25 + 0.75 * clamp(outwards, -0.3, 1))
     return _Lashes(*(part[:, :, None].astype(np.float32) for part in (thick, spikes, wide)))
 
 
@@ -130,18 +130,18 @@ def _eyeball(speaker: Speaker, grid: Grid) -> np.ndarray:
     x, y = grid.axes()
     radius = np.hypot(x, y) / IRIS
     # White: a ball, redder at the corners.
-    white = np.clip(1 - 0.3 * (x / 0.24) ** 2 - 0.2 * (y / 0.2) ** 2, 0.4, 1)[:, :, None]
-    colour = white * np.array([236, 231, 226], np.float32)
-    corner = np.clip((np.abs(x) - 0.13) / 0.07, 0, 1) * np.ones_like(y)
+    white = clamp(1 - 0.2 * (x / 0.24) ** 2 - 0.15 * (y / 0.2) ** 2, 0.4, 1)[:, :, None]
+    colour = white * np.array([248, 244, 240], np.float32)
+    corner = clamp((np.abs(x) - 0.13) / 0.07, 0, 1) * np.ones_like(y)
     colour += corner[:, :, None] * np.array([-4, -24, -24], np.float32)
-    edge = np.clip((1.0 - radius) * IRIS * grid.resolution * 0.8 + 0.5, 0, 1)[:, :, None]
+    edge = clamp((1.0 - radius) * IRIS * grid.resolution * 0.8 + 0.5, 0, 1)[:, :, None]
     colour += edge * (_iris(speaker, x, y, radius) - colour)
     # The window's reflection.
     side = 0.34 if speaker.appearance.light >= 0 else -0.34
-    glint = np.clip(1.35 - np.hypot(x / IRIS - side, y / IRIS + 0.3) / 0.24, 0, 1)
-    glint += 0.35 * np.clip(1 - np.hypot(x / IRIS + side, y / IRIS - 0.42) / 0.2, 0, 1)
-    colour += np.clip(glint, 0, 1)[:, :, None] * (252 - colour)
-    return np.clip(colour, 0, 255).astype(np.uint8)
+    glint = clamp(1.35 - np.hypot(x / IRIS - side, y / IRIS + 0.3) / 0.24, 0, 1)
+    glint += 0.35 * clamp(1 - np.hypot(x / IRIS + side, y / IRIS - 0.42) / 0.2, 0, 1)
+    colour += clamp(glint, 0, 1)[:, :, None] * (252 - colour)
+    return clamp(colour, 0, 255).astype(np.uint8)
 
 
 def _iris(speaker: Speaker, across: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
@@ -149,9 +149,9 @@ def _iris(speaker: Speaker, across: np.ndarray, y: np.ndarray, radius: np.ndarra
     rng = np.random.default_rng([speaker.seed, speaker.index, 10])
     angle = np.arctan2(y, across)
     fibres = np.interp(angle, np.linspace(-np.pi, np.pi, 64), np.resize(rng.uniform(-1, 1, 63), 64))
-    tone = 0.95 + 0.16 * fibres * np.clip(radius, 0, 1) + 0.28 * np.clip(y / IRIS, -0.4, 1)
+    tone = 0.95 + 0.16 * fibres * clamp(radius, 0, 1) + 0.28 * clamp(y / IRIS, -0.4, 1)
     tone += 0.25 * np.exp(-(((radius - 0.55) / 0.14) ** 2))
-    tone *= 1 - 0.6 * np.clip((radius - 0.76) / 0.2, 0, 1)
-    pupil = np.clip((0.44 - radius) / 0.07, 0, 1)[:, :, None]
+    tone *= 1 - 0.7 * clamp((radius - 0.76) / 0.2, 0, 1)
+    pupil = clamp((0.44 - radius) / 0.07, 0, 1)[:, :, None]
     colour = tone[:, :, None] * np.array(speaker.appearance.eyes, np.float32) * 1.12
     return (colour * (1 - pupil) + 10 * pupil).astype(np.float32)

@@ -75,7 +75,9 @@ class Projection:
         """Compute the depth (T, N) of points (T, N, 3) away from the viewer, up to a constant of each frame."""
         return np.einsum("tj,tnj->tn", self.away, points)
 
-    def plane(self, depth: float, slope: tuple[float, float] = (0.0, 0.0), moved: np.ndarray | None = None) -> np.ndarray:
+    def plane(
+        self, depth: float, slope: tuple[float, float] = (0.0, 0.0), moved: np.ndarray | None = None
+    ) -> np.ndarray:
         """The affine maps, (T, 2, 3), of the view for the points x, y of a plane.
 
         Args:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datamodules.prepare.synthetic.curves import spline
+from datamodules.prepare.synthetic.curves import clamp, spline
 from datamodules.prepare.synthetic.face import Proportions
 from datamodules.prepare.synthetic.speaker import Speaker
 
@@ -103,7 +103,9 @@ def make_hair(speaker: Speaker, size: Proportions) -> Hair:
 
 def _bun() -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    return np.array([0.0, -SKULL_TOP - 0.16, -0.5]) + np.stack([0.34 * np.cos(angle), 0.26 * np.sin(angle), 0 * angle], axis=1)
+    return np.array([0.0, -SKULL_TOP - 0.16, -0.5]) + np.stack(
+        [0.34 * np.cos(angle), 0.26 * np.sin(angle), 0 * angle], axis=1
+    )
 
 
 def _outer(style: Style, size: Proportions, phase: float) -> np.ndarray:
@@ -118,7 +120,7 @@ def _outer(style: Style, size: Proportions, phase: float) -> np.ndarray:
     drop = np.linspace(style.ends, 0, 25)[:-1]
     # Long hair swings outwards below the ears and in again at its tips.
     share = drop / style.ends
-    swing = 0.06 * min(style.ends, 1.2) * np.sin(np.pi * share) - 0.1 * max(style.ends - 0.5, 0) * share**4
+    swing = 0.06 * min(style.ends, 1.2) * np.sin(np.pi * share) - 0.05 * max(style.ends - 0.5, 0) * share**4
     tuck = -0.05 * share**2 if style.ends < 0.5 else 0
     left_x = -size.cheek * (1 + style.side + _ripple(style, 3.5 - drop, phase) + swing + tuck)
     right_x = size.cheek * (1 + style.side + _ripple(style, 5.1 - drop, phase) + swing + tuck)
@@ -147,25 +149,24 @@ def _hairline(style: Style, size: Proportions, phase: float) -> np.ndarray:
         y = style.temple + (style.line - style.temple) * shape
         y += 0.014 * np.sin(np.arange(9) * 2.3 + 9 * phase)
     side = 1.0 if phase < 0.5 else -1.0
-    y += side * style.part * 0.3 * np.clip(x, -0.6, 0.6) * shape
+    y += side * style.part * 0.3 * clamp(x, -0.6, 0.6) * shape
     # Beside the face: sideburns grow narrower, long hair leaves the cheek.
     low = min(0.2 if swept(style) else -0.1, style.ends)
-    long = max(style.ends - 0.5, 0)
     down = np.array([style.ends, 0.5 * (style.ends + low), low])
-    beside = size.cheek * (np.array([1.02 + 0.06 * long, inner + 0.02 + 0.02 * long, inner]))
+    beside = size.cheek * np.array([1.02, inner + 0.03, inner])
     left = np.stack([-beside, down], axis=1)
     points = np.concatenate([left, np.stack([x, y], axis=1), (left * (-1, 1))[::-1]])
     curve = spline(points, 6)
     # On the skin, which bends back towards the temples and the crown.
-    z = 0.36 - 0.71 * np.clip(np.abs(curve[:, 0]) / size.cheek, 0, 0.9) ** 2
-    z -= 0.6 * np.clip((-curve[:, 1] - 0.35) / 0.8, 0, 1) ** 2
+    z = 0.36 - 0.71 * clamp(np.abs(curve[:, 0]) / size.cheek, 0, 0.9) ** 2
+    z -= 0.6 * clamp((-curve[:, 1] - 0.35) / 0.8, 0, 1) ** 2
     return np.concatenate([curve, z[:, None]], axis=1)
 
 
 def _back(style: Style, size: Proportions, phase: float) -> np.ndarray:
     half = size.cheek * (1 + style.side)
     y = np.linspace(-0.6, style.back, 30)
-    taper = 1 + 0.05 * y - 0.12 * np.clip(y - 0.8 * style.back, 0, None) - 0.35 * np.clip(-0.1 - y, 0, None)
+    taper = 1 + 0.05 * y - 0.12 * np.maximum(y - 0.8 * style.back, 0) - 0.35 * np.maximum(-0.1 - y, 0)
     left = np.stack([-half * (taper + _ripple(style, 3.7 - y, phase)), y, np.full(30, -0.5)], axis=1)
     right = np.stack([half * (taper + _ripple(style, 4.9 - y, phase)), y, np.full(30, -0.5)], axis=1)
     return np.concatenate([left, right[::-1]])

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from datamodules.prepare.synthetic.curves import clamp
 from datamodules.prepare.synthetic.face import framing
 from datamodules.prepare.synthetic.hair import STYLES, Hair, Style, swept
 from datamodules.prepare.synthetic.layers import Scene
@@ -30,7 +31,9 @@ class HairPaint:
         margin = int(np.ceil(self.radius)) + 1
         # Few pixels do with every second point.
         step = 2 if side < 200 else 1
-        groups = [{str(k): points[::step] for k, points in enumerate(group)} for group in (hair.cap, hair.back, hair.bun)]
+        groups = [
+            {str(k): points[::step] for k, points in enumerate(group)} for group in (hair.cap, hair.back, hair.bun)
+        ]
         areas = [[Cutout(points, side, margin) for points in _placed(scene, group)] for group in groups]
         self.cap, self.back, self.bun = ([(area, area.inner(maps)) for area in group] for group in areas)
 
@@ -72,9 +75,9 @@ def hair_texture(speaker: Speaker, grid: Grid) -> np.ndarray:
     if swept(style):
         turn += 0.35 * (beside_parting(looks.hair_phase, *grid.axes()) > 0)
     fine, locks = relief([speaker.seed, speaker.index, 5], style, turn, row)
-    light = base * (1 + 0.085 * fine + 0.1 * locks) + shine * np.clip(0.9 + 0.5 * fine + 0.3 * locks, 0.1, 2)
+    light = base * (1 + 0.085 * fine + 0.1 * locks) + shine * clamp(0.9 + 0.5 * fine + 0.3 * locks, 0.1, 2)
     gloss = 24 * shine * (1 + 0.5 * fine)
-    threshold = 127 + rough * np.clip(34 * fine + 26 * locks, -83, 83)
+    threshold = 127 + rough * clamp(34 * fine + 26 * locks, -83, 83)
     tones = [cv2.addWeighted(light, tone + 8.0, gloss, 1.0, 0.0, dtype=cv2.CV_8U) for tone in looks.hair]
     return cv2.merge((*tones, threshold.astype(np.uint8)))
 
@@ -85,13 +88,13 @@ def _enlarged(field: np.ndarray, grid: Grid) -> np.ndarray:
 
 def _light(direction: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Light from a side; darker at the face, where locks lie in each other's shadow, and towards the ends."""
-    light = (0.92 + 0.2 * direction * x) * (1 - 0.12 * np.clip(y, 0, 1.5))
-    return light * (1 - 0.2 * np.exp(-(((np.abs(x) - 0.93) / 0.09) ** 2)) * np.clip(2 * y + 1, 0, 1))
+    light = (1.0 + 0.2 * direction * x) * (1 - 0.12 * clamp(y, 0, 1.5))
+    return light * (1 - 0.2 * np.exp(-(((np.abs(x) - 0.93) / 0.09) ** 2)) * clamp(2 * y + 1, 0, 1))
 
 
 def _roughness(style: Style, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Strength of the thresholds: the hairline dissolves into strands, the outline against the wall less so."""
-    outside = np.clip(4 * (np.hypot(x, np.minimum(y, 0) * 0.9) - 0.98), 0, 1)
+    outside = clamp(4 * (np.hypot(x, np.minimum(y, 0) * 0.9) - 0.98), 0, 1)
     return 1 - (0.35 if style.strands in ("short", "curly") else 0.7) * outside
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from datamodules.prepare.synthetic.curves import band, between, spline
+from datamodules.prepare.synthetic.curves import band, between, clamp, spline
 from datamodules.prepare.synthetic.face import Projection, framing
 from datamodules.prepare.synthetic.layers import Scene
 from datamodules.prepare.synthetic.looks import Colour, mix, shade
@@ -54,7 +54,7 @@ class Mouth:
         # Shadows around the lips, as factors on the skin below.
         factor = np.full_like(large, NEUTRAL)
         self.shapes.fill(factor, "shade", index, (108, 100, 98))
-        self.shapes.fill(factor, "corners", index, (100, 92, 91))
+        self.shapes.fill(factor, "corners", index, (98, 92, 90))
         cv2.multiply(large, soften(factor, 2.2 * soft), large, 1 / NEUTRAL)
         # The lips, from their outer edges inwards.
         lips = np.empty_like(large)
@@ -117,7 +117,7 @@ def _shapes(
     right, down = (head.linear[:, None, :, axis].astype(np.float32) for axis in (0, 1))
     bow = (1 - np.linspace(-1, 1, count, dtype=np.float32) ** 2)[:, None]
     hem = bow * down
-    lit = np.clip(0.2 * gap, 0.008, 0.03) * down, np.clip(0.3 * gap - 0.012, -0.012, 0.02) * down
+    lit = clamp(0.2 * gap, 0.008, 0.03) * down, clamp(0.3 * gap - 0.012, -0.012, 0.02) * down
     drop = [(-0.035, -0.012), (0.05, -0.012), (0.05, 0.016), (-0.03, 0.024)]
     corners = [lips.upper[:, k, None] + way * x * right + y * down for k, way in ((0, 1), (-1, -1)) for x, y in drop]
     shapes = {
@@ -154,8 +154,8 @@ def _middle(count: int, cut: float) -> np.ndarray:
 def _tongue(lips: _Contours, gap: np.ndarray) -> np.ndarray:
     """The back of the tongue above the lower lip, falling to both sides."""
     across = np.linspace(-1, 1, lips.below.shape[1], dtype=np.float32)[:, None]
-    bow = np.sqrt(np.clip(1 - (across / 0.8) ** 2, 0, 1))
-    top = lips.below - (lips.below - lips.above) * np.clip(0.21 / np.maximum(gap, 1e-6), 0, 0.5) * bow
+    bow = np.sqrt(clamp(1 - (across / 0.8) ** 2, 0, 1))
+    top = lips.below - (lips.below - lips.above) * clamp(0.21 / np.maximum(gap, 1e-6), 0, 0.5) * bow
     return band(top, lips.below)
 
 
@@ -170,14 +170,14 @@ def mouth_inside(grid: Grid) -> np.ndarray:
     """Paint the upper teeth, whose edge lies at y = 0, above the dark of the mouth."""
     x, y = grid.axes()
     # Teeth become narrower towards the sides, which also turn away from the light.
-    arc = np.arcsin(np.clip(x / 0.42, -0.98, 0.98)) * 0.42
+    arc = np.arcsin(clamp(x / 0.42, -0.98, 0.98)) * 0.42
     number = arc / 0.088
     centre = np.abs(number - np.floor(number) - 0.5) * 2
     edge = 0.008 - 0.014 * centre**4 - 0.05 * (x / 0.4) ** 2
-    cover = np.clip((edge - y) * grid.resolution * 0.7 + 0.5, 0, 1)
+    cover = clamp((edge - y) * grid.resolution * 0.7 + 0.5, 0, 1)
     light = (1 - 0.75 * (x / 0.46) ** 2) * (1 - 0.22 * np.exp(-(((1 - centre) / 0.12) ** 2)))
-    light = np.clip(light, 0.1, 1) * np.clip(1.0 + 0.12 * y / 0.13, 0.7, 1)
+    light = clamp(light, 0.1, 1) * clamp(1.0 + 0.12 * y / 0.13, 0.7, 1)
     teeth = light[:, :, None] * np.array([238, 230, 216], np.float32)
-    depth = np.clip(0.55 + 1.1 * y, 0.4, 1) * (1 - 0.5 * (x / 0.5) ** 2)
+    depth = clamp(0.55 + 1.1 * y, 0.4, 1) * (1 - 0.5 * (x / 0.5) ** 2)
     dark = depth[:, :, None] * np.array([74, 26, 30], np.float32)
-    return np.clip(dark + cover[:, :, None] * (teeth - dark), 0, 255).astype(np.uint8)
+    return clamp(dark + cover[:, :, None] * (teeth - dark), 0, 255).astype(np.uint8)

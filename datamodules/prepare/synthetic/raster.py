@@ -39,7 +39,7 @@ class Grid:
         return cls(left, top, resolution, width, height)
 
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
-        """x of the columns, (1, width), and y of the rows, (height, 1), float32."""
+        """X of the columns, (1, width), and y of the rows, (height, 1), float32."""
         x = self.left + (np.arange(self.width, dtype=np.float32) + 0.5) / self.resolution
         y = self.top + (np.arange(self.height, dtype=np.float32) + 0.5) / self.resolution
         return x[None], y[:, None]

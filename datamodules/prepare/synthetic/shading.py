@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from datamodules.prepare.synthetic.curves import band, spline
+from datamodules.prepare.synthetic.curves import band, clamp, spline
 from datamodules.prepare.synthetic.face import Proportions, resting_jaw
 from datamodules.prepare.synthetic.hair import skull
 from datamodules.prepare.synthetic.raster import SUBPIXEL, Grid
@@ -22,7 +22,7 @@ def coarse(grid: Grid) -> Grid:
 
 def lit(colour: tuple[int, int, int], light: np.ndarray) -> np.ndarray:
     """A skin's colour in a light (height, width), (height, width, 3) float32."""
-    tint = 1 + np.clip(1 - light, 0, 1)[:, :, None] * SHADOW_TINT
+    tint = 1 + clamp(1 - light, 0, 1)[:, :, None] * SHADOW_TINT
     return tint * (light[:, :, None] * np.array(colour, np.float32))
 
 
@@ -57,9 +57,9 @@ def head_light(size: Proportions, grid: Grid, direction: float) -> tuple[np.ndar
     key = _towards(slope_x, slope_y, length, (0.62 * direction, -0.42, 0.8))
     fill = _towards(slope_x, slope_y, length, (-0.8 * direction, 0.1, 0.6))
     half = _towards(slope_x, slope_y, length, (0.34 * direction, -0.3, 1.0))
-    light = 0.4 + 0.58 * np.clip(key, 0, 1) + 0.12 * np.clip(fill, 0, 1)
-    limb = 0.74 + 0.26 * np.sqrt(np.clip(inside / 0.09, 0, 1))
-    return light * limb * (1 - _occlusion(size, x, y)), _power16(np.clip(half, 0, 1))
+    light = 0.4 + 0.58 * clamp(key, 0, 1) + 0.12 * clamp(fill, 0, 1)
+    limb = 0.68 + 0.32 * np.sqrt(clamp(inside / 0.09, 0, 1))
+    return light * limb * (1 - _occlusion(size, x, y)), _power16(clamp(half, 0, 1))
 
 
 def _power16(values: np.ndarray) -> np.ndarray:
@@ -77,9 +77,9 @@ def _towards(slope_x: np.ndarray, slope_y: np.ndarray, length: np.ndarray, light
 def _height(size: Proportions, grid: Grid, x: np.ndarray, y: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Height of the head above its outline in face units: a rounded mask with brows, cheeks, muzzle and chin."""
     # The round of the head: a quarter of an ellipse from the outline inwards, and smooth where the sides meet.
-    inward = np.clip(inside / 0.62, 0, 1)
+    inward = clamp(inside / 0.62, 0, 1)
     height = 0.5 * np.sqrt(1 - (1 - inward) ** 2)
-    height += 0.2 * np.clip(1 - (x / 1.05) ** 2, 0, 1) * np.clip(1 - (y - 0.1) ** 2 / 1.6, 0, 1)
+    height += 0.2 * clamp(1 - (x / 1.05) ** 2, 0, 1) * clamp(1 - (y - 0.1) ** 2 / 1.6, 0, 1)
     middle = (
         (0.035, 0, -0.6, 0.5, 0.25),
         (0.05, 0, size.mouth_y, 0.36, 0.2),

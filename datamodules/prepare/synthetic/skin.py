@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from datamodules.prepare.synthetic.curves import clamp
 from datamodules.prepare.synthetic.face import Proportions
 from datamodules.prepare.synthetic.hair import Hair
 from datamodules.prepare.synthetic.looks import shade
@@ -23,7 +24,7 @@ def skin_texture(speaker: Speaker, size: Proportions, hair: Hair, grid: Grid) ->
     colour *= 1 + relief[:, :, None]
     if speaker.appearance.beard:
         _grow_beard(colour, speaker, size, grid)
-    return np.clip(colour, 0, 255).astype(np.uint8)
+    return clamp(colour, 0, 255).astype(np.uint8)
 
 
 def _soft_skin(speaker: Speaker, size: Proportions, hair: Hair, form: Grid) -> np.ndarray:
@@ -45,7 +46,7 @@ def _hair_shadow(hair: Hair, form: Grid) -> np.ndarray:
     """Shadow of the hair above the forehead and beside the cheeks, 0 to 1."""
     mask = np.zeros((form.height, form.width), np.uint8)
     for outline in hair.cap:
-        cv2.fillPoly(mask, [form.pixels(outline + (0, 0.035, 0))], 255, cv2.LINE_AA, SUBPIXEL)
+        cv2.fillPoly(mask, [form.pixels(outline + np.array([0, 0.035, 0]))], 255, cv2.LINE_AA, SUBPIXEL)
     return cv2.GaussianBlur(mask, (0, 0), 0.05 * form.resolution).astype(np.float32) / 255
 
 
@@ -79,7 +80,7 @@ def _wrinkles(x: np.ndarray, y: np.ndarray, size: Proportions) -> np.ndarray:
     rows = _rows(y, size.nose_y - 0.3, size.mouth_y + 0.45)
     lower = y[rows]
     down = (lower - size.nose_y + 0.08) / (size.mouth_y - size.nose_y + 0.2)
-    place = size.nose_half + 0.06 + 0.26 * np.clip(down, 0, 1) ** 1.3
+    place = size.nose_half + 0.06 + 0.26 * clamp(down, 0, 1) ** 1.3
     left[rows] += 0.95 * crease(place - mirrored, 0.026) * np.exp(-(((down - 0.5) / 0.52) ** 6))
     corner = size.mouth_half + 0.02 + 0.15 * (lower - size.mouth_y)
     around = np.exp(-(((lower - size.mouth_y - 0.19) / 0.1) ** 2))
@@ -92,7 +93,7 @@ def _wrinkles(x: np.ndarray, y: np.ndarray, size: Proportions) -> np.ndarray:
         left[rows] += 0.7 * crow * np.exp(-(((eye - 0.32) / 0.085) ** 4))
     rows = _rows(y, -0.3, size.mouth_y + 0.45)
     lines[rows, -left.shape[1] :] = left[rows, ::-1]
-    return 0.36 * np.clip(lines, -0.5, 1.2) + spots(x, y, (), ((0.13, 0.7, 0.58 * size.length, 0.16, 0.2),))
+    return 0.42 * clamp(lines, -0.5, 1.2) + spots(x, y, (), ((0.13, 0.7, 0.58 * size.length, 0.16, 0.2),))
 
 
 def _rows(y: np.ndarray, low: float, high: float) -> slice:
@@ -118,10 +119,10 @@ def _grow_beard(colour: np.ndarray, speaker: Speaker, size: Proportions, grid: G
     # Green tells the light: it changes little with blood and shadow.
     light = part[:, :, 1:2] * np.float32(1 / skin[1])
     if full:
-        cover = np.clip(cover * (1.35 * beard + 0.35 * hairs * (1 - cover)) - 0.06, 0, 0.97)
+        cover = clamp(cover * (1.35 * beard + 0.35 * hairs * (1 - cover)) - 0.06, 0, 0.97)
         light = light * (0.95 + 0.2 * hairs[:, :, None])
     else:
-        cover = np.clip(0.8 * beard * cover * (1 + 0.25 * hairs), 0, 1)
+        cover = clamp(0.8 * beard * cover * (1 + 0.25 * hairs), 0, 1)
     tone = np.array(shade(speaker.appearance.brows, 1.05), np.float32) + 3
     part += cover[:, :, None] * (tone * light - part)
 
@@ -130,8 +131,8 @@ def _beard_place(x: np.ndarray, y: np.ndarray, size: Proportions) -> np.ndarray:
     """Share of each place that hairs may cover: moustache, cheeks below a falling line, chin; the lips are free."""
     mirrored = np.abs(x)
     lip = size.nose_y + 0.1
-    cheek = size.mouth_y - 0.1 - 1.15 * np.clip(mirrored - 0.5, 0, None) + 0.1 * np.clip(0.5 - mirrored, 0, None)
+    cheek = size.mouth_y - 0.1 - 1.15 * np.maximum(mirrored - 0.5, 0) + 0.1 * np.maximum(0.5 - mirrored, 0)
     edge = np.where(mirrored < 0.36, lip, np.maximum(cheek, 0.1))
     edge = cv2.blur(edge.astype(np.float32), (2 * max(1, round(0.07 * x.shape[1] / 3.5)) + 1, 1))
-    cover = 1 / (1 + np.exp(-np.clip((y - edge) / 0.03, -30, 30)))
+    cover = 1 / (1 + np.exp(-clamp((y - edge) / 0.03, -30, 30)))
     return cover.astype(np.float32)

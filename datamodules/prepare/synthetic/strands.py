@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from datamodules.prepare.synthetic.curves import clamp
 from datamodules.prepare.synthetic.hair import SKULL_TOP, Style, swept
 
 PART = 0.3
@@ -35,7 +36,7 @@ def flow_of(style: Style, phase: float, light: float, x: np.ndarray, y: np.ndarr
 
 def beside_parting(phase: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Distance to the right of the parting, which ends above the forehead."""
-    return x - (-PART if phase < 0.5 else PART) * np.clip(-y / 0.9, 0, 1)
+    return x - (-PART if phase < 0.5 else PART) * clamp(-y / 0.9, 0, 1)
 
 
 def _combed(style: Style, phase: float, light: float, x: np.ndarray, y: np.ndarray) -> Flow:
@@ -50,12 +51,12 @@ def _combed(style: Style, phase: float, light: float, x: np.ndarray, y: np.ndarr
     layer = (far - inner) / (outer - inner)
     along = angle + np.maximum(y, 0)
     wavy = style.strands == "wavy"
-    bend = 0.16 * np.clip(along - 0.4, 0, 1) if wavy else 0.03
+    bend = 0.16 * clamp(along - 0.4, 0, 1) if wavy else 0.03
     layer = layer + bend * np.sin((7 if wavy else 2.5) * along + 6 * phase + 1.5 * layer)
     shine = 0.22 * (0.55 + 0.4 * np.sign(across) * light) * np.exp(-(((angle - 0.75) / 0.26) ** 2))
-    shine = shine * np.clip(1 + 4 * y, 0, 1) + 0.12 * np.exp(-(((y - 0.7) / 0.25) ** 2))
-    parting = np.exp(-((across / 0.03) ** 2)) * np.clip(-8 * (y + 0.6), 0, 1)
-    edges = np.clip((2 * layer - 1) ** 2, 0, 1.2) * (layer > -0.2)
+    shine = shine * clamp(1 + 4 * y, 0, 1) + 0.12 * np.exp(-(((y - 0.7) / 0.25) ** 2))
+    parting = np.exp(-((across / 0.03) ** 2)) * clamp(-8 * (y + 0.6), 0, 1)
+    edges = clamp((2 * layer - 1) ** 2, 0, 1.2) * (layer > -0.2)
     return Flow(layer / 13 + 0.3, 6 + 3 * along, shine, 0.2 * edges + 0.24 * parting - 0.06)
 
 
@@ -68,8 +69,8 @@ def _falling(style: Style, light: float, x: np.ndarray, y: np.ndarray) -> Flow:
     turn = angle * (max(1.0, -style.crown - 0.6) / 6.4) + 0.5
     radius = np.hypot(x - 0.25 * light, 0.95 * y)
     shine = (0.1 if style.strands == "curly" else 0.2) * np.exp(-(((radius - 1.0) / 0.15) ** 2))
-    crown = np.clip(radius - 1.05, 0, 0.4) * np.clip(-2 * y, 0, 1)
-    return Flow(turn, far * (4.0 if long else 7.0), shine * np.clip(0.2 - 2.5 * y, 0, 1), 0.5 * crown)
+    crown = clamp(radius - 1.05, 0, 0.4) * clamp(-2 * y, 0, 1)
+    return Flow(turn, far * (4.0 if long else 7.0), shine * clamp(0.2 - 2.5 * y, 0, 1), 0.5 * crown)
 
 
 def relief(seeds: list[int], style: Style, turn: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,4 +105,4 @@ def _curls(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray
         for cells in (64, 26)
     )
     # A ridge wherever the noise crosses 0.
-    return 1.3 * fine, np.clip(1.2 - 3 * np.abs(locks), -2, 1.5)
+    return 1.3 * fine, clamp(1.2 - 3 * np.abs(locks), -2, 1.5)

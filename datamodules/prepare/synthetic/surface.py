@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from datamodules.prepare.synthetic.curves import clamp
 from datamodules.prepare.synthetic.face import JAW_X, JAW_Y, Proportions
 from datamodules.prepare.synthetic.layers import Scene
 from datamodules.prepare.synthetic.raster import Area, Grid
@@ -56,16 +57,14 @@ def _resting(scene: Scene, place: np.ndarray) -> np.ndarray:
 
 def _jaw_share(y: np.ndarray, size: Proportions) -> np.ndarray:
     """The share of the jaw's way that skin at a height takes; the lower face moves, the upper one does not."""
-    return np.clip((y / size.length - 0.45) / 0.55, 0, 1)
+    return clamp((y / size.length - 0.45) / 0.55, 0, 1)
 
 
 def _depth(point: np.ndarray, size: Proportions) -> np.ndarray:
     """The depth z of the skin: the front of the face, bent back towards the jaw line and the skull."""
     y = point[..., 1]
-    below = np.clip(y / size.length, 0, 1)
+    below = clamp(y / size.length, 0, 1)
     wide = size.cheek * np.interp(below, JAW_Y, np.maximum(JAW_X, 0.4)).astype(np.float32)
     edge = -0.35 + 0.65 * below**2
-    aside = np.clip(np.abs(point[..., 0]) / wide, 0, 1.15) ** 2
-    return FRONT - (FRONT - edge) * aside - 0.6 * np.clip((-y - 0.35) / 0.8, 0, 1.1) ** 2
-
-
+    aside = clamp(np.abs(point[..., 0]) / wide, 0, 1.15) ** 2
+    return FRONT - (FRONT - edge) * aside - 0.6 * clamp((-y - 0.35) / 0.8, 0, 1.1) ** 2
