@@ -70,8 +70,8 @@ class Mouth:
     def _draw_inside(self, large: np.ndarray, index: int, soft: float) -> None:
         """Draw the opening between the lips, in their shadow."""
         inside = warp(self.inside, self.maps[index], large.shape)
-        self.shapes.fill(inside, "tongue", index, (150, 70, 74))
-        shadow = np.full_like(large, 80)
+        self.shapes.fill(inside, "tongue", index, (146, 66, 70))
+        shadow = np.full_like(large, 100)
         self.shapes.fill(shadow, "clear", index, (255, 255, 255))
         cv2.multiply(soften(inside, 0.5 * soft), soften(shadow, 2 * soft), inside, 1 / 255)
         blend(large, inside, self._mask(large, "opening", index))
@@ -155,7 +155,7 @@ def _tongue(lips: _Contours, gap: np.ndarray) -> np.ndarray:
     """The back of the tongue above the lower lip, falling to both sides."""
     across = np.linspace(-1, 1, lips.below.shape[1], dtype=np.float32)[:, None]
     bow = np.sqrt(clamp(1 - (across / 0.8) ** 2, 0, 1))
-    top = lips.below - (lips.below - lips.above) * clamp(0.21 / np.maximum(gap, 1e-6), 0, 0.5) * bow
+    top = lips.below - (lips.below - lips.above) * clamp(0.14 / np.maximum(gap, 1e-6), 0, 0.42) * bow
     return band(top, lips.below)
 
 
@@ -177,7 +177,7 @@ def mouth_inside(grid: Grid) -> np.ndarray:
     cover = clamp((edge - y) * grid.resolution * 0.7 + 0.5, 0, 1)
     light = (1 - 0.75 * (x / 0.46) ** 2) * (1 - 0.22 * np.exp(-(((1 - centre) / 0.12) ** 2)))
     light = clamp(light, 0.1, 1) * clamp(1.0 + 0.12 * y / 0.13, 0.7, 1)
-    teeth = light[:, :, None] * np.array([238, 230, 216], np.float32)
+    teeth = light[:, :, None] * np.array([244, 238, 226], np.float32)
     depth = clamp(0.55 + 1.1 * y, 0.4, 1) * (1 - 0.5 * (x / 0.5) ** 2)
-    dark = depth[:, :, None] * np.array([74, 26, 30], np.float32)
+    dark = depth[:, :, None] * np.array([50, 15, 19], np.float32)
     return clamp(dark + cover[:, :, None] * (teeth - dark), 0, 255).astype(np.uint8)
