@@ -105,4 +105,4 @@ def _curls(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray
         for cells in (64, 26)
     )
     # A ridge wherever the noise crosses 0.
-    return 1.3 * fine, clamp(1.2 - 3 * np.abs(locks), -2, 1.5)
+    return 0.9 * fine, clamp(0.7 - 1.7 * np.abs(locks), -1.4, 0.8)
