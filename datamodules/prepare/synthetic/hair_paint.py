@@ -16,6 +16,8 @@ DEPTH = -0.1
 """Depth z in face units of the plane that the texture lies on."""
 EDGE = 0.035
 """Half the width of the zone in which an outline dissolves into strands, in face units."""
+SHORT_EDGE = 0.042
+"""The same for short hair, whose hairline is sparser."""
 SHARPNESS = 3.2
 """Factor from the softened outline minus the strands' thresholds to the share that is covered."""
 
@@ -27,7 +29,8 @@ class HairPaint:
         texture = hair_texture(speaker, grid)
         self.texture, self.dim = texture, _dimmed(texture)
         maps = grid.maps(scene.head.plane(DEPTH), side)
-        self.radius = EDGE * framing(scene.size)[0] * side
+        short = STYLES[speaker.appearance.hair_style].strands == "short"
+        self.radius = (SHORT_EDGE if short else EDGE) * framing(scene.size)[0] * side
         margin = int(np.ceil(self.radius)) + 1
         # Few pixels do with every second point.
         step = 2 if side < 200 else 1

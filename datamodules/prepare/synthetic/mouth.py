@@ -14,8 +14,8 @@ from datamodules.prepare.synthetic.speaker import Speaker
 
 NEUTRAL = 128
 """8-bit value of shading that changes nothing."""
-UPPER_LIP = ((0.0, 0.93), (0.22, 0.86), (0.5, 0.76), (0.8, 0.62))
-LOWER_LIP = ((0.0, 0.74), (0.2, 0.92), (0.42, 1.06), (0.74, 0.94), (0.9, 0.72))
+UPPER_LIP = ((0.0, 0.93), (0.22, 0.86), (0.5, 0.76), (0.8, 0.68))
+LOWER_LIP = ((0.0, 0.74), (0.2, 0.92), (0.42, 1.06), (0.74, 0.94), (0.9, 0.84))
 """Light on bands of a lip, each from a share of the way from its outer edge to its inner one."""
 
 
