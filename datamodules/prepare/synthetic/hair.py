@@ -153,7 +153,7 @@ def _hairline(style: Style, size: Proportions, phase: float) -> np.ndarray:
     # Beside the face: sideburns grow narrower, long hair leaves the cheek.
     low = min(0.2 if swept(style) else -0.1, style.ends)
     down = np.array([style.ends, 0.5 * (style.ends + low), low])
-    beside = size.cheek * np.array([1.02, inner + 0.03, inner])
+    beside = size.cheek * np.array([0.98, inner + 0.02, inner])
     left = np.stack([-beside, down], axis=1)
     points = np.concatenate([left, np.stack([x, y], axis=1), (left * (-1, 1))[::-1]])
     curve = spline(points, 6)

@@ -56,7 +56,7 @@ def _combed(style: Style, phase: float, light: float, x: np.ndarray, y: np.ndarr
     shine = 0.22 * (0.55 + 0.4 * np.sign(across) * light) * np.exp(-(((angle - 0.75) / 0.26) ** 2))
     shine = shine * clamp(1 + 4 * y, 0, 1) + 0.12 * np.exp(-(((y - 0.7) / 0.25) ** 2))
     parting = np.exp(-((across / 0.03) ** 2)) * clamp(-8 * (y + 0.6), 0, 1)
-    edges = clamp((2 * layer - 1) ** 2, 0, 1.2) * (layer > -0.2)
+    edges = clamp((2 * layer - 1) ** 2, 0, 1.2) * clamp(2 * layer + 1, 0, 1)
     return Flow(layer / 13 + 0.3, 6 + 3 * along, shine, 0.2 * edges + 0.24 * parting - 0.06)
 
 
