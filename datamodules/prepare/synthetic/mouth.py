@@ -31,7 +31,7 @@ class Mouth:
         points = _shapes(_Contours(**scene.head.outlines(vars(contours))), contours.gap, scene.head, self.bands)
         self.area = Area(np.concatenate([points["lips"], points["shade"], points["corners"]], axis=1), side, 3, over)
         self.shapes = Shapes(self.area, points, {"corners": 2})
-        grid = Grid.over(-0.55, -0.3, 0.55, 0.62, self.unit)
+        grid = Grid.over(-0.55, -0.3, 0.55, 0.62, self.unit / over)
         self.inside = mouth_inside(grid)
         plane = scene.head.plane(0.4, moved=_teeth_edge(scene, contours))
         self.maps = self.area.inner(grid.maps(plane, side * over), enlarged=True)

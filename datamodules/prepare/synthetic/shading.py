@@ -8,16 +8,16 @@ from datamodules.prepare.synthetic.face import Proportions, resting_jaw
 from datamodules.prepare.synthetic.hair import skull
 from datamodules.prepare.synthetic.raster import SUBPIXEL, Grid
 
-FORM_SIDE = 72
+FORM_SIDE = 64
 """Side in pixels at which soft shading is computed; it holds nothing finer than its pixels."""
 SHADOW_TINT = np.array([0.16, -0.07, -0.15], np.float32)
 """Relative change of red, green and blue in full shadow: the shadows of skin are warm."""
 
 
-def coarse(grid: Grid) -> Grid:
-    """The grid of the same place on which soft shading is computed."""
-    scale = FORM_SIDE / grid.width
-    return Grid(grid.left, grid.top, grid.resolution * scale, FORM_SIDE, max(2, round(grid.height * scale)))
+def coarse(grid: Grid, width: int = FORM_SIDE) -> Grid:
+    """The grid of the same place with fewer columns, by default those on which soft shading is computed."""
+    scale = width / grid.width
+    return Grid(grid.left, grid.top, grid.resolution * scale, width, max(2, round(grid.height * scale)))
 
 
 def lit(colour: tuple[int, int, int], light: np.ndarray) -> np.ndarray:

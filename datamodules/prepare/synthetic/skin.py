@@ -11,6 +11,9 @@ from datamodules.prepare.synthetic.raster import SUBPIXEL, Grid
 from datamodules.prepare.synthetic.shading import coarse, head_light, lit, spots
 from datamodules.prepare.synthetic.speaker import Speaker
 
+WRINKLES_SIDE = 288
+"""Largest side in pixels at which wrinkles are computed; the finest are 2 pixels wide then."""
+
 
 def skin_texture(speaker: Speaker, size: Proportions, hair: Hair, grid: Grid) -> np.ndarray:
     """Paint the skin on a grid that covers the picture, (side, side, 3) uint8."""
@@ -20,7 +23,8 @@ def skin_texture(speaker: Speaker, size: Proportions, hair: Hair, grid: Grid) ->
     # What is fine is computed on all.
     relief = _grain(speaker, grid)
     if speaker.face.wrinkles > 0:
-        relief = relief - speaker.face.wrinkles * _wrinkles(*grid.axes(), size)
+        lines = _wrinkles(*coarse(grid, min(grid.width, WRINKLES_SIDE)).axes(), size)
+        relief -= speaker.face.wrinkles * cv2.resize(lines, (grid.width, grid.height), interpolation=cv2.INTER_LINEAR)
     colour *= 1 + relief[:, :, None]
     if speaker.appearance.beard:
         _grow_beard(colour, speaker, size, grid)

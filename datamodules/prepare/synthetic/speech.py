@@ -97,6 +97,11 @@ def _add_phrase(rows: list[tuple[int, float, float, float]], rate: float, rng: n
 
 
 def _syllable(rng: np.random.Generator) -> list[int]:
-    onset = [int(rng.choice(CONSONANT_INDICES))] if rng.uniform() < 0.9 else []
-    coda = [int(rng.choice(CONSONANT_INDICES))] if rng.uniform() < 0.25 else []
-    return [*onset, int(rng.choice(VOWEL_INDICES)), *coda]
+    onset = [_any_of(CONSONANT_INDICES, rng)] if rng.uniform() < 0.9 else []
+    coda = [_any_of(CONSONANT_INDICES, rng)] if rng.uniform() < 0.25 else []
+    return [*onset, _any_of(VOWEL_INDICES, rng), *coda]
+
+
+def _any_of(indices: tuple[int, ...], rng: np.random.Generator) -> int:
+    """Choose as `rng.choice` does, in a fraction of its time."""
+    return indices[int(rng.integers(len(indices)))]
