@@ -28,7 +28,7 @@ from s2tf.packaged.files import packaged_judges
 
 SEED_BASE = 9_000_000
 """Seed of the judges' first population, far above the seeds of the demo and of the tests."""
-VERSION = 4
+VERSION = 5
 """Version of the judges; raise it whenever their pictures, networks or class paths change, so that they train again."""
 CACHE_VARIABLE = "S2TF_CACHE"
 CHUNK = 50

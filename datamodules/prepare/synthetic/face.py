@@ -62,14 +62,34 @@ class Projection:
         moved = np.broadcast_to(points, (len(self.linear), *points.shape[-2:]))
         return np.einsum("tij,tnj->tni", self.linear, moved) + self.offset[:, None]
 
+    def outlines(self, shapes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Project named points (N, 3) or (T, N, 3) for drawing, in single precision and all at once."""
+        count = len(self.linear)
+        every = [np.broadcast_to(points, (count, *points.shape[-2:])) for points in shapes.values()]
+        linear, offset = (part.astype(np.float32) for part in (self.linear, self.offset))
+        placed = np.concatenate(every, axis=1, dtype=np.float32) @ linear.swapaxes(1, 2) + offset[:, None]
+        ends = np.cumsum([points.shape[1] for points in every])[:-1]
+        return dict(zip(shapes, np.split(placed, ends, axis=1), strict=True))
+
     def depth(self, points: np.ndarray) -> np.ndarray:
         """Compute the depth (T, N) of points (T, N, 3) away from the viewer, up to a constant of each frame."""
         return np.einsum("tj,tnj->tn", self.away, points)
 
-    def plane(self, depth: float) -> np.ndarray:
-        """The affine maps, (T, 2, 3), of the view for points at one depth z."""
+    def plane(
+        self, depth: float, slope: tuple[float, float] = (0.0, 0.0), moved: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The affine maps, (T, 2, 3), of the view for the points x, y of a plane.
+
+        Args:
+            depth: The plane's z at x = y = 0.
+            slope: Change of z with x and with y.
+            moved: (T, 2), shift of the points within the plane; none by default.
+        """
+        linear = self.linear[:, :, :2] + self.linear[:, :, 2:] * np.array(slope)
         offset = self.offset + self.linear[:, :, 2] * depth
-        return np.concatenate([self.linear[:, :, :2], offset[:, :, None]], axis=2)
+        if moved is not None:
+            offset = offset + (linear @ moved[:, :, None])[:, :, 0]
+        return np.concatenate([linear, offset[:, :, None]], axis=2)
 
 
 @dataclass(frozen=True)
@@ -164,13 +184,18 @@ def framing(size: Proportions) -> tuple[float, np.ndarray]:
     return scale, np.array(CENTRE) - scale * np.array([0.0, 0.5 * (size.length + top)])
 
 
-def _jaw(size: Proportions, motion: Motion) -> np.ndarray:
+def resting_jaw(size: Proportions) -> np.ndarray:
+    """Points 0 to 16 with the mouth closed, (17, 3)."""
     corner = np.exp(-0.5 * ((np.arange(9) - 4.3) / 1.5) ** 2)
     chin = np.exp(-0.5 * ((np.arange(9) - 6.6) / 1.0) ** 2)
     half_x = size.cheek * JAW_X * (1 + (size.jaw - 1) * corner + (size.chin - 1) * chin)
     z = -0.35 + 0.65 * JAW_Y**2
     left = np.stack([-half_x, size.length * JAW_Y, z], axis=1)
-    points = np.concatenate([left, (left * (-1, 1, 1))[-2::-1]])
+    return np.concatenate([left, (left * (-1, 1, 1))[-2::-1]])
+
+
+def _jaw(size: Proportions, motion: Motion) -> np.ndarray:
+    points = resting_jaw(size)
     drop = np.clip(np.concatenate([JAW_Y, JAW_Y[-2::-1]]) - 0.45, 0, None) / 0.55
     jaw = np.repeat(points[None], len(motion.yaw), axis=0)
     jaw[:, :, 1] += 0.17 * motion.viseme[:, :1] * drop

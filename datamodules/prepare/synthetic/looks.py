@@ -93,7 +93,7 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 def shade(colour: Colour, factor: float) -> Colour:
     """A colour multiplied by a factor, clipped to 8 bits."""
-    red, green, blue = (int(np.clip(round(value * factor), 0, 255)) for value in colour)
+    red, green, blue = (min(max(round(value * factor), 0), 255) for value in colour)
     return red, green, blue
 
 

@@ -55,7 +55,8 @@ def smooth(track: np.ndarray, seconds: float) -> np.ndarray:
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (seconds * CONTROL_RATE)) ** 2)
     kernel /= kernel.sum()
     columns = track.reshape(len(track), -1)
-    padded = np.pad(columns, ((reach, reach), (0, 0)), mode="edge")
+    # By hand: `np.pad` takes longer than the rest.
+    padded = np.concatenate([columns[:1].repeat(reach, axis=0), columns, columns[-1:].repeat(reach, axis=0)])
     smoothed = [np.convolve(column, kernel, mode="valid") for column in padded.T]
     return np.stack(smoothed, axis=1).reshape(track.shape)
 
@@ -96,6 +97,11 @@ def _add_phrase(rows: list[tuple[int, float, float, float]], rate: float, rng: n
 
 
 def _syllable(rng: np.random.Generator) -> list[int]:
-    onset = [int(rng.choice(CONSONANT_INDICES))] if rng.uniform() < 0.9 else []
-    coda = [int(rng.choice(CONSONANT_INDICES))] if rng.uniform() < 0.25 else []
-    return [*onset, int(rng.choice(VOWEL_INDICES)), *coda]
+    onset = [_any_of(CONSONANT_INDICES, rng)] if rng.uniform() < 0.9 else []
+    coda = [_any_of(CONSONANT_INDICES, rng)] if rng.uniform() < 0.25 else []
+    return [*onset, _any_of(VOWEL_INDICES, rng), *coda]
+
+
+def _any_of(indices: tuple[int, ...], rng: np.random.Generator) -> int:
+    """Choose as `rng.choice` does, in a fraction of its time."""
+    return indices[int(rng.integers(len(indices)))]

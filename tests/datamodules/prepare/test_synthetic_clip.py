@@ -158,3 +158,25 @@ def test_drawing_leaves_the_threads_of_opencv_alone():
     before = cv2.getNumThreads()
     render_clip(make_speaker(0, 0), 0.04, 64, 0)
     assert cv2.getNumThreads() == before
+
+
+def test_a_blink_covers_the_eyeballs_with_skin(clip):
+    blink = np.array(clip.truth["frames"]["blink"])
+
+    def least_colourful(index, corners):
+        x, y = np.floor(clip.landmarks[index][corners].mean(axis=0)).astype(int)
+        eye = clip.frames[index][y - 4 : y + 2, x - 4 : x + 5].astype(int)
+        return np.ptp(eye, axis=2).min()
+
+    for corners in ([36, 39], [42, 45]):
+        # White, pupil and reflection are grey; lid and lashes are not.
+        assert least_colourful(int(np.argmin(blink)), corners) < 4
+        assert least_colourful(int(np.argmax(blink)), corners) > 8
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_faces_at_512_pixels_have_no_flat_areas(index):
+    frame = render_clip(make_speaker(2, index), 0.04, 512, 0).frames[0].astype(int)
+    same = np.abs(np.diff(frame, axis=1)).max(axis=2) == 0
+    flat = same[:, :-1] & same[:, 1:]
+    assert flat[140:400, 180:330].mean() < 0.12
