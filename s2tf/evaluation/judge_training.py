@@ -50,6 +50,8 @@ class JudgeData:
     stills: int = 2
     """Pictures of each day."""
     drawn_size: int = 96
+    blinks: float = 0.25
+    """Share of the pictures with lids anywhere between open and closed, so that the reader of the eyes knows blinks."""
     seed: int = 0
     workers: int = 2
 
@@ -177,7 +179,7 @@ def _render(chunk: tuple[JudgeData, int, int, int]) -> tuple[np.ndarray, ...]:
     for index in range(start, stop):
         for day in range(data.days):
             speaker = make_speaker(seed, index, day)
-            stills = render_stills(speaker, data.stills, data.drawn_size, day)
+            stills = render_stills(speaker, data.stills, data.drawn_size, day, data.blinks)
             box = square_box(stills.landmarks, rule)
             frames.append(crop(stills.frames, box, JUDGE_SIZE))
             landmarks.append(to_crop(stills.landmarks, box, JUDGE_SIZE))

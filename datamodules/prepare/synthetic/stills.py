@@ -1,6 +1,6 @@
 """Single pictures of a synthetic speaker, at moments of a clip whose other frames and sound are not rendered."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -25,8 +25,16 @@ class SyntheticStills:
     """(N, 68, 2) float32, iBUG order, x and y in pixels."""
 
 
-def render_stills(speaker: Speaker, count: int, size: int, seed: int) -> SyntheticStills:
+def render_stills(speaker: Speaker, count: int, size: int, seed: int, blinks: float = 0.0) -> SyntheticStills:
     """Render `count` different moments of a speaking person; the same arguments always give the same pictures.
+
+    Args:
+        speaker: The person.
+        count: Number of pictures.
+        size: Side of the pictures in pixels.
+        seed: Seed of the words and the motion.
+        blinks: Share of the pictures whose lids are put anywhere between open and closed; random moments rarely show a
+            blink.
 
     Raises:
         ValueError: `count` is below 1 or more than the clip's frames.
@@ -38,5 +46,7 @@ def render_stills(speaker: Speaker, count: int, size: int, seed: int) -> Synthet
     motion = sample_motion(sample_timeline(SECONDS, speaker.voice.rate, rng), total, rng)
     moments = rng.choice(total, count, replace=False)
     chosen = Motion(**{field.name: getattr(motion, field.name)[moments] for field in fields(Motion)})
+    blinking = rng.uniform(size=count) < blinks
+    chosen = replace(chosen, blink=np.where(blinking, rng.uniform(size=count), chosen.blink))
     scene = make_scene(speaker, proportions(speaker), chosen)
     return SyntheticStills(render(speaker, scene, size), (scene.landmarks * size).astype(np.float32))
