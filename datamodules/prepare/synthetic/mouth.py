@@ -78,7 +78,7 @@ class Mouth:
 
     def _mask(self, large: np.ndarray, name: str, index: int) -> np.ndarray:
         mask = np.zeros(large.shape[:2], np.uint8)
-        self.shapes.fill(mask, name, index, 255)
+        self.shapes.fill(mask, name, index, (255,))
         return mask
 
 

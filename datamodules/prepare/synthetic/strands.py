@@ -87,7 +87,7 @@ def relief(seeds: list[int], style: Style, turn: np.ndarray, row: np.ndarray) ->
 
 def _columns(rng: np.random.Generator, count: int, length: float) -> np.ndarray:
     """Noise whose columns are strands, (rows, count) of unit variance."""
-    noise = rng.standard_normal((18, count), np.float32)
+    noise: np.ndarray = rng.standard_normal((18, count), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=0.45, sigmaY=length, borderType=cv2.BORDER_REFLECT)
     return noise / np.float32(cv2.meanStdDev(noise)[1][0, 0])
 
