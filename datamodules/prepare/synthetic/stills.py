@@ -38,5 +38,5 @@ def render_stills(speaker: Speaker, count: int, size: int, seed: int) -> Synthet
     motion = sample_motion(sample_timeline(SECONDS, speaker.voice.rate, rng), total, rng)
     moments = rng.choice(total, count, replace=False)
     chosen = Motion(**{field.name: getattr(motion, field.name)[moments] for field in fields(Motion)})
-    scene = make_scene(speaker, proportions(speaker), chosen)
+    scene = make_scene(proportions(speaker), chosen)
     return SyntheticStills(render(speaker, scene, size), (scene.landmarks * size).astype(np.float32))
