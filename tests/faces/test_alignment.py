@@ -22,10 +22,9 @@ def landmarks(frames, **moved):
         viseme[:, 0] = moved.pop("opening")
     if "shift" in moved:
         shift = np.stack([np.array(moved.pop("shift"))] * 2, axis=1)
-    speaker = make_speaker(0, 3)
     motion = Motion(**{**tracks, **{name: np.array(track, float) for name, track in moved.items()}}, shift=shift,
                     gaze=gaze, viseme=viseme)  # fmt: skip
-    return make_scene(speaker, proportions(speaker), motion).landmarks * SIDE
+    return make_scene(proportions(make_speaker(0, 3)), motion).landmarks * SIDE
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def draw_speakers(count: int, seconds: float, size: int) -> list[Speaker]:
         rngs = [np.random.default_rng([POPULATION, index, 0, stream]) for stream in (1, 2)]
         motion = sample_motion(sample_timeline(seconds, speaker.voice.rate, rngs[0]), frames, rngs[1])
         held = replace(motion, viseme=np.broadcast_to(motion.viseme[:1], motion.viseme.shape))
-        frozen = render(speaker, make_scene(speaker, proportions(speaker), held), side)
+        frozen = render(speaker, make_scene(proportions(speaker), held), side)
         box = square_box(clip.landmarks, CropRule(size=size))
         clips.append((*(crop(each, box, size) for each in (clip.frames, frozen)), clip.waveform))
     return [

@@ -41,14 +41,14 @@ def body_texture(speaker: Speaker, size: Proportions, grid: Grid) -> np.ndarray:
     shape = _outlines(speaker, size)
     form = coarse(grid)
     neck, cloth = (_fine(soft, grid) for soft in (_neck(speaker, size, form), _cloth(speaker, size, form, shape)))
-    cover = _mask(grid, shape.clothes)
+    cover = grid.mask(shape.clothes)
     blend(neck, cloth, cover)
     if shape.lapels:
         collar = np.empty_like(neck)
         collar[:] = shade(speaker.appearance.clothes, 1.08)
-        blend(neck, collar, _mask(grid, *shape.lapels))
+        blend(neck, collar, grid.mask(*shape.lapels))
     body = np.zeros_like(neck)
-    cover = np.maximum(_mask(grid, shape.neck), cover)
+    cover = np.maximum(grid.mask(shape.neck), cover)
     blend(body, neck, cover)
     return np.dstack([body, 255 - cover])
 
@@ -68,8 +68,8 @@ def _outlines(speaker: Speaker, size: Proportions) -> _Outlines:
     half, chin = (0.66 if man else 0.5), size.length
     broad = 1.75 if man else 1.5
     # Each from the top or the middle to the picture's right, and its mirror image.
-    neck = [(half, 0.35), (half - 0.02, chin - 0.2), (half + 0.02, chin + 0.12), (half + 0.3, chin + 0.34)]
-    neck = np.concatenate([spline(np.array(neck), 6), [(broad, chin + 0.6), (broad, 3.2)]])
+    throat = [(half, 0.35), (half - 0.02, chin - 0.2), (half + 0.02, chin + 0.12), (half + 0.3, chin + 0.34)]
+    neck = np.concatenate([spline(np.array(throat), 6), [(broad, chin + 0.6), (broad, 3.2)]])
     deep = chin + 0.34 + 0.34 * speaker.appearance.neckline
     line = spline(np.array([(0, deep), (0.3, deep - 0.06), (0.56, chin + 0.27), (half + 0.12, chin + 0.16)]), 8)
     shoulder = [(half + 0.12, chin + 0.16), (half + 0.4, chin + 0.31), (broad, chin + 0.5), (broad + 0.32, chin + 0.9)]
@@ -85,13 +85,6 @@ def _outlines(speaker: Speaker, size: Proportions) -> _Outlines:
 
 def _mirrored(points: np.ndarray) -> np.ndarray:
     return (points * (-1, 1))[::-1]
-
-
-def _mask(grid: Grid, *outlines: np.ndarray) -> np.ndarray:
-    mask = np.zeros((grid.height, grid.width), np.uint8)
-    for outline in outlines:
-        cv2.fillPoly(mask, [grid.pixels(outline)], 255, cv2.LINE_AA, SUBPIXEL)
-    return mask
 
 
 def _softened(mask: np.ndarray, radius: float) -> np.ndarray:
@@ -117,7 +110,7 @@ def _neck(speaker: Speaker, size: Proportions, grid: Grid) -> np.ndarray:
     light -= spots(x, y, ((0.07, 0, chin + 0.44, 0.09, 0.07),))
     # The chin's shadow, away from the light.
     jaw = resting_jaw(size)[:, :2] * (0.97, 1) + (-0.1 * looks.light, 0.2)
-    shadow = _mask(grid, np.concatenate([jaw, [(1.0, 0.0), (-1.0, 0.0)]]))
+    shadow = grid.mask(np.concatenate([jaw, [(1.0, 0.0), (-1.0, 0.0)]]))
     return lit(looks.skin, light * (1 - 0.42 * _softened(shadow, 0.045 * grid.resolution)))
 
 
@@ -132,9 +125,9 @@ def _cloth(speaker: Speaker, size: Proportions, grid: Grid, shape: _Outlines) ->
     light = light + 0.035 * cv2.resize(folds, (grid.width, grid.height), interpolation=cv2.INTER_CUBIC)
     hem = np.zeros((grid.height, grid.width), np.uint8)
     line = grid.pixels(shape.neckline + np.array([0, 0.03]))
-    cv2.polylines(hem, [line], False, 255, max(1, round(0.07 * grid.resolution)), cv2.LINE_AA, SUBPIXEL)
+    cv2.polylines(hem, [line], False, (255,), max(1, round(0.07 * grid.resolution)), cv2.LINE_AA, SUBPIXEL)
     light *= 1 - 0.3 * _softened(hem, 0.03 * grid.resolution)
     if shape.lapels:
-        below = _mask(grid, *(lapel + np.array([0, 0.04]) for lapel in shape.lapels))
+        below = grid.mask(*(lapel + np.array([0, 0.04]) for lapel in shape.lapels))
         light *= 1 - 0.35 * _softened(below, 0.035 * grid.resolution)
     return np.array(looks.clothes, np.float32) * light[:, :, None]

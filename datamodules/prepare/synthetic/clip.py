@@ -64,7 +64,7 @@ def render_clip(speaker: Speaker, seconds: float, size: int, seed: int) -> Synth
     motion = sample_motion(timeline, frames, np.random.default_rng([*keys, 2]))
     waveform = synthesise(speaker.voice, timeline, samples, np.random.default_rng([*keys, 3]))
     # The pictures, and the ground truth.
-    scene = make_scene(speaker, proportions(speaker), motion)
+    scene = make_scene(proportions(speaker), motion)
     truth = {**speaker.truth(), "phonemes": timeline.transcript(), "frames": _frame_truth(motion)}
     landmarks, depth = ((points * size).astype(np.float32) for points in (scene.landmarks, scene.depth))
     return SyntheticClip(render(speaker, scene, size), waveform, landmarks, depth, truth)

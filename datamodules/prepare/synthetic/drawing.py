@@ -47,7 +47,7 @@ class _Drawing:
         self.skin = _Skin(speaker, scene, hair, grid, side)
         self.tints = (*nose(speaker, scene, side), *brows(speaker, scene, side, self.skin.texture, grid))
         self.eyes = Eyes(speaker, scene, side)
-        self.mouth = Mouth(speaker, scene, side, 0.95)
+        self.mouth = Mouth(speaker, scene, side)
 
     def __call__(self, frame: np.ndarray, index: int) -> None:
         """Draw a frame onto its background."""

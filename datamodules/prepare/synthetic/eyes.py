@@ -51,7 +51,7 @@ class Eyes:
         cv2.multiply(large, soften(factor, 0.016 * self.unit), large, 1 / NEUTRAL)
         # The eyeball between the lids, in the upper one's shadow.
         mask = np.zeros(large.shape[:2], np.uint8)
-        self.shapes.fill(mask, "opening", index, 255)
+        self.shapes.fill(mask, "opening", index, (255,))
         ball = warp(self.eyeballs, self.maps[index], large.shape)
         shadow = np.full_like(large, 120)
         self.shapes.fill(shadow, "clear", index, (255, 255, 255))

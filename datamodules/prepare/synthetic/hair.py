@@ -138,7 +138,7 @@ def _ripple(style: Style, along: np.ndarray, phase: float) -> np.ndarray:
 
 def _hairline(style: Style, size: Proportions, phase: float) -> np.ndarray:
     """From the left end of the hair along the face to the right one."""
-    inner = 0.965 if style.ends < 0.5 else 0.93
+    inner = 0.94 if style.ends < 0.5 else 0.93
     x = np.array([-0.9, -0.74, -0.5, -0.25, 0, 0.25, 0.5, 0.74, 0.9]) * size.cheek
     shape = np.array([0.0, 0.45, 0.8, 0.97, 1, 0.97, 0.8, 0.45, 0.0])
     if swept(style):
@@ -158,8 +158,10 @@ def _hairline(style: Style, size: Proportions, phase: float) -> np.ndarray:
     points = np.concatenate([left, np.stack([x, y], axis=1), (left * (-1, 1))[::-1]])
     curve = spline(points, 6)
     # On the skin, which bends back towards the temples and the crown.
-    z = 0.36 - 0.71 * clamp(np.abs(curve[:, 0]) / size.cheek, 0, 0.9) ** 2
+    z = 0.36 - 0.71 * clamp(np.abs(curve[:, 0]) / size.cheek, 0, 1) ** 2
     z -= 0.6 * clamp((-curve[:, 1] - 0.35) / 0.8, 0, 1) ** 2
+    # Where it comes near the skull's outline, it lies as deep as that.
+    z -= 0.55 * clamp((curve[:, 0] / size.cheek) ** 2 + (curve[:, 1] / SKULL_TOP) ** 2 - 0.8, 0, 0.25)
     return np.concatenate([curve, z[:, None]], axis=1)
 
 

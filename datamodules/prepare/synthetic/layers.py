@@ -15,7 +15,6 @@ from datamodules.prepare.synthetic.face import (
 )
 from datamodules.prepare.synthetic.motion import Motion
 from datamodules.prepare.synthetic.raster import Grid
-from datamodules.prepare.synthetic.speaker import Speaker
 
 TEXTURE_SIDES = (96, 512)
 """Range of the side of textures that cover the picture, in pixels."""
@@ -44,9 +43,8 @@ class Scene:
     motion: Motion
 
 
-def make_scene(speaker: Speaker, size: Proportions, motion: Motion) -> Scene:
-    """Move a speaker's face, and place its landmarks in the picture."""
-    del speaker  # All that the scene needs are the lengths; the looks belong to the drawing.
+def make_scene(size: Proportions, motion: Motion) -> Scene:
+    """Move a face of some lengths, and place its landmarks in the picture."""
     head, body = head_projection(size, motion), body_projection(size, motion)
     face = express(size, motion)
     points = face.landmarks()

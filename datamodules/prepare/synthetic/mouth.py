@@ -14,6 +14,8 @@ from datamodules.prepare.synthetic.speaker import Speaker
 
 NEUTRAL = 128
 """8-bit value of shading that changes nothing."""
+LIGHT = 0.95
+"""The light at the mouth of a face that looks ahead."""
 UPPER_LIP = ((0.0, 0.93), (0.22, 0.86), (0.5, 0.76), (0.8, 0.68))
 LOWER_LIP = ((0.0, 0.74), (0.2, 0.92), (0.42, 1.06), (0.74, 0.94), (0.9, 0.84))
 """Light on bands of a lip, each from a share of the way from its outer edge to its inner one."""
@@ -22,11 +24,11 @@ LOWER_LIP = ((0.0, 0.74), (0.2, 0.92), (0.42, 1.06), (0.74, 0.94), (0.9, 0.84))
 class Mouth:
     """The mouth of a clip."""
 
-    def __init__(self, speaker: Speaker, scene: Scene, side: int, light: float):
+    def __init__(self, speaker: Speaker, scene: Scene, side: int):
         over = detail(side)
         self.unit = framing(scene.size)[0] * side * over
         small = side < 200
-        self._colours(speaker, light, small)
+        self._colours(speaker, small)
         contours = _contours(scene.face.mouth.astype(np.float32), 2 if small else 5)
         points = _shapes(_Contours(**scene.head.outlines(vars(contours))), contours.gap, scene.head, self.bands)
         self.area = Area(np.concatenate([points["lips"], points["shade"], points["corners"]], axis=1), side, 3, over)
@@ -36,10 +38,10 @@ class Mouth:
         plane = scene.head.plane(0.4, moved=_teeth_edge(scene, contours))
         self.maps = self.area.inner(grid.maps(plane, side * over), enlarged=True)
 
-    def _colours(self, speaker: Speaker, light: float, small: bool) -> None:
-        """Colours of the lips, in bands, in the light at the mouth."""
+    def _colours(self, speaker: Speaker, small: bool) -> None:
+        """Colours of the lips, in bands."""
         skin, woman = speaker.appearance.skin, speaker.gender == "female"
-        red = shade(mix(skin, (176, 42, 62), 0.52) if woman else mix(skin, (150, 62, 62), 0.4), light)
+        red = shade(mix(skin, (176, 42, 62), 0.52) if woman else mix(skin, (150, 62, 62), 0.4), LIGHT)
         self.gloss = mix(red, (255, 232, 228), 0.26 if woman else 0.14)
         self.dark = shade(red, 0.32)
         lips = (("upper", UPPER_LIP), ("lower", LOWER_LIP))
@@ -78,7 +80,7 @@ class Mouth:
 
     def _mask(self, large: np.ndarray, name: str, index: int) -> np.ndarray:
         mask = np.zeros(large.shape[:2], np.uint8)
-        self.shapes.fill(mask, name, index, 255)
+        self.shapes.fill(mask, name, index, (255,))
         return mask
 
 

@@ -49,6 +49,13 @@ class Grid:
         place = (points[:, :2] - (self.left, self.top)) * self.resolution - 0.5
         return np.ascontiguousarray(np.rint(place * (1 << SUBPIXEL)), np.int32)
 
+    def mask(self, *outlines: np.ndarray) -> np.ndarray:
+        """Paint outlines, (N, 2 or more) each in face units, (height, width) uint8: 255 within, 0 elsewhere."""
+        mask = np.zeros((self.height, self.width), np.uint8)
+        for outline in outlines:
+            cv2.fillPoly(mask, [self.pixels(outline)], (255,), cv2.LINE_AA, SUBPIXEL)
+        return mask
+
     def maps(self, plane: np.ndarray, side: float) -> np.ndarray:
         """Maps (T, 2, 3) from the texture's pixels to a picture's, for `cv2.warpAffine`.
 
@@ -122,7 +129,7 @@ class Cutout(Area):
         """The share of each pixel of the box that the outline covers, uint8."""
         width, height = size = self.sizes[index]
         large = np.zeros((self.over * height, self.over * width), np.uint8)
-        cv2.fillPoly(large, [self.outline[index]], 255, cv2.LINE_8, SUBPIXEL)
+        cv2.fillPoly(large, [self.outline[index]], (255,), cv2.LINE_8, SUBPIXEL)
         return cv2.resize(large, size, interpolation=cv2.INTER_AREA)
 
 
@@ -192,7 +199,7 @@ class Shapes:
             self.places[name] = [slice(at, at + each) for at in range(start, start + count, each)]
         self.frames = fixed
 
-    def fill(self, picture: np.ndarray, name: str, index: int, colour: tuple[int, ...] | int) -> None:
+    def fill(self, picture: np.ndarray, name: str, index: int, colour: tuple[int, ...]) -> None:
         """Fill a shape in the enlarged box of a frame."""
         now = self.frames[index]
         cv2.fillPoly(picture, [now[place] for place in self.places[name]], colour, self.smooth, SUBPIXEL)

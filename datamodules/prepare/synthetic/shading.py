@@ -6,7 +6,7 @@ import numpy as np
 from datamodules.prepare.synthetic.curves import band, clamp, spline
 from datamodules.prepare.synthetic.face import Proportions, resting_jaw
 from datamodules.prepare.synthetic.hair import skull
-from datamodules.prepare.synthetic.raster import SUBPIXEL, Grid
+from datamodules.prepare.synthetic.raster import Grid
 
 FORM_SIDE = 64
 """Side in pixels at which soft shading is computed; it holds nothing finer than its pixels."""
@@ -39,10 +39,7 @@ def spots(x: np.ndarray, y: np.ndarray, single: tuple[Spot, ...], mirrored: tupl
 
 def head_mask(size: Proportions, grid: Grid) -> np.ndarray:
     """The resting head from crown to chin, uint8."""
-    mask = np.zeros((grid.height, grid.width), np.uint8)
-    outline = band(spline(resting_jaw(size), 3), skull(size))
-    cv2.fillPoly(mask, [grid.pixels(outline)], 255, cv2.LINE_AA, SUBPIXEL)
-    return mask
+    return grid.mask(band(spline(resting_jaw(size), 3), skull(size)))
 
 
 def head_light(size: Proportions, grid: Grid, direction: float) -> tuple[np.ndarray, np.ndarray]:

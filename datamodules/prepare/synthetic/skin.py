@@ -7,7 +7,7 @@ from datamodules.prepare.synthetic.curves import clamp
 from datamodules.prepare.synthetic.face import Proportions
 from datamodules.prepare.synthetic.hair import Hair
 from datamodules.prepare.synthetic.looks import shade
-from datamodules.prepare.synthetic.raster import SUBPIXEL, Grid
+from datamodules.prepare.synthetic.raster import Grid
 from datamodules.prepare.synthetic.shading import coarse, head_light, lit, spots
 from datamodules.prepare.synthetic.speaker import Speaker
 
@@ -19,7 +19,7 @@ def skin_texture(speaker: Speaker, size: Proportions, hair: Hair, grid: Grid) ->
     """Paint the skin on a grid that covers the picture, (side, side, 3) uint8."""
     # What is soft is computed on few pixels.
     soft = _soft_skin(speaker, size, hair, coarse(grid))
-    colour = cv2.resize(soft, (grid.width, grid.height), interpolation=cv2.INTER_LINEAR)
+    colour: np.ndarray = cv2.resize(soft, (grid.width, grid.height), interpolation=cv2.INTER_LINEAR)
     # What is fine is computed on all.
     relief = _grain(speaker, grid)
     if speaker.face.wrinkles > 0:
@@ -48,9 +48,7 @@ def _soft_skin(speaker: Speaker, size: Proportions, hair: Hair, form: Grid) -> n
 
 def _hair_shadow(hair: Hair, form: Grid) -> np.ndarray:
     """Shadow of the hair above the forehead and beside the cheeks, 0 to 1."""
-    mask = np.zeros((form.height, form.width), np.uint8)
-    for outline in hair.cap:
-        cv2.fillPoly(mask, [form.pixels(outline + np.array([0, 0.035, 0]))], 255, cv2.LINE_AA, SUBPIXEL)
+    mask = form.mask(*(outline + np.array([0, 0.035, 0]) for outline in hair.cap))
     return cv2.GaussianBlur(mask, (0, 0), 0.05 * form.resolution).astype(np.float32) / 255
 
 
@@ -60,7 +58,7 @@ def _grain(speaker: Speaker, grid: Grid) -> np.ndarray:
     spots = rng.standard_normal((24, 24)).astype(np.float32)
     relief = 0.012 * cv2.resize(spots, (grid.width, grid.height), interpolation=cv2.INTER_CUBIC)
     if grid.width > 128:
-        pores = rng.integers(0, 256, (192, 192), np.uint8)
+        pores: np.ndarray = rng.integers(0, 256, (192, 192), np.uint8)
         pores = cv2.resize(pores, (grid.width, grid.height), interpolation=cv2.INTER_LINEAR)
         relief += (pores.astype(np.float32) - 128) * (0.035 / 128)
     return relief
@@ -116,7 +114,7 @@ def _grow_beard(colour: np.ndarray, speaker: Speaker, size: Proportions, grid: G
     # Hairs point downwards; the shadow of shaved ones is points.
     high, wide = (rows.stop - rows.start), grid.width
     fine = min(wide, 224)
-    hairs = rng.standard_normal((max(2, round(high * fine / wide)), fine)).astype(np.float32)
+    hairs: np.ndarray = rng.standard_normal((max(2, round(high * fine / wide)), fine)).astype(np.float32)
     hairs = cv2.GaussianBlur(hairs, (0, 0), sigmaX=0.5, sigmaY=1.6 if full else 0.5)
     hairs = cv2.resize(hairs * (2.9 if full else 1.56), (wide, high), interpolation=cv2.INTER_LINEAR)
     part, skin = colour[rows], speaker.appearance.skin

@@ -48,5 +48,5 @@ def render_stills(speaker: Speaker, count: int, size: int, seed: int, blinks: fl
     chosen = Motion(**{field.name: getattr(motion, field.name)[moments] for field in fields(Motion)})
     blinking = rng.uniform(size=count) < blinks
     chosen = replace(chosen, blink=np.where(blinking, rng.uniform(size=count), chosen.blink))
-    scene = make_scene(speaker, proportions(speaker), chosen)
+    scene = make_scene(proportions(speaker), chosen)
     return SyntheticStills(render(speaker, scene, size), (scene.landmarks * size).astype(np.float32))

@@ -87,7 +87,7 @@ def relief(seeds: list[int], style: Style, turn: np.ndarray, row: np.ndarray) ->
 
 def _columns(rng: np.random.Generator, count: int, length: float) -> np.ndarray:
     """Noise whose columns are strands, (rows, count) of unit variance."""
-    noise = rng.standard_normal((18, count), np.float32)
+    noise: np.ndarray = rng.standard_normal((18, count), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=0.45, sigmaY=length, borderType=cv2.BORDER_REFLECT)
     return noise / np.float32(cv2.meanStdDev(noise)[1][0, 0])
 
@@ -102,7 +102,7 @@ def _curls(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray
     """Small knots and ridges of a smooth noise: bends in all directions."""
     fine, locks = (
         cv2.resize(rng.standard_normal((cells, cells), np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
-        for cells in (64, 26)
+        for cells in (90, 30)
     )
     # A ridge wherever the noise crosses 0.
     return 0.9 * fine, clamp(0.7 - 1.7 * np.abs(locks), -1.4, 0.8)

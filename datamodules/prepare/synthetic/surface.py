@@ -8,6 +8,7 @@ from datamodules.prepare.synthetic.face import JAW_X, JAW_Y, Proportions
 from datamodules.prepare.synthetic.layers import Scene
 from datamodules.prepare.synthetic.raster import Area, Grid
 
+NO_SECOND_MAP = np.empty(0, np.float32)
 FRONT = 0.36
 """Depth z in face units of the front of the face."""
 ROUNDS = 4
@@ -38,7 +39,7 @@ class Surface:
         cell, coarse = self.cell, self.maps[index]
         fine = cv2.resize(coarse, (coarse.shape[1] * cell, coarse.shape[0] * cell), interpolation=cv2.INTER_LINEAR)
         seen = fine[cell : cell + height, cell : cell + width]
-        cv2.remap(texture, seen, None, cv2.INTER_LINEAR, box, cv2.BORDER_REPLICATE)
+        cv2.remap(texture, seen, NO_SECOND_MAP, cv2.INTER_LINEAR, box, cv2.BORDER_REPLICATE)
 
 
 def _resting(scene: Scene, place: np.ndarray) -> np.ndarray:
