@@ -16,7 +16,7 @@ IRIS = 0.11
 """Radius of the iris in face units."""
 NEUTRAL = 128
 """8-bit value of shading that changes nothing."""
-LID_TINTS = (("crease", (78, 68, 64)), ("under", (98, 88, 85)), ("bulge", (135, 130, 129)), ("rim", (146, 132, 130)))
+LID_TINTS = (("crease", (66, 56, 52)), ("under", (86, 76, 73)), ("bulge", (135, 130, 129)), ("rim", (146, 132, 130)))
 """Shading around the eyes as factors on the skin; the lid itself depends on the gender."""
 
 
@@ -36,7 +36,7 @@ class Eyes:
         # The upper lid covers a little of the iris.
         gaze = scene.motion.gaze * (0.42 * scene.size.eye_width, 0.35 * scene.size.eye_height) - (0.0, 0.012)
         self.maps = self.area.inner(grid.maps(scene.head.plane(0.32, moved=gaze), side * over), enlarged=True)
-        self.lashes = (34, 24, 22) if woman else shade(speaker.appearance.skin, 0.24)
+        self.lashes = (34, 24, 22) if woman else shade(speaker.appearance.skin, 0.18)
         lid = (116, 108, 110) if woman else (122, 116, 114)
         # Few pixels show no more than the fold and the shadow below.
         self.tints = (("lid", lid), *(LID_TINTS if side >= 96 else LID_TINTS[:2]))
@@ -53,7 +53,7 @@ class Eyes:
         mask = np.zeros(large.shape[:2], np.uint8)
         self.shapes.fill(mask, "opening", index, (255,))
         ball = warp(self.eyeballs, self.maps[index], large.shape)
-        shadow = np.full_like(large, 120)
+        shadow = np.full_like(large, 150)
         self.shapes.fill(shadow, "clear", index, (255, 255, 255))
         cv2.multiply(ball, soften(shadow, 0.025 * self.unit), ball, 1 / 255)
         blend(large, ball, mask)
@@ -104,7 +104,7 @@ def _lashes(bow: np.ndarray, woman: bool) -> _Lashes:
     """Short and long lashes in turn, the longest at the outer corner."""
     count = len(bow)
     outwards = np.stack([-np.linspace(-1, 1, count), np.linspace(-1, 1, count)])
-    thick = (0.034 if woman else 0.021) * (0.55 + 0.45 * bow) + 0.006 * clamp(outwards, 0, 1)
+    thick = (0.042 if woman else 0.028) * (0.55 + 0.45 * bow) + 0.006 * clamp(outwards, 0, 1)
     spikes = np.where(np.arange(count) % 2 == 1, (0.026 if woman else 0.008), 0.0)
     spikes = spikes * clamp(0.35 + 0.75 * outwards, 0.1, 1) * (0.8 + 0.2 * np.cos(5.0 * np.arange(count)))
     if woman:
