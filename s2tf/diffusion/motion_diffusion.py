@@ -1,20 +1,26 @@
 """The motion diffusion M_diff as one network: denoiser and statistics of the codes (Eq. 20)."""
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.objective import denoising_loss, sample_kept, sample_levels
+from s2tf.diffusion.objective import (
+    Target,
+    check_target,
+    denoising_loss,
+    noise_of,
+    sample_kept,
+    sample_levels,
+    target_weight,
+)
 from s2tf.diffusion.prior_injection import Predict
 from s2tf.diffusion.row_noise import Generators, repeated
 from s2tf.diffusion.samplers import Sampler
 from s2tf.diffusion.sampling import sample
-from s2tf.diffusion.schedule import BetaSchedule, make_scheduler, noise_levels
+from s2tf.diffusion.schedule import BetaSchedule, make_scheduler
 from s2tf.diffusion.windows import Windows, windowed
 from s2tf.nn.network import Network
-
-Target = Literal["noise", "sample"]
 
 SETTLE = 10
 """Frames over which the correction of the first code fades out: 0.4 s."""
@@ -58,8 +64,7 @@ class MotionDiffusion(Network):
             ValueError: the parts' m differ, `target` is unknown, or the overlap is not less than the window.
         """
         super().__init__()
-        if target not in ("noise", "sample"):
-            raise ValueError(f"target is {target!r}, expected 'noise' or 'sample'")
+        check_target(target)
         Windows(window, window, overlap)
         self.unet, self.statistics = unet, statistics
         self.motion_dim = cast(int, unet.motion_dim)
@@ -108,10 +113,7 @@ class MotionDiffusion(Network):
             return self._denoise(x_t, t, features, x_0[:, 0], started)
 
         t = sample_levels(self.train_steps, x_0, generator)
-        weight = None
-        if self.target == "sample":
-            signal_level, noise_level = noise_levels(self.scheduler, t, x_0)
-            weight = (noise_level / signal_level).square().flatten()
+        weight = target_weight(x_0, t, self.scheduler, self.target)
         return denoising_loss(predict, x_0, self.scheduler, t=t, weight=weight, generator=generator)
 
     @torch.no_grad()
@@ -159,10 +161,7 @@ class MotionDiffusion(Network):
     ) -> Tensor:
         """The noise ε, computed from the denoiser's prediction."""
         predicted = self.unet(x_t, t, features, start, started)
-        if self.target == "noise":
-            return predicted
-        signal_level, noise_level = noise_levels(self.scheduler, t, x_t)
-        return (x_t - signal_level * predicted) / noise_level
+        return noise_of(predicted, x_t, t, self.scheduler, self.target)
 
     def _predict(self, features: Tensor, start: Tensor | None, windows: Windows) -> Predict:
         """The denoiser of whole sequences, given their speech and the normalised code of their first frame."""

@@ -1,4 +1,9 @@
-"""The training objective of both diffusion models: predict the noise ε (Eq. 2, 7 and 20 of the paper)."""
+"""The training objective of both diffusion models: predict the noise ε (Eq. 2, 7 and 20 of the paper), or x_0.
+
+A denoiser of x_0 is turned into one of ε by ε = (x_t - √ᾱ x_0) / √(1 − ᾱ), so that loss and samplers know ε alone.
+"""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -7,6 +12,9 @@ from torch import Tensor
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
 from s2tf.diffusion.row_noise import Generators, sample_rows
 from s2tf.diffusion.schedule import Scheduler, noise_levels
+
+Target = Literal["noise", "sample"]
+"""A denoiser's prediction: ε, the paper's, or x_0."""
 
 
 def denoising_loss(
@@ -55,6 +63,40 @@ def denoising_loss(
     if weight is None:
         return F.mse_loss(predicted, noise)
     return ((predicted - noise).square().flatten(1).mean(dim=1) * weight).mean()
+
+
+def check_target(target: str) -> None:
+    """Refuse the name of an unknown target.
+
+    Raises:
+        ValueError: it is neither `noise` nor `sample`.
+    """
+    if target not in ("noise", "sample"):
+        raise ValueError(f"target is {target!r}, expected 'noise' or 'sample'")
+
+
+def noise_of(predicted: Tensor, x_t: Tensor, t: Tensor, scheduler: Scheduler, target: Target) -> Tensor:
+    """The noise ε that a denoiser's prediction says, in the prediction's shape.
+
+    Args:
+        predicted: ε or x_0 by the target, shape (B, ...).
+        x_t: the ordinary state √ᾱ_t x_0 + √(1 − ᾱ_t) ε, in the same shape.
+        t: noise levels, shape (B,).
+        scheduler: gives ᾱ_t.
+        target: what is predicted.
+    """
+    if target == "noise":
+        return predicted
+    signal_level, noise_level = noise_levels(scheduler, t, x_t)
+    return (x_t - signal_level * predicted) / noise_level
+
+
+def target_weight(x_0: Tensor, t: Tensor, scheduler: Scheduler, target: Target) -> Tensor | None:
+    """The factor that turns the squared error of ε into that of the target, shape (B,), or None for 1."""
+    if target == "noise":
+        return None
+    signal_level, noise_level = noise_levels(scheduler, t, x_0)
+    return (noise_level / signal_level).square().flatten()
 
 
 def sample_levels(count: int, x_0: Tensor, generator: Generators) -> Tensor:

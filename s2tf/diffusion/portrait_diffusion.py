@@ -5,7 +5,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from s2tf.diffusion.objective import denoising_loss, sample_kept
+from s2tf.diffusion.objective import (
+    Target,
+    check_target,
+    denoising_loss,
+    noise_of,
+    sample_kept,
+    sample_levels,
+    target_weight,
+)
 from s2tf.diffusion.prior_injection import Injection, Predict, injected
 from s2tf.diffusion.row_noise import Generators, repeated
 from s2tf.diffusion.samplers import Sampler
@@ -19,6 +27,10 @@ class PortraitDiffusion(Network):
 
     Inputs and outputs are latents in the face encoder's units, shape (B, d). Inside they are divided by the prior's
     scale and folded by a fixed reshape to the denoiser's map (c, h, w); the prior is scaled and folded in the same way.
+
+    The denoiser predicts the `target` and is trained on its squared error: `noise`, the paper's ε, or `sample`, the
+    latent z_0 itself. Latents of faces fill few of their d dimensions; a denoiser of z_0 learns these first, and leaves
+    no noise in the others, where after few steps one of ε still does.
     """
 
     def __init__(
@@ -29,6 +41,7 @@ class PortraitDiffusion(Network):
         injection: Injection = "input",
         betas: BetaSchedule = "scaled_linear",
         train_steps: int = 1000,
+        target: Target = "noise",
     ) -> None:
         """Build the diffusion.
 
@@ -39,14 +52,16 @@ class PortraitDiffusion(Network):
             injection: the reading of Eq. 6–9, see `s2tf.diffusion.prior_injection`.
             betas: the noise schedule.
             train_steps: the number T of noise levels.
+            target: the denoiser's prediction, see the class.
 
         Raises:
-            ValueError: prior and denoiser's map differ in size.
+            ValueError: prior and denoiser's map differ in size, or `target` is unknown.
         """
         super().__init__()
+        check_target(target)
         self.unet, self.weighting, self.prior = unet, weighting, prior
         self.latent_shape: tuple[int, ...] = tuple(cast(Any, unet).latent_shape)
-        self.injection, self.betas, self.train_steps = injection, betas, train_steps
+        self.injection, self.betas, self.train_steps, self.target = injection, betas, train_steps, target
         self.scheduler = make_scheduler("ddpm", betas, train_steps)
         size = self.prior.get_buffer("z_p").numel()
         if size != torch.Size(self.latent_shape).numel():
@@ -89,7 +104,9 @@ class PortraitDiffusion(Network):
         if speech_dropout > 0:
             z_s = z_s * sample_kept(z_s, speech_dropout, generator)[:, None]
         z_0 = self._folded(z_f / self.prior.get_buffer("scale"))
-        return denoising_loss(self._predict(z_s), z_0, self.scheduler, generator=generator)
+        t = sample_levels(self.train_steps, z_0, generator)
+        weight = target_weight(z_0, t, self.scheduler, self.target)
+        return denoising_loss(self._predict(z_s), z_0, self.scheduler, t=t, weight=weight, generator=generator)
 
     @torch.no_grad()
     def sample(
@@ -134,7 +151,12 @@ class PortraitDiffusion(Network):
         def predict(z_t: Tensor, t: Tensor) -> Tensor:
             return self.unet(z_t, t, z_s)
 
-        return injected(predict, self.weighted_prior(z_s), self.scheduler, self.injection)
+        shifted = injected(predict, self.weighted_prior(z_s), self.scheduler, self.injection)
+
+        def noise(y_t: Tensor, t: Tensor) -> Tensor:
+            return noise_of(shifted(y_t, t), y_t, t, self.scheduler, self.target)
+
+        return noise
 
     def _folded(self, z: Tensor) -> Tensor:
         return z.reshape(len(z), *self.latent_shape)

@@ -65,3 +65,19 @@ def test_moments_of_stills_stay():
     np.testing.assert_allclose(
         landmarks[1, [8, 37, 62]], [[33.323, 48.881], [25.943, 25.705], [34.319, 42.28]], atol=2e-3
     )
+
+
+def test_stills_show_lids_between_open_and_closed_if_asked_to():
+    speaker = make_speaker(3, 5)
+    plain, blinking = (render_stills(speaker, 40, 64, 4, blinks=share) for share in (0.0, 0.5))
+
+    def opening(stills):
+        return (stills.landmarks[:, 41] - stills.landmarks[:, 37])[:, 1]
+
+    changed = opening(blinking) < 0.95 * opening(plain)
+    assert 10 <= changed.sum() <= 25
+    assert opening(blinking).min() < 0.15 * opening(plain).max()
+    # Nothing else moves, and the other pictures are the same.
+    np.testing.assert_array_equal(plain.landmarks[:, 48:], blinking.landmarks[:, 48:])
+    same = np.isclose(opening(blinking), opening(plain))
+    np.testing.assert_array_equal(plain.frames[same], blinking.frames[same])
