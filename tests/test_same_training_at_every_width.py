@@ -153,7 +153,7 @@ def test_a_comment_that_names_no_cause_is_no_reason(narrow_scfp, comment):
 def test_a_reason_beside_the_papers_value_does_not_speak_for_the_narrow_one(narrow_scfp):
     paper = EXPERIMENTS / "scfp.yaml"
     paper.write_text(re.sub(r"(portrait: first)  #.*", r"\1  # narrow networks and few steps", paper.read_text()))
-    assert narrow_scfp(r"(portrait: random)  #.*", r"\1") == ["portrait"]
+    assert narrow_scfp(r"(portrait: aligned)  #.*", r"\1") == ["portrait"]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def write_speakers(settings: DemoSettings, chain: Chain, out: Path, console: Con
     samples = list({sample.record.identity: sample for sample in read_split(chain.shards, "test")}.values())
     waveforms = [sample.waveform() for sample in samples]
     for index, sample in enumerate(samples):
-        portrait = pipeline.portrait(waveforms[index], seed=settings.seed).image
+        # A noise of their own for each: with one noise all would share what the speech does not tell.
+        portrait = pipeline.portrait(waveforms[index], seed=settings.seed + index).image
         console.print(f"speaking: {sample.key} ({index + 1} of {len(samples)})", highlight=False)
         generated = _speak(pipeline, portrait, waveforms[index], settings.seed)
         wrong = None

@@ -54,9 +54,9 @@ class DemoSettings:
     """Training steps of every stage instead of those of its YAML, for short tests."""
     compared: int = 8
     """Unseen speakers whose face also speaks with another person's speech, as the baseline of the mouth's motion."""
-    speakers: int = 680
-    val: float = 8 / 680
-    test: float = 32 / 680
+    speakers: int = 1000
+    val: float = 8 / 1000
+    test: float = 32 / 1000
     seconds: float = 2.0
     """Length of each synthetic speaker's clip."""
     max_seconds: float = 8.0

@@ -25,8 +25,6 @@ DEMO = DemoTraining(
     ),
     settings={
         "portrait_settings.steps": 25,
-        # Below 1: portraits nearer to the features that the speech determines.
-        "portrait_settings.temperature": 0.5,
         "talking_settings.steps": 12,
     },
 )

@@ -150,7 +150,7 @@ def test_a_first_line_is_there_before_the_work(tmp_path):
     with open(tmp_path / "log", "w") as log, subprocess.Popen([sys.executable, "-c", code], stdout=log) as process:
         try:
             for _ in range(600):
-                if "shards: reading the recordings of 680 synthetic speakers" in (tmp_path / "log").read_text():
+                if "shards: reading the recordings of 1000 synthetic speakers" in (tmp_path / "log").read_text():
                     break
                 assert process.poll() is None
                 time.sleep(0.1)
