@@ -100,3 +100,41 @@ def test_saved_diffusion_samples_the_same(tmp_path):
 def test_a_prior_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"the prior has 32 dimensions, expected those of the denoiser's \(4, 4, 4\)"):
         PortraitDiffusion(make_diffusion().unet, NoPrior(), FacePrior(32))
+
+
+class Knower(Network):
+    """A denoiser that knows the latent, in whatever state it is asked."""
+
+    latent_shape = (4, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.answer = torch.zeros(1, *self.latent_shape)
+
+    def forward(self, z_t, t, z_s):
+        return self.answer.expand_as(z_t)
+
+
+@pytest.mark.parametrize("injection", ["input", "noise"])
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_a_denoiser_of_the_latent_is_trained_on_it_and_gives_it_back(injection, guidance):
+    prior = FacePrior(D, n=2)
+    prior.z_p.normal_(3.0)
+    prior.scale.fill_(2.5)
+    weighting = SampleEquivalentWeighting(0.5)
+    diffusion = PortraitDiffusion(Knower(), weighting, prior, injection, train_steps=100, target="sample")
+    z_f = torch.randn(1, D)
+    diffusion.unet.answer = z_f.reshape(1, 4, 4, 4) / 2.5
+    assert diffusion.loss(z_f, torch.randn(1, D)).item() == pytest.approx(0, abs=1e-9)
+    # The loss is the squared error of the latent in the diffusion's units, at every noise level.
+    diffusion.unet.answer = diffusion.unet.answer + 0.1
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        assert diffusion.loss(z_f, torch.randn(1, D), generator=generator).item() == pytest.approx(0.01, rel=1e-3)
+    found = diffusion.sample(torch.randn(1, D), steps=4, guidance=guidance)
+    torch.testing.assert_close(found, z_f + 0.25, atol=1e-4, rtol=1e-4)
+
+
+def test_wrong_targets_are_named():
+    with pytest.raises(ValueError, match="target is 'latent', expected 'noise' or 'sample'"):
+        PortraitDiffusion(Knower(), SampleEquivalentWeighting(0.5), FacePrior(D, n=2), target="latent")
