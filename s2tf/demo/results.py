@@ -1,6 +1,6 @@
 """Generates the results of the demo: portraits and videos of unseen speakers, and their numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from s2tf.faces.crop import resize
 from s2tf.faces.dlib_networks import DlibFeatures, has_dlib_networks
 from s2tf.faces.judges import Judges
 from s2tf.faces.motion import DetectedMotion, FaceMotion
-from s2tf.figures.sheet import draw_sheet, sheet_indices
+from s2tf.figures.sheet import draw_grid, draw_sheet, sheet_indices
 from s2tf.media.audio import FPS, write_wav
 from s2tf.media.pictures import to_tensor, to_uint8
 from s2tf.media.video_writer import VideoWriter
@@ -30,6 +30,8 @@ from s2tf.metrics.image import FrameQuality
 from s2tf.pipelines.speech_to_talking_face import SpeechToTalkingFacePipeline
 
 GENDERS = {"female": 0, "male": 1}
+COLUMNS = 8
+"""Speakers in a row of the sheet of portraits."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,26 @@ def write_speakers(settings: DemoSettings, chain: Chain, out: Path, console: Con
         )
         _write(speaker, out / "speakers" / sample.key, pipeline.random_weights)
         results.speakers.append(speaker)
+    if results.speakers:
+        draw_portraits(results.speakers, pipeline.random_weights).save(out / "portraits.png")
     return results
+
+
+def draw_portraits(speakers: Sequence[UnseenSpeaker], random_weights: Sequence[str] = ()) -> Image.Image:
+    """Draw the portrait of every speaker below the speaker's most frontal frame, aligned alike."""
+    portraits = [speaker.portrait for speaker in speakers]
+    true = true_faces(
+        [speaker.frames for speaker in speakers], [speaker.landmarks for speaker in speakers], portraits[0].shape[0]
+    )
+    # The last row is filled up with white.
+    columns = min(COLUMNS, len(speakers))
+    white = [np.full_like(portraits[0], 255)] * (-len(speakers) % columns)
+    rows = []
+    for start in range(0, len(speakers), columns):
+        for name, pictures in (("speaker", [*true, *white]), ("from speech", [*portraits, *white])):
+            rows.append((name, pictures[start : start + columns]))
+    note = f" (random weights: {', '.join(random_weights)})" if random_weights else ""
+    return draw_grid(rows, title=f"unseen speakers, and the portraits generated from their speech alone{note}")
 
 
 def _speak(pipeline: SpeechToTalkingFacePipeline, portrait: np.ndarray, waveform: np.ndarray, seed: int) -> np.ndarray:

@@ -43,6 +43,8 @@ def test_a_speaker_gets_a_portrait_a_video_with_sound_and_a_sheet(demo):
     with Image.open(folder / "portrait.png") as portrait, Image.open(folder / "sheet.png") as sheet:
         assert portrait.size == (64, 64)
         assert sheet.size[0] > 8 * 128
+    with Image.open(out / "portraits.png") as portraits:
+        assert portraits.size[0] > len(results.speakers) * 96
     with av.open(str(folder / "talking.mp4")) as video:
         stream, sound = video.streams.video[0], video.streams.audio[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
