@@ -18,15 +18,15 @@ def test_every_portrait_stands_below_its_speaker():
             waveform=clip.waveform,
             frames=clip.frames,
             landmarks=clip.landmarks,
-            portrait=np.full((64, 64, 3), tone, np.uint8),
+            portrait=np.full((64, 64, 3), (tone, 0, 255), np.uint8),
             generated=clip.frames,
         )
         for number, tone in enumerate(TONES[: COLUMNS + 1])
     ]
-    sheet = np.asarray(draw_portraits(speakers).convert("L"))
-    # The grey portraits: a full row, then one alone; the rest of its row is white.
-    for tone in TONES[: COLUMNS + 1]:
-        assert (sheet == tone).sum() >= 96 * 96
-    rows = [np.flatnonzero((sheet == tone).sum(axis=1) >= 96).mean() for tone in TONES[: COLUMNS + 1]]
-    assert len(set(rows[:COLUMNS])) == 1
-    assert rows[COLUMNS] > rows[0] + 2 * 96 - 1
+    sheet = np.asarray(draw_portraits(speakers).convert("RGB")).astype(int)
+    # A full row, then one alone; the rest of its row is white.
+    places = [np.argwhere((sheet == (tone, 0, 255)).all(axis=2)) for tone in TONES[: COLUMNS + 1]]
+    assert [len(place) for place in places] == [96 * 96] * (COLUMNS + 1)
+    tops = [place[:, 0].min() for place in places]
+    assert len(set(tops[:COLUMNS])) == 1
+    assert tops[COLUMNS] > tops[0] + 2 * 96
