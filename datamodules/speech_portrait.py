@@ -25,7 +25,7 @@ from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher, new_tensor
 from datamodules.streaming.pictures import put_aligned, put_picture
 from s2tf.faces.alignment import most_frontal
-from s2tf.faces.lips import has_frame, to_picture_units
+from s2tf.faces.lips import to_picture_units
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
 
 Choice = Literal["first", "random"]
@@ -35,7 +35,7 @@ PORTRAIT_CHOICES = ("first", "random", "aligned")
 ALIGNED = 4
 """Greatest number of a clip's most frontal pictures that training chooses from ..."""
 ALIGNED_SHARE = 8
-"""... and at most one of so many of its stored pictures, so that few pictures are not all taken for frontal."""
+"""... and at most an eighth of its stored pictures, so that few pictures are not all taken for frontal."""
 
 
 def identity_number(dataset: str, identity: str) -> int:
@@ -95,23 +95,22 @@ class SpeechPortraitSampler:
 
         A second example of a clip, with which evaluations compare the first, is another frame if there are several.
         """
-        frames = self._frames(sample)
-        if self.portrait != "random":
-            # The best one, then any of the others.
-            best, others = frames[0], frames[1:]
-            return self._example(sample, rng.choice(others) if number and others else best, 0)
-        return self._example(sample, rng.choice(frames), 0)
+        if self.portrait == "random":
+            return self._example(sample, rng.choice(sample.record.pictures), 0)
+        # The best one, then one of the others.
+        best, *others = self._frames(sample, at_least=2) if self.portrait == "aligned" else sample.record.pictures
+        return self._example(sample, rng.choice(others) if number and others else best, 0)
 
-    def _frames(self, sample: Sample) -> Sequence[int]:
-        """The stored frames that a portrait is chosen from, the best ones first."""
+    def _frames(self, sample: Sample, at_least: int = 1) -> Sequence[int]:
+        """The stored frames that a portrait is chosen from, the best ones first; `at_least` so many if there are."""
         pictures = sample.record.pictures
         if self.portrait != "aligned":
             return pictures
-        points = to_picture_units(sample.picture_landmarks(), sample.record.size)
-        if not has_frame(points):
-            raise ShardError(f"sample {sample.key!r}: landmarks whose outer eye corners coincide")
-        count = max(1, min(ALIGNED, len(pictures) // ALIGNED_SHARE))
-        return [pictures[index] for index in most_frontal(points)[:count].tolist()]
+        order = most_frontal(to_picture_units(sample.picture_landmarks(), sample.record.size))
+        if not len(order):
+            raise ShardError(f"sample {sample.key!r}: no picture has eyes at two places, expected landmarks of a face")
+        count = max(at_least, min(ALIGNED, len(pictures) // ALIGNED_SHARE))
+        return [pictures[index] for index in order[:count].tolist()]
 
     def collate(self, batch: Batch) -> Batch:
         """Add the waveforms and the spectra, each written straight into its place in the batch."""

@@ -36,7 +36,7 @@ def put_picture(batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int
 def put_aligned(
     batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int, landmarks: np.ndarray, key: str
 ) -> None:
-    """Decode a picture into a row, its eyes at the fixed places of `s2tf.faces.alignment`; else as `put_picture`.
+    """Decode a picture into a row, its eyes at the fixed places of `s2tf.faces.alignment`; see `put_picture`.
 
     Args:
         batcher: The batch that is being filled.

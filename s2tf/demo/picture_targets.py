@@ -42,8 +42,9 @@ def true_faces(videos: Sequence[np.ndarray], landmarks: Sequence[np.ndarray], si
     """
     faces = []
     for video, points in zip(videos, landmarks, strict=True):
-        best = most_frontal(to_picture_units(points, video.shape[1]))[0]
-        faces.append(align(video[best], points[best], size))
+        order = most_frontal(to_picture_units(points, video.shape[1]))
+        # A clip of which no landmarks have eyes is shown as it is.
+        faces.append(align(video[order[0]], points[order[0]], size) if len(order) else resize(video[0], size))
     return np.stack(faces)
 
 
@@ -83,8 +84,8 @@ def video_target(
         protocol: Further conditions to record.
     """
     pairs = [
-        (_energy(made), _energy(np.stack([resize(frame, made.shape[1]) for frame in true[::STRIDE]])))
-        for made, true in zip((video[::STRIDE] for video in generated), videos, strict=True)
+        (_energy(generated), _energy(np.stack([resize(frame, generated.shape[1]) for frame in true[::STRIDE]])))
+        for generated, true in zip((video[::STRIDE] for video in generated), videos, strict=True)
     ]
     value, true_energy = (float(np.mean(side)) for side in zip(*pairs, strict=True))
     record = {**(protocol or {}), "true": "frames of the speakers", "frames": f"every {STRIDE}th"}
@@ -123,7 +124,9 @@ def detection_target(
 
 
 def _found(find: Callable[[np.ndarray], np.ndarray], pictures: np.ndarray) -> float:
-    points = find(np.stack([resize(picture, DETECTED_SIDE) for picture in pictures])) / DETECTED_SIDE
+    # One by one: a detector follows a face through the pictures of one call, as through a video.
+    found = [find(resize(picture, DETECTED_SIDE)[None]) for picture in pictures]
+    points = np.concatenate(found) / DETECTED_SIDE
     places = np.array(EYES)
     eyes = np.stack([points[:, eye].mean(axis=1) for eye in (RIGHT_EYE, LEFT_EYE)], axis=1)
     away = np.linalg.norm(eyes - places, axis=-1) / (places[1, 0] - places[0, 0])

@@ -64,7 +64,10 @@ class Results:
 
 
 def write_speakers(settings: DemoSettings, chain: Chain, out: Path, console: Console) -> Results:
-    """Generates a portrait and a video from the speech of every unseen speaker, and writes them to `out`/speakers."""
+    """Generates a portrait and a video from the speech of every unseen speaker, and writes them to `out`/speakers.
+
+    All portraits together are `out`/portraits.png.
+    """
     pipeline = SpeechToTalkingFacePipeline.from_pretrained(chain.pipeline)
     results = Results(pipeline)
     samples = list({sample.record.identity: sample for sample in read_split(chain.shards, "test")}.values())
@@ -152,7 +155,8 @@ def measure(settings: DemoSettings, results: Results, console: Console) -> list[
     portraits = np.stack([speaker.portrait for speaker in results.speakers])
     videos = [speaker.frames for speaker in results.speakers]
     genders = [speaker.gender for speaker in results.speakers]
-    protocol = {"speakers": "synthetic, unseen", "seed": settings.seed, "judges": judges.settings}
+    noise = "seed + number of the speaker"
+    protocol = {"speakers": "synthetic, unseen", "seed": settings.seed, "noise": noise, "judges": judges.settings}
     measurements += retrieval_targets(judges, portraits, videos, protocol)
     measurements += gender_targets(judges, portraits, videos, genders, protocol)
     measurements += _pictures(results, judges, protocol, console)

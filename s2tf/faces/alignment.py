@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from s2tf.faces.crop import resize
-from s2tf.faces.lips import canonical_face, head_pose
+from s2tf.faces.lips import canonical_face, has_frame, head_pose
 from s2tf.nn.lips import eye_opening, mouth_opening
 
 EYES = ((0.371, 0.415), (0.629, 0.415))
@@ -31,11 +31,13 @@ def most_frontal(landmarks: np.ndarray) -> np.ndarray:
         landmarks: (P, 68, 2) iBUG points in picture units (`to_picture_units`).
 
     Returns:
-        (P,) numbers of the pictures.
-
-    Raises:
-        ValueError: A face has no frame, since its outer eye corners coincide.
+        Numbers of the pictures; those without a face's frame (outer eye corners that coincide, values that are not
+        finite) are left out.
     """
+    usable = np.array([number for number, points in enumerate(landmarks) if _has_eyes(points)], int)
+    if not len(usable):
+        return usable
+    landmarks = np.asarray(landmarks)[usable]
     face = canonical_face(landmarks)
     # The origin of the canonical frame holds the bridge of the nose, which turns too: compare with the eyes alone.
     middle = face.eyes[..., (0, 9), 0].mean(axis=-1)
@@ -43,7 +45,16 @@ def most_frontal(landmarks: np.ndarray) -> np.ndarray:
     opening = np.abs(mouth_opening(face.lips))
     lids = eye_opening(face.eyes)
     closed = np.clip(np.quantile(lids, OPEN) - lids, 0, None)
-    return np.argsort(turn + opening + CLOSED_EYES * closed, kind="stable")
+    return usable[np.argsort(turn + opening + CLOSED_EYES * closed, kind="stable")]
+
+
+def _has_eyes(points: np.ndarray) -> bool:
+    return bool(np.isfinite(points).all()) and has_frame(points) and not np.array_equal(*_eye_centres(points))
+
+
+def _eye_centres(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The centres (2,) of the right and the left eye."""
+    return landmarks[RIGHT_EYE].mean(axis=0), landmarks[LEFT_EYE].mean(axis=0)
 
 
 def eye_transform(landmarks: np.ndarray, size: int) -> np.ndarray:
@@ -56,6 +67,9 @@ def eye_transform(landmarks: np.ndarray, size: int) -> np.ndarray:
     Returns:
         (2, 3): continuous pixel coordinates of the picture to those of the aligned one.
 
+    Raises:
+        ValueError: The eyes coincide.
+
     Example:
         >>> points = np.zeros((68, 2))
         >>> points[RIGHT_EYE], points[LEFT_EYE] = np.array(EYES) * 100
@@ -63,7 +77,9 @@ def eye_transform(landmarks: np.ndarray, size: int) -> np.ndarray:
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
     # A similarity of the plane is a factor and an addend of complex numbers.
-    right, left = (complex(*landmarks[eye].mean(axis=0).tolist()) for eye in (RIGHT_EYE, LEFT_EYE))
+    right, left = (complex(*centre.tolist()) for centre in _eye_centres(landmarks))
+    if right == left:
+        raise ValueError(f"landmarks of both eyes have the centre {right.real:g}, {right.imag:g}: expected two places")
     to_right, to_left = (complex(*place) * size for place in EYES)
     factor = (to_left - to_right) / (left - right)
     addend = to_right - factor * right

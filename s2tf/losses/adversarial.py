@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from s2tf.models.patch_discriminator import PatchDiscriminator
 
@@ -14,14 +13,14 @@ from s2tf.models.patch_discriminator import PatchDiscriminator
 def generator_loss(discriminator: nn.Module, fake: Tensor) -> Tensor:
     """The non-saturating loss E[-log D(fake)] = E[softplus(-logit)], with D a sigmoid of its logit; a scalar.
 
-    The discriminator's parameters are detached here, so that this loss gives the discriminator no gradient.
+    The discriminator's parameters are frozen here, so that this loss gives the discriminator no gradient.
 
     Example:
         >>> round(generator_loss(nn.Identity(), torch.tensor([0.0])).item(), 4)  # ln 2
         0.6931
     """
-    detached = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
-    return F.softplus(-functional_call(discriminator, detached, (fake,))).mean()
+    with _frozen(discriminator):
+        return F.softplus(-discriminator(fake)).mean()
 
 
 def discriminator_loss(discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
@@ -35,13 +34,16 @@ def discriminator_loss(discriminator: nn.Module, fake: Tensor, real: Tensor) -> 
     return F.softplus(discriminator(fake.detach())).mean() + F.softplus(-discriminator(real)).mean()
 
 
-def patch_terms(discriminator: PatchDiscriminator, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-    """The terms of a generator and of the discriminator of its patches, each network seen once by each picture.
+def patch_terms(
+    discriminator: PatchDiscriminator, fake: Tensor, real: Tensor, penalty: bool = True
+) -> dict[str, Tensor]:
+    """The terms of a generator and of the discriminator of its patches; the maps of real pictures serve both.
 
     Args:
         discriminator: D, trained by the term `discriminator` and `r1` alone.
         fake: generated pictures (B, 3, S, S) in [-1, 1].
         real: the picture that each of them is to become, in the same form.
+        penalty: compute `r1`, which costs a second backward pass.
 
     Returns:
         `adversarial` and `features`, whose gradient reaches `fake` alone, `discriminator` and `r1`; scalars.
@@ -50,13 +52,13 @@ def patch_terms(discriminator: PatchDiscriminator, fake: Tensor, real: Tensor) -
     with _frozen(discriminator):
         maps = discriminator.maps(fake)
         logits = discriminator.logits(maps)
-    return {
+    terms = {
         "adversarial": F.softplus(-logits).mean(),
         "features": feature_loss(maps, real_maps),
         "discriminator": F.softplus(discriminator(fake.detach())).mean()
         + F.softplus(-discriminator.logits(real_maps)).mean(),
-        "r1": gradient_penalty(discriminator, real),
     }
+    return {**terms, "r1": gradient_penalty(discriminator, real)} if penalty else terms
 
 
 @contextmanager

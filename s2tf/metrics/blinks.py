@@ -7,7 +7,7 @@ CLOSED = 0.5
 
 
 def count_blinks(eyes: np.ndarray, closed: float = CLOSED) -> int:
-    """The number of times that the opening of the eyes (T,) falls below half of its median, or a share of it.
+    """The number of times that the opening of the eyes (T,) falls below `closed` times its median.
 
     Example:
         >>> count_blinks(np.array([0.2, 0.2, 0.0, 0.0, 0.2, 0.2]))

@@ -80,8 +80,16 @@ class ConReStage(Stage):
             r1_weight: factor on D's gradient penalty.
             adversarial_start: optimizer step from which the terms of D count.
             discriminator_learning_rate: rate of D.
+
+        Raises:
+            ValueError: there is a discriminator without a weight, or a weight without a discriminator.
         """
         super().__init__()
+        if (discriminator is None) != (adversarial_weight == features_weight == 0):
+            raise ValueError(
+                f"discriminator is {type(discriminator).__name__}, adversarial_weight {adversarial_weight}, "
+                f"features_weight {features_weight}: expected a discriminator and a weight above 0, or none of them"
+            )
         self.speech_encoder, self.face_encoder, self.face_decoder = speech_encoder, face_encoder, face_decoder
         self.contrastive, self.perceptual = contrastive, perceptual
         self.speech_learning_rate, self.face_learning_rate = speech_learning_rate, face_learning_rate
@@ -159,6 +167,16 @@ class ConReStage(Stage):
         self.face_encoder.mark_trained()
         self.speech_encoder.mark_trained()
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clear the gradients of a discriminator that does not judge yet, so that Adam skips it."""
+        if self.discriminator is not None and not self._judged:
+            for parameter in self.discriminator.parameters():
+                parameter.grad = None
+
+    @property
+    def _judged(self) -> bool:
+        return self.discriminator is not None and self.global_step >= self.adversarial_start
+
     def configure_optimizers(self) -> Any:
         """AdamW with a group each for speech, face and discriminator, and the schedule."""
         face = [self.face_encoder, self.face_decoder, self.contrastive]
@@ -185,8 +203,8 @@ class ConReStage(Stage):
         return terms
 
     def _adversarial(self, discriminator: PatchDiscriminator, picture: Tensor, reference: Tensor) -> dict[str, Tensor]:
-        if self.global_step >= self.adversarial_start:
-            return patch_terms(discriminator, picture, reference)
+        if self._judged:
+            return patch_terms(discriminator, picture, reference, penalty=self.weights["r1"] > 0)
         # `ddp` needs a gradient for every parameter.
         return {"discriminator": torch.stack([parameter.sum() * 0 for parameter in discriminator.parameters()]).sum()}
 

@@ -51,7 +51,7 @@ def adam(groups: list[dict[str, Any]], trainer: Any, decoupled: bool = False) ->
 
     Args:
         groups: parameter groups.
-        trainer: the Trainer; mixed precisions scale the gradients themselves, which a single kernel does not permit.
+        trainer: the Trainer; in mixed precision Lightning cannot clip the gradients of a fused optimizer.
         decoupled: AdamW, whose decay does not enter the moments.
     """
     kind = torch.optim.AdamW if decoupled else torch.optim.Adam

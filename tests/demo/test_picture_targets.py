@@ -75,17 +75,30 @@ def test_videos_are_compared_at_their_own_size(clips):
 
 
 def test_a_face_is_found_if_both_eyes_are_at_their_places(true):
+    order = true.reshape(len(true), -1).mean(axis=1).argsort()
+    asked = []
+
     def find(pictures):
-        points = np.zeros((len(pictures), 68, 2))
-        side = pictures.shape[1]
+        # A detector may follow a face from picture to picture: each portrait has a call of its own.
+        assert len(pictures) == 1
+        number = order.tolist().index(len(asked) % len(true))
+        asked.append(number)
+        points, side = np.zeros((1, 68, 2)), pictures.shape[1]
         points[:, RIGHT_EYE], points[:, LEFT_EYE] = np.array(EYES)[0] * side, np.array(EYES)[1] * side
         # The darkest picture has no face, and the next one an eye on its forehead.
-        order = pictures.reshape(len(pictures), -1).mean(axis=1).argsort()
-        points[order[0]] = np.nan
-        points[order[1], LEFT_EYE, 1] -= 0.2 * side
+        if number == 0:
+            points[:] = np.nan
+        if number == 1:
+            points[:, LEFT_EYE, 1] -= 0.2 * side
         return points
 
     row = detection_target(find, true, true)
     assert (row.value, row.truth) == (0.75, 0.75)
     assert row.target == pytest.approx(0.95 * 0.75)
     assert row.reached
+
+
+def test_a_clip_without_landmarks_of_eyes_is_shown_as_it_is(clips):
+    flat = np.zeros((len(clips[0].frames), 68, 2))
+    (face,) = true_faces([clips[0].frames], [flat], 64)
+    assert np.array_equal(face, clips[0].frames[0])

@@ -67,3 +67,13 @@ def test_an_aligned_face_is_left_as_it_is():
     np.testing.assert_allclose(eye_transform(points, SIDE), [[1, 0, 0], [0, 1, 0]], atol=1e-9)
     picture = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
     assert np.array_equal(align(picture, points, SIDE), picture)
+
+
+def test_pictures_without_eyes_at_two_places_are_no_choice():
+    points = to_picture_units(landmarks(4, yaw=[9, 3, 0, 6]), SIDE)
+    points[2] = 0.1
+    points[1, 40] = np.nan
+    assert most_frontal(points).tolist() == [3, 0]
+    assert most_frontal(points[1:3]).tolist() == []
+    with pytest.raises(ValueError, match="landmarks of both eyes have the centre 5, 5: expected two places"):
+        eye_transform(np.full((68, 2), 5.0), SIDE)

@@ -91,6 +91,26 @@ def test_decoder_and_discriminator_train_together_from_the_given_step(tmp_path, 
     assert "discriminator" not in stage.networks()
 
 
+def test_the_first_step_of_the_discriminator_is_an_ordinary_one(tmp_path):
+    """Adam must not count the steps before: with moments of zero its first steps would be ten times too long."""
+    stage = judged(adversarial_start=20, discriminator_learning_rate=0.01)
+    before = [parameter.detach().clone() for parameter in stage.discriminator.parameters()]
+    trainer(tmp_path, 21).fit(stage, loader(batches(1) * 21))
+    steps = [(new - old).abs().max() for new, old in zip(stage.discriminator.parameters(), before, strict=True)]
+    assert 0 < max(steps) <= 0.0101
+
+
+@pytest.mark.parametrize("given", [{"adversarial_weight": 0.5}, {"discriminator": PatchDiscriminator(4)}])
+def test_a_weight_needs_a_discriminator_and_a_discriminator_a_weight(given):
+    with pytest.raises(ValueError, match="expected a discriminator and a weight above 0, or none of them"):
+        conre_stage(**given)
+
+
+def test_a_penalty_of_no_weight_is_not_computed():
+    terms = judged(r1_weight=0.0).losses(batches(1)[0])
+    assert "r1" not in terms
+
+
 def test_wrong_sizes_are_named():
     with pytest.raises(ValueError, match=r"channels 16, fold 0, halvings 2: expected numbers of at least 1"):
         PatchDiscriminator(16, fold=0)

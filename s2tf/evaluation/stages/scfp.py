@@ -1,8 +1,8 @@
 """Evaluation of SCFP: portraits of a run's test speakers, measured as in Tables I to VI.
 
 One portrait is generated from the beginning of the speech of each test clip. It is compared with the clip's first
-frame, or with the one that seed 0 chooses, as the run's data say. Another frame of the same clip takes the portrait's
-place in the ground-truth row, and the run's mean face in the baseline of the feature distances.
+frame, the one that seed 0 chooses or the most frontal one, as the run's data say. Another frame of the same clip takes
+the portrait's place in the ground-truth row, and the run's mean face in the baseline of the feature distances.
 """
 
 from collections.abc import Sequence
