@@ -1,4 +1,4 @@
-"""Write the paper's tables and figures of finished runs, a page with all of them, costs of networks, and model cards."""
+"""Write the paper's tables and figures of finished runs, a page with all of them, costs of networks, model cards."""
 
 SUBCOMMANDS = {"table": "table", "figure": "figure", "cost": "cost", "page": "page", "card": "card"}
 REMOVED = {
