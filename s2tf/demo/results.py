@@ -76,10 +76,12 @@ def write_speakers(settings: DemoSettings, chain: Chain, out: Path, console: Con
         # A noise of their own for each: with one noise all would share what the speech does not tell.
         portrait = pipeline.portrait(waveforms[index], seed=settings.seed + index).image
         console.print(f"speaking: {sample.key} ({index + 1} of {len(samples)})", highlight=False)
+        # The video of the own speech, and for some also of another one.
         generated = _speak(pipeline, portrait, waveforms[index], settings.seed)
         wrong = None
         if index < settings.compared and len(samples) > 1:
             wrong = _speak(pipeline, portrait, waveforms[(index + 1) % len(samples)], settings.seed)
+        # Everything is written at once, so that a stopped demo has shown what it had.
         speaker = UnseenSpeaker(
             key=sample.key,
             gender=GENDERS.get(sample.record.attributes.get("gender", ""), -1),
