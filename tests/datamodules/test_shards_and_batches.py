@@ -133,9 +133,15 @@ def test_a_shard_that_leads_out_of_its_folder_or_is_cut_is_refused(shards, tmp_p
     with pytest.raises(ShardError, match="escape"):
         list(read_shard(_tar(tmp_path / "a.tar", {**members, "../escape.json": b"{}"})))
     whole = next(shards.glob("train-*.tar")).read_bytes()
-    (tmp_path / "cut.tar").write_bytes(whole[: len(whole) // 2])
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+        clips = [member.offset for member in tar if member.name.endswith(".json") and "truth" not in member.name]
+    # Within a clip the file itself tells; between two clips the number that the manifest names does.
+    (tmp_path / "cut.tar").write_bytes(whole[: clips[1] - 700])
     with pytest.raises(ShardError, match=r"cut\.tar"):
         list(read_shard(tmp_path / "cut.tar"))
+    (tmp_path / "cut.tar").write_bytes(whole[: clips[1]])
+    with pytest.raises(ShardError, match=r"cut\.tar: holds 1 of the 2 clips"):
+        list(read_shard(tmp_path / "cut.tar", len(clips)))
     del members[f"{key}.wav"]
     with pytest.raises(ShardError, match="wav"):
         list(read_shard(_tar(tmp_path / "b.tar", members)))

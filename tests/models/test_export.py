@@ -21,6 +21,7 @@ from s2tf.models.lip_landmarks import LipLandmarks
 from s2tf.models.log_mel_features import LogMelFeatures
 from s2tf.models.log_mel_transformer import LogMelTransformer
 from s2tf.models.motion_unet import MotionUNet
+from s2tf.models.patch_discriminator import PatchDiscriminator
 from s2tf.models.portrait_unet import PortraitUNet
 from s2tf.models.pretrained_speech import HubertFeatures, Wav2Vec2Features
 from s2tf.models.prior_weighting import (
@@ -83,6 +84,7 @@ CASES = {
     "CodePredictor": lambda: (codeformer().predictor, torch.randn(1, 8, 8, 8)),
     "FaceCodeEncoder": lambda: (codeformer().encoder, picture(32)),
     "Discriminator": lambda: (Discriminator(16, **NARROW), picture(16, 2)),
+    "PatchDiscriminator": lambda: (PatchDiscriminator(4), picture(16)),
     "SpeechEncoder": lambda: (SpeechEncoder(16, width=1 / 64, hidden=8), torch.randn(1, 2, 300, 257)),
     "WaveformSpeechEncoder": lambda: (
         WaveformSpeechEncoder("random", 16, 8, config=TINY_TRANSFORMER),
