@@ -55,4 +55,5 @@ def matching_accuracy(distances: Tensor) -> Tensor:
     """
     own = torch.arange(distances.shape[1], device=distances.device)
     hits = [distances.argmin(dim=axis) == own for axis in (1, 2)]
-    return torch.stack(hits).float().mean()
+    # At least 32 bits, and 64 where the distances have them: ranks add up to the share of one process.
+    return torch.stack(hits).to(torch.promote_types(distances.dtype, torch.float32)).mean()
