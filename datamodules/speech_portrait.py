@@ -23,7 +23,7 @@ from datamodules.shards.records import GENDERS
 from datamodules.shards.samples import Sample
 from datamodules.shards.sources import ShardSource
 from datamodules.streaming.batching import Batch, Batcher, new_tensor
-from datamodules.streaming.pictures import put_aligned, put_picture
+from datamodules.streaming.pictures import put_picture
 from s2tf.faces.alignment import most_frontal
 from s2tf.faces.lips import to_picture_units
 from s2tf.media.audio import SAMPLE_RATE, fit_seconds, from_pcm, power_law_spectra, spectra_shape
@@ -67,10 +67,7 @@ class SpeechPortraitExample:
         batcher.put("identity", np.int64(self.identity))
         batcher.put("gender", np.int64(self.gender))
         batcher.put("age", np.float32(self.age))
-        if self.landmarks is None:
-            put_picture(batcher, "portrait", self.size, self.jpeg, self.stored, self.key)
-        else:
-            put_aligned(batcher, "portrait", self.size, self.jpeg, self.stored, self.landmarks, self.key)
+        put_picture(batcher, "portrait", self.size, self.jpeg, self.stored, self.key, self.landmarks)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from s2tf.faces.alignment import align
 from s2tf.faces.crop import resize
 
 
-def put_picture(batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int, key: str) -> None:
-    """Decode a picture into a row.
+def put_picture(
+    batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int, key: str, landmarks: np.ndarray | None = None
+) -> None:
+    """Decode a picture into a row, as it is or with its eyes at the fixed places of `s2tf.faces.alignment`.
 
     Args:
         batcher: The batch that is being filled.
@@ -22,33 +24,18 @@ def put_picture(batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int
         jpeg: The encoded picture, a square.
         stored: Side of the encoded picture according to its record, in pixels.
         key: Name of the sample.
+        landmarks: (68, 2) in pixels of the encoded picture to align it by, or None to leave it as it is.
 
     Raises:
         ShardError: The picture cannot be decoded, or has another size.
     """
     place = batcher.place(name, (size, size, 3), np.uint8)
-    if size == stored:
+    if landmarks is not None:
+        align(decode_jpeg(jpeg, stored, key), landmarks, size, place)
+    elif size == stored:
         decode_jpeg(jpeg, stored, key, place)
     else:
         resize(decode_jpeg(jpeg, stored, key), size, place)
-
-
-def put_aligned(
-    batcher: Batcher, name: str, size: int, jpeg: bytes, stored: int, landmarks: np.ndarray, key: str
-) -> None:
-    """Decode a picture into a row, its eyes at the fixed places of `s2tf.faces.alignment`; see `put_picture`.
-
-    Args:
-        batcher: The batch that is being filled.
-        name: Name of the picture in the batch.
-        size: Side of the picture in the batch, in pixels.
-        jpeg: The encoded picture, a square.
-        stored: Side of the encoded picture according to its record, in pixels.
-        landmarks: (68, 2) in pixels of the encoded picture.
-        key: Name of the sample.
-    """
-    place = batcher.place(name, (size, size, 3), np.uint8)
-    align(decode_jpeg(jpeg, stored, key), landmarks, size, place)
 
 
 def put_sizes(batcher: Batcher, sizes: Mapping[str, int], jpeg: bytes, stored: int, key: str) -> None:

@@ -49,6 +49,10 @@ def plan(folder):
         *("conre", debug["conre"], shards, f"{init}.warmup_steps=5", f"{speech}.dropout=0.3", f"{speech}.width=1.0"),
         *(f"{speech}.channels=[4,6,8]", f"{speech}.time_strides=[4,2,2]", f"{speech}.frequency_strides=[2,2,2]"),
         f"{speech}.pooled=[]",
+        # Rests for some steps, then judges.
+        f"{init}.discriminator.class_path=s2tf.models.patch_discriminator.PatchDiscriminator",
+        *(f"{init}.discriminator.init_args.channels=4", f"{init}.adversarial_weight=0.3", f"{init}.r1_weight=1.0"),
+        *(f"{init}.features_weight=2.0", f"{init}.adversarial_start=3"),
     ]
     entries = {
         "conre": conre,

@@ -50,10 +50,14 @@ def test_fog_lacks_detail_and_noise_is_no_detail(true):
     fog = np.stack([cv2.GaussianBlur(picture, (0, 0), 3) for picture in true])
     sharp, quiet = sharpness_and_noise(fog)
     assert (sharp.reached, quiet.reached) == (False, True)
+    assert sharpness_and_noise(true)[0].target == 0.7
     noise = np.random.default_rng(0).normal(0, 12, true.shape)
     sharp, quiet = sharpness_and_noise(np.clip(true + noise, 0, 255).astype(np.uint8))
     assert quiet.value > 1.5
     assert quiet.reached is False
+    # Noise reaches any detail: more than 1.2 of the true faces' is too much.
+    assert sharp.value > 1.2
+    assert (sharp.target, sharp.reached) == (1.2, False)
 
 
 def test_one_face_for_all_is_far_from_the_faces(true):
